@@ -1,0 +1,122 @@
+//! The cutover as data: its states, what closes and opens a database, what an interrupted attempt
+//! has left, what has to hold before it begins. All pure.
+//!
+//! Two commits carry everything. The one that **closes** the old home stores what it changes
+//! together with the change, so that it can be taken back whoever died in between. The one that
+//! **releases** the new home brings foreign keys, triggers, settings and the note "released" at
+//! once: before it the attempt can only be taken back, after it only be finished. Nobody has to
+//! remember where a killed run was; both databases say it.
+
+mod drift;
+mod gate;
+mod guard;
+mod standing;
+
+pub use drift::{Definition, OneSided, one_sided, unplanned};
+pub use gate::{Closed, Grant, Override, Way, close_sql, open_sql, unwall_sql, wall_sql};
+pub use guard::{Facts, Limits, Refusal, guards};
+pub use standing::{Attempt, Direction, Standing, State, standing};
+
+use crate::QualifiedName;
+use crate::plan::{Plan, Set};
+
+/// Name of the cutover's step in the journals.
+pub const STEP: &str = "cutover";
+
+/// A table to count, with its size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sized {
+    /// The table.
+    pub table: QualifiedName,
+    /// Size of its heap in bytes.
+    pub bytes: u64,
+}
+
+/// Which tables are counted within the pause and which right after it, in views that were taken
+/// within: smallest first, up to `budget` bytes on one side.
+pub fn within_budget(
+    mut tables: Vec<Sized>,
+    budget: u64,
+) -> (Vec<QualifiedName>, Vec<QualifiedName>) {
+    tables.sort_by(|a, b| a.bytes.cmp(&b.bytes).then_with(|| a.table.cmp(&b.table)));
+    let mut spent = 0_u64;
+    let (mut inside, mut after) = (Vec::new(), Vec::new());
+    for one in tables {
+        spent = spent.saturating_add(one.bytes);
+        if spent <= budget {
+            inside.push(one.table);
+        } else {
+            after.push(one.table);
+        }
+    }
+    (inside, after)
+}
+
+/// Marks the tables without a key that are copied again whatever the plan says: the smallest, up to
+/// `budget` bytes. The plan judges by the server's counters, which are late, and gone after a crash;
+/// whoever updates a row a second later is not seen, and a count of rows does not notice it. What
+/// this marks depends on the plan alone, so that the way back copies the same ones.
+pub fn copy_small_again(plan: &mut Plan, budget: u64) {
+    let sized = plan
+        .tables
+        .iter()
+        .filter(|table| table.set == Set::DefaultInsertOnly && !table.recopy_at_cutover)
+        .map(|table| Sized {
+            table: table.qualified(),
+            bytes: table.bytes,
+        })
+        .collect();
+    let (small, _) = within_budget(sized, budget);
+    for table in &mut plan.tables {
+        if small.contains(&table.qualified()) {
+            table.recopy_at_cutover = true;
+        }
+    }
+}
+
+/// The one statement that waits for every writer and keeps new ones out.
+pub fn lock_sql(tables: &[QualifiedName]) -> Option<String> {
+    if tables.is_empty() {
+        return None;
+    }
+    let mut sorted = tables.to_vec();
+    sorted.sort();
+    sorted.dedup();
+    let names: Vec<String> = sorted.iter().map(QualifiedName::sql).collect();
+    Some(format!(
+        "LOCK TABLE ONLY {} IN SHARE MODE",
+        names.join(", ONLY ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_small_ones_are_counted_within_the_pause() {
+        let sized = |name: &str, bytes| Sized {
+            table: QualifiedName::new("public", name),
+            bytes,
+        };
+        let all = vec![sized("big", 900), sized("a", 10), sized("b", 90)];
+        let (inside, after) = within_budget(all, 100);
+        let names = |all: &[QualifiedName]| all.iter().map(|t| t.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&inside), ["a", "b"]);
+        assert_eq!(names(&after), ["big"]);
+    }
+
+    #[test]
+    fn one_lock_statement_in_a_fixed_order() {
+        let all = [
+            QualifiedName::new("s", "b"),
+            QualifiedName::new("s", "a"),
+            QualifiedName::new("s", "b"),
+        ];
+        assert_eq!(
+            lock_sql(&all).unwrap(),
+            r#"LOCK TABLE ONLY "s"."a", ONLY "s"."b" IN SHARE MODE"#
+        );
+        assert_eq!(lock_sql(&[]), None);
+    }
+}

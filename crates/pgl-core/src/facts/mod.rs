@@ -1,0 +1,143 @@
+//! Facts: what was observed on the servers, before anything is concluded.
+//!
+//! Facts are plain data that round-trips through JSON: `pgl-preflight --record` writes them, and a
+//! recording from any site is a test case. Each section of a server's facts is either known or
+//! says why it could not be read; a rule that needs an unknown section reports itself as not run.
+
+pub mod link;
+pub mod objects;
+pub mod server;
+
+use serde::{Deserialize, Serialize};
+
+use crate::migration::{Migration, Names};
+use crate::select::Selection;
+pub use link::Link;
+pub use objects::Objects;
+pub use server::ServerState;
+
+/// Everything that preflight looks at.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// The source.
+    pub source: ServerFacts,
+    /// The target; null where none was given.
+    pub target: Option<ServerFacts>,
+    /// What was seen of the way from the target server to the source, and of the client.
+    pub link: Link,
+    /// What was asked for.
+    pub asked: Asked,
+}
+
+/// One server and the one database that is looked at.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServerFacts {
+    /// Version, settings, capacity, roles, replication state, activity, locale, extensions.
+    pub server: ServerState,
+    /// Tables, columns, types, sequences and the other objects of the database.
+    pub objects: Objects,
+}
+
+/// The options that rules and the plan depend on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// `--name`; empty means the source database's name.
+    pub name: String,
+    /// The `--schema … --exclude-table` patterns.
+    pub selection: Selection,
+    /// How many databases of the cluster will be migrated together.
+    pub databases_total: u32,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            selection: Selection::default(),
+            databases_total: 1,
+        }
+    }
+}
+
+/// A part of the facts that may have been unreadable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Section<T> {
+    /// What was read.
+    Known(T),
+    /// Why it could not be read: the server's message with its SQLSTATE.
+    Unknown(String),
+}
+
+impl<T> Default for Section<T> {
+    fn default() -> Self {
+        Self::Unknown("not collected".to_owned())
+    }
+}
+
+/// Why a check could not run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotRun(pub String);
+
+impl<T> Section<T> {
+    /// The value, or why there is none; `?` in a rule makes it report itself as not run.
+    pub fn get(&self) -> Result<&T, NotRun> {
+        match self {
+            Self::Known(value) => Ok(value),
+            Self::Unknown(reason) => Err(NotRun(reason.clone())),
+        }
+    }
+}
+
+impl Facts {
+    /// The migration's name: what was asked for, else the source database's name.
+    pub fn migration_name(&self) -> Result<String, NotRun> {
+        if self.asked.name.is_empty() {
+            Ok(self.source.server.identity.get()?.database.clone())
+        } else {
+            Ok(self.asked.name.clone())
+        }
+    }
+
+    /// The two databases, for the envelope of a document; none where the source is unknown.
+    pub fn migration(&self) -> Option<Migration> {
+        Some(Migration {
+            name: self.migration_name().ok()?,
+            source: self.source.server.as_database()?,
+            target: self
+                .target
+                .as_ref()
+                .and_then(|target| target.server.as_database()),
+        })
+    }
+
+    /// The names of pglogical's objects of this migration.
+    pub fn names(&self) -> Result<Names, NotRun> {
+        Ok(Names::of(&self.migration_name()?))
+    }
+
+    /// Whether the target holds this migration's subscription already, so that what the
+    /// migration needs is in use and not still to be found.
+    pub fn under_way(&self) -> bool {
+        let subscribed = || -> Result<bool, NotRun> {
+            let wanted = self.names()?.subscription;
+            let pglogical = self.target()?.server.pglogical.get()?;
+            Ok(pglogical
+                .iter()
+                .flat_map(|found| &found.subscriptions)
+                .any(|found| found.name == wanted))
+        };
+        subscribed().unwrap_or(false)
+    }
+
+    /// The target's facts, or the reason to report a check as not run.
+    pub fn target(&self) -> Result<&ServerFacts, NotRun> {
+        self.target
+            .as_ref()
+            .ok_or_else(|| NotRun("no target given".to_owned()))
+    }
+}

@@ -1,0 +1,269 @@
+//! Everything that is neither table nor sequence.
+
+use serde::{Deserialize, Serialize};
+
+/// The database itself.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DatabaseState {
+    /// Whether data pages carry checksums.
+    pub data_checksums: bool,
+    /// Pages found broken since the statistics were reset (12+, with checksums).
+    pub checksum_failures: Option<i64>,
+    /// Seconds since the database's statistics were reset; null where they never were.
+    pub stats_age_seconds: Option<f64>,
+    /// How many temporary tables sessions hold at this moment.
+    pub temporary_tables: i64,
+}
+
+/// One schema.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Schema {
+    /// Name.
+    pub name: String,
+    /// Owner.
+    pub owner: String,
+    /// The extension that owns it or has its objects there as its only schema.
+    pub extension: Option<String>,
+    /// For the suite's own and pglogical's schemas: names of the relations in them that no
+    /// extension owns. Empty for others.
+    pub relations: Vec<String>,
+}
+
+/// What a target has before the schema is restored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StandingKind {
+    /// Schema public.
+    #[default]
+    Schema,
+    /// The members of an extension: those are standing by the time a dump speaks of them.
+    Extension,
+}
+
+/// Something that stands before the schema is restored, and that a dump speaks of all the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Standing {
+    /// What it is.
+    pub kind: StandingKind,
+    /// The schema or extension.
+    pub name: String,
+    /// Its owner.
+    pub owner: String,
+    /// Whether a dump carries a comment on it. Comments on extensions are never restored.
+    pub comment: bool,
+    /// Whether a dump carries privileges on it or its members: they are not the ordinary ones of
+    /// 15 and later, or those that the extension's script gave.
+    pub privileges: bool,
+    /// Whether the connected role has the rights of its owner, and of its members' owners.
+    pub mine: bool,
+}
+
+/// One type.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TypeFact {
+    /// OID.
+    pub oid: u32,
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// `typtype`: b, c, d, e, p, r, m.
+    pub kind: String,
+    /// Element type of an array, else 0.
+    pub element: u32,
+    /// Base type of a domain, else 0.
+    pub base: u32,
+    /// The extension that owns it.
+    pub extension: Option<String>,
+    /// Whether the server itself brings it.
+    pub system: bool,
+    /// Whether its input function is written in C and no extension owns it.
+    pub native: bool,
+    /// Enum labels in order; attributes of a composite; base and checks of a domain.
+    pub parts: Vec<String>,
+}
+
+/// A view that reads another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ViewLink {
+    /// The reader.
+    pub view: u32,
+    /// What it reads.
+    pub needs: u32,
+}
+
+/// A view over one of the server's own views.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CatalogView {
+    /// The user's view.
+    pub view: u32,
+    /// The server's: `pg_catalog.pg_stat_activity`.
+    pub needs: String,
+}
+
+/// What calls a function.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsedIn {
+    /// An index expression or predicate.
+    #[default]
+    Index,
+    /// A check constraint.
+    Check,
+    /// A generated column.
+    Generated,
+    /// A materialised view.
+    MatView,
+}
+
+/// A function that runs while data is loaded, indexes are built or views refreshed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RoutineUse {
+    /// `regprocedure` text, always schema-qualified.
+    pub routine: String,
+    /// Language.
+    pub language: String,
+    /// Whether the function sets its own search_path.
+    pub fixed_path: bool,
+    /// `provolatile`: i, s or v.
+    pub volatility: String,
+    /// What calls it.
+    pub used_in: UsedIn,
+    /// The relation that it happens in.
+    pub relation: u32,
+    /// The index, constraint or column.
+    pub object: String,
+}
+
+/// One event trigger.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EventTrigger {
+    /// Name.
+    pub name: String,
+    /// `ddl_command_end` and so on.
+    pub event: String,
+    /// When it fires.
+    pub enabled: super::Enabled,
+    /// The extension that owns it.
+    pub extension: Option<String>,
+}
+
+/// One setting of `pg_db_role_setting` for this database.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Setting {
+    /// The role; null for the whole database.
+    pub role: Option<String>,
+    /// The parameter.
+    pub name: String,
+    /// Its value; null for parameters with a dot in their name, which applications use to keep
+    /// secrets.
+    pub value: Option<String>,
+}
+
+/// One tablespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tablespace {
+    /// Name.
+    pub name: String,
+    /// Relations of this database that name it.
+    pub relations: i64,
+}
+
+/// Large objects.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LargeObjects {
+    /// How many, counted up to [`Self::COUNT_LIMIT`].
+    pub count: i64,
+    /// Bytes of `pg_largeobject`.
+    pub bytes: u64,
+}
+
+impl LargeObjects {
+    /// Where counting stops: there may be a hundred million.
+    pub const COUNT_LIMIT: i64 = 10_000;
+}
+
+/// One foreign server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ForeignServer {
+    /// Name.
+    pub name: String,
+    /// Foreign-data wrapper.
+    pub wrapper: String,
+    /// The extension that owns it.
+    pub extension: Option<String>,
+}
+
+/// A configuration table of an extension.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExtensionConfig {
+    /// The extension.
+    pub extension: String,
+    /// The table or sequence.
+    pub relation: u32,
+    /// Schema and name, as SQL writes it.
+    pub name: String,
+    /// Rows that the extension's own filter takes for the user's, counted up to 1000; null where
+    /// the role may not read it.
+    pub user_rows: Option<i64>,
+}
+
+/// A relation in a replication set of pglogical.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Member {
+    /// The set.
+    pub set_name: String,
+    /// The table or sequence.
+    pub relation: u32,
+}
+
+/// Rarer kinds of object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MiscKind {
+    /// A function in C outside extensions.
+    #[default]
+    CFunction,
+    /// A postfix operator (before 14).
+    PostfixOperator,
+    /// An encoding conversion.
+    Conversion,
+    /// An aggregate or operator over array functions whose argument types changed in 14.
+    PolymorphicArray,
+    /// A procedural language outside extensions.
+    Language,
+    /// A cast.
+    Cast,
+    /// A text search dictionary, parser or template.
+    TextSearch,
+    /// Security labels of one provider.
+    SecurityLabel,
+    /// `ALTER DEFAULT PRIVILEGES`.
+    DefaultPrivileges,
+}
+
+/// An object of a rarer kind; never one that an extension owns.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Misc {
+    /// Kind.
+    pub kind: MiscKind,
+    /// Name for people.
+    pub name: String,
+    /// Library, template, function or number of labels.
+    pub detail: Option<String>,
+}

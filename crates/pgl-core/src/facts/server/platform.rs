@@ -1,0 +1,69 @@
+//! Which managed service runs the server, as far as it shows.
+
+use serde::{Deserialize, Serialize};
+
+use super::ServerState;
+use crate::facts::NotRun;
+
+/// Who runs the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Platform {
+    /// No sign of a managed service.
+    SelfManaged,
+    /// Amazon RDS.
+    Rds,
+    /// Amazon Aurora.
+    Aurora,
+    /// Google Cloud SQL.
+    CloudSql,
+    /// Google AlloyDB.
+    AlloyDb,
+    /// Azure Database for PostgreSQL.
+    Azure,
+}
+
+impl Platform {
+    /// The name that its users know.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SelfManaged => "self-managed",
+            Self::Rds => "Amazon RDS",
+            Self::Aurora => "Amazon Aurora",
+            Self::CloudSql => "Google Cloud SQL",
+            Self::AlloyDb => "Google AlloyDB",
+            Self::Azure => "Azure Database for PostgreSQL",
+        }
+    }
+
+    /// Whether somebody else holds the superuser.
+    pub fn is_managed(self) -> bool {
+        self != Self::SelfManaged
+    }
+
+    /// Whether parameters live in an AWS parameter group.
+    pub fn is_aws(self) -> bool {
+        matches!(self, Self::Rds | Self::Aurora)
+    }
+}
+
+impl ServerState {
+    /// Who runs the server.
+    pub fn platform(&self) -> Result<Platform, NotRun> {
+        let markers = &self.identity.get()?.markers;
+        let has = |name: &str| markers.iter().any(|marker| marker == name);
+        Ok(if has("aurora_version") {
+            Platform::Aurora
+        } else if has("rdsadmin") || has("rds_superuser") {
+            Platform::Rds
+        } else if has("alloydbsuperuser") {
+            Platform::AlloyDb
+        } else if has("cloudsqlsuperuser") {
+            Platform::CloudSql
+        } else if has("azure_pg_admin") {
+            Platform::Azure
+        } else {
+            Platform::SelfManaged
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! Roles, what they may do, and where the database's objects name them.
+
+use serde::{Deserialize, Serialize};
+
+/// One row of `pg_roles`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Role {
+    /// Name.
+    pub name: String,
+    /// May log in.
+    pub login: bool,
+    /// Is a superuser.
+    pub superuser: bool,
+    /// Has the REPLICATION attribute.
+    pub replication: bool,
+    /// Has BYPASSRLS.
+    pub bypass_rls: bool,
+    /// Names of the roles that it is a member of, directly or not, of a short list that gives
+    /// rights of interest: the `pg_…` roles and those of managed services.
+    pub member_of: Vec<String>,
+    /// Connection limit; -1 for none.
+    pub connection_limit: i32,
+    /// Seconds until the password expires; null where it does not.
+    pub expires_in_seconds: Option<f64>,
+    /// Has CREATEROLE.
+    pub createrole: bool,
+    /// Names of the roles that it is a direct member of.
+    pub groups: Vec<String>,
+    /// Whether the connected role may add members to it: from 16 on by ADMIN OPTION alone, before
+    /// also by CREATEROLE.
+    pub may_grant: bool,
+    /// Whether the connected role may give objects to it: from 16 on by a membership that allows
+    /// SET ROLE, before by any.
+    pub may_become: bool,
+}
+
+impl Role {
+    /// Whether it is a superuser, or what a managed service gives in its place.
+    pub fn is_admin(&self) -> bool {
+        self.superuser || self.is_member_of(MANAGED_ADMINS)
+    }
+
+    /// Whether it may use replication connections.
+    pub fn may_replicate(&self) -> bool {
+        self.superuser || self.replication || self.is_member_of(&["rds_replication"])
+    }
+
+    /// Whether it is a member of one of the given roles.
+    pub fn is_member_of(&self, names: &[&str]) -> bool {
+        self.member_of
+            .iter()
+            .any(|role| names.contains(&role.as_str()))
+    }
+}
+
+/// The roles that managed services give in place of superuser.
+pub const MANAGED_ADMINS: &[&str] = &[
+    "rds_superuser",
+    "cloudsqlsuperuser",
+    "alloydbsuperuser",
+    "azure_pg_admin",
+];
+
+/// What the connected role may do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Rights {
+    /// CREATE on the database.
+    pub create_on_database: bool,
+    /// USAGE on schema pglogical; null where there is no such schema.
+    pub pglogical_usage: Option<bool>,
+    /// Whether it may set `session_replication_role` by a grant on the parameter; null before 15,
+    /// where only superusers may.
+    pub set_replication_role: Option<bool>,
+    /// EXECUTE on `pg_replication_origin_create` and `pg_replication_origin_advance`; null before
+    /// 9.5.
+    pub origin_functions: Option<bool>,
+}
+
+/// A table or sequence and what the connected role lacks on it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RelationRight {
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// Whether it is a sequence.
+    pub sequence: bool,
+    /// USAGE on the schema.
+    pub usage: bool,
+    /// SELECT on the relation.
+    pub select: bool,
+    /// Whether the role is the owner or a member of it.
+    pub owner: bool,
+    /// Whether row security would hide rows from the role, or stop its COPY FROM.
+    pub row_security: bool,
+}
+
+/// A role that owns objects of the database or is granted something on them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Referenced {
+    /// Role.
+    pub role: String,
+    /// Whether it is a superuser.
+    pub superuser: bool,
+    /// Relations, functions, types and schemas that it owns, extensions' own left out.
+    pub owned: u64,
+    /// Objects whose privileges or policies name it.
+    pub granted: u64,
+}
+
+/// A role that may truncate tables.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Truncator {
+    /// Role; `public` stands for everyone.
+    pub role: String,
+    /// How many tables.
+    pub tables: u64,
+    /// One of them, for the finding.
+    pub example: String,
+    /// USAGE on schema pglogical; null where there is no such schema.
+    pub pglogical_usage: Option<bool>,
+}
+
+/// A system object whose privileges differ from what initdb made.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SystemGrant {
+    /// `table pg_authid`, `function pg_ls_dir`.
+    pub object: String,
+}

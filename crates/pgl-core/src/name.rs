@@ -1,0 +1,96 @@
+//! Names of database objects and their spelling in SQL.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A schema and the name of an object in it, both as the catalog stores them (unquoted).
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub struct QualifiedName {
+    /// Schema name.
+    pub schema: String,
+    /// Object name.
+    pub name: String,
+}
+
+impl QualifiedName {
+    /// From the two parts, as the catalog stores them.
+    pub fn new(schema: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            schema: schema.into(),
+            name: name.into(),
+        }
+    }
+
+    /// The spelling for SQL: both parts always quoted, so that no keyword list is needed.
+    pub fn sql(&self) -> String {
+        format!("{}.{}", quote_ident(&self.schema), quote_ident(&self.name))
+    }
+}
+
+/// For people: quoted only where PostgreSQL would need it.
+impl fmt::Display for QualifiedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", show_ident(&self.schema), show_ident(&self.name))
+    }
+}
+
+/// An identifier in double quotes, inner quotes doubled.
+pub fn quote_ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A string literal that means the same under either setting of `standard_conforming_strings`.
+pub fn quote_literal(text: &str) -> String {
+    let doubled = text.replace('\'', "''");
+    if doubled.contains('\\') {
+        format!("E'{}'", doubled.replace('\\', "\\\\"))
+    } else {
+        format!("'{doubled}'")
+    }
+}
+
+/// An identifier as a person would write it: bare where it is plain lower case, else quoted.
+pub fn show_ident(name: &str) -> String {
+    let mut bytes = name.bytes();
+    let plain = bytes
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if plain {
+        name.to_owned()
+    } else {
+        quote_ident(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sql_spelling_is_always_quoted() {
+        assert_eq!(QualifiedName::new("public", "t").sql(), r#""public"."t""#);
+        assert_eq!(QualifiedName::new("a.b", "x\"y").sql(), r#""a.b"."x""y""#);
+    }
+
+    #[test]
+    fn people_see_quotes_only_where_needed() {
+        assert_eq!(QualifiedName::new("public", "t1").to_string(), "public.t1");
+        assert_eq!(
+            QualifiedName::new("public", "We'ird").to_string(),
+            r#"public."We'ird""#
+        );
+        assert_eq!(show_ident("1a"), "\"1a\"");
+        assert_eq!(show_ident(""), "\"\"");
+    }
+
+    #[test]
+    fn literals_survive_quotes_and_backslashes() {
+        assert_eq!(quote_literal("o'clock"), "'o''clock'");
+        assert_eq!(quote_literal(r"a\b'c"), r"E'a\\b''c'");
+    }
+}

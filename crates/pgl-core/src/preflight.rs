@@ -1,0 +1,401 @@
+//! The examination: all checks over the facts, the plan, the verdict, and the script that mends.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::doc::Verdict;
+use crate::facts::Facts;
+use crate::plan::{self, Plan};
+use crate::rules::{self, Check, Emit, On};
+use crate::{Finding, Severity, Side};
+
+/// Which checks to run. An entry is an id or a family: `tbl.no_key`, `tbl`, `tbl.*`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Run only these; empty means all.
+    pub only: Vec<String>,
+    /// Do not run these.
+    pub skip: Vec<String>,
+    /// Whether warnings forbid the migration too.
+    pub strictness: Strictness,
+}
+
+/// What forbids going on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Strictness {
+    /// Blocking findings.
+    #[default]
+    Normal,
+    /// Warnings as well.
+    Strict,
+}
+
+impl Choice {
+    /// Entries of `only` and `skip` that name no check; a typing error must not pass as "clean".
+    pub fn unknown(&self) -> Vec<&str> {
+        self.only
+            .iter()
+            .chain(&self.skip)
+            .map(String::as_str)
+            .filter(|entry| !rules::all().any(|check| names(entry, check.id)))
+            .collect()
+    }
+
+    fn takes(&self, id: &str) -> bool {
+        (self.only.is_empty() || self.only.iter().any(|entry| names(entry, id)))
+            && !self.skip.iter().any(|entry| names(entry, id))
+    }
+}
+
+fn names(entry: &str, id: &str) -> bool {
+    let family = entry.trim_end_matches(".*").trim_end_matches('.');
+    entry == id || id.split_once('.').is_some_and(|(head, _)| head == family)
+}
+
+/// What became of one check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckState {
+    /// The check.
+    pub id: String,
+    /// What became of it.
+    pub state: State,
+    /// Why it did not run; null otherwise.
+    pub reason: Option<String>,
+}
+
+/// What became of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It ran and found nothing.
+    Passed,
+    /// It ran and found something.
+    Found,
+    /// The facts that it needs could not be read, or no target was given.
+    NotRun,
+    /// `--only` or `--skip` left it out.
+    Skipped,
+}
+
+/// How many of each.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Counts {
+    /// Blocking findings.
+    pub block: usize,
+    /// Warnings.
+    pub warn: usize,
+    /// Findings that are good to know.
+    pub info: usize,
+    /// Checks that ran and found nothing.
+    pub passed: usize,
+    /// Checks that could not run.
+    pub not_run: usize,
+}
+
+/// The result of an examination.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Examined {
+    /// Findings, the most severe first, then in catalogue order.
+    pub findings: Vec<Finding>,
+    /// Every check with what became of it, in catalogue order.
+    pub checks: Vec<CheckState>,
+    /// The plan; none where the source's tables could not be read.
+    pub plan: Option<Plan>,
+    /// Numbers.
+    pub counts: Counts,
+    /// The answer.
+    pub verdict: Verdict,
+    /// Ids that stand behind a verdict of "no", sorted.
+    pub blocked_by: Vec<String>,
+}
+
+/// Runs the chosen checks over the facts.
+pub fn examine(facts: &Facts, choice: &Choice) -> Examined {
+    examine_with(rules::all(), facts, choice)
+}
+
+fn examine_with<'a>(
+    checks: impl Iterator<Item = &'a Check>,
+    facts: &Facts,
+    choice: &Choice,
+) -> Examined {
+    let mut findings = Vec::new();
+    let mut states = Vec::new();
+    for check in checks {
+        let (state, reason) = if choice.takes(check.id) {
+            let before = findings.len();
+            match (check.run)(facts, &mut Emit::new(check, &mut findings)) {
+                // What a check found before it ran out of facts stands.
+                _ if findings.len() > before => (State::Found, None),
+                Ok(()) => (State::Passed, None),
+                Err(not_run) => (State::NotRun, Some(not_run.0)),
+            }
+        } else {
+            (State::Skipped, None)
+        };
+        states.push(CheckState {
+            id: check.id.to_owned(),
+            state,
+            reason,
+        });
+    }
+    findings.sort_by_key(|finding| finding.severity);
+    let counts = count(&findings, &states);
+    let bar = match choice.strictness {
+        Strictness::Normal => Severity::Block,
+        Strictness::Strict => Severity::Warn,
+    };
+    let blocked: BTreeSet<&str> = findings
+        .iter()
+        .filter(|finding| finding.severity <= bar)
+        .map(|finding| finding.id.as_str())
+        .collect();
+    let blocked_by: Vec<String> = blocked.into_iter().map(str::to_owned).collect();
+    let concluded = states
+        .iter()
+        .any(|s| matches!(s.state, State::Passed | State::Found));
+    let verdict = match (concluded, blocked_by.is_empty()) {
+        (false, _) => Verdict::Unknown,
+        (true, true) => Verdict::Ok,
+        (true, false) => Verdict::No,
+    };
+    Examined {
+        plan: plan::build(facts).ok(),
+        findings,
+        checks: states,
+        counts,
+        verdict,
+        blocked_by,
+    }
+}
+
+fn count(findings: &[Finding], states: &[CheckState]) -> Counts {
+    let of = |severity| {
+        findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
+    };
+    let ended = |state| states.iter().filter(|check| check.state == state).count();
+    Counts {
+        block: of(Severity::Block),
+        warn: of(Severity::Warn),
+        info: of(Severity::Info),
+        passed: ended(State::Passed),
+        not_run: ended(State::NotRun),
+    }
+}
+
+/// The script that mends one side: what takes effect at once first, what needs a restart last.
+/// Each statement stands once, under the findings that it mends.
+pub fn fix_script(findings: &[Finding], side: Side) -> String {
+    let mine: Vec<&Finding> = findings
+        .iter()
+        .filter(|f| f.fix_side == side && f.severity < Severity::Info)
+        .collect();
+    let mut script = format!(
+        "-- What preflight found to mend on the {side}. Read it before you run it (psql -f).\n\
+         -- Statements are grouped by check; what needs a server restart comes last.\n"
+    );
+    if mine.is_empty() {
+        let _ = writeln!(script, "-- Nothing.");
+    }
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    for restart in [false, true] {
+        let part: Vec<&&Finding> = mine.iter().filter(|f| f.restart == restart).collect();
+        if restart && !part.is_empty() {
+            script
+                .push_str("\n-- From here on: takes effect only after a restart of the server.\n");
+        }
+        for finding in part {
+            let _ = writeln!(
+                script,
+                "\n-- {} [{}] {}",
+                finding.id,
+                finding.severity,
+                comment(&finding.what)
+            );
+            match &finding.sql {
+                Some(sql) if seen.insert(sql) => {
+                    let end = if sql.trim_end().ends_with(';') {
+                        ""
+                    } else {
+                        ";"
+                    };
+                    let _ = writeln!(script, "{}{end}", sql.trim_end());
+                }
+                Some(_) => script.push_str("-- (the statement stands above)\n"),
+                None => {
+                    let _ = writeln!(script, "-- By hand: {}", comment(&finding.remedy));
+                }
+            }
+        }
+    }
+    script
+}
+
+/// A line break in an object's name must not end the comment and become SQL.
+fn comment(text: &str) -> String {
+    text.split(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'])
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// One line of the catalogue of checks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CatalogueEntry {
+    /// Stable id.
+    pub id: &'static str,
+    /// Usual severity.
+    pub severity: Severity,
+    /// `source`, `target` or `both`.
+    pub side: &'static str,
+    /// Whether the cutover runs it again.
+    pub guardrail: bool,
+    /// What it looks for.
+    pub title: &'static str,
+    /// Why it matters.
+    pub why: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+/// Every check there is, in order.
+pub fn catalogue() -> Vec<CatalogueEntry> {
+    rules::all()
+        .map(|check| CatalogueEntry {
+            id: check.id,
+            severity: check.severity,
+            side: match check.on {
+                On::Source => "source",
+                On::Target => "target",
+                On::Both => "both",
+            },
+            guardrail: check.guardrail,
+            title: check.title,
+            why: check.why,
+            remedy: check.remedy,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::NotRun;
+
+    const CHECKS: &[Check] = &[
+        check("aa.fires", Severity::Warn, |_, emit| {
+            emit.find(Side::Source, "two\nlines; DROP TABLE x")
+                .object("x")
+                .sql("SELECT 1");
+            emit.find(Side::Source, "again")
+                .sql("SELECT 1")
+                .needs_restart();
+            Ok(())
+        }),
+        check("aa.silent", Severity::Block, |_, _| Ok(())),
+        check("bb.blind", Severity::Block, |_, _| {
+            Err(NotRun("no target given".into()))
+        }),
+        check("bb.blocks", Severity::Block, |_, emit| {
+            emit.find(Side::Target, "bad").remedy("mend it");
+            Ok(())
+        }),
+    ];
+
+    const fn check(
+        id: &'static str,
+        severity: Severity,
+        run: fn(&Facts, &mut Emit<'_>) -> rules::Ran,
+    ) -> Check {
+        Check {
+            id,
+            severity,
+            on: On::Both,
+            guardrail: false,
+            title: "",
+            why: "",
+            remedy: "",
+            run,
+        }
+    }
+
+    fn with(only: &[&str], skip: &[&str], strictness: Strictness) -> Examined {
+        let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+        let choice = Choice {
+            only: own(only),
+            skip: own(skip),
+            strictness,
+        };
+        examine_with(CHECKS.iter(), &Facts::default(), &choice)
+    }
+
+    #[test]
+    fn every_check_is_accounted_for_and_the_worst_comes_first() {
+        let examined = with(&[], &[], Strictness::Normal);
+        let states: Vec<State> = examined.checks.iter().map(|c| c.state).collect();
+        assert_eq!(
+            states,
+            [State::Found, State::Passed, State::NotRun, State::Found]
+        );
+        assert_eq!(examined.findings[0].id, "bb.blocks");
+        assert_eq!(examined.verdict, Verdict::No);
+        assert_eq!(examined.blocked_by, ["bb.blocks"]);
+        assert_eq!(
+            examined.counts,
+            Counts {
+                block: 1,
+                warn: 2,
+                info: 0,
+                passed: 1,
+                not_run: 1
+            }
+        );
+    }
+
+    #[test]
+    fn families_select_and_strictness_raises_the_bar() {
+        let family = with(&["aa"], &[], Strictness::Normal);
+        assert_eq!(family.verdict, Verdict::Ok);
+        assert_eq!(
+            with(&["aa.*"], &[], Strictness::Strict).blocked_by,
+            ["aa.fires"]
+        );
+        assert_eq!(
+            with(&["bb.blind"], &[], Strictness::Normal).verdict,
+            Verdict::Unknown
+        );
+        assert_eq!(
+            with(&["aa"], &["aa.fires"], Strictness::Strict).verdict,
+            Verdict::Ok
+        );
+    }
+
+    #[test]
+    fn a_misspelt_id_is_noticed() {
+        let choice = Choice {
+            only: vec!["no.such".into()],
+            ..Choice::default()
+        };
+        assert_eq!(choice.unknown(), ["no.such"]);
+    }
+
+    #[test]
+    fn the_script_holds_each_statement_once_and_restarts_last() {
+        let findings = with(&[], &[], Strictness::Normal).findings;
+        let script = fix_script(&findings, Side::Source);
+        assert_eq!(script.matches("SELECT 1;").count(), 1);
+        assert!(
+            !script
+                .lines()
+                .any(|line| line.contains("DROP") && !line.starts_with("--"))
+        );
+        assert!(script.find("again").unwrap() > script.find("restart of the server").unwrap());
+        let target = fix_script(&findings, Side::Target);
+        assert!(target.contains("By hand: mend it"), "{target}");
+    }
+}

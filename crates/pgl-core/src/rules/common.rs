@@ -1,0 +1,257 @@
+//! What several families share: walking both sides, remedies in the words of the platform,
+//! figures for people.
+
+use super::{Emit, Ran};
+use crate::facts::server::{Platform, ServerState};
+use crate::facts::{Facts, NotRun};
+use crate::{Side, quote_literal};
+
+/// Runs a check on the source, and on the target where there is one. One side that could not be
+/// looked at does not keep the other from being checked.
+pub(super) fn each(
+    facts: &Facts,
+    emit: &mut Emit<'_>,
+    mut check: impl FnMut(Side, &ServerState, &mut Emit<'_>) -> Ran,
+) -> Ran {
+    let source = check(Side::Source, &facts.source.server, emit).map_err(on(Side::Source));
+    let target = match &facts.target {
+        Some(target) => check(Side::Target, &target.server, emit).map_err(on(Side::Target)),
+        None => Ok(()),
+    };
+    source.and(target)
+}
+
+/// Says on which side the facts are missing.
+fn on(side: Side) -> impl FnOnce(NotRun) -> NotRun {
+    move |NotRun(reason)| NotRun(format!("{side}: {reason}"))
+}
+
+/// The source.
+pub(super) fn source(facts: &Facts) -> &ServerState {
+    &facts.source.server
+}
+
+/// The target, where there is one.
+pub(super) fn target(facts: &Facts) -> Result<&ServerState, NotRun> {
+    Ok(&facts.target()?.server)
+}
+
+/// A remedy for one server: words, SQL where SQL can do it, and whether a restart is needed.
+pub(super) struct Fix {
+    /// What to do.
+    pub(super) text: String,
+    /// SQL that does it.
+    pub(super) sql: Option<String>,
+    /// Whether it takes effect only after a restart.
+    pub(super) restart: bool,
+}
+
+/// How to set a server parameter where the server runs. `value` is written as SQL takes it.
+pub(super) fn set_parameter(server: &ServerState, name: &str, value: &str) -> Result<Fix, NotRun> {
+    let restart = match server.setting(name)? {
+        Some(setting) => setting.context == "postmaster",
+        None => false,
+    };
+    Ok(parameter(server.platform()?, name, value, restart))
+}
+
+/// [`set_parameter`] for a parameter of which is known whether it needs a restart.
+pub(super) fn parameter(platform: Platform, name: &str, value: &str, restart: bool) -> Fix {
+    let bare = value.trim_matches('\'');
+    let then = |restarted: &str| {
+        if restart {
+            format!(", then {restarted}")
+        } else {
+            String::new()
+        }
+    };
+    let (text, sql) = match platform {
+        Platform::SelfManaged => {
+            let sql = if restart {
+                format!("ALTER SYSTEM SET {name} = {value};")
+            } else {
+                format!("ALTER SYSTEM SET {name} = {value};\nSELECT pg_reload_conf();")
+            };
+            let text = format!("Set {name} = {bare}{}.", then("restart the server"));
+            (text, Some(sql))
+        }
+        Platform::Rds => (
+            format!(
+                "Set {name} = {bare} in the instance's DB parameter group{}.",
+                then("reboot the instance")
+            ),
+            None,
+        ),
+        Platform::Aurora => (
+            format!(
+                "Set {name} = {bare} in the DB cluster parameter group{}.",
+                then("reboot the writer instance")
+            ),
+            None,
+        ),
+        Platform::CloudSql | Platform::AlloyDb => (
+            format!(
+                "Set the database flag {name} = {bare}{}.",
+                then("restart the instance")
+            ),
+            None,
+        ),
+        Platform::Azure => (
+            format!(
+                "Set the server parameter {name} = {bare}{}.",
+                then("restart the server")
+            ),
+            None,
+        ),
+    };
+    Fix { text, sql, restart }
+}
+
+/// Sizes for people: `1.5 GiB`.
+pub(super) fn bytes(count: f64) -> String {
+    let mut value = count;
+    let mut unit = "B";
+    for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    if unit == "B" {
+        format!("{value:.0} B")
+    } else {
+        format!("{value:.1} {unit}")
+    }
+}
+
+/// Durations for people: `3h 20m`, `45s`.
+pub(super) fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round();
+    // A float of this size converts exactly; `as` saturates beyond.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped above, and saturating is right for a figure that people read"
+    )]
+    let whole = whole as u64;
+    match whole {
+        0..60 => format!("{whole}s"),
+        60..3_600 => format!("{}m {}s", whole / 60, whole % 60),
+        3_600..86_400 => format!("{}h {}m", whole / 3_600, whole / 60 % 60),
+        _ => format!("{}d {}h", whole / 86_400, whole / 3_600 % 24),
+    }
+}
+
+/// `1 table`, `2 tables`.
+pub(super) fn plural(count: u64, word: &str) -> String {
+    if count == 1 {
+        format!("1 {word}")
+    } else {
+        format!("{count} {word}s")
+    }
+}
+
+/// The first few of many names, and how many more there are.
+pub(super) fn some_of<T: AsRef<str>>(names: &[T]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = names
+        .iter()
+        .take(SHOWN)
+        .map(AsRef::as_ref)
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}
+
+/// The elements of a list setting such as `shared_preload_libraries`. A name in double quotes may
+/// hold commas: then it is one element, which is how a list that was quoted as a whole shows.
+pub(super) fn list(value: &str) -> Vec<String> {
+    let mut elements = Vec::new();
+    let mut element = String::new();
+    let mut quoted = false;
+    let mut chars = value.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                element.push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => elements.push(std::mem::take(&mut element)),
+            c if c.is_whitespace() && !quoted => {}
+            c => element.push(c),
+        }
+    }
+    elements.push(element);
+    elements.retain(|element| !element.is_empty());
+    elements
+}
+
+/// A setting's value as `SET name TO …` takes it. The server keeps lists ready for SQL: quoting
+/// `search_path` as one string would make one name of it.
+pub(super) fn setting_literal(name: &str, value: &str) -> String {
+    const LISTS: &[&str] = &[
+        "search_path",
+        "temp_tablespaces",
+        "session_preload_libraries",
+        "local_preload_libraries",
+        "datestyle",
+    ];
+    let list = LISTS.iter().any(|one| name.eq_ignore_ascii_case(one));
+    if list && !value.is_empty() {
+        value.to_owned()
+    } else {
+        quote_literal(value)
+    }
+}
+
+/// How many databases of the migration still have to find workers, slots and senders: this one
+/// no more once it is under way.
+pub(super) fn still_to_come(facts: &Facts) -> u64 {
+    let total = u64::from(facts.asked.databases_total.max(1));
+    total - u64::from(facts.under_way())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_readable() {
+        assert_eq!(bytes(0.0), "0 B");
+        assert_eq!(bytes(1536.0), "1.5 KiB");
+        assert_eq!(bytes(5_368_709_120.0), "5.0 GiB");
+        assert_eq!(duration(59.4), "59s");
+        assert_eq!(duration(3_725.0), "1h 2m");
+        assert_eq!(duration(200_000.0), "2d 7h");
+        assert_eq!(plural(1, "table"), "1 table");
+        assert_eq!(
+            some_of(&["a", "b", "c", "d", "e", "f"]),
+            "a, b, c, d, e and 1 more"
+        );
+    }
+
+    #[test]
+    fn lists_lose_their_quotes() {
+        assert_eq!(list("pgoutput, \"pglogical\" ,"), ["pgoutput", "pglogical"]);
+        assert_eq!(list("\"a, b\""), ["a, b"]);
+        assert_eq!(list(""), [""; 0]);
+    }
+
+    #[test]
+    fn a_restart_is_said_in_the_words_of_the_platform() {
+        let here = parameter(Platform::SelfManaged, "wal_level", "'logical'", true);
+        assert_eq!(
+            here.sql.as_deref(),
+            Some("ALTER SYSTEM SET wal_level = 'logical';")
+        );
+        assert!(here.restart);
+        let rds = parameter(Platform::Rds, "wal_level", "'logical'", true);
+        assert!(rds.text.contains("parameter group") && rds.text.contains("reboot"));
+        assert_eq!(rds.sql, None);
+    }
+}

@@ -1,0 +1,280 @@
+//! The remaining settings: durability, logs, and differences between the two servers.
+
+use crate::Severity;
+use crate::Side;
+use crate::facts::Facts;
+use crate::quote_ident;
+use crate::rules::common::{set_parameter, setting_literal, source, target};
+use crate::rules::{Check, Emit, On, Ran};
+
+pub(in crate::rules) const CHECKS: &[Check] = &[
+    Check {
+        id: "conf.fsync",
+        severity: Severity::Info,
+        on: On::Target,
+        guardrail: false,
+        title: "the target keeps what it has confirmed",
+        why: "pglogical tells the source that changes are safe on disk; with fsync off a power cut \
+              loses them on both sides.",
+        remedy: "Switch fsync on, at the latest before the cutover.",
+        run: fsync,
+    },
+    Check {
+        id: "conf.dsn_in_log",
+        severity: Severity::Info,
+        on: On::Target,
+        guardrail: false,
+        title: "connection strings do not end in the target's log",
+        why: "The subscription is made by a statement that holds the provider's connection string, \
+              with its password if there is one in it.",
+        remedy: "Lower statement logging while pgl-setup runs, or keep the password in a password \
+                 file of the target's server user.",
+        run: dsn_in_log,
+    },
+    Check {
+        id: "conf.logical_decoding_work_mem",
+        severity: Severity::Info,
+        on: On::Source,
+        guardrail: false,
+        title: "large transactions are decoded in memory",
+        why: "Transactions larger than this spill to disk while they are decoded, which slows the \
+              stream.",
+        remedy: "Raise logical_decoding_work_mem to 64MB or more (13 and later).",
+        run: logical_decoding_work_mem,
+    },
+    Check {
+        id: "conf.param_diff",
+        severity: Severity::Info,
+        on: On::Both,
+        guardrail: false,
+        title: "settings that change what statements mean are alike",
+        why: "The application will meet other behaviour on the new server.",
+        remedy: "Set the target like the source where the application depends on it.",
+        run: param_diff,
+    },
+    Check {
+        id: "conf.db_settings",
+        severity: Severity::Info,
+        on: On::Both,
+        guardrail: false,
+        title: "settings of roles are on the target too",
+        why: "ALTER ROLE … SET belongs to the role and is not part of a schema dump; without it the \
+              role meets another search_path, time zone or timeout on the new server.",
+        remedy: "Repeat it on the target (pgl-setup --roles copy does for the roles that it creates).",
+        run: db_settings,
+    },
+];
+
+fn fsync(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let server = target(facts)?;
+    if let Some(setting) = server.known_setting("fsync")?
+        && !setting.is_on()
+    {
+        let fix = set_parameter(server, "fsync", "on")?;
+        emit.find(Side::Target, "fsync is off on the target")
+            .object("fsync")
+            .fix(fix);
+    }
+    Ok(())
+}
+
+fn dsn_in_log(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let server = target(facts)?;
+    let value = |name: &str| -> Result<String, crate::facts::NotRun> {
+        let setting = server.known_setting(name)?;
+        Ok(setting.and_then(|s| s.value.clone()).unwrap_or_default())
+    };
+    let statements = value("log_statement")?;
+    let duration = value("log_min_duration_statement")?;
+    let logged = match (statements.as_str(), duration.as_str()) {
+        ("all", _) => "log_statement is all",
+        (_, "0") => "log_min_duration_statement is 0",
+        _ => return Ok(()),
+    };
+    emit.find(Side::Target, format!("{logged} on the target"));
+    Ok(())
+}
+
+fn logical_decoding_work_mem(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    const COMFORTABLE: f64 = 67_108_864.0;
+    let server = source(facts);
+    if let Some(setting) = server.known_setting("logical_decoding_work_mem")?
+        && let Some(bytes) = setting.bytes().filter(|bytes| *bytes < COMFORTABLE)
+    {
+        let fix = set_parameter(server, "logical_decoding_work_mem", "'64MB'")?;
+        emit.find(
+            Side::Source,
+            format!(
+                "logical_decoding_work_mem is {}",
+                crate::rules::common::bytes(bytes)
+            ),
+        )
+        .object("logical_decoding_work_mem")
+        .fix(fix);
+    }
+    Ok(())
+}
+
+/// Settings that change what an application's statements mean or give back. Time zone and
+/// lc_monetary have checks of their own.
+const MEANING: &[&str] = &[
+    "DateStyle",
+    "IntervalStyle",
+    "array_nulls",
+    "bytea_output",
+    "default_text_search_config",
+    "default_transaction_isolation",
+    "search_path",
+    "standard_conforming_strings",
+    "xmlbinary",
+    "xmloption",
+];
+
+fn param_diff(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let from = source(facts);
+    let to = target(facts)?;
+    for name in MEANING {
+        let (Some(here), Some(there)) = (from.setting(name)?, to.setting(name)?) else {
+            continue;
+        };
+        if let (Some(here), Some(there)) = (&here.value, &there.value)
+            && here != there
+        {
+            emit.find(
+                Side::Target,
+                format!("{name} is {here:?} on the source and {there:?} on the target"),
+            )
+            .object(name);
+        }
+    }
+    Ok(())
+}
+
+/// Settings that a role has in every database. Those that are kept for one database, for all roles
+/// or for one, are reported by `obj.db_role_settings`, and nothing by both.
+fn db_settings(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let to = target(facts)?;
+    let there = to.overrides.get()?;
+    for found in source(facts).overrides.get()? {
+        if found.database.is_some() || there.contains(found) {
+            continue;
+        }
+        let value = found.value.as_deref();
+        let shown = value.map_or(String::new(), |value| format!(" = {value}"));
+        let draft = emit
+            .find(
+                Side::Target,
+                format!(
+                    "{}: {}{shown} is not on the target",
+                    found.scope(),
+                    found.name
+                ),
+            )
+            .object(found.scope());
+        let exists = match &found.role {
+            Some(role) => to.role(role)?.is_some(),
+            None => true,
+        };
+        if let (true, Some(value)) = (exists, value) {
+            let of = found.role.as_deref().map_or("ALL".to_owned(), quote_ident);
+            draft.sql(format!(
+                "ALTER ROLE {of} SET {} TO {};",
+                quote_ident(&found.name),
+                setting_literal(&found.name, value)
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(in crate::rules) use cases::CASES;
+
+#[cfg(test)]
+mod cases {
+    use super::*;
+    use crate::rules::testing::server::{on_target, override_setting, set, source};
+    use crate::rules::testing::{Case, fires, silent};
+
+    pub(in crate::rules) const CASES: &[Case] = &[
+        fires("conf.fsync", Severity::Info, "off", |f| {
+            set(on_target(f), "fsync", "off");
+        }),
+        silent("conf.fsync", "off on the source", |f| {
+            set(source(f), "fsync", "off");
+        }),
+        fires("conf.dsn_in_log", Severity::Info, "all statements", |f| {
+            set(on_target(f), "log_statement", "all");
+        }),
+        silent("conf.dsn_in_log", "DDL only", |f| {
+            set(on_target(f), "log_statement", "ddl");
+        }),
+        fires(
+            "conf.logical_decoding_work_mem",
+            Severity::Info,
+            "4 MB",
+            |f| {
+                set(source(f), "logical_decoding_work_mem", "4096");
+            },
+        ),
+        fires(
+            "conf.param_diff",
+            Severity::Info,
+            "another isolation level",
+            |f| {
+                set(source(f), "default_transaction_isolation", "serializable");
+            },
+        ),
+        fires("conf.db_settings", Severity::Info, "a role's own", |f| {
+            override_setting(source(f), None, Some("app"), "search_path", "app");
+        }),
+        fires("conf.db_settings", Severity::Info, "of all roles", |f| {
+            override_setting(source(f), None, None, "statement_timeout", "5s");
+        }),
+        fires("conf.db_settings", Severity::Info, "another value", |f| {
+            override_setting(source(f), None, Some("app"), "search_path", "app");
+            override_setting(on_target(f), None, Some("app"), "search_path", "web");
+        }),
+        silent("conf.db_settings", "on both", |f| {
+            override_setting(source(f), None, Some("app"), "search_path", "app");
+            override_setting(on_target(f), None, Some("app"), "search_path", "app");
+        }),
+        silent("conf.db_settings", "the database's", |f| {
+            override_setting(source(f), Some("shop"), None, "search_path", "app");
+        }),
+        silent("conf.db_settings", "a role's in the database", |f| {
+            override_setting(source(f), Some("shop"), Some("app"), "search_path", "app");
+        }),
+        silent("conf.db_settings", "of another database", |f| {
+            override_setting(source(f), Some("other"), None, "search_path", "app");
+        }),
+    ];
+
+    #[test]
+    fn lists_of_a_role_stay_lists() {
+        let mut facts = crate::rules::testing::clean();
+        override_setting(
+            source(&mut facts),
+            None,
+            Some("app"),
+            "search_path",
+            "a, \"B\"",
+        );
+        override_setting(source(&mut facts), None, Some("gone"), "search_path", "a");
+        let check = CHECKS
+            .iter()
+            .find(|one| one.id == "conf.db_settings")
+            .unwrap();
+        let (findings, ran) = crate::rules::testing::run(check, &facts);
+        assert_eq!(ran, Ok(()));
+        let sql: Vec<_> = findings.iter().map(|one| one.sql.as_deref()).collect();
+        assert_eq!(
+            sql,
+            [
+                Some("ALTER ROLE \"app\" SET \"search_path\" TO a, \"B\";"),
+                // The target has no such role: the statement would fail.
+                None
+            ]
+        );
+    }
+}

@@ -1,0 +1,539 @@
+//! What logical decoding and pglogical need to be switched on.
+
+use crate::facts::server::{Platform, ServerState};
+use crate::facts::{Facts, NotRun};
+use crate::rules::common::{Fix, each, list, parameter, set_parameter, source};
+use crate::rules::{Check, Emit, On, Ran};
+use crate::{Severity, Side};
+
+pub(in crate::rules) const CHECKS: &[Check] = &[
+    Check {
+        id: "conf.wal_level",
+        severity: Severity::Block,
+        on: On::Both,
+        guardrail: false,
+        title: "wal_level is logical",
+        why: "Without it no logical slot can be made on the server.",
+        remedy: "Set wal_level = logical and restart.",
+        run: wal_level,
+    },
+    Check {
+        id: "conf.rds_logical",
+        severity: Severity::Block,
+        on: On::Source,
+        guardrail: false,
+        title: "RDS and Aurora: rds.logical_replication is on",
+        why: "On RDS this parameter, and not wal_level, switches logical decoding on.",
+        remedy: "Set rds.logical_replication = 1 in the parameter group and reboot.",
+        run: rds_logical,
+    },
+    Check {
+        id: "conf.cloudsql_flags",
+        severity: Severity::Block,
+        on: On::Both,
+        guardrail: false,
+        title: "Cloud SQL and AlloyDB: logical decoding and pglogical are on",
+        why: "These flags, and not wal_level and shared_preload_libraries, switch them on there.",
+        remedy: "Set the database flags and restart the instance.",
+        run: cloudsql_flags,
+    },
+    Check {
+        id: "conf.azure_extensions",
+        severity: Severity::Block,
+        on: On::Both,
+        guardrail: false,
+        title: "Azure: pglogical is on the list of allowed extensions",
+        why: "Azure refuses CREATE EXTENSION for everything that is not on azure.extensions.",
+        remedy: "Add pglogical to the server parameter azure.extensions.",
+        run: azure_extensions,
+    },
+    Check {
+        id: "conf.preload",
+        severity: Severity::Block,
+        on: On::Both,
+        guardrail: false,
+        title: "pglogical is preloaded, in the running server",
+        why: "pglogical's workers start only from a library that was loaded when the server \
+              started; CREATE EXTENSION fails without it.",
+        remedy: "Add pglogical to shared_preload_libraries and restart.",
+        run: preload,
+    },
+    Check {
+        id: "conf.supervisor",
+        severity: Severity::Warn,
+        on: On::Both,
+        guardrail: true,
+        title: "pglogical's supervisor process runs",
+        why: "The supervisor starts all other workers of pglogical; it is missing when the server \
+              had no free background worker when it started.",
+        remedy: "Raise max_worker_processes and restart the server.",
+        run: supervisor,
+    },
+    Check {
+        id: "conf.pending_restart",
+        severity: Severity::Warn,
+        on: On::Both,
+        guardrail: false,
+        title: "no changed setting waits for a restart",
+        why: "The configuration file says one thing and the running server does another; the next \
+              restart may come in the middle of the migration.",
+        remedy: "Restart the server before the migration begins.",
+        run: pending_restart,
+    },
+    Check {
+        id: "conf.output_plugin_libraries",
+        severity: Severity::Block,
+        on: On::Both,
+        guardrail: true,
+        title: "pglogical's output plugin is allowed",
+        why: "Minor releases of 2026 allow only listed output plugins; with any other the slot \
+              cannot be made, a running one cannot be read, and the reason stands only in the \
+              source's log.",
+        remedy: "Add pglogical_output to output_plugin_libraries and reload.",
+        run: output_plugin_libraries,
+    },
+];
+
+fn wal_level(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    each(facts, emit, |side, server, emit| {
+        let Some(setting) = server.known_setting("wal_level")? else {
+            return Ok(());
+        };
+        let value = setting.value.as_deref().unwrap_or_default();
+        if value == "logical" {
+            return Ok(());
+        }
+        let fix = match server.platform()? {
+            // Each has a switch of its own, and a check for it.
+            aws if aws.is_aws() => parameter(aws, "rds.logical_replication", "1", true),
+            google @ (Platform::CloudSql | Platform::AlloyDb) => {
+                parameter(google, decoding_flag(google), "on", true)
+            }
+            other => parameter(other, "wal_level", "'logical'", true),
+        };
+        let draft = emit
+            .find(side, format!("wal_level is {value} on the {side}"))
+            .fix(fix);
+        if side == Side::Target {
+            draft.severity(Severity::Info).why(
+                "The target needs it only for the way back: replication from the new server to \
+                 the old one.",
+            );
+        }
+        Ok(())
+    })
+}
+
+fn rds_logical(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let server = source(facts);
+    let platform = server.platform()?;
+    if !platform.is_aws() {
+        return Ok(());
+    }
+    if let Some(setting) = server.known_setting("rds.logical_replication")?
+        && !setting.is_on()
+    {
+        emit.find(Side::Source, "rds.logical_replication is off")
+            .fix(parameter(platform, "rds.logical_replication", "1", true));
+    }
+    Ok(())
+}
+
+fn decoding_flag(platform: Platform) -> &'static str {
+    match platform {
+        Platform::AlloyDb => "alloydb.logical_decoding",
+        _ => "cloudsql.logical_decoding",
+    }
+}
+
+fn cloudsql_flags(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    each(facts, emit, |side, server, emit| {
+        let platform = server.platform()?;
+        let pglogical = match platform {
+            Platform::CloudSql => "cloudsql.enable_pglogical",
+            Platform::AlloyDb => "alloydb.enable_pglogical",
+            _ => return Ok(()),
+        };
+        let mut flags = vec![pglogical];
+        if side == Side::Source {
+            flags.push(decoding_flag(platform));
+        }
+        for flag in flags {
+            if let Some(setting) = server.known_setting(flag)?
+                && !setting.is_on()
+            {
+                emit.find(side, format!("{flag} is off"))
+                    .object(flag)
+                    .fix(parameter(platform, flag, "on", true));
+            }
+        }
+        Ok(())
+    })
+}
+
+fn azure_extensions(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    each(facts, emit, |side, server, emit| {
+        if server.platform()? != Platform::Azure {
+            return Ok(());
+        }
+        if let Some(setting) = server.known_setting("azure.extensions")? {
+            let value = setting.value.as_deref().unwrap_or_default();
+            if !list(value)
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case("pglogical"))
+            {
+                emit.find(side, "azure.extensions does not list pglogical");
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Whether the running server has loaded pglogical: by the list itself, or, where the role may
+/// not see the list, by the settings that the library defines.
+fn loaded(server: &ServerState) -> Result<bool, NotRun> {
+    let listed = server
+        .setting("shared_preload_libraries")?
+        .and_then(|setting| setting.value.as_deref())
+        .is_some_and(|value| list(value).iter().any(|library| is_pglogical(library)));
+    Ok(listed || server.setting("pglogical.conflict_resolution")?.is_some())
+}
+
+/// An element may be a path.
+fn is_pglogical(library: &str) -> bool {
+    let file = library.rsplit('/').next().unwrap_or(library);
+    file.trim_end_matches(".so") == "pglogical"
+}
+
+fn preload(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    each(facts, emit, |side, server, emit| {
+        if loaded(server)? {
+            return Ok(());
+        }
+        let setting = server.setting("shared_preload_libraries")?;
+        let now = setting.and_then(|setting| setting.value.as_deref());
+        let what = match (now, setting.and_then(|setting| setting.pending_restart)) {
+            (_, Some(true)) => format!(
+                "pglogical is not loaded on the {side}; shared_preload_libraries was changed and \
+                 waits for a restart"
+            ),
+            (Some(""), _) => format!("shared_preload_libraries is empty on the {side}"),
+            (Some(now), _) => format!(
+                "pglogical is not in shared_preload_libraries on the {side}, which is {now}"
+            ),
+            (None, _) => format!("pglogical is not loaded on the {side}"),
+        };
+        let fix = match now {
+            // Without the present value a remedy in SQL would throw other libraries out.
+            None => Fix {
+                text: "Add pglogical to shared_preload_libraries and restart.".to_owned(),
+                sql: None,
+                restart: true,
+            },
+            Some(now) => {
+                let libraries: Vec<String> = list(now)
+                    .iter()
+                    .map(String::as_str)
+                    .chain(["pglogical"])
+                    .map(crate::quote_literal)
+                    .collect();
+                let platform = server.platform()?;
+                parameter(
+                    platform,
+                    "shared_preload_libraries",
+                    &libraries.join(", "),
+                    true,
+                )
+            }
+        };
+        emit.find(side, what).fix(fix);
+        Ok(())
+    })
+}
+
+fn supervisor(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    each(facts, emit, |side, server, emit| {
+        let backends = server.backends.get()?;
+        if !loaded(server)? || backends.pglogical_supervisors > 0 {
+            return Ok(());
+        }
+        if backends.hidden > 0 {
+            return Err(NotRun(
+                "the role may not see the server's own processes".to_owned(),
+            ));
+        }
+        // Before 10 the process list leaves out workers that are in no database.
+        if server.version()?.at_least(10) {
+            emit.find(
+                side,
+                format!("pglogical is loaded on the {side}, but its supervisor does not run"),
+            )
+            .needs_restart();
+        }
+        Ok(())
+    })
+}
+
+/// The settings of which an unapplied change matters to a migration.
+const RESTART_MATTERS: &[&str] = &[
+    "wal_level",
+    "shared_preload_libraries",
+    "max_worker_processes",
+    "max_replication_slots",
+    "max_wal_senders",
+    "max_connections",
+    "max_active_replication_origins",
+    "max_locks_per_transaction",
+    "max_prepared_transactions",
+    "track_commit_timestamp",
+    "pglogical.use_spi",
+    "pglogical.batch_inserts",
+    "rds.logical_replication",
+];
+
+fn pending_restart(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    each(facts, emit, |side, server, emit| {
+        let waiting: Vec<&str> = server
+            .settings
+            .get()?
+            .iter()
+            .filter(|setting| setting.pending_restart == Some(true))
+            .map(|setting| setting.name.as_str())
+            .filter(|name| RESTART_MATTERS.contains(name))
+            .collect();
+        if !waiting.is_empty() {
+            emit.find(
+                side,
+                format!(
+                    "changed on the {side} and waiting for a restart: {}",
+                    waiting.join(", ")
+                ),
+            )
+            .object(waiting.join(", "))
+            .needs_restart();
+        }
+        Ok(())
+    })
+}
+
+fn output_plugin_libraries(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    each(facts, emit, |side, server, emit| {
+        // Servers without the setting allow every plugin.
+        let Some(setting) = server.known_setting("output_plugin_libraries")? else {
+            return Ok(());
+        };
+        let value = setting.value.as_deref().unwrap_or_default();
+        let mut plugins = list(value);
+        if plugins.iter().any(|plugin| plugin == "pglogical_output") {
+            return Ok(());
+        }
+        // An element with a comma in it is a list that was quoted as one name.
+        plugins = plugins.iter().flat_map(|plugin| list(plugin)).collect();
+        if !plugins.iter().any(|plugin| plugin == "pglogical_output") {
+            plugins.push("pglogical_output".to_owned());
+        }
+        let fix = set_parameter(server, "output_plugin_libraries", &plugins.join(", "))?;
+        let draft = emit
+            .find(
+                side,
+                format!("output_plugin_libraries is {value:?} on the {side}"),
+            )
+            .object("output_plugin_libraries")
+            .fix(fix);
+        if side == Side::Target {
+            draft.severity(Severity::Info).why(
+                "The target needs it only for the way back: replication from the new server to \
+                 the old one.",
+            );
+        } else if value.contains("pglogical_output") {
+            draft.remedy(
+                "The list was quoted as one string and so holds one wrong name: write it as a \
+                 list, without quotes around the whole, and reload.",
+            );
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+pub(in crate::rules) use cases::CASES;
+
+#[cfg(test)]
+mod cases {
+    use super::*;
+    use crate::rules::testing::server::{on_target, set, source, unset};
+    use crate::rules::testing::{Case, clean, fires, known, run, silent};
+
+    fn marker(server: &mut ServerState, name: &str) {
+        known(&mut server.identity).markers = vec![name.to_owned()];
+    }
+
+    pub(in crate::rules) const CASES: &[Case] = &[
+        fires(
+            "conf.wal_level",
+            Severity::Block,
+            "replica on the source",
+            |f| {
+                set(source(f), "wal_level", "replica");
+            },
+        ),
+        fires(
+            "conf.wal_level",
+            Severity::Info,
+            "replica on the target",
+            |f| {
+                set(on_target(f), "wal_level", "replica");
+            },
+        ),
+        fires("conf.rds_logical", Severity::Block, "off", |f| {
+            marker(source(f), "rdsadmin");
+            set(source(f), "rds.logical_replication", "off");
+        }),
+        silent("conf.rds_logical", "on", |f| {
+            marker(source(f), "rdsadmin");
+            set(source(f), "rds.logical_replication", "on");
+        }),
+        fires(
+            "conf.cloudsql_flags",
+            Severity::Block,
+            "no pglogical",
+            |f| {
+                marker(on_target(f), "cloudsqlsuperuser");
+                set(on_target(f), "cloudsql.enable_pglogical", "off");
+            },
+        ),
+        silent("conf.cloudsql_flags", "decoding off on the target", |f| {
+            marker(on_target(f), "cloudsqlsuperuser");
+            set(on_target(f), "cloudsql.enable_pglogical", "on");
+            set(on_target(f), "cloudsql.logical_decoding", "off");
+        }),
+        fires(
+            "conf.azure_extensions",
+            Severity::Block,
+            "not listed",
+            |f| {
+                marker(source(f), "azure_pg_admin");
+                set(source(f), "azure.extensions", "CITEXT,POSTGIS");
+            },
+        ),
+        silent("conf.azure_extensions", "listed in upper case", |f| {
+            marker(source(f), "azure_pg_admin");
+            set(source(f), "azure.extensions", "CITEXT,PGLOGICAL");
+        }),
+        fires(
+            "conf.preload",
+            Severity::Block,
+            "other libraries only",
+            |f| {
+                set(source(f), "shared_preload_libraries", "pg_stat_statements");
+                unset(source(f), "pglogical.conflict_resolution");
+            },
+        ),
+        silent("conf.preload", "list not readable, settings there", |f| {
+            known(&mut source(f).settings)
+                .iter_mut()
+                .filter(|s| s.name == "shared_preload_libraries")
+                .for_each(|s| s.value = None);
+        }),
+        silent("conf.preload", "a path", |f| {
+            set(
+                source(f),
+                "shared_preload_libraries",
+                "auto_explain, $libdir/pglogical.so",
+            );
+            unset(source(f), "pglogical.conflict_resolution");
+        }),
+        fires("conf.supervisor", Severity::Warn, "no supervisor", |f| {
+            known(&mut on_target(f).backends).pglogical_supervisors = 0;
+        }),
+        silent("conf.supervisor", "not loaded is another finding", |f| {
+            known(&mut on_target(f).backends).pglogical_supervisors = 0;
+            set(on_target(f), "shared_preload_libraries", "");
+            unset(on_target(f), "pglogical.conflict_resolution");
+        }),
+        fires(
+            "conf.pending_restart",
+            Severity::Warn,
+            "max_wal_senders",
+            |f| {
+                known(&mut source(f).settings)
+                    .iter_mut()
+                    .filter(|s| s.name == "max_wal_senders")
+                    .for_each(|s| s.pending_restart = Some(true));
+            },
+        ),
+        silent("conf.pending_restart", "a setting of no matter", |f| {
+            set(source(f), "huge_pages", "on");
+            known(&mut source(f).settings)
+                .iter_mut()
+                .filter(|s| s.name == "huge_pages")
+                .for_each(|s| s.pending_restart = Some(true));
+        }),
+        fires(
+            "conf.output_plugin_libraries",
+            Severity::Block,
+            "default",
+            |f| {
+                set(
+                    source(f),
+                    "output_plugin_libraries",
+                    "pgoutput, test_decoding",
+                );
+            },
+        ),
+        fires(
+            "conf.output_plugin_libraries",
+            Severity::Block,
+            "quoted as one",
+            |f| {
+                let one = "\"pgoutput, test_decoding, pglogical_output\"";
+                set(source(f), "output_plugin_libraries", one);
+            },
+        ),
+        fires(
+            "conf.output_plugin_libraries",
+            Severity::Info,
+            "on the target",
+            |f| {
+                set(
+                    on_target(f),
+                    "output_plugin_libraries",
+                    "pgoutput, test_decoding",
+                );
+            },
+        ),
+    ];
+
+    #[test]
+    fn the_remedy_keeps_what_is_preloaded_already() {
+        let mut facts = clean();
+        set(
+            source(&mut facts),
+            "shared_preload_libraries",
+            "pg_stat_statements",
+        );
+        unset(source(&mut facts), "pglogical.conflict_resolution");
+        let check = CHECKS.iter().find(|c| c.id == "conf.preload").unwrap();
+        let (findings, _) = run(check, &facts);
+        assert_eq!(
+            findings[0].sql.as_deref(),
+            Some("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements', 'pglogical';")
+        );
+        assert!(findings[0].restart);
+    }
+
+    #[test]
+    fn rds_is_told_about_the_parameter_group() {
+        let mut facts = clean();
+        marker(source(&mut facts), "rdsadmin");
+        set(source(&mut facts), "wal_level", "replica");
+        let check = CHECKS.iter().find(|c| c.id == "conf.wal_level").unwrap();
+        let (findings, _) = run(check, &facts);
+        assert!(
+            findings[0]
+                .remedy
+                .contains("rds.logical_replication = 1 in the instance's DB parameter group")
+        );
+        assert_eq!(findings[0].sql, None);
+    }
+}

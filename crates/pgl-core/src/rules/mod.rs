@@ -1,0 +1,194 @@
+//! The checks. One file per family; each check is a pure function from facts to findings, with a
+//! stable id. `pgl-preflight --list-checks` and the documentation are made from this list.
+
+mod act;
+mod cap;
+mod common;
+mod conf;
+mod conn;
+mod data;
+mod ext;
+mod loc;
+mod obj;
+mod repl;
+mod role;
+mod seq;
+mod tbl;
+#[cfg(test)]
+pub(crate) mod testing;
+mod typ;
+mod type_fit;
+mod ver;
+
+use common::Fix;
+
+use crate::facts::{Facts, NotRun};
+use crate::{Finding, Severity, Side};
+
+/// What a check function returns: `Err` when the facts that it needs are missing.
+pub type Ran = Result<(), NotRun>;
+
+/// Which servers a check looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// The source.
+    Source,
+    /// The target.
+    Target,
+    /// Each of them, or the difference between them.
+    Both,
+}
+
+/// One check.
+pub struct Check {
+    /// Stable id, `family.name`.
+    pub id: &'static str,
+    /// Severity of its findings unless the facts say otherwise.
+    pub severity: Severity,
+    /// Where it looks.
+    pub on: On,
+    /// Whether the cutover runs it again as a guardrail.
+    pub guardrail: bool,
+    /// What it looks for, in one line.
+    pub title: &'static str,
+    /// Why it matters, in one sentence that a tired DBA understands.
+    pub why: &'static str,
+    /// What to do, in general; a finding may be more exact.
+    pub remedy: &'static str,
+    /// The function.
+    pub run: fn(&Facts, &mut Emit<'_>) -> Ran,
+}
+
+/// All families, in the order of the catalogue.
+pub fn all() -> impl Iterator<Item = &'static Check> {
+    FAMILIES.iter().flat_map(|family| family.iter())
+}
+
+const FAMILIES: &[&[Check]] = &[
+    conn::CHECKS,
+    ver::CHECKS,
+    conf::logical::CHECKS,
+    conf::capacity::CHECKS,
+    conf::timeouts::CHECKS,
+    conf::text::CHECKS,
+    conf::apply::CHECKS,
+    conf::general::CHECKS,
+    cap::CHECKS,
+    role::rights::CHECKS,
+    role::names::CHECKS,
+    role::grants::CHECKS,
+    repl::CHECKS,
+    ext::CHECKS,
+    loc::CHECKS,
+    act::CHECKS,
+    tbl::keys::CHECKS,
+    tbl::kinds::CHECKS,
+    tbl::columns::CHECKS,
+    tbl::links::CHECKS,
+    tbl::behaviour::CHECKS,
+    tbl::shape::CHECKS,
+    tbl::target::relations::CHECKS,
+    tbl::target::columns::CHECKS,
+    tbl::target::constraints::CHECKS,
+    typ::CHECKS,
+    data::CHECKS,
+    obj::relations::CHECKS,
+    obj::code::CHECKS,
+    obj::database::CHECKS,
+    obj::standing::CHECKS,
+    seq::state::CHECKS,
+    seq::compare::CHECKS,
+    seq::nature::CHECKS,
+    seq::hot::CHECKS,
+];
+
+/// Takes the findings of one check.
+pub struct Emit<'a> {
+    check: &'a Check,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl<'a> Emit<'a> {
+    /// Starts collecting for one check.
+    pub fn new(check: &'a Check, findings: &'a mut Vec<Finding>) -> Self {
+        Self { check, findings }
+    }
+
+    /// Adds a finding with the check's own severity, reason and remedy; refine it through the
+    /// returned reference.
+    pub fn find(&mut self, side: Side, what: impl Into<String>) -> Draft<'_> {
+        self.findings.push(Finding {
+            id: self.check.id.to_owned(),
+            severity: self.check.severity,
+            side,
+            object: None,
+            what: what.into(),
+            why: self.check.why.to_owned(),
+            remedy: self.check.remedy.to_owned(),
+            sql: None,
+            fix_side: side,
+            restart: false,
+        });
+        let last = self.findings.len() - 1;
+        Draft {
+            finding: &mut self.findings[last],
+        }
+    }
+}
+
+/// A finding being refined.
+pub struct Draft<'a> {
+    finding: &'a mut Finding,
+}
+
+impl Draft<'_> {
+    /// Names the object.
+    pub fn object(self, object: impl ToString) -> Self {
+        self.finding.object = Some(object.to_string());
+        self
+    }
+
+    /// Overrides the severity, where it depends on the facts.
+    pub fn severity(self, severity: Severity) -> Self {
+        self.finding.severity = severity;
+        self
+    }
+
+    /// A more exact remedy.
+    pub fn remedy(self, remedy: impl Into<String>) -> Self {
+        self.finding.remedy = remedy.into();
+        self
+    }
+
+    /// SQL that mends it, to be run on the finding's `fix_side`.
+    pub fn sql(self, sql: impl Into<String>) -> Self {
+        self.finding.sql = Some(sql.into());
+        self
+    }
+
+    /// Where the remedy applies, if not where the finding is.
+    pub fn fix_on(self, side: Side) -> Self {
+        self.finding.fix_side = side;
+        self
+    }
+
+    /// A more exact reason.
+    pub fn why(self, why: impl Into<String>) -> Self {
+        self.finding.why = why.into();
+        self
+    }
+
+    /// A remedy made for the server at hand.
+    fn fix(self, fix: Fix) -> Self {
+        self.finding.remedy = fix.text;
+        self.finding.sql = fix.sql;
+        self.finding.restart = fix.restart;
+        self
+    }
+
+    /// The remedy needs a server restart.
+    pub fn needs_restart(self) -> Self {
+        self.finding.restart = true;
+        self
+    }
+}

@@ -1,0 +1,6 @@
+//! Objects that are neither tables nor sequences.
+
+pub(super) mod code;
+pub(super) mod database;
+pub(super) mod relations;
+pub(super) mod standing;

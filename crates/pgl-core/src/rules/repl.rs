@@ -1,0 +1,486 @@
+//! Replication that exists already: leftovers, clashes, and others who read from the source.
+
+use super::common::{bytes, each, plural, some_of, source, target};
+use super::{Check, Emit, On, Ran};
+use crate::facts::Facts;
+use crate::facts::server::Slot;
+use crate::migration::Names;
+use crate::name::show_ident;
+use crate::{Severity, Side, quote_ident, quote_literal};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "repl.pglogical_leftovers",
+        severity: Severity::Block,
+        on: On::Both,
+        guardrail: false,
+        title: "no pglogical node of another migration in the database",
+        why: "A database can be one node only; while an old one is there, no new one can be made.",
+        remedy: "If nothing uses it any more, remove it with pgl-teardown, or by hand: subscriptions \
+                 first, then the node. On a provider drop_node also drops every pgl_ slot of the \
+                 database.",
+        run: pglogical_leftovers,
+    },
+    Check {
+        id: "repl.slot_name_clash",
+        severity: Severity::Block,
+        on: On::Source,
+        guardrail: false,
+        title: "no slot has the name that the subscription's slot will have",
+        why: "The slot cannot be made, or, worse, an old position is taken for the new one's.",
+        remedy: "Drop the slot if nobody reads from it any more, or choose another --name.",
+        run: slot_name_clash,
+    },
+    Check {
+        id: "repl.inactive_slots",
+        severity: Severity::Warn,
+        on: On::Both,
+        guardrail: true,
+        title: "no slot without a reader",
+        why: "A slot that nobody reads from holds back WAL until the disk is full, and old row \
+              versions from vacuum.",
+        remedy: "Drop the slot if its reader does not come back.",
+        run: inactive_slots,
+    },
+    Check {
+        id: "repl.lost_slots",
+        severity: Severity::Warn,
+        on: On::Both,
+        guardrail: true,
+        title: "no slot has lost its WAL",
+        why: "A slot that has lost its WAL is of no use to its reader, and still counts against \
+              max_replication_slots.",
+        remedy: "Drop the slot; its reader has to begin again.",
+        run: lost_slots,
+    },
+    Check {
+        id: "repl.origins_orphans",
+        severity: Severity::Warn,
+        on: On::Target,
+        guardrail: false,
+        title: "no replication origin without a subscription",
+        why: "An origin left behind keeps the position of the old migration; a new subscription of \
+              the same name would begin there and skip changes.",
+        remedy: "Drop the origin.",
+        run: origins_orphans,
+    },
+    Check {
+        id: "repl.other_consumers",
+        severity: Severity::Warn,
+        on: On::Source,
+        guardrail: true,
+        title: "other readers of the source's changes are known",
+        why: "Their slots do not move to the new server: change data capture and other subscribers \
+              stop at the cutover unless they are moved too.",
+        remedy: "Plan how each of them is moved to the target.",
+        run: other_consumers,
+    },
+    Check {
+        id: "repl.publications",
+        severity: Severity::Warn,
+        on: On::Source,
+        guardrail: false,
+        title: "publications and what they mean on the target",
+        why: "Publications are part of the schema, and pgl-setup restores them. FOR ALL TABLES makes every \
+              UPDATE and DELETE of clients on a table without a key fail, on the target as on the source; \
+              its subscribers' slots do not come along.",
+        remedy: "Move the subscribers to the new server at the cutover; where nobody subscribes any more, drop \
+                 the publication.",
+        run: publications,
+    },
+    Check {
+        id: "repl.cascading_origin",
+        severity: Severity::Block,
+        on: On::Source,
+        guardrail: true,
+        title: "the source receives no rows from another server",
+        why: "Rows that a subscription writes into the source carry its origin, and pgl-setup subscribes \
+              without passing such rows on (else a way back would run in circles): they would be \
+              missing on the target without a word.",
+        remedy: "End that replication before the migration, or subscribe the target to that server \
+                 instead, for those tables.",
+        run: cascading_origin,
+    },
+    Check {
+        id: "repl.subscriptions",
+        severity: Severity::Warn,
+        on: On::Target,
+        guardrail: false,
+        title: "the target is not a subscriber of somebody else",
+        why: "A target that receives rows from elsewhere will have conflicts.",
+        remedy: "Decide what becomes of the subscription before the migration begins.",
+        run: subscriptions,
+    },
+    Check {
+        id: "repl.physical_standbys",
+        severity: Severity::Info,
+        on: On::Both,
+        guardrail: false,
+        title: "standbys of the source",
+        why: "The new server needs standbys of its own before the cutover; and if the source fails \
+              over to a standby, pglogical's slot is lost and the copy has to begin again.",
+        remedy: "Set up standbys of the target, and do not fail over during the migration.",
+        run: physical_standbys,
+    },
+];
+
+fn pglogical_leftovers(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let names = facts.names()?;
+    each(facts, emit, |side, server, emit| {
+        let Some(pglogical) = server.pglogical.get()? else {
+            return Ok(());
+        };
+        let ours = match side {
+            Side::Source => &names.provider_node,
+            Side::Target => &names.subscriber_node,
+        };
+        let strangers: Vec<_> = pglogical
+            .subscriptions
+            .iter()
+            .filter(|found| side == Side::Source || found.name != names.subscription)
+            .collect();
+        for found in &strangers {
+            emit.find(
+                side,
+                format!(
+                    "the {side} has a pglogical subscription {} to node {}{}",
+                    show_ident(&found.name),
+                    show_ident(&found.provider),
+                    if found.enabled { "" } else { " (disabled)" }
+                ),
+            )
+            .object(show_ident(&found.name))
+            .sql(format!(
+                "SELECT pglogical.drop_subscription({});",
+                quote_literal(&found.name)
+            ));
+        }
+        match &pglogical.local_node {
+            Some(node) if node != ours => {
+                let tables: u64 = pglogical.sets.iter().map(|set| set.tables).sum();
+                emit.find(
+                    side,
+                    format!(
+                        "the {side} is pglogical node {} with {} in its replication sets",
+                        show_ident(node),
+                        plural(tables, "table")
+                    ),
+                )
+                .object(show_ident(node))
+                .sql(format!(
+                    "SELECT pglogical.drop_node({});",
+                    quote_literal(node)
+                ));
+            }
+            Some(node) => {
+                emit.find(
+                    side,
+                    format!(
+                        "the {side} is this migration's node {} already",
+                        show_ident(node)
+                    ),
+                )
+                .object(show_ident(node))
+                .severity(Severity::Info)
+                .why("The migration was begun before.")
+                .remedy("Go on with pgl-setup, or begin anew after pgl-teardown.");
+            }
+            None => {}
+        }
+        Ok(())
+    })
+}
+
+/// Whether pglogical would give this name to the slot of a subscription. It shortens each part
+/// above 16 characters to 8 and a hash of 7 digits; the hash is its own affair, and a slot that
+/// fits in all other respects is close enough to be looked at.
+fn fits_slot_name(slot: &str, target_database: &str, names: &Names) -> bool {
+    let Some(mut rest) = slot.strip_prefix("pgl") else {
+        return false;
+    };
+    for part in [target_database, &names.provider_node, &names.subscription] {
+        let plain: String = part
+            .chars()
+            .map(|c| {
+                if c.is_ascii_lowercase() || c.is_ascii_digit() {
+                    c
+                } else {
+                    '_'
+                }
+            })
+            .collect();
+        let Some(after) = rest.strip_prefix('_') else {
+            return false;
+        };
+        let matched = if part.len() <= 16 {
+            after.strip_prefix(plain.as_str())
+        } else {
+            let head = plain.get(..8).unwrap_or(&plain);
+            after.strip_prefix(head).and_then(|hash| {
+                let digits = hash.get(..7)?;
+                let hexadecimal = digits.bytes().all(|b| b.is_ascii_hexdigit());
+                hexadecimal.then(|| &hash[7..])
+            })
+        };
+        match matched {
+            Some(after) => rest = after,
+            None => return false,
+        }
+    }
+    rest.is_empty()
+}
+
+fn slot_name_clash(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let names = facts.names()?;
+    let database = &target(facts)?.identity.get()?.database;
+    if facts.under_way() {
+        return Ok(());
+    }
+    for slot in source(facts).slots.get()? {
+        if fits_slot_name(&slot.name, database, &names) {
+            let reader = if slot.active {
+                "somebody reads from it"
+            } else {
+                "nobody reads from it"
+            };
+            let draft = emit
+                .find(
+                    Side::Source,
+                    format!(
+                        "slot {} is there already, with plugin {}; {reader}",
+                        slot.name,
+                        slot.plugin.as_deref().unwrap_or("none")
+                    ),
+                )
+                .object(&slot.name);
+            if !slot.active {
+                draft.sql(drop_slot(slot));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn drop_slot(slot: &Slot) -> String {
+    // Nothing to do where the slot went with its node, or somebody reads from it after all.
+    format!(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = {} \
+         AND NOT active;",
+        quote_literal(&slot.name)
+    )
+}
+
+fn held_back(slot: &Slot) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "a size for people")]
+    let wal = slot.retained_bytes.map(|count| bytes(count.max(0) as f64));
+    match (wal, slot.xmin_age.filter(|age| *age > 0)) {
+        (Some(wal), Some(age)) => format!("{wal} of WAL and row versions {age} transactions old"),
+        (Some(wal), None) => format!("{wal} of WAL"),
+        (None, Some(age)) => format!("row versions {age} transactions old"),
+        (None, None) => "an unknown amount of WAL".to_owned(),
+    }
+}
+
+fn is_lost(slot: &Slot) -> bool {
+    slot.wal_status.as_deref() == Some("lost") || slot.invalidation_reason.is_some()
+}
+
+fn inactive_slots(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let names = facts.names()?;
+    let database = facts
+        .target()
+        .ok()
+        .and_then(|t| Some(t.server.identity.get().ok()?.database.clone()));
+    each(facts, emit, |side, server, emit| {
+        for slot in server.slots.get()? {
+            let clash = side == Side::Source
+                && database
+                    .as_deref()
+                    .is_some_and(|database| fits_slot_name(&slot.name, database, &names));
+            // A clash and a lost slot have findings of their own.
+            if slot.active || slot.temporary || clash || is_lost(slot) {
+                continue;
+            }
+            emit.find(
+                side,
+                format!(
+                    "nobody reads from slot {}; it holds back {}",
+                    slot.name,
+                    held_back(slot)
+                ),
+            )
+            .object(&slot.name)
+            .sql(drop_slot(slot));
+        }
+        Ok(())
+    })
+}
+
+fn lost_slots(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    each(facts, emit, |side, server, emit| {
+        for slot in server.slots.get()?.iter().filter(|slot| is_lost(slot)) {
+            let reason = slot.invalidation_reason.as_deref().unwrap_or("WAL removed");
+            emit.find(
+                side,
+                format!("slot {} is of no use any more ({reason})", slot.name),
+            )
+            .object(&slot.name)
+            .sql(drop_slot(slot));
+        }
+        Ok(())
+    })
+}
+
+fn origins_orphans(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let server = target(facts)?;
+    let pglogical = server.pglogical.get()?;
+    let native = server.subscriptions.get()?;
+    let names = facts.names()?;
+    let database = &server.identity.get()?.database;
+    for origin in server.origins.get()? {
+        // Origins belong to the cluster; of another database's nothing is known here.
+        let ours = fits_slot_name(&origin.name, database, &names);
+        let used = pglogical
+            .iter()
+            .flat_map(|found| &found.subscriptions)
+            .any(|found| found.slot == origin.name)
+            || native
+                .iter()
+                .any(|found| format!("pg_{}", found.oid) == origin.name);
+        if ours && !used {
+            emit.find(
+                Side::Target,
+                format!("origin {} is there, its subscription is not", origin.name),
+            )
+            .object(&origin.name)
+            .sql(format!(
+                "SELECT pg_replication_origin_drop({});",
+                quote_literal(&origin.name)
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn other_consumers(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let server = source(facts);
+    let database = &server.identity.get()?.database;
+    for slot in server.slots.get()? {
+        let Some(plugin) = slot.plugin.as_deref() else {
+            continue;
+        };
+        let here = slot.database.as_ref() == Some(database);
+        if here && slot.active && !plugin.starts_with("pglogical") {
+            emit.find(
+                Side::Source,
+                format!("slot {} is read from with plugin {plugin}", slot.name),
+            )
+            .object(&slot.name);
+        }
+    }
+    Ok(())
+}
+
+fn publications(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let found = source(facts).publications.get()?;
+    for publication in found.iter().filter(|publication| publication.all_tables) {
+        emit.find(
+            Side::Source,
+            format!(
+                "publication {} is FOR ALL TABLES",
+                show_ident(&publication.name)
+            ),
+        )
+        .object(show_ident(&publication.name));
+    }
+    let others: Vec<String> = found
+        .iter()
+        .filter(|publication| !publication.all_tables)
+        .map(|publication| show_ident(&publication.name))
+        .collect();
+    if !others.is_empty() {
+        emit.find(
+            Side::Source,
+            format!(
+                "{}: {}",
+                plural(others.len() as u64, "publication"),
+                some_of(&others)
+            ),
+        )
+        .object(others.join(", "))
+        .severity(Severity::Info)
+        .why("Publications are part of the schema dump, their subscribers' slots are not.")
+        .remedy("Move the subscribers to the new server at the cutover.");
+    }
+    Ok(())
+}
+
+fn cascading_origin(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    for found in source(facts).subscriptions.get()? {
+        emit.find(
+            Side::Source,
+            format!(
+                "the source is a subscriber: {}{}",
+                show_ident(&found.name),
+                if found.enabled { "" } else { " (disabled)" }
+            ),
+        )
+        .object(show_ident(&found.name))
+        .sql(format!(
+            "ALTER SUBSCRIPTION {0} DISABLE;\nDROP SUBSCRIPTION {0};",
+            quote_ident(&found.name)
+        ));
+    }
+    Ok(())
+}
+
+fn subscriptions(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    for found in target(facts)?.subscriptions.get()? {
+        emit.find(
+            Side::Target,
+            format!(
+                "the target is a subscriber: {}{}",
+                show_ident(&found.name),
+                if found.enabled { "" } else { " (disabled)" }
+            ),
+        )
+        .object(show_ident(&found.name));
+    }
+    Ok(())
+}
+
+fn physical_standbys(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let standbys =
+        |server: &crate::facts::server::ServerState| -> Result<Vec<String>, crate::facts::NotRun> {
+            Ok(server
+                .senders
+                .get()?
+                .iter()
+                .filter(|sender| !sender.logical && sender.state.as_deref() != Some("backup"))
+                .map(|sender| sender.application.clone())
+                .collect())
+        };
+    let found = standbys(source(facts))?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    let new = match target(facts) {
+        Ok(server) => standbys(server)?.len(),
+        Err(_) => 0,
+    };
+    emit.find(
+        Side::Source,
+        format!(
+            "the source has {}: {}; the target has {new}",
+            plural(found.len() as u64, "standby or receiver of WAL").replace("WALs", "WAL"),
+            some_of(&found)
+        ),
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+pub(super) use cases::CASES;
+
+#[cfg(test)]
+mod cases;

@@ -1,0 +1,5 @@
+//! Roles: what the connected and the replicating role may do, and the roles that objects name.
+
+pub(super) mod grants;
+pub(super) mod names;
+pub(super) mod rights;

@@ -1,0 +1,227 @@
+//! What each check of this family must make of one change to clean facts.
+
+use super::*;
+use crate::ServerVersion;
+use crate::facts::server::{Pglogical, PglogicalSet, Truncator};
+use crate::rules::testing::server::{demote, on_target, source};
+use crate::rules::testing::{Case, clean, fires, known, run, silent};
+
+fn relation(f: &mut Facts, change: impl Fn(&mut RelationRight)) {
+    let mut found = RelationRight {
+        schema: "app".into(),
+        name: "orders".into(),
+        sequence: false,
+        usage: true,
+        select: true,
+        owner: true,
+        row_security: false,
+    };
+    change(&mut found);
+    known(&mut source(f).relation_rights).push(found.clone());
+    known(&mut on_target(f).relation_rights).push(found);
+}
+
+fn member(server: &mut ServerState, of: &str) {
+    known(&mut server.roles)[1].member_of = vec![of.to_owned()];
+}
+
+fn truncator(f: &mut Facts, usage: Option<bool>) {
+    known(&mut source(f).truncators).push(Truncator {
+        role: "app".into(),
+        tables: 2,
+        example: "public.t".into(),
+        pglogical_usage: usage,
+    });
+}
+
+pub(in crate::rules) const CASES: &[Case] = &[
+    fires(
+        "role.superuser_or_equiv",
+        Severity::Block,
+        "ordinary role",
+        |f| {
+            demote(source(f));
+        },
+    ),
+    silent("role.superuser_or_equiv", "rds_superuser", |f| {
+        demote(source(f));
+        member(source(f), "rds_superuser");
+    }),
+    fires("role.replication", Severity::Block, "no attribute", |f| {
+        demote(source(f));
+    }),
+    silent("role.replication", "rds_replication", |f| {
+        demote(source(f));
+        member(source(f), "rds_replication");
+    }),
+    fires(
+        "role.replication",
+        Severity::Block,
+        "the provider's role",
+        |f| {
+            f.link.provider_role = Some("app".into());
+        },
+    ),
+    fires(
+        "role.provider_exists",
+        Severity::Block,
+        "no such role",
+        |f| {
+            f.link.provider_role = Some("repl".into());
+        },
+    ),
+    silent("role.provider_exists", "it is there", |f| {
+        f.link.provider_role = Some("app".into());
+    }),
+    fires("role.expires", Severity::Warn, "tomorrow", |f| {
+        known(&mut source(f).roles)[1].expires_in_seconds = Some(86_400.0);
+    }),
+    fires("role.expires", Severity::Warn, "past", |f| {
+        known(&mut on_target(f).roles)[1].expires_in_seconds = Some(-5.0);
+    }),
+    silent("role.expires", "in a year", |f| {
+        known(&mut source(f).roles)[1].expires_in_seconds = Some(31_536_000.0);
+    }),
+    fires(
+        "role.pglogical_schema_usage",
+        Severity::Block,
+        "no USAGE",
+        |f| {
+            demote(source(f));
+            known(&mut source(f).rights).pglogical_usage = Some(false);
+        },
+    ),
+    silent("role.pglogical_schema_usage", "no such schema yet", |f| {
+        demote(source(f));
+    }),
+    fires("role.select_tables", Severity::Block, "no SELECT", |f| {
+        relation(f, |r| r.select = false);
+    }),
+    fires("role.select_tables", Severity::Block, "no USAGE", |f| {
+        relation(f, |r| r.usage = false);
+    }),
+    silent("role.select_tables", "excluded", |f| {
+        relation(f, |r| r.select = false);
+        f.asked.selection.exclude_schemas = vec!["app".into()];
+    }),
+    fires("role.select_sequences", Severity::Block, "no SELECT", |f| {
+        relation(f, |r| {
+            r.sequence = true;
+            r.select = false;
+        });
+    }),
+    fires(
+        "role.owner_of_tables",
+        Severity::Block,
+        "somebody else's",
+        |f| {
+            demote(source(f));
+            relation(f, |r| r.owner = false);
+        },
+    ),
+    fires(
+        "role.owner_of_tables",
+        Severity::Warn,
+        "rds_superuser",
+        |f| {
+            demote(source(f));
+            member(source(f), "rds_superuser");
+            relation(f, |r| r.owner = false);
+        },
+    ),
+    fires("role.bypassrls", Severity::Block, "hidden rows", |f| {
+        demote(source(f));
+        relation(f, |r| r.row_security = true);
+    }),
+    silent("role.bypassrls", "a superuser sees all", |f| {
+        relation(f, |r| r.row_security = true);
+    }),
+    fires(
+        "role.write_target_rls",
+        Severity::Block,
+        "refused COPY",
+        |f| {
+            demote(on_target(f));
+            relation(f, |r| r.row_security = true);
+        },
+    ),
+    fires("role.create_on_db", Severity::Block, "no CREATE", |f| {
+        known(&mut on_target(f).rights).create_on_database = false;
+    }),
+    fires(
+        "role.set_replication_role",
+        Severity::Block,
+        "not granted",
+        |f| {
+            demote(on_target(f));
+            known(&mut on_target(f).rights).set_replication_role = Some(false);
+        },
+    ),
+    silent("role.set_replication_role", "granted", |f| {
+        demote(on_target(f));
+    }),
+    fires(
+        "role.origin_functions",
+        Severity::Block,
+        "not granted",
+        |f| {
+            demote(on_target(f));
+            known(&mut on_target(f).rights).origin_functions = Some(false);
+        },
+    ),
+    fires(
+        "role.signal_backend",
+        Severity::Warn,
+        "ordinary role",
+        |f| demote(source(f)),
+    ),
+    silent("role.signal_backend", "member", |f| {
+        demote(source(f));
+        member(source(f), "pg_signal_backend");
+    }),
+    silent("role.signal_backend", "9.5 has no such role", |f| {
+        demote(source(f));
+        known(&mut source(f).identity).version = ServerVersion(90_525);
+    }),
+    fires(
+        "role.truncate_rights",
+        Severity::Info,
+        "before setup",
+        |f| truncator(f, None),
+    ),
+    fires(
+        "role.truncate_rights",
+        Severity::Warn,
+        "tables in a set",
+        |f| {
+            truncator(f, Some(false));
+            *known(&mut source(f).pglogical) = Some(Pglogical {
+                sets: vec![PglogicalSet {
+                    name: "default".into(),
+                    tables: 2,
+                    sequences: 0,
+                }],
+                ..Pglogical::default()
+            });
+        },
+    ),
+    silent("role.truncate_rights", "granted", |f| {
+        truncator(f, Some(true));
+    }),
+];
+
+#[test]
+fn everyone_is_not_quoted() {
+    let mut facts = clean();
+    truncator(&mut facts, Some(false));
+    known(&mut source(&mut facts).truncators)[0].role = "public".into();
+    let check = CHECKS
+        .iter()
+        .find(|c| c.id == "role.truncate_rights")
+        .unwrap();
+    let (findings, _) = run(check, &facts);
+    assert_eq!(
+        findings[0].sql.as_deref(),
+        Some("GRANT USAGE ON SCHEMA pglogical TO PUBLIC;")
+    );
+}

@@ -1,0 +1,215 @@
+//! Relations that are not plain logged tables of the user.
+
+use crate::Severity;
+use crate::Side::Source;
+use crate::facts::Facts;
+use crate::facts::objects::{Persistence, RelKind, View};
+use crate::name::show_ident;
+use crate::rules::{Check, Emit, On, Ran};
+
+pub(in crate::rules) const CHECKS: &[Check] = &[
+    Check {
+        id: "tbl.unlogged",
+        severity: Severity::Warn,
+        on: On::Source,
+        guardrail: false,
+        title: "unlogged tables",
+        why: "Changes to an unlogged table are not in the WAL: pglogical refuses it, and its rows are not carried.",
+        remedy: "Make it logged (rewrites the table), or copy its rows while writes are stopped.",
+        run: unlogged,
+    },
+    Check {
+        id: "tbl.temp",
+        severity: Severity::Info,
+        on: On::Source,
+        guardrail: false,
+        title: "temporary tables in use",
+        why: "Temporary tables belong to their session and end with it at the cutover.",
+        remedy: "Nothing, unless a session is expected to outlive the switch.",
+        run: temp,
+    },
+    Check {
+        id: "tbl.partitioned",
+        severity: Severity::Info,
+        on: On::Source,
+        guardrail: false,
+        title: "partitioned tables",
+        why: "pglogical replicates leaf partitions; one that is attached after the setup is on neither side's list, and its rows stay behind.",
+        remedy: "Create the partitions of the coming weeks before the setup, and stop jobs that attach or drop partitions until the cutover.",
+        run: partitioned,
+    },
+    Check {
+        id: "tbl.inheritance",
+        severity: Severity::Info,
+        on: On::Source,
+        guardrail: false,
+        title: "tables that inherit from other tables",
+        why: "Parent and children are separate tables for pglogical: each is copied on its own and needs a key of its own.",
+        remedy: "Nothing; note that a child does not inherit the parent's primary key.",
+        run: inheritance,
+    },
+    Check {
+        id: "tbl.foreign",
+        severity: Severity::Warn,
+        on: On::Source,
+        guardrail: false,
+        title: "foreign tables",
+        why: "The rows lie on another server; the target must be able to reach that server, or the application fails after the switch.",
+        remedy: "See that the target's network and the user mappings reach the foreign server.",
+        run: foreign,
+    },
+    Check {
+        id: "tbl.extension_owned",
+        severity: Severity::Info,
+        on: On::Source,
+        guardrail: false,
+        title: "tables that belong to an extension",
+        why: "CREATE EXTENSION makes and fills them on the target; replicating them as well would collide.",
+        remedy: "Nothing: the plan leaves them out.",
+        run: extension_owned,
+    },
+    Check {
+        id: "tbl.extension_config",
+        severity: Severity::Warn,
+        on: On::Source,
+        guardrail: false,
+        title: "rows of the user in configuration tables of extensions",
+        why: "The extension's table is left out of the replication, and a schema dump carries none of its rows.",
+        remedy: "Copy these rows to the target at the cutover.",
+        run: extension_config,
+    },
+    Check {
+        id: "tbl.with_oids",
+        severity: Severity::Block,
+        on: On::Source,
+        guardrail: false,
+        title: "tables WITH OIDS",
+        why: "The hidden column oid exists no more from PostgreSQL 12 on and pglogical does not carry it: its values are lost.",
+        remedy: "Remove the hidden column, after copying it into an ordinary one if anything uses it.",
+        run: with_oids,
+    },
+];
+
+fn unlogged(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let view = View::source(facts)?;
+    for relation in view
+        .tables()
+        .filter(|one| one.persistence == Persistence::Unlogged)
+    {
+        let name = relation.qualified();
+        emit.find(Source, format!("table {name} is unlogged"))
+            .object(&name)
+            .sql(format!("ALTER TABLE {} SET LOGGED;", name.sql()));
+    }
+    Ok(())
+}
+
+fn temp(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let count = facts.source.objects.database.get()?.temporary_tables;
+    if count > 0 {
+        emit.find(
+            Source,
+            format!("sessions hold {count} temporary tables at this moment"),
+        );
+    }
+    Ok(())
+}
+
+fn partitioned(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let view = View::source(facts)?;
+    let mut leaves = std::collections::HashMap::new();
+    for leaf in view
+        .relations()
+        .filter(|one| one.partition && one.kind != RelKind::Partitioned)
+    {
+        for above in view.above(leaf) {
+            *leaves.entry(above.oid).or_insert(0_usize) += 1;
+        }
+    }
+    let roots =
+        |one: &&crate::facts::objects::Relation| one.kind == RelKind::Partitioned && !one.partition;
+    for root in view.users().filter(roots) {
+        let (name, count) = (root.qualified(), leaves.get(&root.oid).unwrap_or(&0));
+        emit.find(
+            Source,
+            format!("table {name} is partitioned into {count} leaves"),
+        )
+        .object(&name);
+    }
+    Ok(())
+}
+
+fn inheritance(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let view = View::source(facts)?;
+    for child in view.users().filter(|one| !one.partition) {
+        let parents: Vec<String> = view
+            .parents(child.oid)
+            .map(|one| one.qualified().to_string())
+            .collect();
+        if !parents.is_empty() {
+            let (name, parents) = (child.qualified(), parents.join(", "));
+            emit.find(Source, format!("table {name} inherits from {parents}"))
+                .object(&name);
+        }
+    }
+    Ok(())
+}
+
+fn foreign(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let view = View::source(facts)?;
+    for relation in view.users().filter(|one| one.kind == RelKind::Foreign) {
+        let name = relation.qualified();
+        emit.find(
+            Source,
+            format!("{name} is a foreign table; its rows are not copied"),
+        )
+        .object(&name);
+    }
+    Ok(())
+}
+
+fn extension_owned(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let view = View::source(facts)?;
+    for relation in view.relations().filter(|one| one.kind == RelKind::Table) {
+        if let Some(extension) = &relation.extension {
+            let (name, extension) = (relation.qualified(), show_ident(extension));
+            emit.find(
+                Source,
+                format!("table {name} belongs to extension {extension}"),
+            )
+            .object(&name);
+        }
+    }
+    Ok(())
+}
+
+fn extension_config(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    for one in facts.source.objects.extension_config.get()? {
+        let (name, extension) = (&one.name, show_ident(&one.extension));
+        let what = match one.user_rows {
+            Some(0) => continue,
+            Some(1000..) => {
+                format!("table {name} of extension {extension} holds 1000 or more rows of your own")
+            }
+            Some(rows) => {
+                format!("table {name} of extension {extension} holds {rows} rows of your own")
+            }
+            None => format!(
+                "table {name} of extension {extension} may hold rows of your own: it could not be read"
+            ),
+        };
+        emit.find(Source, what).object(name);
+    }
+    Ok(())
+}
+
+fn with_oids(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let view = View::source(facts)?;
+    for relation in view.tables().filter(|one| one.oids) {
+        let name = relation.qualified();
+        emit.find(Source, format!("table {name} has the hidden column oid"))
+            .object(&name)
+            .sql(format!("ALTER TABLE {} SET WITHOUT OIDS;", name.sql()));
+    }
+    Ok(())
+}

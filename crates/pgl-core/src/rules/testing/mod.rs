@@ -1,0 +1,208 @@
+//! Test support of the rules: facts of a clean pair of servers, and a table of cases that every
+//! check must stand in.
+//!
+//! Each family file has a `CASES` list beside its `CHECKS`. A case changes one thing in
+//! [`clean`] facts and says whether the check must then fire, and how severely. The tests at the
+//! end hold the two lists equal: a check without a firing and a silent case fails them.
+
+pub(crate) mod objects;
+pub(crate) mod server;
+
+use super::{Check, Emit, all};
+use crate::facts::{Facts, NotRun, Section, ServerFacts};
+use crate::{Finding, Severity};
+
+/// One change to clean facts, and what a check must make of it.
+pub(crate) struct Case {
+    id: &'static str,
+    when: &'static str,
+    expect: Option<Severity>,
+    change: fn(&mut Facts),
+}
+
+/// After this change the check must give at least one finding, the first of this severity.
+pub(crate) const fn fires(
+    id: &'static str,
+    severity: Severity,
+    when: &'static str,
+    change: fn(&mut Facts),
+) -> Case {
+    Case {
+        id,
+        when,
+        expect: Some(severity),
+        change,
+    }
+}
+
+/// After this change, which a careless check would take for a hazard, it must stay silent.
+pub(crate) const fn silent(id: &'static str, when: &'static str, change: fn(&mut Facts)) -> Case {
+    Case {
+        id,
+        when,
+        expect: None,
+        change,
+    }
+}
+
+/// A pair of clean, properly configured servers: 13 as the source, 17 as the target.
+pub(crate) fn clean() -> Facts {
+    Facts {
+        source: ServerFacts {
+            server: server::clean_source(),
+            objects: objects::clean(),
+        },
+        target: Some(ServerFacts {
+            server: server::clean_target(),
+            objects: objects::clean(),
+        }),
+        link: server::clean_link(),
+        ..Facts::default()
+    }
+}
+
+/// The value of a section that the baseline knows; for changing it.
+pub(crate) fn known<T>(section: &mut Section<T>) -> &mut T {
+    match section {
+        Section::Known(value) => value,
+        Section::Unknown(reason) => panic!("the baseline does not know this section: {reason}"),
+    }
+}
+
+/// The target's facts, for changing them.
+pub(crate) fn target(facts: &mut Facts) -> &mut ServerFacts {
+    facts.target.as_mut().expect("the baseline has a target")
+}
+
+/// Runs one check.
+pub(crate) fn run(check: &'static Check, facts: &Facts) -> (Vec<Finding>, Result<(), NotRun>) {
+    let mut findings = Vec::new();
+    let ran = (check.run)(facts, &mut Emit::new(check, &mut findings));
+    (findings, ran)
+}
+
+fn check(id: &str) -> &'static Check {
+    all()
+        .find(|check| check.id == id)
+        .unwrap_or_else(|| panic!("no check is called {id}"))
+}
+
+/// The cases of all families.
+const CASES: &[&[Case]] = &[
+    super::conn::CASES,
+    super::ver::CASES,
+    super::conf::logical::CASES,
+    super::conf::capacity::CASES,
+    super::conf::timeouts::CASES,
+    super::conf::text::CASES,
+    super::conf::apply::CASES,
+    super::conf::general::CASES,
+    super::cap::CASES,
+    super::role::rights::CASES,
+    super::role::names::CASES,
+    super::role::grants::CASES,
+    super::repl::CASES,
+    super::ext::CASES,
+    super::loc::CASES,
+    super::act::CASES,
+    objects::tbl::CASES,
+    objects::target::CASES,
+    objects::typ::CASES,
+    objects::data::CASES,
+    objects::obj::CASES,
+    super::obj::standing::CASES,
+    objects::seq::CASES,
+];
+
+fn cases() -> impl Iterator<Item = &'static Case> {
+    CASES.iter().flat_map(|family| family.iter())
+}
+
+#[test]
+fn every_case_holds() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let mut facts = clean();
+        (case.change)(&mut facts);
+        let (findings, ran) = run(check(case.id), &facts);
+        if let Err(NotRun(reason)) = ran {
+            wrong.push(format!("{}: {}: not run: {reason}", case.id, case.when));
+        }
+        let seen = findings.first().map(|finding| finding.severity);
+        if seen != case.expect {
+            wrong.push(format!(
+                "{}: {}: expected {:?}, found {findings:#?}",
+                case.id, case.when, case.expect
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_check_has_a_firing_and_a_silent_case() {
+    let mut missing = Vec::new();
+    for check in all() {
+        if !cases().any(|case| case.id == check.id && case.expect.is_some()) {
+            missing.push(format!("{}: no firing case", check.id));
+        }
+        let (findings, _) = run(check, &clean());
+        let by_case = cases().any(|case| case.id == check.id && case.expect.is_none());
+        if !findings.is_empty() && !by_case {
+            missing.push(format!("{}: no silent case", check.id));
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn clean_servers_give_nothing_above_info() {
+    for check in all() {
+        let (findings, ran) = run(check, &clean());
+        assert_eq!(ran, Ok(()), "{} did not run on clean facts", check.id);
+        for finding in findings {
+            assert_eq!(finding.severity, Severity::Info, "{finding:#?}");
+        }
+    }
+}
+
+#[test]
+fn facts_survive_a_recording() {
+    let facts = clean();
+    let text = serde_json::to_string(&facts).unwrap();
+    assert_eq!(serde_json::from_str::<Facts>(&text).unwrap(), facts);
+}
+
+#[test]
+fn checks_are_described() {
+    let mut seen = std::collections::BTreeSet::new();
+    for check in all() {
+        assert!(seen.insert(check.id), "{} stands twice", check.id);
+        let (family, name) = check.id.split_once('.').unwrap();
+        for part in [family, name] {
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            assert!(!part.is_empty() && part.chars().all(plain), "{}", check.id);
+        }
+        for text in [check.why, check.remedy] {
+            assert!(text.ends_with('.'), "{}: {text}", check.id);
+        }
+        assert!(
+            !check.title.is_empty() && !check.title.ends_with('.'),
+            "{}",
+            check.id
+        );
+    }
+}
+
+#[test]
+fn nothing_known_gives_no_finding_and_no_panic() {
+    let facts = Facts::default();
+    for check in all() {
+        let (findings, _) = run(check, &facts);
+        assert!(
+            findings.is_empty(),
+            "{} on no facts: {findings:#?}",
+            check.id
+        );
+    }
+}

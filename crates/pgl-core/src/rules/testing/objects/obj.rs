@@ -1,0 +1,283 @@
+//! Cases of the checks on other objects.
+
+use super::super::{Case, fires, known, silent};
+use super::*;
+use crate::ServerVersion;
+use crate::Severity::{Block, Info, Warn};
+use crate::facts::objects::{
+    CatalogView, Enabled, EventTrigger, ForeignServer, Misc, MiscKind, RelKind, Setting, Tablespace,
+};
+
+fn misc(facts: &mut Facts, kind: MiscKind) {
+    known(&mut source(facts).misc).push(Misc {
+        kind,
+        name: "public.thing".to_owned(),
+        detail: Some("detail".to_owned()),
+    });
+}
+
+fn source_is(facts: &mut Facts, version: u32) {
+    known(&mut facts.source.server.identity).version = ServerVersion(version);
+}
+
+fn target_is(facts: &mut Facts, version: u32) {
+    known(&mut target_facts(facts).server.identity).version = ServerVersion(version);
+}
+
+fn event_trigger(objects: &mut Objects, enabled: Enabled, extension: Option<&str>) {
+    known(&mut objects.event_triggers).push(EventTrigger {
+        name: "guard".to_owned(),
+        event: "ddl_command_end".to_owned(),
+        enabled,
+        extension: extension.map(str::to_owned),
+    });
+}
+
+fn setting(objects: &mut Objects, value: Option<&str>) {
+    known(&mut objects.settings).push(Setting {
+        role: None,
+        name: "search_path".to_owned(),
+        value: value.map(str::to_owned),
+    });
+}
+
+fn tablespace(objects: &mut Objects, relations: i64) {
+    known(&mut objects.tablespaces).push(Tablespace {
+        name: "fast".to_owned(),
+        relations,
+    });
+}
+
+fn schema(objects: &mut Objects, name: &str, relations: &[&str]) {
+    known(&mut objects.schemas).push(Schema {
+        name: name.to_owned(),
+        owner: "somebody".to_owned(),
+        extension: None,
+        relations: relations.iter().map(|one| (*one).to_owned()).collect(),
+    });
+}
+
+fn catalog_view(facts: &mut Facts) {
+    table(source(facts), 340, "activity").kind = RelKind::View;
+    known(&mut source(facts).catalog_views).push(CatalogView {
+        view: 340,
+        needs: "pg_catalog.pg_stat_activity".to_owned(),
+    });
+}
+
+fn server(facts: &mut Facts, extension: Option<&str>) {
+    known(&mut source(facts).foreign_servers).push(ForeignServer {
+        name: "Other".to_owned(),
+        wrapper: "postgres_fdw".to_owned(),
+        extension: extension.map(str::to_owned),
+    });
+}
+
+pub(in super::super) const CASES: &[Case] = &[
+    fires("obj.large_objects", Warn, "one large object", |f| {
+        known(&mut source(f).large_objects).count = 1;
+    }),
+    silent("obj.large_objects", "only on the target", |f| {
+        known(&mut there(f).large_objects).count = 1;
+    }),
+    fires("obj.matviews", Info, "a materialised view", |f| {
+        table(source(f), 340, "mv").kind = RelKind::MatView;
+    }),
+    silent("obj.matviews", "a view", |f| {
+        table(source(f), 340, "v").kind = RelKind::View;
+    }),
+    fires("obj.invalid_indexes", Warn, "an invalid index", |f| {
+        index(source(f), ORDERS, "broken", &[2]).valid = false;
+    }),
+    silent(
+        "obj.invalid_indexes",
+        "the incomplete index of a partitioned table",
+        |f| {
+            table(source(f), 341, "parted").kind = RelKind::Partitioned;
+            index(source(f), 341, "parted_idx", &[1]).valid = false;
+        },
+    ),
+    fires(
+        "obj.views_on_syscat",
+        Warn,
+        "to a newer major",
+        catalog_view,
+    ),
+    fires("obj.views_on_syscat", Info, "to the same major", |f| {
+        catalog_view(f);
+        target_is(f, 130_016);
+    }),
+    silent("obj.views_on_syscat", "a view of an extension", |f| {
+        catalog_view(f);
+        relation(source(f), 340).extension = Some("pgaudit".to_owned());
+    }),
+    fires("obj.foreign_servers", Warn, "a foreign server", |f| {
+        server(f, None)
+    }),
+    silent("obj.foreign_servers", "one of an extension", |f| {
+        server(f, Some("x"))
+    }),
+    fires("obj.c_functions", Warn, "a function in C", |f| {
+        misc(f, MiscKind::CFunction)
+    }),
+    silent("obj.c_functions", "a cast", |f| misc(f, MiscKind::Cast)),
+    fires("obj.languages", Warn, "a language", |f| {
+        misc(f, MiscKind::Language)
+    }),
+    silent("obj.languages", "a cast", |f| misc(f, MiscKind::Cast)),
+    fires("obj.postfix_operators", Block, "13 to 17", |f| {
+        misc(f, MiscKind::PostfixOperator)
+    }),
+    silent("obj.postfix_operators", "12 to 13", |f| {
+        misc(f, MiscKind::PostfixOperator);
+        source_is(f, 120_010);
+        target_is(f, 130_010);
+    }),
+    fires("obj.conversions", Block, "13 to 17", |f| {
+        misc(f, MiscKind::Conversion)
+    }),
+    silent("obj.conversions", "15 to 17", |f| {
+        misc(f, MiscKind::Conversion);
+        source_is(f, 150_010);
+    }),
+    fires(
+        "obj.polymorphic_arrays",
+        Block,
+        "13 to whatever comes",
+        |f| {
+            misc(f, MiscKind::PolymorphicArray);
+            f.target = None;
+        },
+    ),
+    silent("obj.polymorphic_arrays", "15 to 17", |f| {
+        misc(f, MiscKind::PolymorphicArray);
+        source_is(f, 150_010);
+    }),
+    fires("obj.casts", Info, "a cast", |f| misc(f, MiscKind::Cast)),
+    silent("obj.casts", "a language", |f| misc(f, MiscKind::Language)),
+    fires("obj.text_search", Info, "a dictionary", |f| {
+        misc(f, MiscKind::TextSearch)
+    }),
+    silent("obj.text_search", "a cast", |f| misc(f, MiscKind::Cast)),
+    fires("obj.security_labels", Info, "labels", |f| {
+        misc(f, MiscKind::SecurityLabel)
+    }),
+    silent("obj.security_labels", "a cast", |f| misc(f, MiscKind::Cast)),
+    fires("obj.default_privileges", Info, "default privileges", |f| {
+        misc(f, MiscKind::DefaultPrivileges);
+    }),
+    silent("obj.default_privileges", "a cast", |f| {
+        misc(f, MiscKind::Cast)
+    }),
+    fires("obj.functions_search_path", Warn, "in an index", |f| {
+        routine(source(f), UsedIn::Index);
+    }),
+    fires(
+        "obj.functions_search_path",
+        Warn,
+        "in a materialised view",
+        |f| {
+            routine(source(f), UsedIn::MatView);
+        },
+    ),
+    silent(
+        "obj.functions_search_path",
+        "a function that sets its own",
+        |f| {
+            routine(source(f), UsedIn::Index).fixed_path = true;
+        },
+    ),
+    silent("obj.functions_search_path", "a function in C", |f| {
+        routine(source(f), UsedIn::Index).language = "c".to_owned();
+    }),
+    fires("obj.event_triggers", Warn, "on the source", |f| {
+        event_trigger(source(f), Enabled::Origin, None);
+    }),
+    fires("obj.event_triggers", Warn, "on the target", |f| {
+        event_trigger(there(f), Enabled::Always, None);
+    }),
+    silent("obj.event_triggers", "disabled, or an extension's", |f| {
+        event_trigger(source(f), Enabled::Disabled, None);
+        event_trigger(source(f), Enabled::Origin, Some("pgaudit"));
+    }),
+    fires(
+        "obj.tablespaces",
+        Warn,
+        "the target has none of that name",
+        |f| {
+            tablespace(source(f), 3);
+        },
+    ),
+    silent("obj.tablespaces", "the target has it too", |f| {
+        tablespace(source(f), 3);
+        tablespace(there(f), 0);
+    }),
+    silent("obj.tablespaces", "nothing lies there", |f| {
+        tablespace(source(f), 0)
+    }),
+    fires("obj.invalid_databases", Warn, "a failed DROP", |f| {
+        known(&mut f.source.server.databases)[0].connection_limit = -2;
+    }),
+    silent("obj.invalid_databases", "a limit of 5", |f| {
+        known(&mut f.source.server.databases)[0].connection_limit = 5;
+    }),
+    fires(
+        "obj.db_role_settings",
+        Warn,
+        "the target has another value",
+        |f| {
+            setting(source(f), Some("app, public"));
+            setting(there(f), Some("public"));
+        },
+    ),
+    fires(
+        "obj.db_role_settings",
+        Warn,
+        "a value that is not shown",
+        |f| {
+            setting(source(f), None);
+        },
+    ),
+    silent("obj.db_role_settings", "the target has it too", |f| {
+        setting(source(f), Some("app, public"));
+        setting(there(f), Some("app, public"));
+    }),
+    fires("obj.schema_pgl", Block, "somebody else's tables", |f| {
+        schema(source(f), "pgl", &["games"]);
+    }),
+    fires(
+        "obj.schema_pgl",
+        Block,
+        "on the target, beside the marker",
+        |f| {
+            schema(there(f), "pgl", &["marker", "games"]);
+        },
+    ),
+    silent("obj.schema_pgl", "our own", |f| {
+        schema(source(f), "pgl", &["marker"])
+    }),
+    fires(
+        "obj.schema_pglogical",
+        Block,
+        "tables without the extension",
+        |f| {
+            schema(there(f), "pglogical", &["node"]);
+        },
+    ),
+    silent("obj.schema_pglogical", "the extension's own", |f| {
+        schema(source(f), "pglogical", &[]);
+    }),
+];
+
+#[test]
+fn lists_stay_lists() {
+    let mut facts = super::super::clean();
+    setting(source(&mut facts), Some("app, public"));
+    let (findings, _) = super::super::run(super::super::check("obj.db_role_settings"), &facts);
+    let sql = findings[0].sql.clone().unwrap();
+    assert!(
+        sql.ends_with("SET \"search_path\" TO app, public;"),
+        "{sql}"
+    );
+    assert_eq!(findings[0].fix_side, crate::Side::Target);
+}

@@ -1,0 +1,191 @@
+//! Which schemas and tables are meant: patterns in the manner of `pg_dump`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::QualifiedName;
+
+/// `--schema`, `--exclude-schema`, `--table`, `--exclude-table`, as given. Empty lists mean
+/// everything; an exclusion always wins. `*` stands for any characters, `?` for one; upper case
+/// is folded unless in double quotes, as in `pg_dump -t`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Selection {
+    /// Schemas to take.
+    pub schemas: Vec<String>,
+    /// Schemas to leave out.
+    pub exclude_schemas: Vec<String>,
+    /// Tables to take: `schema.table`, or `table` in any schema.
+    pub tables: Vec<String>,
+    /// Tables to leave out.
+    pub exclude_tables: Vec<String>,
+}
+
+impl Selection {
+    /// Whether nothing was asked for in particular.
+    pub fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether this table (or sequence) is meant.
+    pub fn includes(&self, name: &QualifiedName) -> bool {
+        let wanted = (self.schemas.is_empty() && self.tables.is_empty())
+            || self
+                .schemas
+                .iter()
+                .any(|pattern| matches(pattern, &name.schema))
+            || self
+                .tables
+                .iter()
+                .any(|pattern| matches_qualified(pattern, name));
+        wanted && !self.excludes(name)
+    }
+
+    /// Whether an exclusion names it.
+    pub fn excludes(&self, name: &QualifiedName) -> bool {
+        self.exclude_schemas
+            .iter()
+            .any(|pattern| matches(pattern, &name.schema))
+            || self
+                .exclude_tables
+                .iter()
+                .any(|pattern| matches_qualified(pattern, name))
+    }
+}
+
+/// One piece of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Piece {
+    Any,
+    One,
+    Is(char),
+}
+
+/// Reads a pattern up to an unquoted dot; returns the pieces and what follows the dot.
+fn pieces(pattern: &str) -> (Vec<Piece>, Option<&str>) {
+    let mut out = Vec::new();
+    let mut quoted = false;
+    let mut chars = pattern.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek().is_some_and(|(_, next)| *next == '"') => {
+                chars.next();
+                out.push(Piece::Is('"'));
+            }
+            '"' => quoted = !quoted,
+            '.' if !quoted => return (out, pattern.get(at + 1..)),
+            '*' if !quoted => out.push(Piece::Any),
+            '?' if !quoted => out.push(Piece::One),
+            _ if quoted => out.push(Piece::Is(c)),
+            _ => out.extend(c.to_lowercase().map(Piece::Is)),
+        }
+    }
+    (out, None)
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    // A schema pattern has no second part; a dot in it can only be meant literally.
+    let (mut all, mut rest) = pieces(pattern);
+    while let Some(more) = rest {
+        all.push(Piece::Is('.'));
+        let (next, after) = pieces(more);
+        all.extend(next);
+        rest = after;
+    }
+    fits(&all, name)
+}
+
+fn matches_qualified(pattern: &str, name: &QualifiedName) -> bool {
+    match pieces(pattern) {
+        (table, None) => fits(&table, &name.name),
+        (schema, Some(table)) => fits(&schema, &name.schema) && matches(table, &name.name),
+    }
+}
+
+/// Wildcard match in linear space, backtracking to the last `*` only.
+fn fits(pattern: &[Piece], name: &str) -> bool {
+    let name: Vec<char> = name.chars().collect();
+    let (mut p, mut n) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some(Piece::Any) => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(Piece::One) => (p, n) = (p + 1, n + 1),
+            Some(Piece::Is(c)) if *c == name[n] => (p, n) = (p + 1, n + 1),
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    (p, n) = (at + 1, from + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|piece| *piece == Piece::Any)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(text: &str) -> QualifiedName {
+        let (schema, name) = text.split_once('.').unwrap();
+        QualifiedName::new(schema, name)
+    }
+
+    #[test]
+    fn nothing_asked_means_everything() {
+        assert!(Selection::default().includes(&table("public.t")));
+    }
+
+    #[test]
+    fn patterns_are_those_of_pg_dump() {
+        let yes = [
+            ("t", "public.t"),
+            ("t", "other.t"),
+            ("public.t*", "public.t1"),
+            ("PUBLIC.T", "public.t"),
+            ("\"Weird Name\"", "public.Weird Name"),
+            ("\"a.b\".t", "a.b.t"),
+            ("p?b.*", "pub.x"),
+            ("*", "public.t"),
+            ("\"q\"\"q\"", "s.q\"q"),
+        ];
+        for (pattern, name) in yes {
+            let name = match pattern {
+                "\"a.b\".t" => QualifiedName::new("a.b", "t"),
+                _ => table(name),
+            };
+            assert!(matches_qualified(pattern, &name), "{pattern} {name}");
+        }
+        let no = [
+            ("t", "public.t1"),
+            ("\"T\"", "public.t"),
+            ("a.t", "b.t"),
+            ("t?", "public.t"),
+        ];
+        for (pattern, name) in no {
+            assert!(
+                !matches_qualified(pattern, &table(name)),
+                "{pattern} {name}"
+            );
+        }
+    }
+
+    #[test]
+    fn exclusion_wins() {
+        let selection = Selection {
+            schemas: vec!["app*".into()],
+            tables: vec!["public.keep".into()],
+            exclude_tables: vec!["app.log_*".into()],
+            ..Selection::default()
+        };
+        assert!(selection.includes(&table("app.t")));
+        assert!(selection.includes(&table("public.keep")));
+        assert!(!selection.includes(&table("public.other")));
+        assert!(!selection.includes(&table("app.log_1")));
+    }
+}

@@ -1,0 +1,312 @@
+//! From two readings to what is to be done. Pure: the same readings give the same tasks.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use super::walk::{beyond, compare, inside, next, shortly_after};
+use super::{Difference, Entry, Mode, Outcome, Reading, State, Why};
+use crate::{QualifiedName, quote_literal};
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// How values are carried over.
+    pub mode: Mode,
+    /// How many values further than the source.
+    pub margin: u64,
+    /// `--check`: judge, set nothing.
+    pub check: bool,
+    /// `--at-least-max-of-column`.
+    pub at_least_column: bool,
+}
+
+/// One sequence: what is said about it so far, and what is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// What is said about it. [`Outcome::WouldSet`] until it is done.
+    pub entry: Entry,
+    /// Object id on the source; 0 where it is missing there.
+    pub source_oid: u32,
+    /// Object id on the target; 0 where it is missing there.
+    pub target_oid: u32,
+}
+
+/// Decides over all sequences. `wanted` names those of a plan, in order; without a plan every
+/// sequence of the source is meant, and those only on the target are not looked at.
+pub fn decide(
+    request: Request,
+    source: &[Reading],
+    target: &[Reading],
+    wanted: Option<&[QualifiedName]>,
+) -> Vec<Task> {
+    let index = |readings: &'_ [Reading]| -> BTreeMap<QualifiedName, usize> {
+        let named = |(at, reading): (usize, &Reading)| (reading.qualified(), at);
+        readings.iter().enumerate().map(named).collect()
+    };
+    let (on_source, on_target) = (index(source), index(target));
+    let names: Vec<QualifiedName> = match wanted {
+        Some(names) => names.to_vec(),
+        None => on_source.keys().cloned().collect(),
+    };
+    names
+        .iter()
+        .map(|name| {
+            let source = on_source.get(name).map(|at| &source[*at]);
+            let target = on_target.get(name).map(|at| &target[*at]);
+            one(request, name, source, target)
+        })
+        .collect()
+}
+
+fn one(
+    request: Request,
+    name: &QualifiedName,
+    source: Option<&Reading>,
+    target: Option<&Reading>,
+) -> Task {
+    let described = source.or(target);
+    let entry = Entry {
+        schema: name.schema.clone(),
+        name: name.name.clone(),
+        outcome: Outcome::Refused,
+        source: source.and_then(Reading::state),
+        before: target.and_then(Reading::state),
+        wanted: None,
+        after: None,
+        owned_by: described.and_then(|reading| reading.owned_by.clone()),
+        identity: described.is_some_and(|reading| reading.identity),
+        why: None,
+        differences: match (source, target) {
+            (Some(source), Some(target)) => differences(source, target),
+            _ => Vec::new(),
+        },
+        notes: Vec::new(),
+        sql: None,
+    };
+    let mut task = Task {
+        entry,
+        source_oid: source.map_or(0, |reading| reading.oid),
+        target_oid: target.map_or(0, |reading| reading.oid),
+    };
+    match judge(request, source, target, &mut task.entry) {
+        Ok(outcome) => task.entry.outcome = outcome,
+        Err(why) => task.entry.why = Some(why),
+    }
+    if matches!(task.entry.outcome, Outcome::Equal | Outcome::Kept) {
+        task.entry.after = task.entry.before;
+    }
+    if task.entry.outcome == Outcome::WouldSet {
+        task.entry.sql = task
+            .entry
+            .wanted
+            .map(|wanted| statement(request.mode, name, wanted));
+    }
+    task
+}
+
+fn statement(mode: Mode, name: &QualifiedName, wanted: State) -> String {
+    let name = quote_literal(&name.sql());
+    match mode {
+        Mode::Exact => format!(
+            "SELECT pg_catalog.setval({name}, {}, {});",
+            wanted.last_value, wanted.is_called
+        ),
+        Mode::Pglogical => format!("SELECT pglogical.synchronize_sequence({name});"),
+    }
+}
+
+fn judge(
+    request: Request,
+    source: Option<&Reading>,
+    target: Option<&Reading>,
+    entry: &mut Entry,
+) -> Result<Outcome, Why> {
+    let source = source.ok_or(Why::MissingOnSource)?;
+    let target = target.ok_or(Why::MissingOnTarget)?;
+    let from = source.state().ok_or(Why::UnreadableOnSource)?;
+    let to = target.state().ok_or(Why::UnreadableOnTarget)?;
+    if (source.increment > 0) != (target.increment > 0) {
+        return Err(Why::OtherDirection);
+    }
+    let wanted = match request.mode {
+        Mode::Exact => exact(request, source, target, from, entry)?,
+        Mode::Pglogical => ahead(source, target, from, entry)?,
+    };
+    entry.wanted = Some(wanted);
+    if request.check {
+        return Ok(check(request, source, target, from, to, entry));
+    }
+    if to == wanted {
+        return Ok(Outcome::Equal);
+    }
+    if source.cycle && target.cycle {
+        if compare((target, to), (source, wanted)) == Ordering::Greater && !target.untouched() {
+            entry.notes.push(
+                "cyclic: which side is further on cannot be told from the values, so the source's \
+                 state is taken"
+                    .to_owned(),
+            );
+        }
+    } else if compare((target, to), (source, wanted)) == Ordering::Greater {
+        return Ok(Outcome::Kept);
+    }
+    if request.mode == Mode::Exact && !target.may_set {
+        return Err(Why::NotPermitted);
+    }
+    Ok(Outcome::WouldSet)
+}
+
+/// The source's state, moved by the margin and by the column's values where asked.
+fn exact(
+    request: Request,
+    source: &Reading,
+    target: &Reading,
+    from: State,
+    entry: &mut Entry,
+) -> Result<State, Why> {
+    let mut base = from;
+    if request.at_least_column {
+        for (reading, side) in [(source, "source"), (target, "target")] {
+            if let Some(reason) = &reading.furthest_unread {
+                entry.notes.push(format!("column on the {side}: {reason}"));
+                return Err(Why::ColumnUnread);
+            }
+            let Some(value) = reading.furthest else {
+                continue;
+            };
+            let column = State {
+                last_value: value,
+                is_called: true,
+            };
+            if compare((source, column), (source, base)) == Ordering::Greater {
+                entry.notes.push(format!(
+                    "rows on the {side} have overtaken the sequence: its column goes to {value}"
+                ));
+                base = column;
+            }
+        }
+    }
+    let wanted = beyond(source, base, request.margin).map_err(|left| {
+        entry.notes.push(format!(
+            "only {left} values are left before the end; a margin of {} does not fit",
+            request.margin
+        ));
+        Why::MarginTooLarge
+    })?;
+    if !inside(target, i128::from(wanted.last_value)) {
+        entry.notes.push(format!(
+            "{} is not between the target's {} and {}",
+            wanted.last_value, target.min, target.max
+        ));
+        return Err(Why::OutOfBounds);
+    }
+    if source.cache > 1 && source.last_value.is_some() {
+        entry.notes.push(format!(
+            "CACHE {}: values up to {} may already be in the hands of sessions",
+            source.cache, from.last_value
+        ));
+    }
+    if source.in_set && !request.check {
+        entry.notes.push(
+            "pglogical replicates this sequence too and moves it ahead by itself while the \
+             subscription runs"
+                .to_owned(),
+        );
+    }
+    Ok(wanted)
+}
+
+/// Where pglogical's own message will put the target.
+fn ahead(source: &Reading, target: &Reading, from: State, entry: &mut Entry) -> Result<State, Why> {
+    if !source.in_set {
+        return Err(Why::NotInSet);
+    }
+    // pglogical adds its buffer to the value, whatever the direction.
+    let value = i128::from(from.last_value) + i128::from(source.pglogical_ahead.unwrap_or(1000));
+    let fits = inside(target, value)
+        .then(|| i64::try_from(value).ok())
+        .flatten();
+    let Some(last_value) = fits else {
+        entry.notes.push(format!(
+            "pglogical would send {value}, which is not between {} and {}: every attempt to apply \
+             it fails and replication stops",
+            target.min, target.max
+        ));
+        return Err(Why::PglogicalOverflow);
+    };
+    Ok(State {
+        last_value,
+        is_called: true,
+    })
+}
+
+fn check(
+    request: Request,
+    source: &Reading,
+    target: &Reading,
+    from: State,
+    to: State,
+    entry: &mut Entry,
+) -> Outcome {
+    if to == from && entry.wanted == Some(from) {
+        return Outcome::Equal;
+    }
+    let wanted = entry.wanted.unwrap_or(from);
+    let against = if request.margin > 0 || request.at_least_column {
+        wanted
+    } else {
+        from
+    };
+    let order = compare((target, to), (source, against));
+    if order == Ordering::Equal {
+        return Outcome::Equal;
+    }
+    let further = if source.cycle && target.cycle {
+        // A fresh sequence is not one that has gone once around.
+        !target.untouched() && shortly_after(source, to, against)
+    } else {
+        order == Ordering::Greater
+    };
+    if further {
+        return Outcome::Kept;
+    }
+    match next(target, to) {
+        Some(value) => entry
+            .notes
+            .push(format!("the target would hand out {value} next")),
+        None => entry.notes.push("the target is exhausted".to_owned()),
+    }
+    Outcome::Behind
+}
+
+fn differences(source: &Reading, target: &Reading) -> Vec<Difference> {
+    let pair = |property: &str, source: String, target: String| {
+        (source != target).then(|| Difference {
+            property: property.to_owned(),
+            source,
+            target,
+        })
+    };
+    let number = |property: &str, source: i64, target: i64| {
+        pair(property, source.to_string(), target.to_string())
+    };
+    // Before 10 every sequence is a bigint; its bounds say whether that matters.
+    let type_known = |reading: &Reading| !reading.data_type.is_empty();
+    [
+        pair(
+            "data_type",
+            source.data_type.clone(),
+            target.data_type.clone(),
+        )
+        .filter(|_| type_known(source) && type_known(target)),
+        number("increment", source.increment, target.increment),
+        number("min", source.min, target.min),
+        number("max", source.max, target.max),
+        number("start", source.start, target.start),
+        number("cache", source.cache, target.cache),
+        pair("cycle", source.cycle.to_string(), target.cycle.to_string()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

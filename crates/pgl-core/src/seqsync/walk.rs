@@ -1,0 +1,88 @@
+//! Where a sequence goes next. The only arithmetic on sequence values there is.
+
+use std::cmp::Ordering;
+
+use super::{Reading, State};
+
+/// The value that `nextval` would hand out in this state; none where the sequence is exhausted.
+pub fn next(sequence: &Reading, state: State) -> Option<i128> {
+    let last = i128::from(state.last_value);
+    if !state.is_called {
+        return Some(last);
+    }
+    let step = last + i128::from(sequence.increment);
+    if inside(sequence, step) {
+        return Some(step);
+    }
+    sequence.cycle.then(|| wrap(sequence))
+}
+
+/// The state `count` values further on in the sequence's own direction, through the end where it
+/// cycles. `Err` holds how many values are left where it does not.
+pub fn beyond(sequence: &Reading, state: State, count: u64) -> Result<State, i128> {
+    if count == 0 {
+        return Ok(state);
+    }
+    let step = i128::from(sequence.increment);
+    let last = i128::from(state.last_value);
+    let end = if step > 0 { sequence.max } else { sequence.min };
+    let left = ((i128::from(end) - last) / step).max(0);
+    let count = i128::from(count);
+    let value = if count <= left {
+        last + count * step
+    } else if sequence.cycle {
+        let length = (i128::from(sequence.max) - i128::from(sequence.min)) / step.abs() + 1;
+        wrap(sequence) + (count - left - 1) % length * step
+    } else {
+        return Err(left);
+    };
+    let last_value = i64::try_from(value).map_err(|_| left)?;
+    Ok(State {
+        last_value,
+        is_called: state.is_called,
+    })
+}
+
+/// Which state is further on, as the sequence runs. `Greater`: `one` is beyond `two`. Exhausted is
+/// further than anything. For a cyclic sequence this orders positions within one round only.
+pub(super) fn compare(one: (&Reading, State), two: (&Reading, State)) -> Ordering {
+    let position = |(sequence, state): (&Reading, State)| {
+        let step = if state.is_called {
+            i128::from(sequence.increment)
+        } else {
+            0
+        };
+        i128::from(state.last_value) + step
+    };
+    let order = position(one).cmp(&position(two));
+    if two.0.increment < 0 {
+        order.reverse()
+    } else {
+        order
+    }
+}
+
+/// Whether a cyclic sequence in `ahead` has run less than half a round past `origin`: what a
+/// margin, or a few values taken in between, look like.
+pub(super) fn shortly_after(sequence: &Reading, ahead: State, origin: State) -> bool {
+    let (Some(here), Some(there)) = (next(sequence, ahead), next(sequence, origin)) else {
+        return false;
+    };
+    let step = i128::from(sequence.increment);
+    let length = (i128::from(sequence.max) - i128::from(sequence.min)) / step.abs() + 1;
+    let distance = ((here - there) / step).rem_euclid(length);
+    distance * 2 <= length
+}
+
+pub(super) fn inside(sequence: &Reading, value: i128) -> bool {
+    (i128::from(sequence.min)..=i128::from(sequence.max)).contains(&value)
+}
+
+/// Where a cyclic sequence starts over: at its minimum, a descending one at its maximum.
+fn wrap(sequence: &Reading) -> i128 {
+    i128::from(if sequence.increment > 0 {
+        sequence.min
+    } else {
+        sequence.max
+    })
+}

@@ -1,0 +1,504 @@
+//! The archive of the schema taken apart: the text of `pg_restore --verbose --file=-`, one piece of
+//! SQL for each entry of the table of contents, and the step that each entry belongs to.
+//!
+//! Only the headers that the program itself writes are read, never the SQL. A line in a function
+//! body or a literal that looks like a header is noticed, because then an entry appears twice or
+//! one that the table of contents does not have: the whole is refused rather than cut wrongly.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::StepId;
+use crate::migration::OWN_SCHEMA;
+
+/// Settings that the pieces rely on, to be made in every session that runs one. `search_path` and
+/// the output settings are the session's own already.
+pub const SESSION: &str = "SELECT pg_catalog.set_config('search_path', '', false);\nSET check_function_bodies = false;\nSET client_min_messages = warning;\n";
+
+/// One entry of the archive with its SQL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Number in the archive's table of contents.
+    pub id: u32,
+    /// `TABLE`, `FK CONSTRAINT`, …
+    pub kind: String,
+    /// Schema; none for objects that live in no schema.
+    pub schema: Option<String>,
+    /// Name as the archive gives it: `t t_pkey` for a constraint.
+    pub name: String,
+    /// Catalog that the object stands in; 0 for what is none of its own.
+    pub class: u32,
+    /// Its OID on the source; 0 likewise.
+    pub oid: u32,
+    /// Entries that have to come before.
+    pub depends: Vec<u32>,
+    /// What creates it.
+    pub sql: String,
+}
+
+impl Entry {
+    /// Kind, schema and name, for people.
+    pub fn label(&self) -> String {
+        match &self.schema {
+            Some(schema) => format!("{} {schema}.{}", self.kind, self.name),
+            None => format!("{} {}", self.kind, self.name),
+        }
+    }
+}
+
+/// Why the text cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadArchive {
+    /// A header without its lines.
+    #[error("entry {0} of the schema archive has no readable header")]
+    Header(u32),
+    /// Text that looks like a header stands inside an object.
+    #[error(
+        "entry {0} stands twice in the schema archive, or not in its table of contents: some object contains text that looks like an archive header"
+    )]
+    Twice(u32),
+    /// An entry of the table of contents that has no SQL.
+    #[error("entry {0} of the schema archive has no text")]
+    Missing(u32),
+}
+
+/// Kinds that only describe the archive or hold data: they have no text in the output.
+const NO_TEXT: [&str; 10] = [
+    "ENCODING",
+    "STDSTRINGS",
+    "SEARCHPATH",
+    "DATABASE",
+    "DATABASE PROPERTIES",
+    "TABLE DATA",
+    "SEQUENCE SET",
+    "MATERIALIZED VIEW DATA",
+    "STATISTICS DATA",
+    "BLOB",
+];
+
+/// Entry numbers of a listing (`pg_restore --list`), in its order.
+pub fn listed(listing: &str) -> Vec<u32> {
+    listing
+        .lines()
+        .filter(|line| !line.starts_with(';'))
+        .filter_map(|line| line.split_once(';')?.0.parse().ok())
+        .filter(|id| *id != 0)
+        .collect()
+}
+
+/// Takes the text apart. `wanted` are the numbers that the listing of the same archive gives.
+///
+/// # Errors
+/// See [`BadArchive`]: nothing is guessed.
+pub fn split(text: &str, wanted: &[u32]) -> Result<Vec<Entry>, BadArchive> {
+    let listed: BTreeSet<u32> = wanted.iter().copied().collect();
+    let lines: Vec<&str> = text.lines().collect();
+    let heads: Vec<(usize, u32, u32, u32)> = lines
+        .iter()
+        .enumerate()
+        .filter_map(|(at, line)| header(line).map(|(id, class, oid)| (at, id, class, oid)))
+        .collect();
+    let mut seen = BTreeSet::new();
+    let mut entries = Vec::with_capacity(heads.len());
+    // Tablespace and access method are set between the pieces and hold for those that follow.
+    let mut state: BTreeMap<&str, &str> = BTreeMap::new();
+    let before = heads.first().map_or(lines.len(), |head| head.0);
+    trailing_state(&lines[..before], &mut state);
+    for (n, (at, id, class, oid)) in heads.iter().enumerate() {
+        if !listed.contains(id) || !seen.insert(*id) {
+            return Err(BadArchive::Twice(*id));
+        }
+        let end = heads.get(n + 1).map_or(lines.len(), |next| next.0);
+        let mut body = at + 1;
+        let mut depends = Vec::new();
+        if let Some(list) = lines
+            .get(body)
+            .and_then(|l| l.strip_prefix("-- Dependencies:"))
+        {
+            depends = list
+                .split_whitespace()
+                .filter_map(|d| d.parse().ok())
+                .collect();
+            body += 1;
+        }
+        let (name, kind, schema) = lines
+            .get(body)
+            .and_then(|line| name_line(line))
+            .ok_or(BadArchive::Header(*id))?;
+        body += 1;
+        while lines
+            .get(body)
+            .is_some_and(|line| line.starts_with("-- Data Pos:"))
+        {
+            body += 1;
+        }
+        if lines.get(body) != Some(&"--") {
+            return Err(BadArchive::Header(*id));
+        }
+        let prelude: String = state.values().map(|line| format!("{line}\n")).collect();
+        let mut piece = &lines[body + 1..end];
+        piece = strip_end(piece);
+        let after = trailing_state(piece, &mut state);
+        let sql = piece[..after].join("\n");
+        let sql = sql.trim();
+        if sql.is_empty() {
+            return Err(BadArchive::Missing(*id));
+        }
+        entries.push(Entry {
+            id: *id,
+            kind: kind.to_owned(),
+            schema: (schema != "-").then(|| schema.to_owned()),
+            name: name.to_owned(),
+            class: *class,
+            oid: *oid,
+            depends,
+            sql: format!("{prelude}{sql}\n"),
+        });
+    }
+    Ok(entries)
+}
+
+/// Checks that every entry of the listing has its text.
+///
+/// # Errors
+/// [`BadArchive::Missing`] with the first one that has none.
+pub fn complete(entries: &[Entry], listing: &str) -> Result<(), BadArchive> {
+    let have: BTreeSet<u32> = entries.iter().map(|entry| entry.id).collect();
+    for line in listing.lines().filter(|line| !line.starts_with(';')) {
+        let Some((id, rest)) = line.split_once("; ") else {
+            continue;
+        };
+        let Ok(id) = id.parse::<u32>() else { continue };
+        // "class oid KIND schema name owner"
+        let kind = rest.splitn(3, ' ').nth(2).unwrap_or_default();
+        let silent = NO_TEXT
+            .iter()
+            .any(|none| kind == *none || kind.starts_with(&format!("{none} ")));
+        if !silent && !have.contains(&id) {
+            return Err(BadArchive::Missing(id));
+        }
+    }
+    Ok(())
+}
+
+fn header(line: &str) -> Option<(u32, u32, u32)> {
+    let rest = line.strip_prefix("-- TOC entry ")?;
+    let (id, rest) = rest.split_once(" (class ")?;
+    let (class, rest) = rest.split_once(" OID ")?;
+    let oid = rest.strip_suffix(')')?;
+    Some((id.parse().ok()?, class.parse().ok()?, oid.parse().ok()?))
+}
+
+/// `-- Name: N; Type: T; Schema: S; Owner: O[; Tablespace: X]`, read from the right: a name may hold anything.
+fn name_line(line: &str) -> Option<(&str, &str, &str)> {
+    let rest = line.strip_prefix("-- Name: ")?;
+    let (rest, _) = rest.rsplit_once("; Owner: ")?;
+    let (rest, schema) = rest.rsplit_once("; Schema: ")?;
+    let (name, kind) = rest.rsplit_once("; Type: ")?;
+    Some((name, kind, schema))
+}
+
+/// Cuts the dash line of the next header, closing remarks and psql's own commands off the end.
+fn strip_end<'a, 'b>(mut piece: &'a [&'b str]) -> &'a [&'b str] {
+    while let Some((last, rest)) = piece.split_last() {
+        let idle = last.trim().is_empty() || *last == "--" || last.starts_with("-- Completed on");
+        let idle = idle
+            || *last == "-- PostgreSQL database dump complete"
+            || last.starts_with("\\unrestrict ");
+        if !idle {
+            break;
+        }
+        piece = rest;
+    }
+    piece
+}
+
+/// Takes `SET default_…` lines off the end into the state; returns where they begin.
+fn trailing_state<'a>(piece: &[&'a str], state: &mut BTreeMap<&'a str, &'a str>) -> usize {
+    let mut end = piece.len();
+    let mut found = Vec::new();
+    while end > 0 {
+        let line = piece[end - 1];
+        let set = [
+            "SET default_tablespace = ",
+            "SET default_table_access_method = ",
+        ]
+        .into_iter()
+        .find(|set| line.starts_with(set) && line.ends_with(';'));
+        match set {
+            Some(set) => found.push((set, line)),
+            None if line.trim().is_empty() || line == "--" => {}
+            None => break,
+        }
+        end -= 1;
+    }
+    // Found from the end: the first of each is the one that holds.
+    for (set, line) in found.into_iter().rev() {
+        state.insert(set, line);
+    }
+    end
+}
+
+/// What is known of an index or constraint on the source, beyond the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexFact {
+    /// Catalog of the object: 1259 for an index, 2606 for a constraint.
+    pub class: u32,
+    /// Its OID.
+    pub oid: u32,
+    /// Whether it is the primary key or the replica identity of its table.
+    pub identity: bool,
+    /// Size on the source in bytes, for the order.
+    pub bytes: u64,
+}
+
+/// An entry with the step it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// The entry.
+    pub entry: Entry,
+    /// The step that runs it.
+    pub step: StepId,
+    /// Size on the source in bytes, for the order; 0 where it does not matter.
+    pub bytes: u64,
+}
+
+/// Gives each entry its step; leaves out what must not be carried over. `early` are the numbers of
+/// the entries that come before any data (`--section=pre-data`).
+pub fn assign(entries: Vec<Entry>, early: &[u32], facts: &[IndexFact]) -> Vec<Work> {
+    let early: BTreeSet<u32> = early.iter().copied().collect();
+    let facts: HashMap<(u32, u32), &IndexFact> = facts
+        .iter()
+        .map(|fact| ((fact.class, fact.oid), fact))
+        .collect();
+    let mut steps: HashMap<u32, StepId> = HashMap::new();
+    let mut work = Vec::new();
+    for entry in entries {
+        if is_foreign_to_schema(&entry) {
+            continue;
+        }
+        let fact = facts.get(&(entry.class, entry.oid));
+        let step = if early.contains(&entry.id) {
+            StepId::TargetSchema
+        } else {
+            match entry.kind.as_str() {
+                "FK CONSTRAINT" => StepId::TargetForeignKeys,
+                "TRIGGER" | "EVENT TRIGGER" => StepId::TargetTriggers,
+                "CONSTRAINT" | "INDEX" if fact.is_some_and(|fact| fact.identity) => {
+                    StepId::TargetKeys
+                }
+                "INDEX" => StepId::TargetIndexes,
+                "CONSTRAINT" => StepId::TargetConstraints,
+                // A remark, a privilege or an attached partition index goes with its object.
+                "INDEX ATTACH" | "COMMENT" | "ACL" | "SECURITY LABEL" => entry
+                    .depends
+                    .iter()
+                    .filter_map(|id| steps.get(id))
+                    .max_by_key(|step| order(**step))
+                    .copied()
+                    .unwrap_or(StepId::TargetConstraints),
+                _ => StepId::TargetConstraints,
+            }
+        };
+        steps.insert(entry.id, step);
+        work.push(Work {
+            step,
+            bytes: fact.map_or(0, |fact| fact.bytes),
+            entry,
+        });
+    }
+    work
+}
+
+fn order(step: StepId) -> usize {
+    StepId::TABLE
+        .iter()
+        .position(|row| row.0 == step)
+        .unwrap_or(usize::MAX)
+}
+
+/// pglogical's objects, our own schema, subscriptions (they would connect) and remarks on
+/// extensions (the extension's script has made them).
+fn is_foreign_to_schema(entry: &Entry) -> bool {
+    let ours = |name: &str| name == OWN_SCHEMA || name == "pglogical" || name == "pglogical_origin";
+    match entry.kind.as_str() {
+        "SUBSCRIPTION" | "SUBSCRIPTION TABLE" => true,
+        "EXTENSION" | "SCHEMA" if ours(&entry.name) => true,
+        "COMMENT" if entry.name.starts_with("EXTENSION ") => true,
+        "COMMENT" | "ACL" | "SECURITY LABEL" if entry.schema.is_none() => entry
+            .name
+            .strip_prefix("SCHEMA ")
+            .is_some_and(|name| ours(name.trim_matches('"'))),
+        _ => entry.schema.as_deref().is_some_and(ours),
+    }
+}
+
+/// A foreign key's statement in two: added without looking at the rows, and validated later. None
+/// where the statement is of another form: partitioned tables take no unchecked keys, and a key
+/// that the source never validated is not validated here.
+pub fn unchecked(sql: &str) -> Option<(String, String)> {
+    let body = sql.trim_end().strip_suffix(';')?;
+    let at = body.find("ALTER TABLE ONLY ")?;
+    let (table, rest) =
+        body[at + "ALTER TABLE ONLY ".len()..].split_once("\n    ADD CONSTRAINT ")?;
+    let (name, _) = rest.split_once(" FOREIGN KEY (")?;
+    if rest.ends_with(" NOT VALID") || rest.ends_with(" NOT ENFORCED") {
+        return None;
+    }
+    Some((
+        format!("{body} NOT VALID;"),
+        format!("ALTER TABLE ONLY {table} VALIDATE CONSTRAINT {name};\n"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = include_str!("fixtures/archive.sql");
+    const ALL: &str = include_str!("fixtures/list.txt");
+    const EARLY: &str = include_str!("fixtures/list-pre-data.txt");
+
+    fn work() -> Vec<Work> {
+        let entries = split(TEXT, &listed(ALL)).unwrap();
+        complete(&entries, ALL).unwrap();
+        let identity = |class, oid, bytes| IndexFact {
+            class,
+            oid,
+            identity: true,
+            bytes,
+        };
+        let named = |name: &str| {
+            entries
+                .iter()
+                .find(|entry| entry.name == name)
+                .map(|entry| (entry.class, entry.oid))
+                .unwrap()
+        };
+        let mut facts = Vec::new();
+        for name in [
+            "t t_pkey",
+            "p p_pkey",
+            "p1 p1_pkey",
+            "u_a",
+            "We'ird T\"able We'ird T\"able_pkey",
+        ] {
+            let (class, oid) = named(name);
+            facts.push(identity(class, oid, 8192));
+        }
+        assign(entries.clone(), &listed(EARLY), &facts)
+    }
+
+    fn step(work: &[Work], name: &str, kind: &str) -> StepId {
+        work.iter()
+            .find(|w| w.entry.name == name && w.entry.kind == kind)
+            .unwrap_or_else(|| panic!("{kind} {name} is missing"))
+            .step
+    }
+
+    #[test]
+    fn every_entry_goes_to_its_step() {
+        let work = work();
+        let expected = [
+            ("t", "TABLE", StepId::TargetSchema),
+            ("TABLE t", "COMMENT", StepId::TargetSchema),
+            ("mv", "MATERIALIZED VIEW", StepId::TargetSchema),
+            ("t t_pkey", "CONSTRAINT", StepId::TargetKeys),
+            ("u_a", "INDEX", StepId::TargetKeys),
+            ("p1_pkey", "INDEX ATTACH", StepId::TargetKeys),
+            ("p1_d_idx", "INDEX ATTACH", StepId::TargetIndexes),
+            ("t_r", "INDEX", StepId::TargetIndexes),
+            ("INDEX t_r", "COMMENT", StepId::TargetIndexes),
+            ("t t_k_key", "CONSTRAINT", StepId::TargetConstraints),
+            ("ex ex_c_excl", "CONSTRAINT", StepId::TargetConstraints),
+            ("t po", "POLICY", StepId::TargetConstraints),
+            ("t tr", "TRIGGER", StepId::TargetTriggers),
+            ("TRIGGER tr ON t", "COMMENT", StepId::TargetTriggers),
+            ("t fkself", "FK CONSTRAINT", StepId::TargetForeignKeys),
+        ];
+        for (name, kind, wanted) in expected {
+            assert_eq!(step(&work, name, kind), wanted, "{kind} {name}");
+        }
+        assert!(work.iter().all(|w| !w.entry.name.contains("pglogical")));
+        assert!(
+            work.iter()
+                .all(|w| w.entry.kind != "COMMENT" || !w.entry.name.starts_with("EXTENSION"))
+        );
+    }
+
+    #[test]
+    fn pieces_hold_their_own_sql_and_nothing_else() {
+        let work = work();
+        for w in &work {
+            assert!(!w.entry.sql.contains("\\restrict"), "{}", w.entry.sql);
+            assert!(!w.entry.sql.contains("\\unrestrict"), "{}", w.entry.sql);
+            assert!(!w.entry.sql.contains("-- Name:"), "{}", w.entry.sql);
+        }
+        let table = work
+            .iter()
+            .find(|w| w.entry.name == "t" && w.entry.kind == "TABLE")
+            .unwrap();
+        assert!(
+            table.entry.sql.starts_with("SET default_table"),
+            "{}",
+            table.entry.sql
+        );
+        assert!(
+            table
+                .entry
+                .sql
+                .contains("SET default_table_access_method = heap;")
+        );
+        assert!(
+            table.entry.sql.trim_end().ends_with("OWNER TO postgres;"),
+            "{}",
+            table.entry.sql
+        );
+    }
+
+    #[test]
+    fn text_that_looks_like_a_header_is_refused() {
+        let id = listed(ALL)[8];
+        let fake = format!("{TEXT}\n-- TOC entry {id} (class 1 OID 2)\n--\n");
+        assert!(matches!(
+            split(&fake, &listed(ALL)),
+            Err(BadArchive::Twice(_))
+        ));
+        let unknown = format!("{TEXT}\n-- TOC entry 999999 (class 1 OID 2)\n--\n");
+        assert_eq!(
+            split(&unknown, &listed(ALL)),
+            Err(BadArchive::Twice(999_999))
+        );
+    }
+
+    #[test]
+    fn foreign_keys_come_in_two_parts() {
+        let sql = "SET x;\nALTER TABLE ONLY public.\"a b\"\n    ADD CONSTRAINT \"F k\" FOREIGN KEY (x) REFERENCES public.p(id) DEFERRABLE;\n";
+        let (add, validate) = unchecked(sql).unwrap();
+        assert!(add.ends_with("DEFERRABLE NOT VALID;"), "{add}");
+        assert_eq!(
+            validate,
+            "ALTER TABLE ONLY public.\"a b\" VALIDATE CONSTRAINT \"F k\";\n"
+        );
+        assert_eq!(
+            unchecked(
+                "ALTER TABLE public.p\n    ADD CONSTRAINT f FOREIGN KEY (x) REFERENCES q(id);"
+            ),
+            None
+        );
+        assert_eq!(
+            unchecked(
+                "ALTER TABLE ONLY p\n    ADD CONSTRAINT f FOREIGN KEY (x) REFERENCES q(id) NOT VALID;"
+            ),
+            None
+        );
+    }
+
+    #[test]
+    fn a_missing_entry_is_noticed() {
+        let mut entries = split(TEXT, &listed(ALL)).unwrap();
+        let gone = entries.pop().unwrap();
+        assert_eq!(complete(&entries, ALL), Err(BadArchive::Missing(gone.id)));
+    }
+}

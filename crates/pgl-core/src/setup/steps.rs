@@ -1,0 +1,505 @@
+//! The steps of a setup: stable ids, order, and which of them a run takes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Side;
+
+/// A step. The id is what the user types and what documents carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the table below says what each one does")]
+pub enum StepId {
+    Guard,
+    SourceExtension,
+    SourceNode,
+    SourceMarker,
+    SourceGrants,
+    SourceSets,
+    TargetDatabase,
+    TargetMarker,
+    TargetRoles,
+    TargetSchema,
+    TargetExtension,
+    TargetNode,
+    Copy,
+    TargetKeys,
+    TargetIndexes,
+    TargetConstraints,
+    TargetTriggers,
+    TargetSubscription,
+    TargetMatviews,
+    TargetAnalyze,
+    TargetForeignKeys,
+}
+
+impl StepId {
+    /// Every step: id, the server that it changes, what it does.
+    pub const TABLE: &'static [(Self, &'static str, Option<Side>, &'static str)] = &[
+        (
+            Self::Guard,
+            "guard",
+            None,
+            "run the blocking checks again and take the lock that keeps a second run away",
+        ),
+        (
+            Self::SourceExtension,
+            "source.extension",
+            Some(Side::Source),
+            "create the extension pglogical",
+        ),
+        (
+            Self::SourceNode,
+            "source.node",
+            Some(Side::Source),
+            "make the database a pglogical node",
+        ),
+        (
+            Self::SourceMarker,
+            "source.marker",
+            Some(Side::Source),
+            "create schema pgl with the marker table and the journal",
+        ),
+        (
+            Self::SourceGrants,
+            "source.grants",
+            Some(Side::Source),
+            "let every role that may truncate a replicated table use schema pglogical",
+        ),
+        (
+            Self::SourceSets,
+            "source.sets",
+            Some(Side::Source),
+            "add the tables to their replication sets, one by one",
+        ),
+        (
+            Self::TargetDatabase,
+            "target.database",
+            Some(Side::Target),
+            "create the database with the source's encoding and locale, if it is missing",
+        ),
+        (
+            Self::TargetMarker,
+            "target.marker",
+            Some(Side::Target),
+            "create schema pgl with the marker table and the journal",
+        ),
+        (
+            Self::TargetRoles,
+            "target.roles",
+            Some(Side::Target),
+            "check (or create) the roles that own objects or hold privileges",
+        ),
+        (
+            Self::TargetSchema,
+            "target.schema",
+            Some(Side::Target),
+            "create types, functions, tables, views and privileges; hold indexes, constraints and triggers back",
+        ),
+        (
+            Self::TargetExtension,
+            "target.extension",
+            Some(Side::Target),
+            "create the extension pglogical",
+        ),
+        (
+            Self::TargetNode,
+            "target.node",
+            Some(Side::Target),
+            "make the database a pglogical node",
+        ),
+        (
+            Self::Copy,
+            "copy",
+            Some(Side::Target),
+            "create the slot and copy every table under its snapshot",
+        ),
+        (
+            Self::TargetKeys,
+            "target.keys",
+            Some(Side::Target),
+            "create primary keys and replica identities",
+        ),
+        (
+            Self::TargetIndexes,
+            "target.indexes",
+            Some(Side::Target),
+            "create the other indexes, largest first",
+        ),
+        (
+            Self::TargetConstraints,
+            "target.constraints",
+            Some(Side::Target),
+            "create unique, exclusion and check constraints, rules, policies, statistics, publications",
+        ),
+        (
+            Self::TargetTriggers,
+            "target.triggers",
+            Some(Side::Target),
+            "create triggers; those that would fire for replicated rows stay disabled until the cutover",
+        ),
+        (
+            Self::TargetSubscription,
+            "target.subscription",
+            Some(Side::Target),
+            "subscribe exactly at the slot's position",
+        ),
+        (
+            Self::TargetMatviews,
+            "target.matviews",
+            Some(Side::Target),
+            "refresh materialised views in the order of their dependencies",
+        ),
+        (
+            Self::TargetAnalyze,
+            "target.analyze",
+            Some(Side::Target),
+            "gather planner statistics",
+        ),
+        (
+            Self::TargetForeignKeys,
+            "target.foreign-keys",
+            Some(Side::Target),
+            "add foreign keys without checking, then validate them",
+        ),
+    ];
+
+    fn row(self) -> (&'static str, Option<Side>, &'static str) {
+        Self::TABLE
+            .iter()
+            .find(|row| row.0 == self)
+            .map_or(("", None, ""), |row| (row.1, row.2, row.3))
+    }
+
+    /// The stable id.
+    pub fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The server that it changes; none for the guard.
+    pub fn side(self) -> Option<Side> {
+        self.row().1
+    }
+
+    /// What it does, in one line.
+    pub fn title(self) -> &'static str {
+        self.row().2
+    }
+}
+
+impl fmt::Display for StepId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for StepId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::TABLE
+            .iter()
+            .find(|row| row.1 == text)
+            .map(|row| row.0)
+            .ok_or_else(|| format!("no step {text:?}; --list-steps shows them"))
+    }
+}
+
+impl Serialize for StepId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for StepId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for StepId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "StepId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let ids: Vec<&str> = Self::TABLE.iter().map(|row| row.1).collect();
+        schemars::json_schema!({"type": "string", "enum": ids})
+    }
+}
+
+/// Who copies the rows that exist already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CopyMode {
+    /// We do: tables side by side under the slot's own snapshot.
+    Parallel,
+    /// pglogical does: one table after the other in one transaction.
+    Pglogical,
+    /// Nobody: only changes from now on are carried.
+    None,
+}
+
+/// Where the target's schema comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SchemaMode {
+    /// Copied with pg_dump, unless the target has all the tables already.
+    Auto,
+    /// It is there; it is compared, not trusted.
+    Skip,
+}
+
+/// What happens about roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RoleMode {
+    /// Every role that is needed has to exist.
+    Check,
+    /// Missing ones are created, with their attributes and memberships.
+    Copy,
+    /// Nobody looks.
+    Skip,
+}
+
+/// When foreign keys come to the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ForeignKeys {
+    /// At the cutover: a TRUNCATE that is replicated meets no foreign key.
+    AtCutover,
+    /// Now.
+    Now,
+}
+
+/// Whether secondary indexes exist while rows are copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeepIndexes {
+    /// Indexes are built after the copy: faster.
+    No,
+    /// Indexes are there from the start.
+    Yes,
+}
+
+/// Who carries sequences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SequenceMode {
+    /// pgl-seqsync, exactly, at the cutover.
+    Seqsync,
+    /// pglogical's replication set: values run ahead by a thousand and more.
+    Pglogical,
+}
+
+/// What decides on the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Options {
+    /// Who copies.
+    pub copy: CopyMode,
+    /// Where the schema comes from.
+    pub schema: SchemaMode,
+    /// Roles.
+    pub roles: RoleMode,
+    /// Foreign keys.
+    pub foreign_keys: ForeignKeys,
+    /// Secondary indexes.
+    pub keep_indexes: KeepIndexes,
+    /// Sequences.
+    pub sequences: SequenceMode,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            copy: CopyMode::Parallel,
+            schema: SchemaMode::Auto,
+            roles: RoleMode::Check,
+            foreign_keys: ForeignKeys::AtCutover,
+            keep_indexes: KeepIndexes::No,
+            sequences: SequenceMode::Seqsync,
+        }
+    }
+}
+
+/// Whether a run takes a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// In its turn.
+    Now,
+    /// Not in this run, for this reason.
+    Not(&'static str),
+}
+
+/// One step of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Which.
+    pub id: StepId,
+    /// Whether this run takes it.
+    pub when: When,
+}
+
+/// The steps of a run, in the order in which they are taken.
+///
+/// Our own copy fills tables without any index and builds keys afterwards. pglogical's copy starts
+/// its apply worker by itself, so keys have to be there before it. Indexes and constraints are
+/// built before the subscription starts: CREATE INDEX would hold up the single apply worker until
+/// the source ends its connection.
+pub fn steps(options: &Options) -> Vec<Step> {
+    use StepId as S;
+    let mut order = vec![
+        S::Guard,
+        S::SourceExtension,
+        S::SourceNode,
+        S::SourceMarker,
+        S::SourceGrants,
+        S::SourceSets,
+        S::TargetDatabase,
+        S::TargetMarker,
+        S::TargetRoles,
+        S::TargetSchema,
+        S::TargetExtension,
+        S::TargetNode,
+    ];
+    let keys_first = options.copy != CopyMode::Parallel || options.keep_indexes == KeepIndexes::Yes;
+    if options.keep_indexes == KeepIndexes::Yes {
+        order.extend([S::TargetKeys, S::TargetIndexes, S::Copy]);
+    } else if keys_first {
+        order.extend([S::TargetKeys, S::Copy, S::TargetIndexes]);
+    } else {
+        order.extend([S::Copy, S::TargetKeys, S::TargetIndexes]);
+    }
+    order.extend([
+        S::TargetConstraints,
+        S::TargetTriggers,
+        S::TargetSubscription,
+        S::TargetMatviews,
+        S::TargetAnalyze,
+        S::TargetForeignKeys,
+    ]);
+    order
+        .into_iter()
+        .map(|id| Step {
+            id,
+            when: when(id, options),
+        })
+        .collect()
+}
+
+fn when(id: StepId, options: &Options) -> When {
+    match id {
+        StepId::TargetRoles if options.roles == RoleMode::Skip => When::Not("--roles skip"),
+        StepId::TargetForeignKeys if options.foreign_keys == ForeignKeys::AtCutover => When::Not(
+            "foreign keys wait for the cutover: a replicated TRUNCATE would stop at them; \
+             pgl-setup --step target.foreign-keys creates them",
+        ),
+        _ => When::Now,
+    }
+}
+
+/// Why a step is left out that `--step` does not name.
+pub const NOT_NAMED: &str = "not named by --step";
+/// Why a step is left out that comes after `--until`.
+pub const AFTER_UNTIL: &str = "after --until";
+
+/// Narrows the steps to what `--step` and `--until` say. A step that is named is taken, also one
+/// that a whole run leaves out. The guard is always taken.
+pub fn choose(all: Vec<Step>, only: &[StepId], until: Option<StepId>) -> Vec<Step> {
+    let end = until
+        .and_then(|last| all.iter().position(|step| step.id == last))
+        .map_or(all.len(), |at| at + 1);
+    all.into_iter()
+        .enumerate()
+        .map(|(at, step)| {
+            let when = if step.id == StepId::Guard || only.contains(&step.id) {
+                When::Now
+            } else if !only.is_empty() {
+                When::Not(NOT_NAMED)
+            } else if at >= end {
+                When::Not(AFTER_UNTIL)
+            } else {
+                step.when
+            };
+            Step { when, ..step }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(steps: &[Step]) -> Vec<StepId> {
+        steps
+            .iter()
+            .filter(|step| step.when == When::Now)
+            .map(|step| step.id)
+            .collect()
+    }
+
+    fn place(steps: &[Step], id: StepId) -> usize {
+        steps.iter().position(|step| step.id == id).unwrap()
+    }
+
+    #[test]
+    fn every_step_has_one_row_and_round_trips() {
+        let all = steps(&Options::default());
+        assert_eq!(all.len(), StepId::TABLE.len());
+        for step in all {
+            assert_eq!(step.id.as_str().parse(), Ok(step.id));
+            assert!(!step.id.title().is_empty());
+        }
+        assert!("target.nothing".parse::<StepId>().is_err());
+    }
+
+    #[test]
+    fn keys_come_before_anything_is_applied() {
+        for copy in [CopyMode::Parallel, CopyMode::Pglogical, CopyMode::None] {
+            for keep_indexes in [KeepIndexes::No, KeepIndexes::Yes] {
+                let options = Options {
+                    copy,
+                    keep_indexes,
+                    ..Options::default()
+                };
+                let order = steps(&options);
+                let applies = match copy {
+                    CopyMode::Pglogical => StepId::Copy,
+                    CopyMode::Parallel | CopyMode::None => StepId::TargetSubscription,
+                };
+                assert!(place(&order, StepId::TargetKeys) < place(&order, applies));
+                assert!(place(&order, StepId::SourceSets) < place(&order, StepId::Copy));
+                assert!(
+                    place(&order, StepId::SourceGrants) < place(&order, StepId::SourceSets),
+                    "an owner's TRUNCATE would fail on the source"
+                );
+                assert!(
+                    place(&order, StepId::TargetSubscription)
+                        < place(&order, StepId::TargetForeignKeys)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn foreign_keys_wait_unless_asked_for() {
+        let whole = steps(&Options::default());
+        assert!(!taken(&whole).contains(&StepId::TargetForeignKeys));
+        let named = choose(whole.clone(), &[StepId::TargetForeignKeys], None);
+        assert_eq!(taken(&named), [StepId::Guard, StepId::TargetForeignKeys]);
+        let now = steps(&Options {
+            foreign_keys: ForeignKeys::Now,
+            ..Options::default()
+        });
+        assert_eq!(taken(&now).last(), Some(&StepId::TargetForeignKeys));
+        let until = choose(whole, &[], Some(StepId::SourceNode));
+        assert_eq!(
+            taken(&until),
+            [StepId::Guard, StepId::SourceExtension, StepId::SourceNode]
+        );
+    }
+}

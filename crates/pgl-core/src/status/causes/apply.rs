@@ -1,0 +1,326 @@
+//! What stops the apply worker on the target: tables, columns, keys, roles and sequences that do
+//! not fit what the source sends.
+//!
+//! These are circumstances: each is looked for only while replication stands, and is proven by the
+//! log alone, except where it stops replication whatever is sent.
+
+use super::{Cause, Seen};
+use crate::status::facts::{SetTable, SourceClose, TargetClose, TargetTable};
+use crate::{QualifiedName, Side, quote_ident, quote_literal};
+
+pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    nonrecoverable(seen, found);
+    if !seen.stands() || seen.subscription.is_none() {
+        return;
+    }
+    let (Some(source), Some(target)) = (&seen.close.source, &seen.close.target) else {
+        return;
+    };
+    for table in &source.tables {
+        one_table(seen, table, target, found);
+    }
+    truncates(source, target, found);
+    roles(source, target, found);
+    sequences(source, target, found);
+}
+
+/// pglogical does not resume an initial copy that was interrupted.
+fn nonrecoverable(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    let Some(subscription) = seen.subscription.filter(|_| seen.stands()) else {
+        return;
+    };
+    let Some(step @ ('s' | 'd' | 'c')) = subscription.sync_status else {
+        return;
+    };
+    // A worker that was started a moment ago may be on its way; one that runs is.
+    found.push(
+        Cause::new(
+            "copy.failed",
+            Side::Target,
+            "pglogical's initial copy failed and is never tried again",
+        )
+        .object(&subscription.name)
+        .seen(format!(
+            "the subscription stands at step {step} and no worker runs; pglogical calls this a nonrecoverable step"
+        ))
+        .remedy("everything copied was rolled back. Mend the reason named beside this, drop the subscription, empty the target's tables, and run pgl-setup: its own copy starts again table by table")
+        .sql(format!(
+            "SELECT pglogical.drop_subscription({});",
+            quote_literal(&subscription.name)
+        )),
+    );
+}
+
+fn one_table(seen: &Seen<'_>, table: &SetTable, target: &TargetClose, found: &mut Vec<Cause>) {
+    let name = QualifiedName::new(&table.schema, &table.name);
+    let there = target
+        .tables
+        .iter()
+        .find(|there| there.schema == table.schema && there.name == table.name);
+    let Some(there) = there else {
+        found.push(
+            Cause::new(
+                "apply.table_missing",
+                Side::Target,
+                format!("{name} is replicated and does not exist on the target"),
+            )
+            .object(&name)
+            .likely()
+            .seen("no such table in the target's catalog")
+            .remedy("create it on the target with the source's definition; or take it out of its replication set on the source")
+            .sql(seen.kick()),
+        );
+        return;
+    };
+    if there.kind == "p" {
+        found.push(
+            Cause::new(
+                "apply.partitioned_target",
+                Side::Target,
+                format!("{name} is partitioned on the target and an ordinary table on the source: that crashes pglogical's apply worker and with it the server"),
+            )
+            .object(&name)
+            .likely()
+            .seen("relkind p on the target")
+            .remedy("make it an ordinary table on the target, or partition it on the source"),
+        );
+        return;
+    }
+    columns(seen, &name, table, there, found);
+    if table.updates && !there.has_identity {
+        found.push(
+            Cause::new(
+                "apply.key_missing",
+                Side::Target,
+                format!("{name} has no replica identity index on the target: no update or delete can be applied"),
+            )
+            .object(&name)
+            .likely()
+            .seen("no valid primary key and no REPLICA IDENTITY index on the target")
+            .remedy("create the primary key that the source has, then let pglogical try again")
+            .sql(seen.kick()),
+        );
+    }
+}
+
+fn columns(
+    seen: &Seen<'_>,
+    name: &QualifiedName,
+    table: &SetTable,
+    there: &TargetTable,
+    found: &mut Vec<Cause>,
+) {
+    let list = |names: &[&String]| {
+        names
+            .iter()
+            .map(|name| quote_ident(name))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let missing: Vec<&String> = table
+        .columns
+        .iter()
+        .filter(|column| !there.columns.contains(column))
+        .collect();
+    if !missing.is_empty() {
+        found.push(
+            Cause::new(
+                "apply.column_missing",
+                Side::Target,
+                format!("{name} lacks on the target: {}", list(&missing)),
+            )
+            .object(name)
+            .likely()
+            .seen(format!("columns only on the source: {}", list(&missing)))
+            .remedy(format!(
+                "ALTER TABLE {} ADD COLUMN … on the target, as on the source",
+                name.sql()
+            ))
+            .sql(seen.kick()),
+        );
+    }
+    let required: Vec<&String> = there
+        .required
+        .iter()
+        .filter(|column| !table.columns.contains(column))
+        .collect();
+    if !required.is_empty() {
+        found.push(
+            Cause::new(
+                "apply.column_required",
+                Side::Target,
+                format!(
+                    "{name} has columns on the target only that need a value: {}",
+                    list(&required)
+                ),
+            )
+            .object(name)
+            .likely()
+            .seen(format!(
+                "NOT NULL without a default, only on the target: {}",
+                list(&required)
+            ))
+            .remedy("give them a default, or drop NOT NULL, on the target"),
+        );
+    }
+    if !table.generated_left_out.is_empty() {
+        let generated: Vec<&String> = table.generated_left_out.iter().collect();
+        found.push(
+            Cause::new(
+                "apply.generated_left_out",
+                Side::Source,
+                format!("{name}: the replication set's column list leaves out a generated column; the first change crashes the whole target server"),
+            )
+            .object(name)
+            .likely()
+            .seen(format!("generated and not in the column list: {}", list(&generated)))
+            .remedy("switch the subscription off at once; then take the table out of its set and add it with all its columns, and copy it without pglogical (pgl-setup does)")
+            .sql(format!(
+                "SELECT pglogical.alter_subscription_disable({});",
+                quote_literal(seen.subscription.map_or("", |sub| sub.name.as_str()))
+            ))
+            .fix_on(Side::Target),
+        );
+    }
+    let copying = seen.subscription.is_some_and(|sub| {
+        matches!(sub.sync_kind, Some('d' | 'f')) && matches!(sub.sync_status, Some('d'))
+    });
+    let generated: Vec<&String> = table
+        .generated
+        .iter()
+        .filter(|column| table.columns.contains(column) && there.generated.contains(column))
+        .collect();
+    if copying && !generated.is_empty() {
+        found.push(
+            Cause::new(
+                "copy.generated_column",
+                Side::Target,
+                format!("{name} has a generated column, which pglogical's own copy cannot carry"),
+            )
+            .object(name)
+            .likely()
+            .seen(format!("generated: {}", list(&generated)))
+            .remedy("drop the subscription and run pgl-setup: its own copy leaves generated columns to the target"),
+        );
+    }
+}
+
+/// pglogical truncates one table at a time.
+fn truncates(source: &SourceClose, target: &TargetClose, found: &mut Vec<Cause>) {
+    for queued in source.queue.iter().filter(|queued| queued.kind == "T") {
+        let (Some(schema), Some(table)) = (&queued.schema, &queued.name) else {
+            continue;
+        };
+        let keys: Vec<_> = target
+            .foreign_keys
+            .iter()
+            .filter(|key| &key.references_schema == schema && &key.references == table)
+            .collect();
+        let Some(first) = keys.first() else {
+            continue;
+        };
+        let name = QualifiedName::new(schema, table);
+        let drops: Vec<String> = keys
+            .iter()
+            .map(|key| {
+                format!(
+                    "ALTER TABLE {} DROP CONSTRAINT {};",
+                    QualifiedName::new(&key.schema, &key.table).sql(),
+                    quote_ident(&key.name)
+                )
+            })
+            .collect();
+        found.push(
+            Cause::new(
+                "apply.fk_truncate",
+                Side::Target,
+                format!("{name} was truncated on the source and is referenced by a foreign key on the target: it cannot be truncated there"),
+            )
+            .object(&name)
+            .likely()
+            .seen(format!(
+                "a TRUNCATE of {name} stands in pglogical's queue; {} of {} references it",
+                first.name,
+                QualifiedName::new(&first.schema, &first.table)
+            ))
+            .remedy("drop the foreign keys on the target and create them again at the cutover (pgl-setup keeps them back for that)")
+            .sql(drops.join(" ")),
+        );
+    }
+}
+
+fn roles(source: &SourceClose, target: &TargetClose, found: &mut Vec<Cause>) {
+    let mut named: Vec<&str> = Vec::new();
+    for queued in source.queue.iter().filter(|queued| queued.kind == "Q") {
+        let Some(role) = &queued.role else {
+            continue;
+        };
+        if target.roles.is_empty() || target.roles.contains(role) || named.contains(&role.as_str())
+        {
+            continue;
+        }
+        named.push(role);
+        found.push(
+            Cause::new(
+                "apply.role_missing",
+                Side::Target,
+                format!(
+                    "a command of role {} was sent, which does not exist on the target",
+                    quote_ident(role)
+                ),
+            )
+            .object(role)
+            .likely()
+            .seen("pglogical's queue on the source holds a command of that role")
+            .remedy("create the role on the target with the rights that the command needs")
+            .sql(format!("CREATE ROLE {};", quote_ident(role))),
+        );
+    }
+}
+
+fn sequences(source: &SourceClose, target: &TargetClose, found: &mut Vec<Cause>) {
+    for sequence in &source.sequences {
+        let name = QualifiedName::new(&sequence.schema, &sequence.name);
+        let there = target
+            .sequences
+            .iter()
+            .find(|there| there.schema == sequence.schema && there.name == sequence.name);
+        let Some(there) = there else {
+            found.push(
+                Cause::new(
+                    "apply.sequence_missing",
+                    Side::Target,
+                    format!("the sequence {name} is replicated and does not exist on the target"),
+                )
+                .object(&name)
+                .likely()
+                .seen("no such sequence in the target's catalog")
+                .remedy("create it on the target; better still, take it out of its set on the source and let pgl-seqsync carry it")
+                .sql(format!("CREATE SEQUENCE {};", name.sql())),
+            );
+            continue;
+        };
+        let (Some(sent), Some(min), Some(max)) = (sequence.sent, there.min, there.max) else {
+            continue;
+        };
+        if !(min..=max).contains(&sent) {
+            found.push(
+                Cause::new(
+                    "apply.sequence_bounds",
+                    Side::Target,
+                    format!("pglogical sends {sent} for the sequence {name}, which is out of its bounds"),
+                )
+                .object(&name)
+                .likely()
+                .seen(format!("the target's sequence goes from {min} to {max}"))
+                .remedy("take the sequence out of its set on the source, widen its bounds on the target until the message has passed, then restore them and let pgl-seqsync set the value")
+                .sql(format!(
+                    "ALTER SEQUENCE {} MINVALUE {} MAXVALUE {};",
+                    name.sql(),
+                    min.min(sent),
+                    max.max(sent)
+                )),
+            );
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The way from the target to the source: settings of the source, sets, workers, the DSN.
+
+use super::known::SET_REMEDY;
+use super::{Cause, Seen};
+use crate::status::facts::Seen as Tried;
+use crate::status::facts::TroubleKind;
+use crate::status::log::crashes;
+use crate::status::state::Word;
+use crate::{Side, quote_literal};
+
+pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    crash_loop(seen, found);
+    if seen.subscription.is_none() || !seen.stands() {
+        return;
+    }
+    source_settings(seen, found);
+    sets(seen, found);
+    workers(seen, found);
+    dsn(seen, found);
+}
+
+fn source_settings(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    let Some(close) = &seen.close.source else {
+        return;
+    };
+    if let Some(allowed) = &close.output_plugin_libraries {
+        let listed = allowed
+            .split(',')
+            .any(|name| name.trim().trim_matches('"') == "pglogical_output");
+        if !listed {
+            found.push(
+                Cause::new(
+                    "source.output_plugin",
+                    Side::Source,
+                    "the source does not let pglogical decode: its output plugin is not among those allowed",
+                )
+                .seen(format!("output_plugin_libraries = {allowed}"))
+                .remedy("allow it; the value is a list, so do not quote it as one string. No restart is needed")
+                .sql(format!(
+                    "ALTER SYSTEM SET output_plugin_libraries = {}; SELECT pg_reload_conf();",
+                    if allowed.trim().is_empty() {
+                        "pglogical_output".to_owned()
+                    } else {
+                        format!("{allowed}, pglogical_output")
+                    }
+                )),
+            );
+        }
+    }
+    if !close.wal_level.is_empty() && close.wal_level != "logical" {
+        found.push(
+            Cause::new(
+                "source.wal_level",
+                Side::Source,
+                format!(
+                    "wal_level is {}, which does not allow logical decoding",
+                    close.wal_level
+                ),
+            )
+            .seen(format!("wal_level = {}", close.wal_level))
+            .remedy("set it to logical and restart the source")
+            .sql("ALTER SYSTEM SET wal_level = logical;"),
+        );
+    }
+    if !close.pglogical {
+        found.push(
+            Cause::new(
+                "source.no_pglogical",
+                Side::Source,
+                "pglogical is not installed in the source database",
+            )
+            .seen("pg_extension has no row for it")
+            .remedy("install it again and run pgl-setup; a slot that was left may serve a data gap, so copy again"),
+        );
+    }
+    if close.max_senders > 0 && close.used_senders >= close.max_senders {
+        found.push(
+            Cause::new(
+                "source.senders_exhausted",
+                Side::Source,
+                "all WAL senders of the source are in use",
+            )
+            .likely()
+            .may_pass()
+            .seen(format!(
+                "{} of max_wal_senders = {}",
+                close.used_senders, close.max_senders
+            ))
+            .remedy("end replication connections that nobody needs, or raise max_wal_senders and restart the source"),
+        );
+    }
+}
+
+fn sets(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    let (Some(close), Some(subscription)) = (&seen.close.source, seen.subscription) else {
+        return;
+    };
+    if !close.pglogical {
+        return;
+    }
+    for set in subscription
+        .sets
+        .iter()
+        .filter(|set| !close.sets.contains(set))
+    {
+        found.push(
+            Cause::new(
+                "set.missing",
+                Side::Source,
+                format!(
+                    "the replication set {set} of the subscription does not exist on the source"
+                ),
+            )
+            .object(set)
+            .seen(format!("the source has: {}", close.sets.join(", ")))
+            .remedy(SET_REMEDY)
+            .sql(format!(
+                "SELECT pglogical.alter_subscription_remove_replication_set({}, {});",
+                quote_literal(&subscription.name),
+                quote_literal(set)
+            ))
+            .fix_on(Side::Target),
+        );
+    }
+}
+
+fn workers(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    let (Some(target), Some(close)) = (seen.target, &seen.close.target) else {
+        return;
+    };
+    let runs = |kind: &str| target.workers.iter().any(|worker| worker.kind == kind);
+    let full = close.max_workers > 0 && close.used_workers >= close.max_workers;
+    // Parallel queries come and go; what a full house says is proved by the log only.
+    if full && seen.word == Word::Down {
+        found.push(
+            Cause::new(
+                "target.workers_exhausted",
+                Side::Target,
+                "the target has no background worker left for pglogical",
+            )
+            .likely()
+            .seen(format!(
+                "{} of max_worker_processes = {}",
+                close.used_workers, close.max_workers
+            ))
+            .remedy("raise max_worker_processes (one for the supervisor, one a database, two a subscription, and what others need) and restart the target"),
+        );
+    } else if !runs("supervisor") {
+        found.push(
+            Cause::new(
+                "target.no_supervisor",
+                Side::Target,
+                "pglogical's supervisor does not run on the target",
+            )
+            .likely()
+            .seen("no process \"pglogical supervisor\" in pg_stat_activity")
+            .remedy("put pglogical into shared_preload_libraries, see that max_worker_processes leaves room, and restart the target"),
+        );
+    } else if !runs("manager") {
+        found.push(
+            Cause::new(
+                "target.no_manager",
+                Side::Target,
+                "pglogical's manager for this database does not run on the target",
+            )
+            .likely()
+            .may_pass()
+            .seen("no process \"pglogical manager\" for this database in pg_stat_activity")
+            .remedy("pglogical starts one within 180 seconds; the statement below wakes it at once")
+            .sql(seen.kick()),
+        );
+    }
+}
+
+/// The subscription's own DSN, tried from where this program runs.
+fn dsn(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    let trouble = match &seen.close.dsn_from_here {
+        Tried::Failed(trouble) => trouble,
+        Tried::Known(end) => {
+            let source = seen
+                .source
+                .and_then(|source| source.system_identifier.as_ref());
+            let other = match (source, &end.system_identifier) {
+                (Some(one), Some(two)) => one != two,
+                _ => false,
+            };
+            let database = seen
+                .source
+                .is_some_and(|source| source.database != end.database);
+            if other || database {
+                found.push(
+                    Cause::new(
+                        "link.other_server",
+                        Side::Target,
+                        "the subscription's provider DSN leads to another server or database than --source",
+                    )
+                    .likely()
+                    .seen(format!("from here it reaches database {} of another system", end.database))
+                    .remedy("compare --source with the subscription's provider DSN"),
+                );
+            }
+            return;
+        }
+        Tried::NotGiven => return,
+    };
+    let (id, what) = match trouble.kind {
+        TroubleKind::Auth => (
+            "link.password",
+            "the source refuses the login with the subscription's provider DSN",
+        ),
+        TroubleKind::Tls => (
+            "link.tls",
+            "TLS between target and source cannot be agreed on",
+        ),
+        _ => (
+            "link.unreachable",
+            "the source cannot be reached with the subscription's provider DSN",
+        ),
+    };
+    // The network of the target may differ from ours; a refused login does not.
+    let mut cause = Cause::new(id, Side::Target, what)
+        .seen(format!("tried from here: {}", trouble.message))
+        .remedy(remedy_for_dsn());
+    if !matches!(trouble.kind, TroubleKind::Auth) {
+        cause = cause.likely().may_pass();
+    }
+    found.push(cause);
+}
+
+/// pglogical cannot change a DSN in place.
+pub(super) fn remedy_for_dsn() -> &'static str {
+    "mend the server, pg_hba.conf or the role; or give the subscription another DSN with \
+     pglogical.alter_node_add_interface() for the source's node and \
+     pglogical.alter_subscription_interface(), both on the target"
+}
+
+/// A target that could not be read, and a log that says why.
+fn crash_in_log(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    let log = seen
+        .close
+        .target
+        .as_ref()
+        .and_then(|close| close.log.tail.as_deref());
+    let Some((line, times)) = log.and_then(crashes).filter(|_| seen.target.is_none()) else {
+        return;
+    };
+    found.push(
+        Cause::new(
+            "server.crash_loop",
+            Side::Target,
+            "pglogical's apply worker crashes and takes the whole target server down with it, each time it is started",
+        )
+        .seen(line)
+        .seen(format!("{times} times within the part of the log that was read"))
+        .remedy("keep the worker from starting: set shared_preload_libraries without pglogical in postgresql.conf (or with ALTER SYSTEM in one of the moments in which the server answers) and restart the target; then mend the reason. Known reasons: a column list in a replication set that leaves out a generated column, a table that is partitioned on the target only, pglogical before 2.4.5"),
+    );
+}
+
+/// The server as a whole crashes, again and again.
+fn crash_loop(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    crash_in_log(seen, found);
+    let servers = [
+        (
+            Side::Target,
+            seen.target
+                .map(|now| (now.clock, now.started, now.helpers_started)),
+        ),
+        (
+            Side::Source,
+            seen.source
+                .map(|now| (now.clock, now.started, now.helpers_started)),
+        ),
+    ];
+    for (side, times) in servers {
+        let Some((clock, started, Some(helpers))) = times else {
+            continue;
+        };
+        let ago = clock - helpers;
+        // Helpers that are much younger than the server were started again after a crash.
+        if helpers - started > 20.0 && ago < 300.0 {
+            let mut cause = Cause::new(
+                "server.crashed",
+                side,
+                format!("the whole {side} server crashed and started over {ago:.0} s ago"),
+            )
+            .seen(format!(
+                "the server runs since {:.0} s, its checkpointer since {ago:.0} s",
+                clock - started
+            ))
+            .remedy("its log names the process that was terminated; where that is pglogical's apply worker, switch the subscription off first of all")
+            .likely();
+            if seen.word == Word::Replicating && side == Side::Source {
+                cause = cause.warn();
+            }
+            if let (Side::Target, Some(subscription)) = (side, seen.subscription) {
+                cause = cause.sql(format!(
+                    "SELECT pglogical.alter_subscription_disable({});",
+                    quote_literal(&subscription.name)
+                ));
+            }
+            found.push(cause);
+        }
+    }
+}

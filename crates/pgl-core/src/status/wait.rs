@@ -1,0 +1,252 @@
+//! What a user waits for, and whether it has come, may still come, or cannot come any more.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::causes::{Cause, Certainty, Heals};
+use super::facts::{Snapshot, TargetNow};
+use super::measure::{Lag, applied};
+use super::state::{Word, word};
+use crate::{Lsn, Severity};
+
+/// `--wait-for`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// The subscription replicates and its stream is connected.
+    Replicating,
+    /// Besides, no table is still being copied.
+    Synced,
+    /// Besides, everything is applied that the source had written a sample ago; with `--max-lag`,
+    /// the lag is within it.
+    CaughtUp,
+    /// Besides, everything up to this position is applied.
+    Drained(Lsn),
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replicating => f.write_str("replicating"),
+            Self::Synced => f.write_str("synced"),
+            Self::CaughtUp => f.write_str("caught-up"),
+            Self::Drained(lsn) => write!(f, "drained:{lsn}"),
+        }
+    }
+}
+
+impl FromStr for Goal {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "replicating" => Ok(Self::Replicating),
+            "synced" => Ok(Self::Synced),
+            "caught-up" => Ok(Self::CaughtUp),
+            _ => match text.strip_prefix("drained:") {
+                Some(lsn) => lsn
+                    .parse()
+                    .map(Self::Drained)
+                    .map_err(|error: crate::lsn::BadLsn| error.to_string()),
+                None => Err(format!(
+                    "{text:?} is none of replicating, synced, caught-up, drained:LSN"
+                )),
+            },
+        }
+    }
+}
+
+/// `--max-lag`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MaxLag {
+    /// In bytes of WAL.
+    Bytes(u64),
+    /// In seconds.
+    Seconds(f64),
+}
+
+impl MaxLag {
+    /// Whether the lag is within the limit. Seconds that nobody could measure are not.
+    pub fn holds(self, lag: Option<&Lag>) -> bool {
+        let Some(lag) = lag else {
+            return false;
+        };
+        match self {
+            Self::Bytes(limit) => lag.bytes <= limit,
+            Self::Seconds(limit) => lag.seconds.is_some_and(|seconds| seconds <= limit),
+        }
+    }
+}
+
+/// What counts as healthy.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Limits {
+    /// `--max-lag`.
+    pub max_lag: Option<MaxLag>,
+}
+
+/// Whether the newest sample is healthy: replicating, connected, within the limits, and nothing
+/// that blocks.
+pub fn healthy(samples: &[Snapshot], causes: &[Cause], lag: Option<&Lag>, limits: Limits) -> bool {
+    let Some(newest) = samples.last() else {
+        return false;
+    };
+    word(newest.target.known()) == Word::Replicating
+        && streaming(newest)
+        && causes.iter().all(|cause| cause.severity != Severity::Block)
+        && limits.max_lag.is_none_or(|limit| limit.holds(lag))
+}
+
+/// Whether the source serves the slot. Where the source could not be asked this is unknown, and
+/// unknown is not healthy.
+fn streaming(sample: &Snapshot) -> bool {
+    sample
+        .source
+        .known()
+        .and_then(|source| source.slot.as_ref())
+        .is_some_and(|slot| slot.active)
+}
+
+/// Whether the goal is reached in the newest sample. Tables that are known to be empty where they
+/// should not be are not synced, whatever pglogical calls them.
+pub fn reached(
+    goal: Goal,
+    samples: &[Snapshot],
+    causes: &[Cause],
+    lag: Option<&Lag>,
+    limits: Limits,
+) -> bool {
+    let Some(newest) = samples.last() else {
+        return false;
+    };
+    let empty = causes.iter().any(|cause| cause.id == "copy.empty_tables");
+    if empty && goal != Goal::Replicating {
+        return false;
+    }
+    let target = newest.target.known();
+    if let Goal::Drained(lsn) = goal {
+        // The position says it, whatever became of the worker since; the source may be gone.
+        return all_synced(target) && position(newest).is_some_and(|at| at >= lsn);
+    }
+    if word(target) != Word::Replicating || !streaming(newest) {
+        return false;
+    }
+    match goal {
+        Goal::Replicating => true,
+        Goal::Synced => all_synced(target),
+        Goal::CaughtUp => {
+            all_synced(target)
+                && match limits.max_lag {
+                    Some(limit) => limit.holds(lag),
+                    None => caught_up(samples),
+                }
+        }
+        Goal::Drained(_) => false,
+    }
+}
+
+fn position(sample: &Snapshot) -> Option<Lsn> {
+    let target = sample.target.known();
+    match sample.source.known() {
+        Some(source) => applied(source, target),
+        None => target.and_then(|target| target.origin?.remote_lsn),
+    }
+}
+
+/// No table of the subscription is still being copied or catching up.
+fn all_synced(target: Option<&TargetNow>) -> bool {
+    target.is_some_and(|target| {
+        target
+            .subscription
+            .as_ref()
+            .is_some_and(|subscription| subscription.sync_status == Some('r'))
+            && target.tables.iter().all(|table| table.status == 'r')
+    })
+}
+
+/// Everything is applied that the source had written at the sample before.
+fn caught_up(samples: &[Snapshot]) -> bool {
+    let [.., before, newest] = samples else {
+        return false;
+    };
+    let wanted = before.source.known().and_then(|source| source.wal_lsn);
+    wanted
+        .zip(position(newest))
+        .is_some_and(|(wanted, at)| at >= wanted)
+}
+
+/// How a wait goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It is reached.
+    Reached,
+    /// It may still come.
+    Waiting,
+    /// It cannot come any more without somebody acting.
+    Broken,
+}
+
+/// How long trouble may last before a wait gives up, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Patience {
+    /// For a proven cause that never passes by itself: long enough to be seen twice.
+    pub proven: f64,
+    /// For everything else: longer than pglogical's longest pause between two attempts, 180 s.
+    pub otherwise: f64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            proven: 3.0,
+            otherwise: 200.0,
+        }
+    }
+}
+
+/// Trouble over time: since when it lasts without a break.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Trouble {
+    since: Option<f64>,
+    proven: Vec<(String, f64)>,
+}
+
+impl Trouble {
+    /// Takes the newest sample in and says how the wait goes on. `at` is the program's own clock.
+    pub fn judge(
+        &mut self,
+        at: f64,
+        causes: &[Cause],
+        reached: bool,
+        patience: Patience,
+    ) -> Progress {
+        if reached {
+            return Progress::Reached;
+        }
+        if !causes.iter().any(Cause::stops) {
+            *self = Self::default();
+            return Progress::Waiting;
+        }
+        let since = *self.since.get_or_insert(at);
+        let fatal: Vec<&Cause> = causes
+            .iter()
+            .filter(|cause| cause.stops())
+            .filter(|cause| cause.certainty == Certainty::Proven && cause.heals == Heals::Never)
+            .collect();
+        self.proven
+            .retain(|(id, _)| fatal.iter().any(|cause| &cause.id == id));
+        for cause in fatal {
+            if !self.proven.iter().any(|(id, _)| id == &cause.id) {
+                self.proven.push((cause.id.clone(), at));
+            }
+        }
+        let seen_twice = self
+            .proven
+            .iter()
+            .any(|(_, first)| at - first >= patience.proven);
+        if seen_twice || at - since >= patience.otherwise {
+            Progress::Broken
+        } else {
+            Progress::Waiting
+        }
+    }
+}

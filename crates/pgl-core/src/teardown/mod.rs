@@ -1,0 +1,521 @@
+//! Taking a migration down: what is seen, what of it is ours, and the steps that remove it.
+//!
+//! Ours is what carries a name derived from the migration's, the schema with our comment, and what
+//! the journal says we granted. Everything else is shown and left alone.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::QualifiedName;
+use crate::Side;
+use crate::cutover::{Closed, State};
+use crate::migration::{Names, OWN_SCHEMA};
+
+mod wall;
+
+/// Beginning of the comment that marks an object as made by this suite.
+pub const OWN_COMMENT: &str = "pgl:";
+
+/// What stands in one database, and of its cluster what belongs to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Standing {
+    /// Version of extension pglogical; null where it is not there.
+    pub extension: Option<String>,
+    /// Whether the extension carries our comment.
+    pub extension_ours: bool,
+    /// Whether schema `pglogical` is there: CREATE EXTENSION makes it, DROP EXTENSION leaves it.
+    pub extension_schema: bool,
+    /// Schema `pgl`: null where there is none, else whether it carries our comment.
+    pub schema_ours: Option<bool>,
+    /// Migrations with entries in the journal.
+    pub journal: Vec<String>,
+    /// Slots that this migration's journal names.
+    pub noted_slots: Vec<String>,
+    /// The pglogical node that this database is.
+    pub node: Option<String>,
+    /// Subscriptions of this database.
+    pub subscriptions: Vec<Subscription>,
+    /// pglogical's slots of this database.
+    pub slots: Vec<Slot>,
+    /// Replication origins of the cluster with pglogical's names.
+    pub origins: Vec<String>,
+    /// Replication sets with the number of their members.
+    pub sets: Vec<(String, i64)>,
+    /// Truncate triggers of pglogical on tables.
+    pub truncate_triggers: i64,
+    /// Statements of the schema that are held back still, by setup's step: foreign keys that wait
+    /// for the cutover, say. They stand only in schema `pgl`.
+    pub held: Vec<(String, i64)>,
+    /// Roles that were granted the use of schema pglogical by us; `PUBLIC` for everybody.
+    pub grants: Vec<String>,
+    /// How the database was before a cutover closed it to writers; null where it is not closed.
+    pub closed: Option<Closed>,
+    /// Tables with a trigger of a cutover that refuses writes, or has refused them.
+    pub walls: Vec<QualifiedName>,
+    /// Where the last attempt is that had this database as its old home.
+    pub attempt: Option<State>,
+}
+
+/// A subscription.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Subscription {
+    /// Name.
+    pub name: String,
+    /// Its slot on the provider.
+    pub slot: String,
+    /// Whether it is enabled.
+    pub enabled: bool,
+}
+
+/// A slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Slot {
+    /// Name.
+    pub name: String,
+    /// Process that uses it; null where nobody does.
+    pub active_pid: Option<i32>,
+    /// WAL that it holds back, in bytes; null where the server does not say.
+    pub held_bytes: Option<i64>,
+}
+
+/// What is to go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Extension {
+    /// Drop it where we made it.
+    #[default]
+    IfOurs,
+    /// Leave it.
+    Keep,
+    /// Drop it though somebody else made it.
+    Drop,
+}
+
+/// What to do with statements of the schema that are held back still.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Held {
+    /// Do not take the migration down: they would be lost.
+    #[default]
+    Refuse,
+    /// Lose them.
+    Discard,
+}
+
+/// Why a teardown must not begin, and what to do: an attempt of a cutover is neither finished nor
+/// taken back, or dropping schema `pgl` would lose a part of the target's schema.
+pub fn refusal(
+    request: &Request<'_>,
+    side: Side,
+    standing: &Standing,
+) -> Option<(String, &'static str)> {
+    if let Some(what) = wall::halfway(standing) {
+        return Some((
+            what,
+            "pgl-cutover --abort takes it back, --resume finishes it",
+        ));
+    }
+    if side == Side::Source {
+        return None;
+    }
+    let what = held_back(request, standing)?;
+    Some((
+        what,
+        "run the steps (pgl-setup --step target.foreign-keys, or the cutover), or lose them with --drop-held",
+    ))
+}
+
+fn held_back(request: &Request<'_>, target: &Standing) -> Option<String> {
+    if request.held == Held::Discard || target.held.is_empty() {
+        return None;
+    }
+    let parts: Vec<String> = target
+        .held
+        .iter()
+        .map(|(step, count)| format!("{count} of {step}"))
+        .collect();
+    Some(format!(
+        "statements of the target's schema are held back still and would be lost: {}",
+        parts.join(", ")
+    ))
+}
+
+/// One removal. The statements are pgl-apply's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Removal {
+    /// What kind of thing.
+    pub kind: Kind,
+    /// Where.
+    pub side: Side,
+    /// Its name.
+    pub object: String,
+    /// Its statements, where they depend on what was noted.
+    #[serde(skip)]
+    pub statements: Vec<String>,
+}
+
+/// Kinds of things that a migration leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the words are PostgreSQL's and pglogical's")]
+pub enum Kind {
+    Subscription,
+    Slot,
+    Node,
+    Origin,
+    Grant,
+    Extension,
+    /// What keeps writers out of a database.
+    Wall,
+    Schema,
+    Role,
+}
+
+impl Kind {
+    /// `subscription`, `slot` …
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Subscription => "subscription",
+            Self::Slot => "slot",
+            Self::Node => "node",
+            Self::Origin => "origin",
+            Self::Grant => "grant",
+            Self::Extension => "extension",
+            Self::Wall => "write block of database",
+            Self::Schema => "schema",
+            Self::Role => "role",
+        }
+    }
+}
+
+/// Something that stands in the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Kept {
+    /// Where.
+    pub side: Side,
+    /// What is left alone.
+    pub object: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The removals in the order that works, and what is left alone with the reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Teardown {
+    /// In order.
+    pub removals: Vec<Removal>,
+    /// Left alone.
+    pub kept: Vec<Kept>,
+}
+
+/// What to take down.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// The migration.
+    pub migration: &'a str,
+    /// How the names of our slots end, as a server's `pglogical_gen_slot_name` tells: what stands
+    /// before is the subscriber's database, which is unknown without that side.
+    pub slot_endings: &'a [String],
+    /// The extension.
+    pub extension: Extension,
+    /// What to do with statements that are held back still.
+    pub held: Held,
+    /// A role to drop on the source.
+    pub drop_role: Option<&'a str>,
+}
+
+/// Plans the teardown. A side that is null is not looked at and not touched.
+///
+/// The order (subscriber first) is the one that leaves no worker behind: a subscription takes its
+/// slot and origin along while the provider can be reached; `drop_node` on the provider drops
+/// every pglogical slot of its database, which is why it waits until only ours are left.
+pub fn plan(
+    request: &Request<'_>,
+    source: Option<&Standing>,
+    target: Option<&Standing>,
+) -> Teardown {
+    let names = Names::of(request.migration);
+    let mut out = Teardown::default();
+    let sides = [(Side::Target, target), (Side::Source, source)];
+    for (side, standing) in sides {
+        if let Some(standing) = standing {
+            subscriptions(&mut out, &names, side, standing);
+        }
+    }
+    for (side, standing) in sides {
+        if let Some(standing) = standing {
+            let slots_clear = slots(&mut out, request, side, standing);
+            let node_gone = node(&mut out, &names, side, standing, slots_clear);
+            origins(&mut out, request, &names, side, standing);
+            grants(&mut out, side, standing);
+            extension(&mut out, request, side, standing, node_gone);
+            wall::plan(&mut out, side, standing);
+            schema(&mut out, request, side, standing);
+        }
+    }
+    if let (Some(role), Some(_)) = (request.drop_role, source) {
+        out.remove(Kind::Role, Side::Source, role);
+    }
+    out
+}
+
+impl Teardown {
+    fn remove(&mut self, kind: Kind, side: Side, object: &str) {
+        self.removals.push(Removal {
+            kind,
+            side,
+            object: object.to_owned(),
+            statements: Vec::new(),
+        });
+    }
+
+    fn keep(&mut self, side: Side, object: impl Into<String>, reason: impl Into<String>) {
+        self.kept.push(Kept {
+            side,
+            object: object.into(),
+            reason: reason.into(),
+        });
+    }
+}
+
+/// The forward subscription, and the one of the way back.
+fn is_own_subscription(names: &Names, name: &str) -> bool {
+    name == names.subscription || name == names.back_subscription()
+}
+
+fn is_own_node(names: &Names, name: &str) -> bool {
+    name == names.provider_node || name == names.subscriber_node
+}
+
+fn subscriptions(out: &mut Teardown, names: &Names, side: Side, standing: &Standing) {
+    for subscription in &standing.subscriptions {
+        let object = &subscription.name;
+        if is_own_subscription(names, object) {
+            out.remove(Kind::Subscription, side, object);
+        } else {
+            out.keep(
+                side,
+                format!("subscription {object}"),
+                "not of this migration",
+            );
+        }
+    }
+}
+
+/// Whether every slot of the database is ours, so that `drop_node` cannot hit another's.
+fn slots(out: &mut Teardown, request: &Request<'_>, side: Side, standing: &Standing) -> bool {
+    let mut clear = true;
+    for slot in &standing.slots {
+        if is_own_slot(request, standing, &slot.name) {
+            // Idempotent: drop_subscription has taken it along where it could reach this server.
+            out.remove(Kind::Slot, side, &slot.name);
+        } else {
+            clear = false;
+            out.keep(side, format!("slot {}", slot.name), "not of this migration");
+        }
+    }
+    clear
+}
+
+/// `pgl_<subscriber's database>_<provider>_<subscription>`, each part shortened by a hash of the
+/// server's, or a name that the journal noted.
+fn is_own_slot(request: &Request<'_>, standing: &Standing, name: &str) -> bool {
+    let by_name = || {
+        request.slot_endings.iter().any(|ending| {
+            !ending.is_empty() && name.starts_with("pgl_") && name.ends_with(ending.as_str())
+        })
+    };
+    by_name() || standing.noted_slots.iter().any(|noted| noted == name)
+}
+
+/// A slot's name, or the mark that a cutover puts on tables that it copies again.
+fn is_own_origin(request: &Request<'_>, standing: &Standing, name: &str) -> bool {
+    let names = Names::of(request.migration);
+    is_own_slot(request, standing, name) || name == format!("pgl_recopy_{}", names.subscription)
+}
+
+fn node(
+    out: &mut Teardown,
+    names: &Names,
+    side: Side,
+    standing: &Standing,
+    slots_clear: bool,
+) -> bool {
+    let Some(node) = &standing.node else {
+        return true;
+    };
+    if !is_own_node(names, node) {
+        out.keep(side, format!("node {node}"), "not of this migration");
+        return false;
+    }
+    let others = standing
+        .subscriptions
+        .iter()
+        .any(|s| !is_own_subscription(names, &s.name));
+    if others || !slots_clear {
+        out.keep(
+            side,
+            format!("node {node}"),
+            "pglogical would drop every slot of this database with it, and not all are of this migration",
+        );
+        return false;
+    }
+    out.remove(Kind::Node, side, node);
+    true
+}
+
+/// Origins of the cluster that carry a slot's name of ours; drop_subscription usually took them.
+fn origins(
+    out: &mut Teardown,
+    request: &Request<'_>,
+    names: &Names,
+    side: Side,
+    standing: &Standing,
+) {
+    let taken = |origin: &String| {
+        standing
+            .subscriptions
+            .iter()
+            .any(|s| s.slot == *origin && !is_own_subscription(names, &s.name))
+    };
+    for origin in standing.origins.iter().filter(|origin| !taken(origin)) {
+        if is_own_origin(request, standing, origin) {
+            out.remove(Kind::Origin, side, origin);
+        } else {
+            out.keep(side, format!("origin {origin}"), "not of this migration");
+        }
+    }
+}
+
+fn grants(out: &mut Teardown, side: Side, standing: &Standing) {
+    if standing.extension.is_none() {
+        return;
+    }
+    for role in &standing.grants {
+        out.remove(Kind::Grant, side, role);
+    }
+}
+
+fn extension(
+    out: &mut Teardown,
+    request: &Request<'_>,
+    side: Side,
+    standing: &Standing,
+    node_gone: bool,
+) {
+    let Some(version) = &standing.extension else {
+        if standing.extension_schema {
+            out.keep(
+                side,
+                "schema pglogical",
+                "its extension is gone already; whose it is cannot be told",
+            );
+        }
+        return;
+    };
+    let object = format!("extension pglogical {version}");
+    let drop = match (request.extension, standing.extension_ours) {
+        (Extension::Keep, _) => {
+            out.keep(side, object, "asked to keep it");
+            false
+        }
+        (Extension::IfOurs, false) => {
+            out.keep(
+                side,
+                object,
+                "it was there before this migration; --drop-extension drops it",
+            );
+            false
+        }
+        (Extension::IfOurs | Extension::Drop, _) if !node_gone => {
+            out.keep(side, object, "it is still in use");
+            false
+        }
+        (Extension::IfOurs | Extension::Drop, _) => true,
+    };
+    if drop {
+        out.remove(Kind::Extension, side, "pglogical");
+    }
+}
+
+fn schema(out: &mut Teardown, request: &Request<'_>, side: Side, standing: &Standing) {
+    match standing.schema_ours {
+        None => {}
+        Some(false) => out.keep(
+            side,
+            format!("schema {OWN_SCHEMA}"),
+            "it is not this suite's",
+        ),
+        Some(true) => {
+            let others: Vec<&str> = standing
+                .journal
+                .iter()
+                .map(String::as_str)
+                .filter(|name| *name != request.migration)
+                .collect();
+            if others.is_empty() {
+                out.remove(Kind::Schema, side, OWN_SCHEMA);
+            } else {
+                let reason = format!(
+                    "its journal tells of other migrations: {}",
+                    others.join(", ")
+                );
+                out.keep(side, format!("schema {OWN_SCHEMA}"), reason);
+            }
+        }
+    }
+}
+
+/// What of a standing is still this migration's: empty after a complete teardown.
+pub fn leftovers(request: &Request<'_>, side: Side, standing: &Standing) -> Vec<String> {
+    let names = Names::of(request.migration);
+    let mut left = Vec::new();
+    for subscription in &standing.subscriptions {
+        if is_own_subscription(&names, &subscription.name) {
+            left.push(format!("subscription {}", subscription.name));
+        }
+    }
+    for slot in standing
+        .slots
+        .iter()
+        .filter(|slot| is_own_slot(request, standing, &slot.name))
+    {
+        left.push(format!("slot {}", slot.name));
+    }
+    for origin in standing
+        .origins
+        .iter()
+        .filter(|origin| is_own_origin(request, standing, origin))
+    {
+        left.push(format!("origin {origin}"));
+    }
+    if let Some(node) = standing
+        .node
+        .as_ref()
+        .filter(|node| is_own_node(&names, node))
+    {
+        left.push(format!("node {node}"));
+    }
+    let drops = match request.extension {
+        Extension::Keep => false,
+        Extension::IfOurs => standing.extension_ours,
+        Extension::Drop => standing.extension.is_some(),
+    };
+    if drops {
+        left.push("extension pglogical".to_owned());
+    }
+    if standing.extension.is_none() && standing.extension_schema {
+        left.push("schema pglogical without its extension".to_owned());
+    }
+    let ours_alone = standing
+        .journal
+        .iter()
+        .all(|name| name == request.migration);
+    if standing.schema_ours == Some(true) && ours_alone {
+        left.push(format!("schema {OWN_SCHEMA}"));
+    }
+    left.into_iter()
+        .map(|what| format!("{side}: {what}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

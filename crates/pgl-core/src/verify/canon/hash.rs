@@ -1,0 +1,120 @@
+//! A 64-bit hash of one value, made of PostgreSQL's own seeded hash functions (11 and later).
+//!
+//! They cost far less than building a row image and hashing that: a comparison is bounded by the
+//! processor. But they follow type equality, and some of them fold. What is added here makes every
+//! expression lossless: two different stored values have different input to a 64-bit hash.
+//!
+//! - `int8` folds its halves together before it is hashed: the upper half is hashed first, into the
+//!   seed; together with it, the fold gives back the lower half.
+//! - Floats hash -0 like 0: zeros are hashed by their text. All bit patterns of NaN are one value, as they
+//!   are in every text or dump.
+//! - `char(n)` ignores trailing blanks: its stored length is hashed too.
+//! - `numeric` ignores scale, sign and kind: hashed by its text, which has all three. So is `jsonb`.
+//! - Timestamps, times and money fold like `int8` and have no upper half to be had: hashed by the bytes of their send
+//!   function, as is everything that is not listed here.
+//!
+//! A NULL is a number of its own, never NULL: a digest made of these has no way of dropping a row.
+
+use super::{Canon, Encoding, Flavour, Form, What, write};
+use crate::Side;
+
+/// Numbers of this form are `bigint` to PostgreSQL and never negative.
+const fn number(of: u64) -> u64 {
+    let mut mixed = of.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((mixed ^ (mixed >> 31)) >> 2) | (1 << 40)
+}
+
+impl Canon {
+    /// The hash of the column's value on one side: a `bigint` that is never NULL. Different `seed`s
+    /// make unrelated functions.
+    pub fn hash(&self, side: Side, seed: u64) -> String {
+        let form = match side {
+            Side::Source => &self.source,
+            Side::Target => &self.target,
+        };
+        let operand = match &form.cast {
+            Some(to) => format!("({})::{to}", self.column),
+            None => self.column.clone(),
+        };
+        // Spread, so that seeds that count up do not meet in what is derived of them.
+        let seed = number(seed);
+        let null = number(!seed);
+        if let What::Builtin { name, .. } = &form.what
+            && name == "bool"
+        {
+            let (yes, no) = (number(seed ^ 1), number(seed ^ 2));
+            return format!(
+                "CASE WHEN {operand} THEN {yes} WHEN NOT {operand} THEN {no} ELSE {null} END"
+            );
+        }
+        match value(form, &operand, seed, self.encoding) {
+            Some(hash) => format!("coalesce({hash}, {null})"),
+            None => {
+                let bytes = write(form, &self.column, Flavour::Bytes, self.encoding);
+                bytes_hash(&bytes, seed)
+            }
+        }
+    }
+}
+
+/// NULL inside an array is hashed as a constant, and no array gives NULL.
+fn bytes_hash(bytes: &str, seed: u64) -> String {
+    format!("pg_catalog.hash_array_extended(ARRAY[{bytes}], {seed})")
+}
+
+fn text_hash(text: &str, seed: u64) -> String {
+    // A nondeterministic collation would hash equal strings alike.
+    format!("pg_catalog.hashtextextended(({text}) COLLATE pg_catalog.\"C\", {seed})")
+}
+
+/// NULL for NULL; none where only the bytes tell all values apart.
+fn value(form: &Form, operand: &str, seed: u64, encoding: Encoding) -> Option<String> {
+    let name = match &form.what {
+        What::Builtin { name, .. } => name.as_str(),
+        What::Text if encoding == Encoding::Same => {
+            return Some(text_hash(&format!("({operand})::pg_catalog.text"), seed));
+        }
+        _ => return None,
+    };
+    let own = |function: &str| format!("pg_catalog.{function}({operand}, {seed})");
+    let as_text = || text_hash(&format!("({operand})::pg_catalog.text"), seed);
+    let zero_by_text = |function: &str| {
+        format!(
+            "CASE WHEN {operand} = '0' THEN {} ELSE {} END",
+            as_text(),
+            own(function)
+        )
+    };
+    Some(match name {
+        "int2" => own("hashint2extended"),
+        "int4" => own("hashint4extended"),
+        "oid" => own("hashoidextended"),
+        "char" => own("hashcharextended"),
+        "uuid" => own("uuid_hash_extended"),
+        "int8" => format!(
+            "pg_catalog.hashint8extended({operand}, pg_catalog.hashint8extended({operand} >> 32, {seed}))"
+        ),
+        "float4" => zero_by_text("hashfloat4extended"),
+        "float8" => zero_by_text("hashfloat8extended"),
+        "numeric" => as_text(),
+        // Infinite dates cannot be subtracted.
+        "date" => format!(
+            "CASE WHEN pg_catalog.isfinite({operand}) THEN \
+             pg_catalog.hashint4extended({operand} - pg_catalog.date '2000-01-01', {seed}) \
+             ELSE {} END",
+            as_text()
+        ),
+        // The server's text is comparable only where both store it alike.
+        _ if encoding != Encoding::Same => return None,
+        "text" | "varchar" => text_hash(operand, seed),
+        "json" | "jsonb" => as_text(),
+        "bpchar" => format!(
+            "pg_catalog.hashbpcharextended(({operand}) COLLATE pg_catalog.\"C\", {seed}) # \
+             pg_catalog.hashint4extended(pg_catalog.octet_length({operand}), {})",
+            number(seed)
+        ),
+        _ => return None,
+    })
+}

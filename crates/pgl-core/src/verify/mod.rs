@@ -1,0 +1,23 @@
+//! Comparing rows: which form of a value is compared, how row digests add up, what differs, and
+//! what may be concluded.
+//!
+//! Nothing here talks to a server. The rules that keep the comparison honest live here, where they
+//! can be tested in milliseconds: a canonical form that two different values never share
+//! ([`canon`]), sums that no pair of rows cancels ([`buckets`]), differences by key and by
+//! multiplicity ([`rows`]), which keys were written in between ([`decoding`]), and a verdict that
+//! is "equal" only when everything asked for was compared ([`outcome`]).
+
+pub mod buckets;
+pub mod canon;
+pub mod copy;
+pub mod decoding;
+pub mod fix;
+pub mod merge;
+pub mod outcome;
+pub mod pairing;
+pub mod pattern;
+pub mod rows;
+pub mod types;
+
+pub use buckets::Buckets;
+pub use outcome::{Mode, Status, TableResult};

@@ -1,0 +1,353 @@
+//! What the comparison of each table came to, and the verdict for the whole.
+//!
+//! Fails closed: the verdict is "equal" only when every table asked for was compared and is equal.
+//! A table that could not be read never disappears from the count.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::pattern::Pattern;
+use super::rows::Kind;
+use crate::doc::Verdict;
+use crate::{Lsn, QualifiedName};
+
+/// How writes that go on are dealt with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Nobody writes; plain comparison.
+    Static,
+    /// Snapshots of both sides and the changes decoded in between.
+    Live,
+    /// Live without the rights for decoding: rows that differ are read again behind a fence.
+    Fenced,
+    /// Source tables locked for the instant in which both snapshots are taken.
+    Barrier,
+    /// Two snapshots that were given.
+    Snapshot,
+}
+
+impl Mode {
+    /// `static`, `live`, `fenced`, `barrier`, `snapshot`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::Live => "live",
+            Self::Fenced => "fenced",
+            Self::Barrier => "barrier",
+            Self::Snapshot => "snapshot",
+        }
+    }
+}
+
+/// What one table came to.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Compared; both sides hold the same rows.
+    Identical,
+    /// Compared; they do not.
+    Different,
+    /// Compared as far as possible; equality is not proven.
+    Inconclusive,
+    /// Not compared on purpose.
+    Skipped,
+    /// Could not be read.
+    Error,
+}
+
+impl Status {
+    /// `identical` and so on.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Identical => "identical",
+            Self::Different => "different",
+            Self::Inconclusive => "inconclusive",
+            Self::Skipped => "skipped",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// How a table's rows were digested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Digest {
+    /// PostgreSQL's seeded hash functions over exact values, 64 bits a row; both servers 11 or later.
+    Hash,
+    /// Both halves of `md5` over the binary row.
+    Md5,
+    /// Binary COPY to the client, 128 bits there.
+    Client,
+    /// Row counts only: says nothing about content.
+    Counts,
+}
+
+impl Digest {
+    /// `hash`, `md5`, `client`, `counts`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hash => "hash",
+            Self::Md5 => "md5",
+            Self::Client => "client",
+            Self::Counts => "counts",
+        }
+    }
+}
+
+/// Everything about one table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TableResult {
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// What it came to.
+    pub status: Status,
+    /// Why, where the status does not say it all.
+    pub reason: Option<String>,
+    /// How writes were dealt with.
+    pub mode: Option<Mode>,
+    /// How rows were digested.
+    pub digest: Option<Digest>,
+    /// Position of the source that the comparison holds for.
+    pub source_lsn: Option<Lsn>,
+    /// How far the target had applied the source, where that is known.
+    pub applied_lsn: Option<Lsn>,
+    /// Columns that identify a row; null where whole rows were compared by multiplicity.
+    pub key: Option<Vec<String>>,
+    /// Rows on the source.
+    pub source_rows: Option<u64>,
+    /// Rows on the target.
+    pub target_rows: Option<u64>,
+    /// Digest of all rows of the source; equal data gives equal text.
+    pub source_digest: Option<String>,
+    /// Digest of all rows of the target.
+    pub target_digest: Option<String>,
+    /// Rows that only the source has.
+    pub missing: u64,
+    /// Rows that only the target has.
+    pub extra: u64,
+    /// Keys whose rows differ.
+    pub changed: u64,
+    /// Keys that kept changing while they were looked at: neither equal nor different.
+    pub unresolved: u64,
+    /// Rows that differed at first and turned out to be in flight.
+    pub in_flight: u64,
+    /// Whether the three counts are complete; false when looking stopped at the limit.
+    pub counts_exact: bool,
+    /// Columns with differing rows, with how many of the rows looked at.
+    pub columns: Vec<ColumnCount>,
+    /// What the differences look like.
+    pub patterns: Vec<Pattern>,
+    /// Differences of the definitions.
+    pub schema_differences: Vec<String>,
+    /// What else a reader should know.
+    pub notes: Vec<String>,
+    /// The differing rows, as many as asked for.
+    pub rows: Vec<RowDiff>,
+    /// Heap bytes read on both sides.
+    pub bytes: u64,
+    /// Time spent, in seconds.
+    pub seconds: f64,
+}
+
+/// How often a column differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ColumnCount {
+    /// Column name.
+    pub name: String,
+    /// Rows, among those looked at.
+    pub rows: u64,
+}
+
+/// One differing row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RowDiff {
+    /// In which way.
+    pub kind: Kind,
+    /// Whether it is proven; false for rows that kept changing.
+    pub proven: bool,
+    /// The key's columns and values as text.
+    pub key: Vec<KeyPart>,
+    /// How often the source has the row.
+    pub source_count: u64,
+    /// How often the target has it.
+    pub target_count: u64,
+    /// Partition on the source, where the table has partitions.
+    pub source_partition: Option<String>,
+    /// Partition on the target.
+    pub target_partition: Option<String>,
+    /// The columns that differ; all columns for a row that one side lacks.
+    pub columns: Vec<ColumnDiff>,
+}
+
+/// A column of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KeyPart {
+    /// Column name.
+    pub name: String,
+    /// Its text; null for NULL and where values are redacted.
+    pub value: Option<String>,
+}
+
+/// A column that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ColumnDiff {
+    /// Column name.
+    pub name: String,
+    /// The value on the source.
+    pub source: Shown,
+    /// The value on the target.
+    pub target: Shown,
+}
+
+/// A value as people see it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shown {
+    /// Whether there is a row at all.
+    pub present: bool,
+    /// Text, shortened in the middle; null for NULL and where values are redacted.
+    pub text: Option<String>,
+    /// Whether the value is NULL.
+    pub null: bool,
+    /// Length of the whole text in characters.
+    pub length: Option<u64>,
+    /// Digest of the stored value: tells values apart that print alike, also when redacted.
+    pub digest: Option<String>,
+}
+
+impl TableResult {
+    /// A result without content.
+    pub fn new(name: &QualifiedName, status: Status, reason: Option<String>) -> Self {
+        Self {
+            schema: name.schema.clone(),
+            name: name.name.clone(),
+            status,
+            reason,
+            mode: None,
+            digest: None,
+            source_lsn: None,
+            applied_lsn: None,
+            key: None,
+            source_rows: None,
+            target_rows: None,
+            source_digest: None,
+            target_digest: None,
+            missing: 0,
+            extra: 0,
+            changed: 0,
+            unresolved: 0,
+            in_flight: 0,
+            counts_exact: true,
+            columns: Vec::new(),
+            patterns: Vec::new(),
+            schema_differences: Vec::new(),
+            notes: Vec::new(),
+            rows: Vec::new(),
+            bytes: 0,
+            seconds: 0.0,
+        }
+    }
+
+    /// Schema and name.
+    pub fn qualified(&self) -> QualifiedName {
+        QualifiedName::new(&self.schema, &self.name)
+    }
+
+    /// Rows that differ for certain.
+    pub fn proven(&self) -> u64 {
+        self.missing + self.extra + self.changed
+    }
+}
+
+/// How many tables came to what.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Totals {
+    /// Tables in the list at the start.
+    pub tables: u64,
+    /// Compared and equal.
+    pub identical: u64,
+    /// Compared and different.
+    pub different: u64,
+    /// Not proven.
+    pub inconclusive: u64,
+    /// Not compared on purpose.
+    pub skipped: u64,
+    /// Could not be read.
+    pub error: u64,
+    /// Rows compared on the source.
+    pub source_rows: u64,
+    /// Rows compared on the target.
+    pub target_rows: u64,
+    /// Rows that differ for certain, as far as looked.
+    pub differing_rows: u64,
+}
+
+impl Totals {
+    /// Counts results against the length of the list that the run set out with.
+    pub fn of(asked: u64, results: &[TableResult]) -> Self {
+        let with = |status: Status| results.iter().filter(|r| r.status == status).count() as u64;
+        Self {
+            tables: asked,
+            identical: with(Status::Identical),
+            different: with(Status::Different),
+            inconclusive: with(Status::Inconclusive),
+            skipped: with(Status::Skipped),
+            error: with(Status::Error),
+            source_rows: results.iter().filter_map(|r| r.source_rows).sum(),
+            target_rows: results.iter().filter_map(|r| r.target_rows).sum(),
+            differing_rows: results.iter().map(TableResult::proven).sum(),
+        }
+    }
+
+    /// How many tables have any result.
+    pub fn answered(&self) -> u64 {
+        self.identical + self.different + self.inconclusive + self.skipped + self.error
+    }
+
+    /// The verdict. Equal needs at least one table that was compared: a selection that matched
+    /// nothing proves nothing.
+    pub fn verdict(&self) -> Verdict {
+        if self.error > 0 || self.answered() != self.tables {
+            Verdict::Unknown
+        } else if self.different > 0 {
+            Verdict::No
+        } else if self.inconclusive > 0 || self.identical == 0 {
+            Verdict::Unknown
+        } else {
+            Verdict::Ok
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(asked: u64, list: &[Status]) -> Verdict {
+        let name = QualifiedName::new("s", "t");
+        let results: Vec<TableResult> = list
+            .iter()
+            .map(|status| TableResult::new(&name, *status, None))
+            .collect();
+        Totals::of(asked, &results).verdict()
+    }
+
+    #[test]
+    fn equal_only_when_everything_was_compared() {
+        use Status::{Different, Error, Identical, Inconclusive, Skipped};
+        assert_eq!(verdict(2, &[Identical, Identical]), Verdict::Ok);
+        assert_eq!(verdict(2, &[Identical, Skipped]), Verdict::Ok);
+        assert_eq!(verdict(2, &[Identical, Different]), Verdict::No);
+        assert_eq!(verdict(2, &[Identical, Inconclusive]), Verdict::Unknown);
+        // A table that could not be read hides a difference elsewhere no more than an equality.
+        assert_eq!(verdict(2, &[Different, Error]), Verdict::Unknown);
+        // A table that vanished from the results.
+        assert_eq!(verdict(3, &[Identical, Identical]), Verdict::Unknown);
+        assert_eq!(verdict(0, &[]), Verdict::Unknown);
+        assert_eq!(verdict(1, &[Skipped]), Verdict::Unknown);
+    }
+}

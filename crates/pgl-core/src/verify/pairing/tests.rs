@@ -1,0 +1,225 @@
+//! Which tables and columns of the two sides belong together.
+
+use super::*;
+use crate::migration::Names;
+use crate::plan::PlanTable;
+use crate::select::Selection;
+use crate::verify::types::TypeInfo;
+
+fn int4() -> TypeInfo {
+    TypeInfo {
+        oid: 23,
+        schema: "pg_catalog".into(),
+        name: "int4".into(),
+        kind: "b".into(),
+        base: None,
+        element: None,
+        subtype: None,
+        send: None,
+        fields: Vec::new(),
+    }
+}
+
+fn table(name: &str, columns: &[&str]) -> RelationInfo {
+    RelationInfo {
+        schema: "public".into(),
+        name: name.into(),
+        kind: "r".into(),
+        persistence: "p".into(),
+        root: None,
+        extension: None,
+        row_security: false,
+        replica_identity: "d".into(),
+        columns: columns
+            .iter()
+            .map(|name| ColumnInfo {
+                name: (*name).into(),
+                type_oid: 23,
+                shown: "integer".into(),
+                generated: false,
+            })
+            .collect(),
+        primary_key: Some(vec!["id".into()]),
+        identity_key: None,
+        unique_key: None,
+        bytes: 8192,
+        estimate: 1.0,
+        pages: 1,
+        readable: true,
+    }
+}
+
+fn leaf(name: &str, root: &str) -> RelationInfo {
+    RelationInfo {
+        root: Some(QualifiedName::new("public", root)),
+        ..table(name, &["id"])
+    }
+}
+
+fn root(name: &str) -> RelationInfo {
+    RelationInfo {
+        kind: "p".into(),
+        ..table(name, &["id"])
+    }
+}
+
+fn catalog(relations: Vec<RelationInfo>) -> Catalog {
+    Catalog {
+        relations,
+        types: Types::new([int4()]),
+        encoding: "UTF8".into(),
+    }
+}
+
+fn run(source: Vec<RelationInfo>, target: Vec<RelationInfo>) -> Vec<(String, String)> {
+    pair(&catalog(source), &catalog(target), &Wishes::default(), None)
+        .iter()
+        .map(|entry| {
+            let what = match entry {
+                Entry::Compare(pair) => {
+                    format!("compare {}/{}", pair.source.len(), pair.target.len())
+                }
+                Entry::Skip(_, why) => format!("skip {why}"),
+                Entry::Differs(_, why) => format!("differs {why}"),
+                Entry::Error(_, why) => format!("error {why}"),
+            };
+            (entry.name().name.clone(), what)
+        })
+        .collect()
+}
+
+#[test]
+fn tables_of_one_side_only_are_differences() {
+    let found = run(
+        vec![table("a", &["id"]), table("b", &["id"])],
+        vec![table("b", &["id"]), table("c", &["id"])],
+    );
+    assert_eq!(
+        found,
+        [
+            ("a".into(), "differs the target has no such table".into()),
+            ("b".into(), "compare 1/1".into()),
+            ("c".into(), "differs the source has no such table".into()),
+        ]
+    );
+    let mut other = table("metrics", &["id"]);
+    other.schema = "monitoring".into();
+    let found = run(vec![table("a", &["id"])], vec![table("a", &["id"]), other]);
+    assert!(
+        found
+            .iter()
+            .any(|(name, what)| name == "metrics" && what.starts_with("skip"))
+    );
+}
+
+#[test]
+fn partitions_by_leaf_where_layouts_agree_and_by_root_where_not() {
+    let same = || vec![root("r"), leaf("r1", "r"), leaf("r2", "r")];
+    let found = run(same(), same());
+    assert_eq!(found.len(), 2, "{found:?}");
+    let found = run(
+        same(),
+        vec![root("r"), leaf("r1", "r"), leaf("r3", "r"), leaf("r4", "r")],
+    );
+    assert_eq!(found, [("r".into(), "compare 2/3".into())]);
+    // Plain on the target.
+    let found = run(same(), vec![table("r", &["id"])]);
+    assert_eq!(found, [("r".into(), "compare 2/1".into())]);
+}
+
+#[test]
+fn unreadable_and_filtered_tables_are_errors() {
+    let mut denied = table("a", &["id"]);
+    denied.readable = false;
+    let mut secured = table("b", &["id"]);
+    secured.row_security = true;
+    let found = run(
+        vec![denied, secured],
+        vec![table("a", &["id"]), table("b", &["id"])],
+    );
+    assert!(
+        found
+            .iter()
+            .all(|(_, what)| what.starts_with("error source:")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn columns_pair_by_name_and_differences_are_kept() {
+    let entries = pair(
+        &catalog(vec![table("a", &["id", "x", "gone"])]),
+        &catalog(vec![table("a", &["new", "x", "id"])]),
+        &Wishes::default(),
+        None,
+    );
+    let Entry::Compare(pair) = &entries[0] else {
+        panic!("{entries:?}")
+    };
+    let names: Vec<&str> = pair.columns.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["id", "x"]);
+    assert_eq!(
+        pair.schema_differences,
+        [
+            "column gone is only on the source",
+            "column new is only on the target"
+        ]
+    );
+}
+
+#[test]
+fn excluded_columns_never_take_the_key_away() {
+    let wishes = Wishes {
+        exclude_columns: vec!["a.x".into(), "id".into()],
+        ..Wishes::default()
+    };
+    let entries = pair(
+        &catalog(vec![table("a", &["id", "x"]), table("b", &["id", "x"])]),
+        &catalog(vec![table("a", &["id", "x"]), table("b", &["id", "x"])]),
+        &wishes,
+        None,
+    );
+    let columns: Vec<usize> = entries
+        .iter()
+        .map(|entry| match entry {
+            Entry::Compare(pair) => pair.columns.len(),
+            _ => 0,
+        })
+        .collect();
+    assert_eq!(columns, [1, 2]);
+}
+
+#[test]
+fn an_unlogged_table_is_left_out_unless_the_plan_carries_it() {
+    let unlogged = || {
+        let mut one = table("a", &["id"]);
+        one.persistence = "u".into();
+        vec![one]
+    };
+    let (source, target) = (catalog(unlogged()), catalog(vec![table("a", &["id"])]));
+    let wishes = Wishes::default();
+    let found = pair(&source, &target, &wishes, None);
+    assert!(matches!(&found[..], [Entry::Skip(..)]));
+    let planned = |set| Plan {
+        names: Names::of("m"),
+        selection: Selection::default(),
+        tables: vec![PlanTable {
+            schema: "public".to_owned(),
+            name: "a".to_owned(),
+            set,
+            reason: None,
+            key: None,
+            copy_columns: None,
+            partition_root: None,
+            bytes: 0,
+            rows_estimate: None,
+            recopy_at_cutover: false,
+        }],
+        sequences: Vec::new(),
+        by_hand: Vec::new(),
+    };
+    let found = pair(&source, &target, &wishes, Some(&planned(Set::Default)));
+    assert!(matches!(&found[..], [Entry::Compare(_)]));
+    let found = pair(&source, &target, &wishes, Some(&planned(Set::Excluded)));
+    assert!(matches!(&found[..], [Entry::Skip(..)]));
+}

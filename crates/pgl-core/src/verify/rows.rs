@@ -1,0 +1,299 @@
+//! From the rows of differing buckets to the rows that differ: by key where there is one, by
+//! multiplicity where there is none.
+
+use std::collections::HashMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Side;
+
+/// Where a row is: which of the table's relations (partitions), and its place there. Valid under
+/// the snapshot that it was read with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Number of the relation within the table's list.
+    pub relation: u32,
+    /// Page.
+    pub block: u32,
+    /// Line pointer.
+    pub offset: u16,
+}
+
+/// A row as the drill-down reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Canonical bytes of the key; of the whole row's digest where there is no key.
+    pub key: Box<[u8]>,
+    /// Digest of the row.
+    pub digest: u128,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// In which way a row differs.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Only the source has it.
+    Missing,
+    /// Only the target has it.
+    Extra,
+    /// Both have the key, the rows differ.
+    Changed,
+    /// Both have it, a different number of times.
+    Multiplicity,
+}
+
+impl Kind {
+    /// `missing`, `extra`, `changed`, `multiplicity`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Extra => "extra",
+            Self::Changed => "changed",
+            Self::Multiplicity => "multiplicity",
+        }
+    }
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// In which way.
+    pub kind: Kind,
+    /// Canonical bytes of the key.
+    pub key: Box<[u8]>,
+    /// Rows on the source with this key that have no equal on the target.
+    pub source: Vec<Place>,
+    /// Rows on the target with this key that have no equal on the source.
+    pub target: Vec<Place>,
+    /// How often the row stands on the source, where multiplicity matters.
+    pub source_count: u64,
+    /// How often on the target.
+    pub target_count: u64,
+}
+
+/// Rows of both sides, joined by their canonical key bytes.
+#[derive(Debug, Default)]
+pub struct Join {
+    keys: HashMap<Box<[u8]>, Both>,
+}
+
+#[derive(Debug, Default)]
+struct Both {
+    source: Vec<(u128, Place)>,
+    target: Vec<(u128, Place)>,
+}
+
+impl Join {
+    /// Adds a row of one side.
+    pub fn add(&mut self, side: Side, row: Seen) {
+        let both = self.keys.entry(row.key).or_default();
+        match side {
+            Side::Source => both.source.push((row.digest, row.place)),
+            Side::Target => both.target.push((row.digest, row.place)),
+        }
+    }
+
+    /// Adds the rows of another join.
+    pub fn absorb(&mut self, other: Self) {
+        for (key, theirs) in other.keys {
+            let both = self.keys.entry(key).or_default();
+            both.source.extend(theirs.source);
+            both.target.extend(theirs.target);
+        }
+    }
+
+    /// What differs, in the order of the key bytes.
+    pub fn differences(self) -> Vec<Difference> {
+        let mut all: Vec<Difference> = self
+            .keys
+            .into_iter()
+            .filter_map(|(key, both)| compare(key, both))
+            .collect();
+        all.sort_by(|one, two| one.key.cmp(&two.key));
+        all
+    }
+}
+
+fn compare(key: Box<[u8]>, both: Both) -> Option<Difference> {
+    let (source_count, target_count) = (both.source.len(), both.target.len());
+    let (source, target) = unmatched(both.source, both.target);
+    if source.is_empty() && target.is_empty() {
+        return None;
+    }
+    let kind = match (source_count, target_count) {
+        (_, 0) => Kind::Missing,
+        (0, _) => Kind::Extra,
+        (one, two) if one == two => Kind::Changed,
+        _ => Kind::Multiplicity,
+    };
+    Some(Difference {
+        kind,
+        key,
+        source,
+        target,
+        source_count: source_count as u64,
+        target_count: target_count as u64,
+    })
+}
+
+/// Rows without an equal on the other side, each row matched once.
+fn unmatched(
+    mut source: Vec<(u128, Place)>,
+    mut target: Vec<(u128, Place)>,
+) -> (Vec<Place>, Vec<Place>) {
+    source.sort_unstable();
+    target.sort_unstable();
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    let (mut s, mut t) = (0, 0);
+    while s < source.len() || t < target.len() {
+        match (source.get(s), target.get(t)) {
+            (Some(one), Some(two)) if one.0 == two.0 => (s, t) = (s + 1, t + 1),
+            (Some(one), Some(two)) if one.0 < two.0 => {
+                left.push(one.1);
+                s += 1;
+            }
+            (Some(one), None) => {
+                left.push(one.1);
+                s += 1;
+            }
+            (_, Some(two)) => {
+                right.push(two.1);
+                t += 1;
+            }
+            (None, None) => break,
+        }
+    }
+    (left, right)
+}
+
+/// How many differ in which way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Rows that only the source has.
+    pub missing: u64,
+    /// Rows that only the target has.
+    pub extra: u64,
+    /// Keys whose rows differ.
+    pub changed: u64,
+}
+
+impl Tally {
+    /// Counts a difference.
+    pub fn count(&mut self, found: &Difference) {
+        let (source, target) = (found.source.len() as u64, found.target.len() as u64);
+        let changed = match found.kind {
+            Kind::Multiplicity | Kind::Missing | Kind::Extra => 0,
+            Kind::Changed => source.min(target),
+        };
+        self.changed += changed;
+        self.missing += source - changed;
+        self.extra += target - changed;
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.missing + self.extra + self.changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn seen(key: &[u8], digest: u128, at: u16) -> Seen {
+        Seen {
+            key: key.into(),
+            digest,
+            place: Place {
+                relation: 0,
+                block: 0,
+                offset: at,
+            },
+        }
+    }
+
+    fn diff(source: &[(&[u8], u128)], target: &[(&[u8], u128)]) -> Vec<(Kind, u64, u64)> {
+        let mut join = Join::default();
+        for (at, (key, digest)) in source.iter().enumerate() {
+            join.add(Side::Source, seen(key, *digest, u16::try_from(at).unwrap()));
+        }
+        for (at, (key, digest)) in target.iter().enumerate() {
+            join.add(Side::Target, seen(key, *digest, u16::try_from(at).unwrap()));
+        }
+        join.differences()
+            .iter()
+            .map(|d| (d.kind, d.source_count, d.target_count))
+            .collect()
+    }
+
+    #[test]
+    fn keyed_rows() {
+        let found = diff(
+            &[(b"1", 10), (b"2", 20), (b"3", 30)],
+            &[(b"1", 10), (b"2", 21), (b"4", 40)],
+        );
+        assert_eq!(
+            found,
+            [
+                (Kind::Changed, 1, 1),
+                (Kind::Missing, 1, 0),
+                (Kind::Extra, 0, 1)
+            ]
+        );
+    }
+
+    #[test]
+    fn multiplicities() {
+        assert!(diff(&[(b"x", 1), (b"x", 1)], &[(b"x", 1), (b"x", 1)]).is_empty());
+        assert_eq!(
+            diff(&[(b"x", 1), (b"x", 1)], &[(b"x", 1)]),
+            [(Kind::Multiplicity, 2, 1)]
+        );
+        // The target lost its unique index and holds a second, other row for the key.
+        assert_eq!(
+            diff(&[(b"x", 1)], &[(b"x", 1), (b"x", 2)]),
+            [(Kind::Multiplicity, 1, 2)]
+        );
+    }
+
+    proptest! {
+        /// Nothing is reported for equal multisets in any order, and the tally is exact.
+        #[test]
+        fn the_tally_is_the_multiset_difference(
+            common in prop::collection::vec((0_u8..20, 0_u128..4), 0..40),
+            only_source in prop::collection::vec(0_u8..20, 0..10),
+            only_target in prop::collection::vec(0_u8..20, 0..10),
+        ) {
+            let mut join = Join::default();
+            let mut at = 0;
+            let mut put = |side, key: u8, digest| {
+                at += 1;
+                join.add(side, seen(&[key], digest, at));
+            };
+            for (key, digest) in &common {
+                put(Side::Source, *key, *digest);
+            }
+            for (key, digest) in common.iter().rev() {
+                put(Side::Target, *key, *digest);
+            }
+            for key in &only_source {
+                put(Side::Source, *key, 100);
+            }
+            for key in &only_target {
+                put(Side::Target, *key, 200);
+            }
+            let mut tally = Tally::default();
+            for found in join.differences() {
+                tally.count(&found);
+            }
+            prop_assert_eq!(tally.missing + tally.changed, only_source.len() as u64);
+            prop_assert_eq!(tally.extra + tally.changed, only_target.len() as u64);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Types and tables as the verifier reads them from one server's catalog.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::QualifiedName;
+
+/// One row of `pg_type`, with what is needed to send its values. Object numbers are those of one
+/// server and mean nothing on the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeInfo {
+    /// `pg_type.oid`.
+    pub oid: u32,
+    /// Schema of the type.
+    pub schema: String,
+    /// Name of the type.
+    pub name: String,
+    /// `typtype`: b, c, d, e, r, m, p.
+    pub kind: String,
+    /// A domain's base type.
+    pub base: Option<u32>,
+    /// A true array's element type.
+    pub element: Option<u32>,
+    /// A range's or multirange's subtype.
+    pub subtype: Option<u32>,
+    /// Binary output function; none where the type has none.
+    pub send: Option<SendFunction>,
+    /// Attributes of a composite type, without dropped ones.
+    #[serde(default)]
+    pub fields: Vec<FieldInfo>,
+}
+
+/// `typsend`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendFunction {
+    /// Schema of the function.
+    pub schema: String,
+    /// Name of the function.
+    pub name: String,
+    /// Type of its argument; another type's function may be shared (citext uses text's).
+    pub argument: u32,
+}
+
+/// An attribute of a composite type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldInfo {
+    /// Attribute name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_oid: u32,
+}
+
+/// All types of one server that its tables use, by number.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Types(HashMap<u32, TypeInfo>);
+
+impl Types {
+    /// From the catalog's rows.
+    pub fn new(list: impl IntoIterator<Item = TypeInfo>) -> Self {
+        Self(list.into_iter().map(|info| (info.oid, info)).collect())
+    }
+
+    /// The type's name as SQL, without modifiers.
+    pub fn sql(&self, oid: u32) -> String {
+        self.get(oid).map_or_else(
+            || "pg_catalog.text".to_owned(),
+            |info| QualifiedName::new(&info.schema, &info.name).sql(),
+        )
+    }
+
+    /// The type with this number.
+    pub fn get(&self, oid: u32) -> Option<&TypeInfo> {
+        self.0.get(&oid)
+    }
+}
+
+/// A column as the verifier sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnInfo {
+    /// Column name.
+    pub name: String,
+    /// Type number.
+    #[serde(rename = "type")]
+    pub type_oid: u32,
+    /// `format_type()`, for people.
+    pub shown: String,
+    /// Whether the server computes it.
+    #[serde(default)]
+    pub generated: bool,
+}
+
+/// A relation with rows of its own, or a partitioned root.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RelationInfo {
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// `relkind`: r, p, f, m.
+    pub kind: String,
+    /// `relpersistence`: p, u, t.
+    pub persistence: String,
+    /// The partitioned root above a partition.
+    pub root: Option<QualifiedName>,
+    /// The extension it belongs to.
+    pub extension: Option<String>,
+    /// Whether row security would filter what this session reads.
+    pub row_security: bool,
+    /// `relreplident`: d, n, f, i.
+    pub replica_identity: String,
+    /// Columns in order, without dropped ones.
+    pub columns: Vec<ColumnInfo>,
+    /// Columns of the primary key, in key order.
+    pub primary_key: Option<Vec<String>>,
+    /// Columns of the replica identity index where one is chosen.
+    pub identity_key: Option<Vec<String>>,
+    /// Columns of a unique index over NOT NULL columns, where there is one.
+    pub unique_key: Option<Vec<String>>,
+    /// Heap size in bytes.
+    pub bytes: u64,
+    /// The planner's row estimate; below 0 where unknown.
+    pub estimate: f64,
+    /// Pages of the heap.
+    pub pages: u64,
+    /// Whether this session may read it.
+    pub readable: bool,
+}
+
+impl RelationInfo {
+    /// Schema and name.
+    pub fn qualified(&self) -> QualifiedName {
+        QualifiedName::new(&self.schema, &self.name)
+    }
+
+    /// Whether rows are stored here.
+    pub fn has_rows(&self) -> bool {
+        self.kind == "r"
+    }
+
+    /// The key that identifies rows, as deletes on the wire carry it: the replica identity index,
+    /// else the primary key, else a unique index over NOT NULL columns.
+    pub fn key(&self) -> Option<&[String]> {
+        self.identity_key
+            .as_deref()
+            .or(self.primary_key.as_deref())
+            .or(self.unique_key.as_deref())
+    }
+}
