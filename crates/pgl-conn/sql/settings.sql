@@ -1,0 +1,14 @@
+-- What the session really runs with, and where each setting comes from.
+SELECT name, setting, source
+FROM pg_catalog.pg_settings
+WHERE name IN (
+    'server_version_num', 'client_encoding', 'TimeZone', 'DateStyle', 'IntervalStyle',
+    'extra_float_digits', 'bytea_output', 'lc_monetary', 'search_path', 'row_security',
+    'standard_conforming_strings', 'xmloption', 'synchronize_seqscans', 'statement_timeout',
+    'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
+    'transaction_timeout', 'default_transaction_read_only', 'session_replication_role'
+)
+UNION ALL
+SELECT 'pg_is_in_recovery', pg_catalog.pg_is_in_recovery()::text, ''
+UNION ALL
+SELECT 'pg_backend_pid', pg_catalog.pg_backend_pid()::text, ''

@@ -1,0 +1,85 @@
+//! Asking the server to give up what a session is doing, from another thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use pgl_core::Side;
+
+use crate::dial::within;
+use crate::error::{Error, Phase};
+use crate::tls::Tls;
+use crate::walsender::RawCancel;
+
+/// How long a cancel request may take to be delivered.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Cancels the running statement of one session. It can be cloned and sent to the thread that
+/// handles signals; the session stays usable, its statement fails with [`crate::Kind::Cancelled`].
+#[derive(Clone)]
+pub struct CancelHandle {
+    side: Side,
+    requested: Arc<AtomicBool>,
+    how: How,
+}
+
+#[derive(Clone)]
+enum How {
+    Driver(Box<postgres::CancelToken>, Tls),
+    Raw(RawCancel),
+}
+
+impl CancelHandle {
+    pub(crate) fn driver(
+        side: Side,
+        token: postgres::CancelToken,
+        tls: Tls,
+        requested: Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            side,
+            requested,
+            how: How::Driver(Box::new(token), tls),
+        }
+    }
+
+    pub(crate) fn raw(side: Side, raw: RawCancel) -> Self {
+        Self {
+            side,
+            requested: Arc::default(),
+            how: How::Raw(raw),
+        }
+    }
+
+    /// Sends the request, over TLS where the session uses it. It is not known whether there was
+    /// anything to cancel.
+    ///
+    /// # Errors
+    /// When the request could not be delivered.
+    pub fn cancel(&self) -> Result<(), Error> {
+        self.requested.store(true, Ordering::SeqCst);
+        let (side, how) = (self.side, self.how.clone());
+        within(side, Some(LIMIT), move || match how {
+            How::Driver(token, tls) => token
+                .cancel_query(tls)
+                .map_err(|error| Error::from_driver(side, &error, Phase::Connecting)),
+            How::Raw(raw) => raw.send(side),
+        })
+        .map_err(|error| error.with_context("cannot cancel the running statement"))
+    }
+}
+
+impl CancelHandle {
+    /// Forgets the request: it was ours alone and has been answered.
+    pub(crate) fn settle(&self) {
+        self.requested.store(false, Ordering::SeqCst);
+    }
+}
+
+impl std::fmt::Debug for CancelHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CancelHandle")
+            .field("side", &self.side)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,126 @@
+//! Running libpq's own programs (pg_dump, pg_restore, psql) against an endpoint: they must land
+//! where a session lands, and no password may appear among their arguments.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use crate::conninfo;
+use crate::endpoint::{Endpoint, Host};
+use crate::error::{Error, Kind};
+use crate::params::{
+    ChannelBinding, LoadBalance, Root, Socket, SslNegotiation, TargetSessionAttrs,
+};
+
+impl Endpoint {
+    /// A connection string for libpq that says everything but the password. What a program gets on
+    /// top, through the environment, is [`Endpoint::client_env`].
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`] when the client key has a passphrase: libpq takes that only from the
+    /// string itself.
+    pub fn client_conninfo(&self) -> Result<String, Error> {
+        if self.tls.key_password.is_some() {
+            return Err(Error::new(
+                self.side,
+                Kind::Unsupported,
+                "sslpassword cannot be passed on to a client program without showing it",
+            )
+            .with_hint("use a client key without a passphrase, mode 0600"));
+        }
+        let mut pairs: Vec<(&str, String)> = vec![("host", self.joined(|host| host.host.clone()))];
+        if self.hosts.iter().any(|host| host.hostaddr.is_some()) {
+            let addr = |host: &Host| host.hostaddr.map_or(String::new(), |addr| addr.to_string());
+            pairs.push(("hostaddr", self.joined(addr)));
+        }
+        pairs.push(("port", self.joined(|host| host.port.to_string())));
+        pairs.push(("user", self.user.clone()));
+        pairs.push(("dbname", self.dbname.clone()));
+        self.push_tls(&mut pairs);
+        // Words that older clients do not know are left out where they say nothing.
+        if self.channel_binding != ChannelBinding::Prefer {
+            let word = match self.channel_binding {
+                ChannelBinding::Require => "require",
+                ChannelBinding::Disable | ChannelBinding::Prefer => "disable",
+            };
+            pairs.push(("channel_binding", word.to_owned()));
+        }
+        if self.target != TargetSessionAttrs::Any {
+            pairs.push(("target_session_attrs", self.target.as_str().to_owned()));
+        }
+        if self.load_balance == LoadBalance::Random {
+            pairs.push(("load_balance_hosts", "random".to_owned()));
+        }
+        if let Some(limit) = self.connect_timeout {
+            pairs.push(("connect_timeout", limit.as_secs().to_string()));
+        }
+        if let Some(options) = &self.options {
+            pairs.push(("options", options.clone()));
+        }
+        push_socket(&mut pairs, &self.socket);
+        Ok(conninfo::write(&pairs))
+    }
+
+    /// The environment variables that carry the password: PGPASSWORD, or PGPASSFILE where it came
+    /// from a passfile. Empty when no password is known.
+    pub fn client_env(&self) -> Vec<(OsString, OsString)> {
+        match (&self.password, &self.passfile_path) {
+            (Some(password), _) => vec![("PGPASSWORD".into(), password.expose().into())],
+            (None, Some(path)) => vec![("PGPASSFILE".into(), path.into())],
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// Gives a command the environment of this endpoint: [`Endpoint::client_env`], and none of the
+    /// PG* variables of our own, which may mean the other server. The caller passes
+    /// [`Endpoint::client_conninfo`] as an argument.
+    pub fn prepare_client(&self, command: &mut Command) {
+        for name in &self.variables {
+            command.env_remove(name);
+        }
+        command.envs(self.client_env());
+        command.env("PGAPPNAME", "pgl-client");
+    }
+
+    fn joined(&self, part: impl Fn(&Host) -> String) -> String {
+        let parts: Vec<String> = self.hosts.iter().map(part).collect();
+        parts.join(",")
+    }
+
+    fn push_tls(&self, pairs: &mut Vec<(&str, String)>) {
+        let tls = &self.tls;
+        pairs.push(("sslmode", tls.mode.as_str().to_owned()));
+        match &tls.root {
+            Root::None => {}
+            Root::System => pairs.push(("sslrootcert", "system".to_owned())),
+            Root::File(path) => pairs.push(("sslrootcert", path.clone())),
+        }
+        for (name, value) in [
+            ("sslcert", &tls.cert),
+            ("sslkey", &tls.key),
+            ("sslcrl", &tls.crl),
+            ("sslcrldir", &tls.crl_dir),
+            ("ssl_min_protocol_version", &tls.min_version),
+            ("ssl_max_protocol_version", &tls.max_version),
+        ] {
+            if let Some(value) = value {
+                pairs.push((name, value.clone()));
+            }
+        }
+        if !tls.sni {
+            pairs.push(("sslsni", "0".to_owned()));
+        }
+        if tls.negotiation == SslNegotiation::Direct {
+            pairs.push(("sslnegotiation", "direct".to_owned()));
+        }
+    }
+}
+
+fn push_socket(pairs: &mut Vec<(&str, String)>, socket: &Socket) {
+    pairs.push(("keepalives", i32::from(socket.keepalives).to_string()));
+    pairs.push(("keepalives_idle", socket.idle.as_secs().to_string()));
+    pairs.push(("keepalives_interval", socket.interval.as_secs().to_string()));
+    pairs.push(("keepalives_count", socket.count.to_string()));
+    if let Some(limit) = socket.user_timeout {
+        pairs.push(("tcp_user_timeout", limit.as_millis().to_string()));
+    }
+}

@@ -1,0 +1,283 @@
+//! The environment that every session runs in, so that the same value is the same text on both
+//! sides: sent with the start-up packet, read back, and completed by version.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use pgl_core::{ServerVersion, quote_literal};
+
+use crate::session_options::{Access, Pins};
+
+/// One setting of the canonical environment.
+struct Pin {
+    name: &'static str,
+    value: &'static str,
+    /// The first server that knows it; an unknown setting in the start-up packet would end the
+    /// login, so only those of 9.4 are sent there.
+    since: u32,
+}
+
+const fn pin(name: &'static str, value: &'static str, since: u32) -> Pin {
+    Pin { name, value, since }
+}
+
+const PINS: &[Pin] = &[
+    pin("TimeZone", "UTC", 0),
+    pin("DateStyle", "ISO, YMD", 0),
+    pin("IntervalStyle", "postgres", 0),
+    pin("extra_float_digits", "3", 0),
+    pin("bytea_output", "hex", 0),
+    pin("lc_monetary", "C", 0),
+    pin("search_path", "pg_catalog, pg_temp", 0),
+    pin("standard_conforming_strings", "on", 0),
+    pin("xmloption", "content", 0),
+    // A shared scan would start in the middle: the same read twice would differ in order.
+    pin("synchronize_seqscans", "off", 0),
+    pin("row_security", "off", 90_500),
+    pin("idle_in_transaction_session_timeout", "0", 90_600),
+    pin("idle_session_timeout", "0", 140_000),
+    pin("transaction_timeout", "0", 170_000),
+];
+
+/// The setting that [`Access`] is about.
+const READ_ONLY: &str = "default_transaction_read_only";
+
+/// The value of a setting and its `pg_settings.source`.
+pub(crate) type Settings = BTreeMap<String, (String, String)>;
+
+/// What a session asks for beside the pins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) pins: Pins,
+    pub(crate) access: Access,
+    pub(crate) statement_timeout: Option<Duration>,
+    pub(crate) lock_timeout: Option<Duration>,
+    pub(crate) extra: Vec<(String, String)>,
+}
+
+impl Wanted {
+    /// What goes into the start-up packet.
+    pub(crate) fn startup(&self) -> Vec<(String, String)> {
+        if self.pins == Pins::Untouched {
+            return Vec::new();
+        }
+        let pins = PINS.iter().filter(|pin| pin.since == 0);
+        let mut all: Vec<(String, String)> = pins
+            .map(|pin| (pin.name.to_owned(), pin.value.to_owned()))
+            .collect();
+        all.push((
+            "statement_timeout".to_owned(),
+            millis(self.statement_timeout),
+        ));
+        all.push(("lock_timeout".to_owned(), millis(self.lock_timeout)));
+        all
+    }
+
+    /// What a server of this version must show in the end.
+    fn all(&self, version: ServerVersion) -> Vec<(String, String)> {
+        let mut all = self.startup();
+        let pins = PINS.iter().filter(|pin| {
+            self.pins == Pins::Canonical && pin.since > 0 && version.at_least_num(pin.since)
+        });
+        all.extend(pins.map(|pin| (pin.name.to_owned(), pin.value.to_owned())));
+        // Set after the login: target_session_attrs looks at what the server has by default.
+        if let Some(value) = self.read_only() {
+            all.push((READ_ONLY.to_owned(), value.to_owned()));
+        }
+        all.extend(self.extra.iter().cloned());
+        all
+    }
+
+    /// What a new transaction has to be, where that is not left to the server.
+    fn read_only(&self) -> Option<&'static str> {
+        match self.access {
+            Access::ReadOnly => Some("on"),
+            Access::ReadWrite => None,
+            Access::WriteEvenIfShut => Some("off"),
+        }
+    }
+
+    /// The settings that differ from what they must be.
+    pub(crate) fn missing(
+        &self,
+        version: ServerVersion,
+        found: &Settings,
+    ) -> Vec<(String, String)> {
+        let differs = |(name, value): &(String, String)| {
+            let Some((setting, source)) = found.get(name) else {
+                return true;
+            };
+            // A value that only happens to be right goes when the server's configuration is read again.
+            canonical(setting) != canonical(value) || name == READ_ONLY && source != "session"
+        };
+        self.all(version).into_iter().filter(differs).collect()
+    }
+
+    /// Whether the start-up packet's options never reached the server: a setting has another
+    /// value, and not because somebody has set it since.
+    pub(crate) fn dropped(&self, found: &Settings) -> bool {
+        self.startup().iter().any(|(name, value)| {
+            found.get(name).is_some_and(|(setting, source)| {
+                canonical(setting) != canonical(value)
+                    && !matches!(source.as_str(), "client" | "session")
+            })
+        })
+    }
+
+    /// The `SET` statements for some settings.
+    pub(crate) fn set(settings: &[(String, String)], scope: &str) -> String {
+        let mut sql = String::new();
+        for (name, value) in settings {
+            // Lists are lists: quoted as a whole, a search_path would be one odd name.
+            let value = match name.as_str() {
+                "search_path" => value.clone(),
+                _ => quote_literal(value),
+            };
+            sql.push_str(&format!("SET {scope}{name} = {value};\n"));
+        }
+        sql
+    }
+
+    /// Everything as `SET LOCAL`, for a transaction behind a pooler.
+    pub(crate) fn set_local(&self, version: ServerVersion) -> String {
+        Self::set(&self.all(version), "LOCAL ")
+    }
+}
+
+fn millis(timeout: Option<Duration>) -> String {
+    // Less than a millisecond would mean "no limit".
+    timeout
+        .map_or(0, |timeout| timeout.as_millis().max(1))
+        .to_string()
+}
+
+fn canonical(value: &str) -> String {
+    value
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != '"')
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted() -> Wanted {
+        Wanted {
+            pins: Pins::Canonical,
+            access: Access::ReadOnly,
+            statement_timeout: None,
+            lock_timeout: Some(Duration::from_micros(10)),
+            extra: Vec::new(),
+        }
+    }
+
+    fn names(settings: &[(String, String)]) -> Vec<&str> {
+        settings.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    fn served(source: &str) -> Settings {
+        wanted()
+            .startup()
+            .into_iter()
+            .map(|(name, value)| (name, (value, source.to_owned())))
+            .collect()
+    }
+
+    #[test]
+    fn later_settings_wait_for_the_version() {
+        let wanted = wanted();
+        assert!(!names(&wanted.startup()).contains(&"row_security"));
+        let old = wanted.missing(ServerVersion(90_426), &served("client"));
+        assert_eq!(names(&old), ["default_transaction_read_only"]);
+        let new = wanted.missing(ServerVersion(170_002), &served("client"));
+        assert_eq!(
+            names(&new),
+            [
+                "row_security",
+                "idle_in_transaction_session_timeout",
+                "idle_session_timeout",
+                "transaction_timeout",
+                "default_transaction_read_only",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_untouched_session_is_read_only_and_nothing_else() {
+        let untouched = Wanted {
+            pins: Pins::Untouched,
+            ..wanted()
+        };
+        assert!(untouched.startup().is_empty());
+        let missing = untouched.missing(ServerVersion(180_000), &served("default"));
+        assert_eq!(names(&missing), ["default_transaction_read_only"]);
+        assert!(!untouched.dropped(&Settings::new()));
+    }
+
+    #[test]
+    fn what_only_happens_to_be_right_is_set_all_the_same() {
+        let found = |value: &str, source: &str| {
+            let mut found = served("client");
+            found.insert(READ_ONLY.to_owned(), (value.to_owned(), source.to_owned()));
+            found
+        };
+        let old = ServerVersion(90_426);
+        for (access, right, wrong) in [
+            (Access::ReadOnly, "on", "off"),
+            (Access::WriteEvenIfShut, "off", "on"),
+        ] {
+            let wanted = Wanted { access, ..wanted() };
+            for other in [
+                found(wrong, "session"),
+                found(right, "database"),
+                found(right, "default"),
+            ] {
+                assert_eq!(
+                    wanted.missing(old, &other),
+                    [(READ_ONLY.to_owned(), right.to_owned())]
+                );
+            }
+            assert!(wanted.missing(old, &found(right, "session")).is_empty());
+        }
+        let left = Wanted {
+            access: Access::ReadWrite,
+            ..wanted()
+        };
+        assert!(left.missing(old, &found("on", "database")).is_empty());
+    }
+
+    #[test]
+    fn options_that_did_not_arrive_are_noticed() {
+        let mut found = served("client");
+        assert!(!wanted().dropped(&found));
+        found.insert(
+            "extra_float_digits".to_owned(),
+            ("1".to_owned(), "default".to_owned()),
+        );
+        assert!(wanted().dropped(&found));
+        // A login trigger may have changed it: that is no pooler.
+        found.insert(
+            "extra_float_digits".to_owned(),
+            ("1".to_owned(), "session".to_owned()),
+        );
+        assert!(!wanted().dropped(&found));
+    }
+
+    #[test]
+    fn statements() {
+        let sql = Wanted::set(
+            &[
+                ("search_path".to_owned(), "pg_catalog, pg_temp".to_owned()),
+                ("a".to_owned(), "b'c".to_owned()),
+            ],
+            "LOCAL ",
+        );
+        assert_eq!(
+            sql,
+            "SET LOCAL search_path = pg_catalog, pg_temp;\nSET LOCAL a = 'b''c';\n"
+        );
+        assert_eq!(millis(Some(Duration::from_micros(10))), "1");
+    }
+}
