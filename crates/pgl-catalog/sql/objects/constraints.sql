@@ -1,0 +1,21 @@
+-- Foreign keys, checks, exclusion constraints, and keys that are deferrable. A constraint that is
+-- NOT ENFORCED (from 18 on) also counts as not validated there, but nothing can validate it.
+SELECT k.conrelid::int8 AS relation,
+       k.conname AS name,
+       k.contype AS kind,
+       k.condeferrable AS deferrable,
+       CASE WHEN k.convalidated THEN true
+            ELSE NOT coalesce((pg_catalog.row_to_json(k) ->> 'conenforced')::bool, true)
+            END AS validated,
+       k.coninhcount > 0 AS inherited,
+       k.confrelid::int8 AS "references",
+       CASE WHEN k.contype IN ('c', 'f', 'x') THEN pg_catalog.pg_get_constraintdef(k.oid)
+            END AS definition
+FROM pg_catalog.pg_constraint k
+JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE (k.contype IN ('c', 'f', 'x') OR k.contype IN ('u', 'p') AND k.condeferrable)
+  AND c.relkind IN ('r', 'p', 'f')
+  AND c.relpersistence <> 't'
+  AND n.nspname !~ '^pg_'
+  AND n.nspname NOT IN ('information_schema', 'pglogical', 'pglogical_origin', 'pgl');

@@ -1,0 +1,35 @@
+-- Every sequence of the database that belongs to the user, without its state: reading pg_sequence
+-- takes no lock on the sequences themselves. 10 and later.
+SELECT c.oid::bigint AS oid,
+       n.nspname AS schema,
+       c.relname AS name,
+       format_type(s.seqtypid, NULL) AS data_type,
+       s.seqstart AS start,
+       s.seqincrement AS increment,
+       s.seqmin AS min,
+       s.seqmax AS max,
+       s.seqcache AS cache,
+       s.seqcycle AS cycle,
+       c.relpersistence AS persistence,
+       owner.column AS owned_by,
+       coalesce(owner.identity, false) AS identity,
+       has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT') AS may_read,
+       has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'UPDATE') AS may_set
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_sequence s ON s.seqrelid = c.oid
+  LEFT JOIN LATERAL (
+       SELECT tn.nspname || '.' || t.relname || '.' || a.attname AS "column", d.deptype = 'i' AS identity
+         FROM pg_depend d
+         JOIN pg_class t ON t.oid = d.refobjid
+         JOIN pg_namespace tn ON tn.oid = t.relnamespace
+         JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
+          AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+        LIMIT 1) owner ON true
+ WHERE c.relkind = 'S'
+   AND c.relpersistence <> 't'
+   AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pglogical', 'pglogical_origin', 'pgl')
+   AND NOT EXISTS (SELECT FROM pg_depend e
+                    WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
+ ORDER BY n.nspname, c.relname;

@@ -1,0 +1,17 @@
+-- ALTER DATABASE ... SET and ALTER ROLE ... SET. $1: text[] of the names whose values are read: other
+-- settings may hold secrets of applications.
+SELECT
+    d.datname AS database,
+    r.rolname AS role,
+    split_part(s.entry, '=', 1) AS name,
+    CASE
+        WHEN lower(split_part(s.entry, '=', 1)) IN (SELECT lower(n) FROM unnest($1::text[]) AS n)
+            THEN substr(s.entry, strpos(s.entry, '=') + 1)
+    END AS value
+FROM (
+    SELECT setdatabase, setrole, unnest(setconfig) AS entry
+    FROM pg_catalog.pg_db_role_setting
+) AS s
+LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.setdatabase
+LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = s.setrole
+ORDER BY 1, 2, 3;

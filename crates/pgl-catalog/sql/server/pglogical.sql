@@ -1,0 +1,37 @@
+-- What pglogical holds in this database. Connection strings are not read: they hold passwords.
+SELECT
+    (
+        SELECT n.node_name::text
+        FROM pglogical.local_node AS l
+        JOIN pglogical.node AS n ON n.node_id = l.node_id
+    ) AS local_node,
+    ARRAY(SELECT node_name::text FROM pglogical.node ORDER BY 1) AS nodes,
+    (
+        SELECT coalesce(json_agg(f), '[]')
+        FROM (
+            SELECT
+                s.set_name AS name,
+                (
+                    SELECT count(*) FROM pglogical.replication_set_table AS t WHERE t.set_id = s.set_id
+                ) AS tables,
+                (
+                    SELECT count(*) FROM pglogical.replication_set_seq AS q WHERE q.set_id = s.set_id
+                ) AS sequences
+            FROM pglogical.replication_set AS s
+            WHERE s.set_nodeid IN (SELECT node_id FROM pglogical.local_node)
+            ORDER BY s.set_name
+        ) AS f
+    ) AS sets,
+    (
+        SELECT coalesce(json_agg(f), '[]')
+        FROM (
+            SELECT
+                s.sub_name AS name,
+                coalesce(n.node_name, '') AS provider,
+                s.sub_enabled AS enabled,
+                s.sub_slot_name AS slot
+            FROM pglogical.subscription AS s
+            LEFT JOIN pglogical.node AS n ON n.node_id = s.sub_origin
+            ORDER BY s.sub_name
+        ) AS f
+    ) AS subscriptions;

@@ -1,0 +1,43 @@
+-- All roles, as in roles.sql. 9.4, which has no row security.
+SELECT
+    r.rolname AS name,
+    r.rolcanlogin AS login,
+    r.rolsuper AS superuser,
+    r.rolreplication AS replication,
+    false AS bypass_rls,
+    r.rolconnlimit AS connection_limit,
+    CASE
+        WHEN isfinite(r.rolvaliduntil)
+            THEN extract(epoch FROM r.rolvaliduntil - clock_timestamp())::float8
+    END AS expires_in_seconds,
+    CASE
+        WHEN r.rolsuper THEN '{}'::text[]
+        ELSE ARRAY(
+            SELECT m.rolname::text
+            FROM pg_catalog.pg_roles AS m
+            WHERE m.rolname IN (
+                'pg_signal_backend', 'pg_monitor', 'pg_read_all_data', 'pg_read_all_settings',
+                'pg_read_all_stats', 'pg_create_subscription', 'rds_superuser', 'rds_replication',
+                'cloudsqlsuperuser', 'alloydbsuperuser', 'azure_pg_admin'
+            )
+                AND m.oid <> r.oid
+                AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER')
+            ORDER BY 1
+        )
+    END AS member_of,
+    r.rolcreaterole AS createrole,
+    ARRAY(
+        SELECT DISTINCT g.rolname::text
+        FROM pg_catalog.pg_auth_members AS a
+        JOIN pg_catalog.pg_roles AS g ON g.oid = a.roleid
+        WHERE a.member = r.oid
+        ORDER BY 1
+    ) AS groups,
+    (
+        pg_catalog.pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION')
+        -- Before 16 whoever may create roles may also add members to them.
+        OR NOT r.rolsuper AND (SELECT m.rolcreaterole FROM pg_catalog.pg_roles AS m WHERE m.rolname = current_user)
+    ) AS may_grant,
+    pg_catalog.pg_has_role(r.oid, 'MEMBER') AS may_become
+FROM pg_catalog.pg_roles AS r
+ORDER BY 1;

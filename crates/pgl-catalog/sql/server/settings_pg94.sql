@@ -1,0 +1,18 @@
+-- Settings by name, as a new session gets them. $1: text[] of names.
+-- A name that only superusers may see is missing from the view; the one that matters is told apart
+-- from a setting that does not exist.
+SELECT
+    name,
+    reset_val AS value,
+    unit,
+    context,
+    boot_val AS boot_value,
+    NULL::boolean AS pending_restart
+FROM pg_catalog.pg_settings
+WHERE name = ANY ($1::text[])
+UNION ALL
+SELECT 'shared_preload_libraries', NULL, NULL, 'postmaster', NULL, NULL
+WHERE NOT EXISTS (
+    SELECT 1 FROM pg_catalog.pg_settings WHERE name = 'shared_preload_libraries'
+)
+ORDER BY 1;

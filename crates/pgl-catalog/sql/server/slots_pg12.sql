@@ -1,0 +1,18 @@
+-- Replication slots of the whole cluster. 10 to 12.
+SELECT
+    slot_name AS name,
+    plugin,
+    database,
+    active,
+    temporary AS temporary,
+    restart_lsn,
+    CASE
+        WHEN pg_catalog.pg_is_in_recovery()
+            THEN pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_replay_lsn(), restart_lsn)
+        ELSE pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), restart_lsn)
+    END::bigint AS retained_bytes,
+    NULL::text AS wal_status,
+    NULL::text AS invalidation_reason,
+    greatest(age(xmin), age(catalog_xmin)) AS xmin_age
+FROM pg_catalog.pg_replication_slots
+ORDER BY 1;

@@ -1,0 +1,21 @@
+-- Replication slots of the whole cluster. 14 to 16.
+SELECT
+    slot_name AS name,
+    plugin,
+    database,
+    active,
+    temporary AS temporary,
+    restart_lsn,
+    CASE
+        WHEN pg_catalog.pg_is_in_recovery()
+            THEN pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_replay_lsn(), restart_lsn)
+        ELSE pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), restart_lsn)
+    END::bigint AS retained_bytes,
+    wal_status AS wal_status,
+    NULL::text AS invalidation_reason,
+    greatest(age(xmin), age(catalog_xmin)) AS xmin_age,
+    spill_txns AS spilled_transactions,
+    spill_bytes AS spilled_bytes
+FROM pg_catalog.pg_replication_slots
+LEFT JOIN pg_catalog.pg_stat_replication_slots USING (slot_name)
+ORDER BY 1;

@@ -1,0 +1,2 @@
+-- Lets other sessions see what this transaction sees.
+SELECT pg_catalog.pg_export_snapshot() AS snapshot

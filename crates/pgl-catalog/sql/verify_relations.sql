@@ -1,0 +1,111 @@
+-- Every relation of the database that holds rows or stands for some, with its columns and keys.
+-- Columns that a server version lacks are read through row_to_json, which yields null for them.
+WITH RECURSIVE up (relation, ancestor) AS (
+    SELECT i.inhrelid, i.inhparent
+    FROM pg_catalog.pg_inherits AS i
+    JOIN pg_catalog.pg_class AS child ON child.oid = i.inhrelid
+    WHERE pg_catalog.row_to_json(child) ->> 'relispartition' = 'true'
+    UNION ALL
+    SELECT up.relation, i.inhparent
+    FROM up
+    JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = up.ancestor
+    JOIN pg_catalog.pg_class AS middle ON middle.oid = up.ancestor
+    WHERE pg_catalog.row_to_json(middle) ->> 'relispartition' = 'true'
+),
+root (relation, ancestor) AS (
+    SELECT up.relation, up.ancestor
+    FROM up
+    JOIN pg_catalog.pg_class AS top ON top.oid = up.ancestor
+    WHERE coalesce(pg_catalog.row_to_json(top) ->> 'relispartition', 'false') = 'false'
+),
+keys AS (
+    SELECT
+        i.indrelid,
+        i.indisprimary,
+        i.indisreplident,
+        ic.relname,
+        (
+            SELECT pg_catalog.json_agg(a.attname ORDER BY k.place)
+            FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
+            JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+            WHERE k.place <= coalesce(
+                (pg_catalog.row_to_json(i) ->> 'indnkeyatts')::int, i.indnatts::int)
+        ) AS columns,
+        NOT EXISTS (
+            SELECT 1
+            FROM pg_catalog.unnest(i.indkey::int2[]) AS k (attnum)
+            LEFT JOIN pg_catalog.pg_attribute AS a
+                ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+            WHERE a.attnotnull IS NOT TRUE
+        ) AS not_null
+    FROM pg_catalog.pg_index AS i
+    JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
+    WHERE i.indisunique AND i.indisvalid AND i.indexprs IS NULL AND i.indpred IS NULL
+)
+SELECT
+    n.nspname AS schema,
+    c.relname AS name,
+    c.relkind AS kind,
+    c.relpersistence AS persistence,
+    (
+        SELECT pg_catalog.json_build_object('schema', tn.nspname, 'name', top.relname)
+        FROM root
+        JOIN pg_catalog.pg_class AS top ON top.oid = root.ancestor
+        JOIN pg_catalog.pg_namespace AS tn ON tn.oid = top.relnamespace
+        WHERE root.relation = c.oid
+    ) AS root,
+    (
+        SELECT e.extname
+        FROM pg_catalog.pg_depend AS d
+        JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid
+        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+            AND d.objid = c.oid
+            AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+            AND d.deptype = 'e'
+        LIMIT 1
+    ) AS extension,
+    (
+        coalesce(pg_catalog.row_to_json(c) ->> 'relrowsecurity', 'false') = 'true'
+        AND NOT me.rolsuper
+        AND NOT coalesce(pg_catalog.row_to_json(me) ->> 'rolbypassrls', 'false') = 'true'
+        AND NOT (
+            pg_catalog.pg_has_role(c.relowner, 'USAGE')
+            AND coalesce(pg_catalog.row_to_json(c) ->> 'relforcerowsecurity', 'false') = 'false'
+        )
+    ) AS row_security,
+    c.relreplident AS replica_identity,
+    coalesce((
+        SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+            'name', a.attname,
+            'type', a.atttypid::int8,
+            'shown', pg_catalog.format_type(a.atttypid, a.atttypmod),
+            'generated', coalesce(pg_catalog.row_to_json(a) ->> 'attgenerated', '') <> ''
+        ) ORDER BY a.attnum)
+        FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    ), '[]') AS columns,
+    (SELECT k.columns FROM keys AS k WHERE k.indrelid = c.oid AND k.indisprimary) AS primary_key,
+    (
+        SELECT k.columns FROM keys AS k
+        WHERE k.indrelid = c.oid AND k.indisreplident AND c.relreplident = 'i'
+    ) AS identity_key,
+    (
+        SELECT k.columns FROM keys AS k
+        WHERE k.indrelid = c.oid AND k.not_null
+        ORDER BY pg_catalog.json_array_length(k.columns), k.relname LIMIT 1
+    ) AS unique_key,
+    CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END AS bytes,
+    c.reltuples AS estimate,
+    CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid)
+        / pg_catalog.current_setting('block_size')::int8 ELSE 0 END AS pages,
+    (
+        pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+        AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
+    ) AS readable
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+CROSS JOIN (SELECT * FROM pg_catalog.pg_roles WHERE rolname = current_user) AS me
+WHERE c.relkind IN ('r', 'p', 'f', 'm')
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pglogical', 'pglogical_origin')
+    AND n.nspname !~ '^pg_(toast|temp)'
+ORDER BY n.nspname, c.relname

@@ -1,0 +1,38 @@
+//! Which database a session is connected to.
+
+use pgl_conn::{Error, Kind, Session};
+use pgl_core::{Database, ServerVersion};
+use serde::Deserialize;
+
+use crate::row;
+
+#[derive(Deserialize)]
+struct Seen {
+    database: String,
+    system_identifier: Option<String>,
+    server_version: ServerVersion,
+}
+
+/// The database, with the cluster's identifier where the server shows it: 9.6 and later, to roles
+/// that may call `pg_control_system()`.
+///
+/// # Errors
+/// The server's.
+pub fn database(session: &mut Session) -> Result<Database, Error> {
+    let with_control = include_str!("../sql/database.sql");
+    let plain = include_str!("../sql/database_pg94.sql");
+    let seen: Result<Seen, Error> = if session.version().at_least_num(90_600) {
+        row(session, with_control, &[])
+    } else {
+        row(session, plain, &[])
+    };
+    let seen = match seen {
+        Err(error) if error.kind == Kind::Denied => row(session, plain, &[])?,
+        other => other?,
+    };
+    Ok(Database {
+        system_identifier: seen.system_identifier,
+        database: seen.database,
+        server_version: seen.server_version,
+    })
+}

@@ -1,0 +1,89 @@
+//! Collecting everything that preflight judges, from both servers.
+
+use pgl_conn::{Access, CancelHandle, DsnText, Endpoint, Error, OnPooler, Session, SessionOptions};
+use pgl_core::facts::{Asked, Facts, Section, ServerFacts};
+
+use crate::link::{self, LinkOptions, ServerProbe};
+use crate::{objects, server};
+
+/// What to collect.
+pub struct Request {
+    /// The source.
+    pub source: Endpoint,
+    /// The target, where one was given.
+    pub target: Option<Endpoint>,
+    /// The source as the target server will reach it, where that differs.
+    pub provider_dsn: Option<DsnText>,
+    /// Options that the rules depend on.
+    pub asked: Asked,
+    /// How the way from the target server to the source may be tried.
+    pub probe: ServerProbe,
+    /// The tool, for `application_name`.
+    pub tool: &'static str,
+}
+
+/// Connections that try to take over an exported snapshot: enough to meet another node behind a
+/// load balancer.
+const SNAPSHOT_CONNECTIONS: u32 = 4;
+
+/// Collects the facts. `on_session` gets the cancel handle of the two sessions that are opened.
+///
+/// # Errors
+/// The source cannot be reached, or a connection was lost on the way. A target that cannot be
+/// reached is a fact, not an error: every section of it says why.
+pub fn collect(
+    request: &Request,
+    on_session: &mut dyn FnMut(CancelHandle),
+) -> Result<Facts, Error> {
+    // A pooler in between is a finding here, with a name; elsewhere it is refused.
+    let options = SessionOptions::new(request.tool, Access::ReadOnly).pooler(OnPooler::Report);
+    let mut source = Session::connect(&request.source, &options)?;
+    on_session(source.cancel_handle());
+    let mut target = request
+        .target
+        .as_ref()
+        .map(|endpoint| Session::connect(endpoint, &options));
+    if let Some(Ok(session)) = &target {
+        on_session(session.cancel_handle());
+    }
+    let mut source_facts = read_server(&mut source, &request.asked)?;
+    let target_facts = match &mut target {
+        None => None,
+        Some(Ok(session)) => Some(read_server(session, &request.asked)?),
+        Some(Err(error)) => Some(unreachable(error)),
+    };
+    let reached = match &mut target {
+        Some(Ok(session)) => Some(session),
+        Some(Err(_)) | None => None,
+    };
+    let ways = LinkOptions {
+        tool: request.tool,
+        provider_dsn: request.provider_dsn.as_ref(),
+        probe: request.probe,
+        connections: SNAPSHOT_CONNECTIONS,
+    };
+    let link = link::collect(&mut source, reached, &ways)?;
+    // Last of all: the longer the time since the first reading, the better the rates.
+    source_facts.objects.sequences_later =
+        objects::sequences_later(&mut source, &source_facts.objects)?;
+    Ok(Facts {
+        source: source_facts,
+        target: target_facts,
+        link,
+        asked: request.asked.clone(),
+    })
+}
+
+fn read_server(session: &mut Session, asked: &Asked) -> Result<ServerFacts, Error> {
+    Ok(ServerFacts {
+        server: server::collect(session)?,
+        objects: objects::collect(session, &asked.selection)?,
+    })
+}
+
+/// Facts of a server that did not let us in: nothing is known, and the identity says why.
+fn unreachable(error: &Error) -> ServerFacts {
+    let mut facts = ServerFacts::default();
+    facts.server.identity = Section::Unknown(error.to_string());
+    facts
+}

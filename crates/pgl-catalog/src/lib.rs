@@ -1,0 +1,23 @@
+//! Reading the servers: a session in, facts out. Nothing here changes anything, and nothing here
+//! draws a conclusion.
+//!
+//! Statements live in `sql/`, each a file that runs in psql as it stands; variants for older
+//! servers carry a suffix such as `_pg96`.
+
+mod client;
+mod database;
+pub mod facts;
+pub mod foreign_keys;
+pub mod link;
+pub mod objects;
+mod rows;
+pub mod sequences;
+pub mod server;
+pub mod setup;
+mod standing;
+pub mod status;
+pub mod verify;
+
+pub use database::database;
+pub use rows::{row, rows};
+pub use standing::{slot_endings, standing};

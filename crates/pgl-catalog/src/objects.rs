@@ -1,0 +1,306 @@
+//! The objects of one database, section by section.
+//!
+//! A section that cannot be read becomes unknown, with the server's message, and the others are
+//! read all the same; only a lost connection ends the collection. The number of statements does
+//! not depend on the number of tables: a thousand sequences more cost one statement more, and a
+//! look into tables of the target that hold something costs one in all.
+
+use std::collections::{HashMap, HashSet};
+
+use pgl_conn::{Error, Kind, Session};
+use pgl_core::facts::Section;
+use pgl_core::facts::objects::{
+    Activity, Objects, Occupied, Persistence, RelKind, Relation, Sequence, SequenceLater,
+};
+use pgl_core::select::Selection;
+use pgl_core::seqsync::Reading;
+use pgl_core::{ServerVersion, Side};
+use serde::de::DeserializeOwned;
+
+use crate::{row, rows};
+
+/// Tables of the target that are looked into. Each stays locked (against nobody's use) until the
+/// statement ends, and the server's lock table is finite; one table with rows is enough to stop.
+const LOOK_INTO: usize = 500;
+
+/// Reads everything that preflight wants to know of the objects in the connected database.
+///
+/// # Errors
+/// Only where nothing more can be read: the connection is lost, or the user cancelled.
+pub fn collect(session: &mut Session, selection: &Selection) -> Result<Objects, Error> {
+    let at = session.version();
+    let mut relations: Section<Vec<Relation>> = many(session, relations_sql(at))?;
+    if let Section::Known(relations) = &mut relations {
+        // Every view of the facts sorts by name; what is in order already costs it little.
+        relations.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
+    }
+    let occupied = match session.side() {
+        Side::Source => Section::Known(Vec::new()),
+        Side::Target => occupied(session, &relations, selection)?,
+    };
+    Ok(Objects {
+        database: one(session, include_str!("../sql/objects/database.sql"))?,
+        schemas: many(session, include_str!("../sql/objects/schemas.sql"))?,
+        standing: many(session, standing_sql(at))?,
+        relations,
+        columns: many(session, columns_sql(at))?,
+        indexes: many(session, indexes_sql(at))?,
+        inherits: many(session, include_str!("../sql/objects/inherits.sql"))?,
+        constraints: many(session, include_str!("../sql/objects/constraints.sql"))?,
+        triggers: many(session, include_str!("../sql/objects/triggers.sql"))?,
+        rules: many(session, include_str!("../sql/objects/rules.sql"))?,
+        activity: many(session, ACTIVITY)?,
+        earlier: None,
+        occupied,
+        truncates: many(session, include_str!("../sql/objects/truncates.sql"))?,
+        sequences: sequences(session)?,
+        sequences_later: match session.side() {
+            Side::Source => Section::default(),
+            Side::Target => Section::Known(Vec::new()),
+        },
+        sequence_uses: many(session, include_str!("../sql/objects/sequence_uses.sql"))?,
+        sequence_marks: many(session, include_str!("../sql/objects/sequence_marks.sql"))?,
+        types: many(session, include_str!("../sql/objects/types.sql"))?,
+        view_links: many(session, include_str!("../sql/objects/view_links.sql"))?,
+        catalog_views: many(session, include_str!("../sql/objects/catalog_views.sql"))?,
+        routine_uses: many(session, include_str!("../sql/objects/routine_uses.sql"))?,
+        event_triggers: many(session, include_str!("../sql/objects/event_triggers.sql"))?,
+        settings: many(session, include_str!("../sql/objects/settings.sql"))?,
+        tablespaces: many(session, include_str!("../sql/objects/tablespaces.sql"))?,
+        large_objects: one(session, include_str!("../sql/objects/large_objects.sql"))?,
+        foreign_servers: many(session, include_str!("../sql/objects/foreign_servers.sql"))?,
+        extension_config: many(session, include_str!("../sql/objects/extension_config.sql"))?,
+        members: many(session, include_str!("../sql/objects/members.sql"))?,
+        misc: many(session, include_str!("../sql/objects/misc.sql"))?,
+    })
+}
+
+const ACTIVITY: &str = include_str!("../sql/objects/activity.sql");
+
+/// The counters of row changes alone: an earlier reading of them, put into
+/// [`Objects::earlier`], turns totals into rates.
+///
+/// # Errors
+/// The server's.
+pub fn activity(session: &mut Session) -> Result<Vec<Activity>, Error> {
+    rows(session, ACTIVITY, &[])
+}
+
+fn standing_sql(at: ServerVersion) -> &'static str {
+    if at.at_least_num(90_600) {
+        include_str!("../sql/objects/standing.sql")
+    } else {
+        include_str!("../sql/objects/standing_pg95.sql")
+    }
+}
+
+fn relations_sql(at: ServerVersion) -> &'static str {
+    if at.at_least(12) {
+        include_str!("../sql/objects/relations.sql")
+    } else if at.at_least(10) {
+        include_str!("../sql/objects/relations_pg11.sql")
+    } else if at.at_least_num(90_500) {
+        include_str!("../sql/objects/relations_pg96.sql")
+    } else {
+        include_str!("../sql/objects/relations_pg94.sql")
+    }
+}
+
+fn columns_sql(at: ServerVersion) -> &'static str {
+    if at.at_least(12) {
+        include_str!("../sql/objects/columns.sql")
+    } else if at.at_least(10) {
+        include_str!("../sql/objects/columns_pg11.sql")
+    } else {
+        include_str!("../sql/objects/columns_pg96.sql")
+    }
+}
+
+fn indexes_sql(at: ServerVersion) -> &'static str {
+    if at.at_least(11) {
+        include_str!("../sql/objects/indexes.sql")
+    } else {
+        include_str!("../sql/objects/indexes_pg10.sql")
+    }
+}
+
+fn many<T: DeserializeOwned>(session: &mut Session, sql: &str) -> Result<Section<Vec<T>>, Error> {
+    let read = rows(session, sql, &[]);
+    section(session, read)
+}
+
+fn one<T: DeserializeOwned>(session: &mut Session, sql: &str) -> Result<Section<T>, Error> {
+    let read = row(session, sql, &[]);
+    section(session, read)
+}
+
+/// Turns a failure of one statement into an unknown section, unless no other statement could
+/// succeed either.
+fn section<T>(session: &Session, read: Result<T, Error>) -> Result<Section<T>, Error> {
+    match read {
+        Ok(value) => Ok(Section::Known(value)),
+        Err(error) if error.is_lost() || error.kind == Kind::Cancelled || session.is_closed() => {
+            Err(error.with_context("reading the objects"))
+        }
+        Err(error) => Ok(Section::Unknown(match &error.sqlstate {
+            Some(state) => format!("{} (SQLSTATE {state})", error.message),
+            None => error.message.clone(),
+        })),
+    }
+}
+
+/// Which of the tables that the migration is about hold rows.
+fn occupied(
+    session: &mut Session,
+    relations: &Section<Vec<Relation>>,
+    selection: &Selection,
+) -> Result<Section<Vec<Occupied>>, Error> {
+    let relations = match relations {
+        Section::Known(relations) => relations,
+        Section::Unknown(reason) => return Ok(Section::Unknown(reason.clone())),
+    };
+    let mut full: Vec<&Relation> = relations
+        .iter()
+        .filter(|one| one.kind == RelKind::Table && one.extension.is_none())
+        .filter(|one| one.heap_bytes > 0 && !selection.excludes(&one.qualified()))
+        .collect();
+    full.sort_by_key(|one| one.oid);
+    let looked: Vec<i64> = full
+        .iter()
+        .filter(|one| !one.row_security_active)
+        .take(LOOK_INTO)
+        .map(|one| i64::from(one.oid))
+        .collect();
+    let sql = include_str!("../sql/objects/occupied.sql");
+    let seen: Vec<Occupied> = if looked.is_empty() {
+        Vec::new()
+    } else {
+        let read = rows(session, sql, &[&looked]);
+        match section(session, read)? {
+            Section::Known(seen) => seen,
+            unknown => return Ok(unknown),
+        }
+    };
+    let known: HashSet<u32> = seen.iter().map(|one| one.relation).collect();
+    let rest = full.into_iter().filter(|one| !known.contains(&one.oid));
+    let mut all: Vec<Occupied> = rest
+        .map(|one| Occupied {
+            relation: one.oid,
+            bytes: one.heap_bytes,
+            has_rows: None,
+        })
+        .collect();
+    all.extend(seen);
+    all.sort_by_key(|one| one.relation);
+    Ok(Section::Known(all))
+}
+
+/// Microseconds as seconds: exact to the microsecond for centuries to come.
+fn seconds(micros: i64) -> f64 {
+    micros as f64 / 1e6
+}
+
+/// Reads the sequences of the source that are likely to move a second time, for
+/// [`Objects::sequences_later`]; to be called when everything else has been collected. One
+/// statement, whatever the database holds: where there are more sequences than it takes, those of
+/// the tables with the most inserts are read, and those that belong to no table.
+///
+/// # Errors
+/// As [`collect`].
+pub fn sequences_later(
+    session: &mut Session,
+    objects: &Objects,
+) -> Result<Section<Vec<SequenceLater>>, Error> {
+    let sequences = match &objects.sequences {
+        Section::Known(sequences) => sequences,
+        Section::Unknown(reason) => return Ok(Section::Unknown(reason.clone())),
+    };
+    let oids = busiest(sequences, objects);
+    if oids.is_empty() {
+        return Ok(Section::Known(Vec::new()));
+    }
+    let read = crate::sequences::again(session, &oids);
+    Ok(match section(session, read)? {
+        Section::Known(values) => Section::Known(
+            values
+                .into_iter()
+                .map(|value| SequenceLater {
+                    sequence: value.oid,
+                    last_value: value.last_value.map(|value| value.to_string()),
+                    read_at: seconds(value.read_at),
+                })
+                .collect(),
+        ),
+        Section::Unknown(reason) => Section::Unknown(reason),
+    })
+}
+
+/// The sequences that have been called, those first whose tables saw the most inserts. Of a
+/// sequence without a table nothing is known, so it goes before them all.
+fn busiest(sequences: &[Sequence], objects: &Objects) -> Vec<i64> {
+    let inserts: HashMap<u32, i64> = match &objects.activity {
+        Section::Known(all) => all.iter().map(|one| (one.relation, one.inserted)).collect(),
+        Section::Unknown(_) => HashMap::new(),
+    };
+    let mut fed: HashMap<u32, i64> = HashMap::new();
+    if let Section::Known(uses) = &objects.sequence_uses {
+        for one in uses {
+            let inserted = inserts.get(&one.relation).copied().unwrap_or(0);
+            let most = fed.entry(one.sequence).or_default();
+            *most = inserted.max(*most);
+        }
+    }
+    let mut called: Vec<&Sequence> = sequences
+        .iter()
+        .filter(|one| one.last_value.is_some())
+        .collect();
+    called.sort_by_key(|one| {
+        let inserted = fed.get(&one.oid).copied().unwrap_or(i64::MAX);
+        (std::cmp::Reverse(inserted), one.oid)
+    });
+    called
+        .into_iter()
+        .take(crate::sequences::AGAIN)
+        .map(|one| i64::from(one.oid))
+        .collect()
+}
+
+fn sequences(session: &mut Session) -> Result<Section<Vec<Sequence>>, Error> {
+    let own_catalog = session.version().at_least(10);
+    let read = crate::sequences::sequences(session);
+    let readings = match section(session, read)? {
+        Section::Known(readings) => readings,
+        Section::Unknown(reason) => return Ok(Section::Unknown(reason)),
+    };
+    let all = readings.into_iter().map(|one| sequence(one, own_catalog));
+    Ok(Section::Known(all.collect()))
+}
+
+/// The fact that rules and plan want. Before 10 the parameters of a sequence stand in itself: they
+/// are as unreadable as its value then.
+fn sequence(reading: Reading, own_catalog: bool) -> Sequence {
+    let state = reading.state();
+    let defined = own_catalog || state.is_some();
+    let text = |number: i64| defined.then(|| number.to_string());
+    Sequence {
+        oid: reading.oid,
+        persistence: match reading.persistence.as_str() {
+            "u" => Persistence::Unlogged,
+            _ => Persistence::Permanent,
+        },
+        readable: state.is_some(),
+        start: text(reading.start),
+        min: text(reading.min),
+        max: text(reading.max),
+        increment: text(reading.increment),
+        cache: text(reading.cache),
+        cycle: reading.cycle,
+        read_at: reading.read_at.map(seconds),
+        last_value: state
+            .filter(|state| state.is_called)
+            .map(|state| state.last_value.to_string()),
+        schema: reading.schema,
+        name: reading.name,
+        data_type: reading.data_type,
+    }
+}

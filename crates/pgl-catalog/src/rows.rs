@@ -1,0 +1,72 @@
+//! One way from a statement to values: PostgreSQL writes each row as JSON, serde reads it.
+//!
+//! A `.sql` file yields columns named like the fields of a fact. Going through JSON text spares a
+//! mapping for every type that the driver cannot read (numeric, regclass, interval, name arrays),
+//! and works from 9.4 on, where `row_to_json` has long been there.
+
+use pgl_conn::{Error, Kind, Session, ToSql, field};
+use serde::de::DeserializeOwned;
+
+/// Runs a query and reads each row into a `T`.
+///
+/// # Errors
+/// What the server says; [`Kind::Protocol`] for a row that does not have the form of a `T`.
+pub fn rows<T: DeserializeOwned>(
+    session: &mut Session,
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<T>, Error> {
+    // The line break ends a comment that may stand on the file's last line.
+    let wrapped = format!("SELECT row_to_json(q)::text FROM (\n{}\n) q", bare(sql));
+    let side = session.side();
+    let mut out = Vec::new();
+    for row in session.query(&wrapped, params)? {
+        let text: String = field(side, &row, 0, "a row of the catalog")?;
+        out.push(serde_json::from_str(&text).map_err(|error| unreadable(side, &error))?);
+    }
+    Ok(out)
+}
+
+/// Runs a query that yields exactly one row.
+///
+/// # Errors
+/// As [`rows`]; [`Kind::Protocol`] for another number of rows.
+pub fn row<T: DeserializeOwned>(
+    session: &mut Session,
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+) -> Result<T, Error> {
+    let mut all = rows(session, sql, params)?;
+    match (all.pop(), all.len()) {
+        (Some(only), 0) => Ok(only),
+        (last, rest) => {
+            let count = rest + usize::from(last.is_some());
+            let message = format!("expected one row, got {count}");
+            Err(Error::new(session.side(), Kind::Protocol, message))
+        }
+    }
+}
+
+fn unreadable(side: pgl_core::Side, error: &dyn std::fmt::Display) -> Error {
+    Error::new(
+        side,
+        Kind::Protocol,
+        format!("a catalog row has an unexpected form: {error}"),
+    )
+}
+
+/// The statement without the semicolon that psql needs.
+fn bare(sql: &str) -> &str {
+    sql.trim_end().trim_end_matches(';')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_for_psql_lose_only_their_last_semicolon() {
+        assert_eq!(bare("SELECT ';'\n;\n"), "SELECT ';'\n");
+        assert_eq!(bare("SELECT 1"), "SELECT 1");
+    }
+}

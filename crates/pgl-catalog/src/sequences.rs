@@ -1,0 +1,269 @@
+//! Sequences with their state, on every version, in few round trips.
+
+use std::collections::HashMap;
+
+use pgl_conn::{Error, Session};
+use pgl_core::seqsync::Reading;
+use serde::Deserialize;
+
+use crate::{row, rows};
+
+/// Sequences a statement: each stays locked (not against anybody's use) until it ends, and the
+/// server's lock table is finite.
+const AT_ONCE: usize = 1000;
+
+/// The two ways in which a read can meet a sequence that is dropped at that moment.
+const GONE: [&str; 2] = ["42P01", "3F000"];
+
+#[derive(Deserialize)]
+struct Listed {
+    #[serde(flatten)]
+    reading: Reading,
+    may_read: bool,
+}
+
+#[derive(Deserialize)]
+struct State {
+    oid: u32,
+    read_at: i64,
+    last_value: Option<i64>,
+    is_called: Option<bool>,
+    #[serde(flatten)]
+    definition: Definition,
+}
+
+/// What a sequence before 10 keeps in itself.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Definition {
+    start: Option<i64>,
+    increment: Option<i64>,
+    min: Option<i64>,
+    max: Option<i64>,
+    cache: Option<i64>,
+    cycle: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Furthest {
+    oid: u32,
+    column: String,
+    readable: bool,
+    value: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Readable {
+    readable: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Replicated {
+    oid: u32,
+    ahead: Option<i64>,
+}
+
+/// How many sequences [`again`] reads: as many as one statement takes.
+pub(crate) const AGAIN: usize = AT_ONCE;
+
+/// The value of a sequence at a moment.
+pub(crate) struct Value {
+    /// Object id.
+    pub(crate) oid: u32,
+    /// `last_value`, where it was handed out.
+    pub(crate) last_value: Option<i64>,
+    /// Microseconds since 1970, by the server's clock.
+    pub(crate) read_at: i64,
+}
+
+/// Where some sequences stand, in one statement; see [`AGAIN`].
+///
+/// # Errors
+/// The server's.
+pub(crate) fn again(session: &mut Session, oids: &[i64]) -> Result<Vec<Value>, Error> {
+    let sql = states_sql(session);
+    let found: Vec<State> = rows(session, sql, &[&oids])?;
+    Ok(found
+        .into_iter()
+        .map(|state| Value {
+            oid: state.oid,
+            last_value: state.last_value.filter(|_| state.is_called == Some(true)),
+            read_at: state.read_at,
+        })
+        .collect())
+}
+
+fn states_sql(session: &Session) -> &'static str {
+    if session.version().at_least(10) {
+        include_str!("../sql/sequences/states.sql")
+    } else {
+        include_str!("../sql/sequences/states_pg94.sql")
+    }
+}
+
+/// The user's sequences with their states, by schema and name. What the role may not read has no
+/// state.
+///
+/// # Errors
+/// The server's.
+pub fn sequences(session: &mut Session) -> Result<Vec<Reading>, Error> {
+    let mut attempts = 0;
+    loop {
+        match read(session) {
+            // Somebody dropped a sequence between the list and its reading.
+            Err(error) if attempts < 5 && GONE.iter().any(|state| error.is_sqlstate(state)) => {
+                attempts += 1;
+            }
+            other => return other,
+        }
+    }
+}
+
+fn read(session: &mut Session) -> Result<Vec<Reading>, Error> {
+    let modern = session.version().at_least(10);
+    let list = if modern {
+        include_str!("../sql/sequences/list.sql")
+    } else {
+        include_str!("../sql/sequences/list_pg94.sql")
+    };
+    let listed: Vec<Listed> = rows(session, list, &[])?;
+    let readable: Vec<i64> = listed
+        .iter()
+        .filter(|seen| seen.may_read)
+        .map(|seen| i64::from(seen.reading.oid))
+        .collect();
+    let mut readings: Vec<Reading> = listed.into_iter().map(|seen| seen.reading).collect();
+    states(session, &mut readings, &readable)?;
+    replicated(session, &mut readings)?;
+    Ok(readings)
+}
+
+/// Reads the states again of those sequences whose object ids are given.
+///
+/// # Errors
+/// The server's.
+pub fn states(session: &mut Session, readings: &mut [Reading], oids: &[i64]) -> Result<(), Error> {
+    let sql = states_sql(session);
+    let index = by_oid(readings);
+    for some in oids.chunks(AT_ONCE) {
+        let found: Vec<State> = rows(session, sql, &[&some])?;
+        for state in found {
+            let Some(at) = index.get(&state.oid) else {
+                continue;
+            };
+            let reading = &mut readings[*at];
+            reading.last_value = state.last_value;
+            reading.is_called = state.is_called;
+            reading.read_at = state.last_value.is_some().then_some(state.read_at);
+            let own = state.definition;
+            reading.start = own.start.unwrap_or(reading.start);
+            reading.increment = own.increment.unwrap_or(reading.increment);
+            reading.min = own.min.unwrap_or(reading.min);
+            reading.max = own.max.unwrap_or(reading.max);
+            reading.cache = own.cache.unwrap_or(reading.cache);
+            reading.cycle = own.cycle.unwrap_or(reading.cycle);
+        }
+    }
+    Ok(())
+}
+
+/// Notes which sequences pglogical replicates, where it is installed and lets us see.
+fn replicated(session: &mut Session, readings: &mut [Reading]) -> Result<(), Error> {
+    let readable: Readable = row(
+        session,
+        include_str!("../sql/sequences/replicated_readable.sql"),
+        &[],
+    )?;
+    if readable.readable != Some(true) {
+        return Ok(());
+    }
+    let index = by_oid(readings);
+    let found: Vec<Replicated> = rows(
+        session,
+        include_str!("../sql/sequences/replicated.sql"),
+        &[],
+    )?;
+    for sequence in found {
+        if let Some(at) = index.get(&sequence.oid) {
+            readings[*at].in_set = true;
+            readings[*at].pglogical_ahead = sequence.ahead;
+        }
+    }
+    Ok(())
+}
+
+/// Reads how far the columns that each sequence feeds have come.
+///
+/// # Errors
+/// The server's.
+pub fn furthest(session: &mut Session, readings: &mut [Reading]) -> Result<(), Error> {
+    let index = by_oid(readings);
+    let wanted: Vec<(i64, bool)> = readings
+        .iter()
+        .map(|reading| (i64::from(reading.oid), reading.increment > 0))
+        .collect();
+    for some in wanted.chunks(AT_ONCE) {
+        let oids: Vec<i64> = some.iter().map(|(oid, _)| *oid).collect();
+        let upwards: Vec<bool> = some.iter().map(|(_, upwards)| *upwards).collect();
+        let found: Vec<Furthest> = rows(
+            session,
+            include_str!("../sql/sequences/furthest.sql"),
+            &[&oids, &upwards],
+        )?;
+        for column in found {
+            if let Some(at) = index.get(&column.oid) {
+                note(&mut readings[*at], column);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn note(reading: &mut Reading, column: Furthest) {
+    if !column.readable {
+        reading.furthest_unread = Some(format!("the role may not read all of {}", column.column));
+        return;
+    }
+    let Some(text) = column.value else {
+        return;
+    };
+    match text.parse::<i64>() {
+        Ok(value) => {
+            let further = reading.furthest.is_none_or(|so_far| {
+                if reading.increment > 0 {
+                    value > so_far
+                } else {
+                    value < so_far
+                }
+            });
+            if further {
+                reading.furthest = Some(value);
+            }
+        }
+        Err(_) => {
+            reading.furthest_unread = Some(format!(
+                "{} holds {text}, beyond any sequence",
+                column.column
+            ));
+        }
+    }
+}
+
+fn by_oid(readings: &[Reading]) -> HashMap<u32, usize> {
+    let pair = |(at, reading): (usize, &Reading)| (reading.oid, at);
+    readings.iter().enumerate().map(pair).collect()
+}
+
+#[derive(Deserialize)]
+struct Room {
+    room: i64,
+}
+
+/// How many locks the server has room for in all.
+///
+/// # Errors
+/// The server's.
+pub fn lock_room(session: &mut Session) -> Result<usize, Error> {
+    let room: Room = row(session, include_str!("../sql/sequences/lock_room.sql"), &[])?;
+    Ok(usize::try_from(room.room).unwrap_or(0))
+}

@@ -1,0 +1,146 @@
+//! What of a migration, and of pglogical at all, stands in a database: for taking it down.
+
+use pgl_conn::{Error, Session};
+use pgl_core::QualifiedName;
+use pgl_core::cutover::{Closed, State};
+use pgl_core::migration::Names;
+use pgl_core::teardown::{Slot, Standing, Subscription};
+use serde::Deserialize;
+
+use crate::{row, rows};
+
+#[derive(Deserialize)]
+struct Base {
+    extension: Option<String>,
+    extension_ours: bool,
+    extension_schema: bool,
+    schema_ours: Option<bool>,
+    has_journal: bool,
+    truncate_triggers: i64,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Wall {
+    closed: Option<Closed>,
+    walls: Option<Vec<QualifiedName>>,
+    attempt: Option<State>,
+}
+
+#[derive(Deserialize)]
+struct Set {
+    name: String,
+    members: i64,
+}
+
+#[derive(Deserialize)]
+struct Noted {
+    kind: String,
+    name: String,
+}
+
+/// Reads what stands; `migration` picks the notes of the journal.
+///
+/// # Errors
+/// The server's.
+pub fn standing(session: &mut Session, migration: &str) -> Result<Standing, Error> {
+    let version = session.version();
+    let base: Base = row(session, base_sql(session), &[])?;
+    let mut out = Standing {
+        extension: base.extension,
+        extension_ours: base.extension_ours,
+        extension_schema: base.extension_schema,
+        schema_ours: base.schema_ours,
+        truncate_triggers: base.truncate_triggers,
+        slots: rows::<Slot>(session, slots_sql(session), &[])?,
+        ..Standing::default()
+    };
+    if version.at_least_num(90_500) {
+        out.origins = names(session, include_str!("../sql/teardown/origins.sql"))?;
+    }
+    if out.extension.is_some() {
+        out.node = names(session, include_str!("../sql/teardown/node.sql"))?.pop();
+        let sql = include_str!("../sql/teardown/subscriptions.sql");
+        out.subscriptions = rows::<Subscription>(session, sql, &[])?;
+        let sets: Vec<Set> = rows(session, include_str!("../sql/teardown/sets.sql"), &[])?;
+        out.sets = sets
+            .into_iter()
+            .map(|set| (set.name, set.members))
+            .collect();
+    }
+    if base.has_journal && out.schema_ours == Some(true) {
+        out.journal = names(session, include_str!("../sql/teardown/journal.sql"))?;
+        let noted: Vec<Noted> = rows(
+            session,
+            include_str!("../sql/teardown/noted.sql"),
+            &[&migration],
+        )?;
+        let held = include_str!("../sql/teardown/held.sql");
+        let held: Vec<Set> = rows(session, held, &[&migration])?;
+        out.held = held
+            .into_iter()
+            .map(|held| (held.name, held.members))
+            .collect();
+        let (grants, slots): (Vec<_>, Vec<_>) =
+            noted.into_iter().partition(|noted| noted.kind == "grant");
+        out.grants = grants.into_iter().map(|noted| noted.name).collect();
+        let wall: Wall = row(
+            session,
+            include_str!("../sql/teardown/wall.sql"),
+            &[&migration],
+        )?;
+        out.closed = wall.closed;
+        out.walls = wall.walls.unwrap_or_default();
+        out.attempt = wall.attempt;
+        out.noted_slots = slots.into_iter().map(|noted| noted.name).collect();
+    }
+    Ok(out)
+}
+
+/// How the names of a migration's slots end, forward and back, from a server that has pglogical.
+///
+/// # Errors
+/// The server's.
+pub fn slot_endings(session: &mut Session, names: &Names) -> Result<Vec<String>, Error> {
+    let back = names.back_subscription();
+    let pairs = [
+        (&names.provider_node, &names.subscription),
+        // On the way back the target's node is the provider.
+        (&names.subscriber_node, &back),
+    ];
+    let sql = include_str!("../sql/teardown/slot_endings.sql");
+    let mut endings = Vec::new();
+    for (node, subscription) in pairs {
+        let ending: Name = row(session, sql, &[node, subscription])?;
+        endings.push(ending.name);
+    }
+    Ok(endings)
+}
+
+fn names(session: &mut Session, sql: &str) -> Result<Vec<String>, Error> {
+    let all: Vec<Name> = rows(session, sql, &[])?;
+    Ok(all.into_iter().map(|one| one.name).collect())
+}
+
+fn base_sql(session: &Session) -> &'static str {
+    if session.version().at_least_num(90_600) {
+        include_str!("../sql/teardown/base.sql")
+    } else {
+        include_str!("../sql/teardown/base_pg95.sql")
+    }
+}
+
+fn slots_sql(session: &Session) -> &'static str {
+    let version = session.version();
+    if version.at_least(10) {
+        include_str!("../sql/teardown/slots.sql")
+    } else if version.at_least_num(90_500) {
+        include_str!("../sql/teardown/slots_pg96.sql")
+    } else {
+        include_str!("../sql/teardown/slots_pg94.sql")
+    }
+}

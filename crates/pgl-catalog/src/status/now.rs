@@ -1,0 +1,253 @@
+//! One sample of each server.
+
+use std::time::Instant;
+
+use pgl_conn::{DsnText, Error, Session};
+use pgl_core::QualifiedName;
+use pgl_core::status::facts::{
+    CopyNow, Origin, Sender, Slot, SourceNow, Subscription, TableSync, TargetNow, Worker,
+};
+use serde::Deserialize;
+
+use super::allowed;
+use crate::{row, rows};
+
+/// The source now: its clock and position, the slot of this name and who serves it. `began` is
+/// where the program's own clock starts.
+///
+/// # Errors
+/// The server's.
+pub fn source_now(
+    session: &mut Session,
+    slot: Option<&str>,
+    began: Instant,
+) -> Result<SourceNow, Error> {
+    let sql = if session.version().at_least(10) {
+        include_str!("../../sql/status/source_now.sql")
+    } else {
+        include_str!("../../sql/status/source_now_pg94.sql")
+    };
+    // The slot first and the position after it: what is between them is never too little.
+    let slot = match slot {
+        Some(slot) => {
+            rows::<Slot>(session, include_str!("../../sql/status/slot.sql"), &[&slot])?.pop()
+        }
+        None => None,
+    };
+    let asked = Instant::now();
+    let mut now: SourceNow = row(session, sql, &[])?;
+    now.clock_error = asked.elapsed().as_secs_f64() / 2.0;
+    now.clock_at = (asked - began).as_secs_f64() + now.clock_error;
+    if let Some(pid) = slot.as_ref().and_then(|slot| slot.active_pid) {
+        let sql = include_str!("../../sql/status/sender.sql");
+        now.sender = rows::<Sender>(session, sql, &[&pid])?.pop();
+    }
+    now.slot = slot;
+    Ok(now)
+}
+
+/// The name of the slot that a subscription in the target database would have, asked of the source;
+/// none where the source has no node.
+///
+/// # Errors
+/// The server's.
+pub fn slot_name(
+    session: &mut Session,
+    target_database: &str,
+    subscription: &str,
+) -> Result<Option<String>, Error> {
+    let sql = include_str!("../../sql/status/slot_name.sql");
+    let found: Option<Named> = rows(session, sql, &[&target_database, &subscription])?.pop();
+    Ok(found.map(|one| one.name))
+}
+
+#[derive(Deserialize)]
+struct Base {
+    #[serde(flatten)]
+    now: TargetNow,
+    track_commit_timestamp: bool,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    id: u32,
+    database_oid: u32,
+    name: String,
+    enabled: bool,
+    slot_name: String,
+    sets: Vec<String>,
+    apply_delay: f64,
+    sync_kind: Option<String>,
+    sync_status: Option<String>,
+    secret_dsn: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Sync {
+    schema: String,
+    name: String,
+    status: String,
+}
+
+#[derive(Deserialize)]
+struct Applied {
+    committed: f64,
+}
+
+/// The target now, as far as it concerns the subscription of this name, and that subscription's
+/// provider DSN. `began` is where the program's own clock starts.
+///
+/// # Errors
+/// The server's; `Denied` where the role may not read pglogical's catalog.
+pub fn target_now(
+    session: &mut Session,
+    subscription: &str,
+    began: Instant,
+) -> Result<(TargetNow, Option<DsnText>), Error> {
+    let sql = if session.version().at_least(10) {
+        include_str!("../../sql/status/target_now.sql")
+    } else {
+        include_str!("../../sql/status/target_now_pg94.sql")
+    };
+    let asked = Instant::now();
+    let base: Base = row(session, sql, &[])?;
+    let mut now = base.now;
+    now.clock_error = asked.elapsed().as_secs_f64() / 2.0;
+    now.clock_at = (asked - began).as_secs_f64() + now.clock_error;
+    let copier = format!("{subscription}_copy");
+    now.copies = copies(session, &copier)?;
+    if now.pglogical.is_none() {
+        return Ok((now, None));
+    }
+    let named: Vec<Named> = rows(
+        session,
+        include_str!("../../sql/status/subscriptions.sql"),
+        &[],
+    )?;
+    now.subscriptions = named.into_iter().map(|one| one.name).collect();
+    let found: Option<Found> = rows(
+        session,
+        include_str!("../../sql/status/subscription.sql"),
+        &[&subscription],
+    )?
+    .pop();
+    let Some(found) = found else {
+        return Ok((now, None));
+    };
+    let dsn = found.secret_dsn.map(DsnText::new);
+    let subscription = Subscription {
+        id: found.id,
+        database_oid: found.database_oid,
+        name: found.name,
+        enabled: found.enabled,
+        slot_name: found.slot_name,
+        sets: found.sets,
+        apply_delay: found.apply_delay,
+        sync_kind: found.sync_kind.and_then(|kind| kind.chars().next()),
+        sync_status: found.sync_status.and_then(|status| status.chars().next()),
+        ..Subscription::default()
+    };
+    now.tables = tables(session, subscription.id)?;
+    now.workers = workers(session, &subscription.apply_name())?;
+    now.origin = origin(session, &subscription.slot_name)?;
+    if base.track_commit_timestamp {
+        now.last_applied = last_applied(session, &subscription.slot_name)?;
+    }
+    now.subscription = Some(subscription);
+    Ok((now, dsn))
+}
+
+fn tables(session: &mut Session, subscription: u32) -> Result<Vec<TableSync>, Error> {
+    let sql = include_str!("../../sql/status/tables.sql");
+    let found: Vec<Sync> = rows(session, sql, &[&i64::from(subscription)])?;
+    Ok(found
+        .into_iter()
+        .map(|one| TableSync {
+            schema: one.schema,
+            name: one.name,
+            status: one.status.chars().next().unwrap_or('\0'),
+        })
+        .collect())
+}
+
+fn workers(session: &mut Session, apply: &str) -> Result<Vec<Worker>, Error> {
+    let sql = if session.version().at_least_num(90_600) {
+        include_str!("../../sql/status/workers.sql")
+    } else {
+        include_str!("../../sql/status/workers_pg94.sql")
+    };
+    rows(session, sql, &[&apply])
+}
+
+fn origin(session: &mut Session, name: &str) -> Result<Option<Origin>, Error> {
+    // 9.4 has no origins of its own; nobody moves to it.
+    if !session.version().at_least_num(90_500) {
+        return Ok(None);
+    }
+    let sql = include_str!("../../sql/status/origin.sql");
+    Ok(allowed(rows(session, sql, &[&name]))?.pop())
+}
+
+fn last_applied(session: &mut Session, origin: &str) -> Result<Option<f64>, Error> {
+    let sql = if session.version().at_least(14) {
+        include_str!("../../sql/status/last_applied.sql")
+    } else {
+        include_str!("../../sql/status/last_applied_pg95.sql")
+    };
+    let found: Option<Applied> = allowed(rows(session, sql, &[&origin]))?.pop();
+    Ok(found.map(|one| one.committed))
+}
+
+fn copies(session: &mut Session, copier: &str) -> Result<Vec<CopyNow>, Error> {
+    let version = session.version();
+    let sql = if version.at_least(14) {
+        include_str!("../../sql/status/copies.sql")
+    } else if version.at_least_num(90_600) {
+        include_str!("../../sql/status/copies_pg96.sql")
+    } else {
+        include_str!("../../sql/status/copies_pg94.sql")
+    };
+    rows(session, sql, &[&copier])
+}
+
+/// Sizes of tables in bytes, by name.
+pub type Sizes = Vec<(QualifiedName, u64)>;
+
+#[derive(Deserialize)]
+struct Sized {
+    schema: String,
+    name: String,
+    bytes: u64,
+}
+
+fn named_sizes(found: Vec<Sized>) -> Sizes {
+    found
+        .into_iter()
+        .map(|one| (QualifiedName::new(one.schema, one.name), one.bytes))
+        .collect()
+}
+
+/// The tables in these replication sets on the source and their sizes.
+///
+/// # Errors
+/// The server's; also where pglogical is not installed.
+pub fn set_sizes(session: &mut Session, sets: &[String]) -> Result<Sizes, Error> {
+    let sql = include_str!("../../sql/status/set_sizes.sql");
+    Ok(named_sizes(rows(session, sql, &[&sets])?))
+}
+
+/// Sizes of these tables; missing ones are left out.
+///
+/// # Errors
+/// The server's.
+pub fn sizes(session: &mut Session, names: &[QualifiedName]) -> Result<Sizes, Error> {
+    let schemas: Vec<&str> = names.iter().map(|name| name.schema.as_str()).collect();
+    let tables: Vec<&str> = names.iter().map(|name| name.name.as_str()).collect();
+    let sql = include_str!("../../sql/status/sizes.sql");
+    Ok(named_sizes(rows(session, sql, &[&schemas, &tables])?))
+}

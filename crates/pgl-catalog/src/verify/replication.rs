@@ -1,0 +1,156 @@
+//! How the target is fed, how far it has come, and which rows were written in between.
+
+use pgl_conn::{Error, Kind, Session, field};
+use pgl_core::verify::decoding::{self, Change};
+use pgl_core::{Lsn, QualifiedName};
+use serde::Deserialize;
+
+use crate::{row, rows};
+
+/// A subscription of the target.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Subscription {
+    /// Its name.
+    pub name: String,
+    /// The slot on the source; the replication origin has the same name.
+    pub slot: String,
+    /// Whether it runs.
+    pub enabled: bool,
+}
+
+/// pglogical's subscriptions; none where pglogical is not there.
+pub fn subscriptions(target: &mut Session) -> Result<Vec<Subscription>, Error> {
+    absent_is_empty(rows(
+        target,
+        include_str!("../../sql/verify_subscriptions.sql"),
+        &[],
+    ))
+}
+
+fn absent_is_empty<T>(found: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
+    match found {
+        Err(error) if error.is_sqlstate("42P01") || error.is_sqlstate("3F000") => Ok(Vec::new()),
+        other => other,
+    }
+}
+
+#[derive(Deserialize)]
+struct Unsynced {
+    schema: String,
+    name: String,
+    status: String,
+}
+
+/// Tables whose initial copy is not finished, with pglogical's status letter.
+pub fn unsynced(target: &mut Session) -> Result<Vec<(QualifiedName, String)>, Error> {
+    let sql = include_str!("../../sql/verify_sync_status.sql");
+    let found: Vec<Unsynced> = absent_is_empty(rows(target, sql, &[]))?;
+    Ok(found
+        .into_iter()
+        .map(|one| (QualifiedName::new(one.schema, one.name), one.status))
+        .collect())
+}
+
+/// A slot of the source.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SourceSlot {
+    /// Its name.
+    pub name: String,
+    /// Whether somebody receives from it.
+    pub active: bool,
+}
+
+/// Which of these slots the source database has.
+pub fn source_slots(source: &mut Session, names: &[String]) -> Result<Vec<SourceSlot>, Error> {
+    let sql = include_str!("../../sql/verify_source_slots.sql");
+    rows(source, sql, &[&names])
+}
+
+#[derive(Deserialize)]
+struct MaybePosition {
+    lsn: Option<Lsn>,
+}
+
+/// The position that the target has applied, by its replication origins; none where there is none.
+/// Needs the right to read `pg_replication_origin_status`.
+pub fn applied(target: &mut Session, slots: &[String]) -> Result<Option<Lsn>, Error> {
+    let sql = include_str!("../../sql/verify_applied.sql");
+    row::<MaybePosition>(target, sql, &[&slots]).map(|found| found.lsn)
+}
+
+/// The position that the receivers have confirmed; about once a second, and on idle systems too.
+pub fn confirmed(source: &mut Session, slots: &[String]) -> Result<Option<Lsn>, Error> {
+    if !source.version().at_least_num(90_600) {
+        return Ok(None);
+    }
+    let sql = include_str!("../../sql/verify_confirmed.sql");
+    row::<MaybePosition>(source, sql, &[&slots]).map(|found| found.lsn)
+}
+
+/// What the role may do on the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Rights {
+    /// REPLICATION or superuser.
+    pub replication: bool,
+    /// Whether the marker table is there.
+    pub marker: bool,
+    /// Whether it may be written.
+    pub marker_writable: bool,
+}
+
+/// Reads them.
+pub fn rights(source: &mut Session) -> Result<Rights, Error> {
+    row(source, include_str!("../../sql/verify_rights.sql"), &[])
+}
+
+#[derive(Deserialize)]
+struct Seen {
+    seen: i64,
+}
+
+/// Whether the session's snapshot has seen the marker.
+pub fn marker_seen(target: &mut Session, name: &str, token: &str) -> Result<bool, Error> {
+    let sql = include_str!("../../sql/verify_marker_read.sql");
+    row::<Seen>(target, sql, &[&name, &token]).map(|found| found.seen > 0)
+}
+
+/// Makes a temporary slot in this session; the position from which it decodes.
+pub fn slot_create(source: &mut Session, name: &str) -> Result<Lsn, Error> {
+    let sql = include_str!("../../sql/verify_slot_create.sql");
+    let found: MaybePosition = row(source, sql, &[&name])?;
+    found.lsn.ok_or_else(|| {
+        Error::new(
+            source.side(),
+            Kind::Protocol,
+            "a replication slot without a position",
+        )
+    })
+}
+
+/// Reads the changes up to a position, one by one.
+pub fn slot_changes(
+    source: &mut Session,
+    name: &str,
+    upto: Lsn,
+    mut each: impl FnMut(Change),
+) -> Result<(), Error> {
+    let side = source.side();
+    let upto = upto.to_string();
+    let sql = include_str!("../../sql/verify_slot_changes.sql");
+    source.for_each(sql, &[&name, &upto], |row| {
+        let line: &str = field(side, &row, 0, "a change from the slot")?;
+        match decoding::parse(line) {
+            Ok(Some(change)) => each(change),
+            Ok(None) => {}
+            Err(error) => return Err(Error::new(side, Kind::Protocol, error.to_string())),
+        }
+        Ok(())
+    })
+}
+
+/// Drops the slot.
+pub fn slot_drop(source: &mut Session, name: &str) -> Result<(), Error> {
+    source
+        .query(include_str!("../../sql/verify_slot_drop.sql"), &[&name])
+        .map(|_| ())
+}
