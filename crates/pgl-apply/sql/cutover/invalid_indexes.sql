@@ -1,0 +1,8 @@
+-- Indexes that queries do not use and that prove nothing.
+SELECT format('%I.%I', n.nspname, c.relname) AS name
+  FROM pg_catalog.pg_index i
+  JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE NOT (i.indisvalid AND i.indisready)
+   AND n.nspname NOT IN ('pg_toast', 'pg_catalog')
+ ORDER BY 1

@@ -1,0 +1,138 @@
+//! Whether replication runs, and stopping it.
+
+use std::time::{Duration, Instant};
+
+use pgl_conn::{Error as ConnError, Session};
+use pgl_core::{Lsn, Side, quote_literal};
+use serde::Deserialize;
+
+use crate::{Error, Watch};
+
+/// A subscription at work.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Worker {
+    /// Whether it is enabled.
+    pub enabled: bool,
+    /// The slot that it reads.
+    pub slot: String,
+    /// Its apply worker.
+    pub worker: Option<i32>,
+    /// Processes that work for it, those that copy single tables included.
+    pub processes: u64,
+    /// How far it has applied.
+    pub position: Option<Lsn>,
+}
+
+/// What the subscription does; none where it does not exist.
+///
+/// # Errors
+/// The server's.
+pub fn worker(target: &mut Session, subscription: &str) -> Result<Option<Worker>, ConnError> {
+    let found: Vec<Worker> = pgl_catalog::rows(
+        target,
+        include_str!("../../sql/control/worker.sql"),
+        &[&subscription],
+    )?;
+    Ok(found.into_iter().next())
+}
+
+/// Whether somebody reads the slot; none where it does not exist.
+///
+/// # Errors
+/// The server's.
+pub fn slot_active(source: &mut Session, slot: &str) -> Result<Option<bool>, ConnError> {
+    source.value_opt(
+        include_str!("../../sql/control/slot_active.sql"),
+        &[&slot],
+        "whether the slot is read",
+    )
+}
+
+/// The statement that disables a subscription.
+pub fn disable_sql(subscription: &str) -> String {
+    format!(
+        "SELECT pglogical.alter_subscription_disable({})",
+        quote_literal(subscription)
+    )
+}
+
+/// The statement that enables it, and wakes pglogical.
+pub fn enable_sql(subscription: &str) -> String {
+    format!(
+        "SELECT pglogical.alter_subscription_enable({})",
+        quote_literal(subscription)
+    )
+}
+
+/// Enables the subscription, together with a note.
+///
+/// # Errors
+/// The server's.
+pub fn enable(target: &mut Session, subscription: &str, note: &str) -> Result<(), ConnError> {
+    write_note(target, &format!("{note}{};\n", enable_sql(subscription)))
+}
+
+/// Writes notes in a transaction of their own.
+///
+/// # Errors
+/// The server's.
+pub fn write_note(target: &mut Session, note: &str) -> Result<(), ConnError> {
+    target.batch(&format!("BEGIN;\n{note}COMMIT;"))
+}
+
+/// Disables the subscription, together with a note.
+///
+/// # Errors
+/// The server's.
+pub fn disable(target: &mut Session, subscription: &str, note: &str) -> Result<(), ConnError> {
+    write_note(target, &format!("{};\n{note}", disable_sql(subscription)))
+}
+
+/// Waits until no process works for a disabled subscription and nobody reads its slot. A worker
+/// ends between two changes, so one that waits for a lock ends later.
+///
+/// # Errors
+/// [`Error::NotYet`] when it does not end in time.
+pub fn wait_stopped(
+    source: &mut Session,
+    target: &mut Session,
+    subscription: &str,
+    limit: Duration,
+    watch: &dyn Watch,
+) -> Result<(), Error> {
+    let started = Instant::now();
+    loop {
+        let Some(now) = worker(target, subscription)? else {
+            return Ok(());
+        };
+        let reading = slot_active(source, &now.slot)?.unwrap_or(false);
+        if now.processes == 0 && !reading {
+            return Ok(());
+        }
+        if watch.stop() {
+            return Err(Error::Interrupted);
+        }
+        if started.elapsed() > limit {
+            let (side, what) = if now.processes > 0 {
+                (
+                    Side::Target,
+                    format!(
+                        "{} processes of subscription {subscription} still work",
+                        now.processes
+                    ),
+                )
+            } else {
+                (Side::Source, format!("slot {} is still read", now.slot))
+            };
+            return Err(Error::NotYet {
+                side,
+                what: format!("{what} after {} s", limit.as_secs()),
+                hint:
+                    "the subscription is disabled already: it stops when the worker comes to the \
+                       end of what it waits for; run this again"
+                        .to_owned(),
+            });
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,169 @@
+//! Single tables: what refers to them, what carries them, how they leave.
+
+use std::time::{Duration, Instant};
+
+use pgl_conn::{Begin, Error as ConnError, Session};
+use pgl_core::control::Membership;
+use pgl_core::{QualifiedName, Side, quote_ident, quote_literal};
+use serde::Deserialize;
+
+use crate::subscription::although_published;
+use crate::{Error, Watch};
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+fn names(
+    session: &mut Session,
+    sql: &str,
+    table: &QualifiedName,
+) -> Result<Vec<String>, ConnError> {
+    let found: Vec<Named> = pgl_catalog::rows(session, sql, &[&table.sql()])?;
+    Ok(found.into_iter().map(|one| one.name).collect())
+}
+
+/// pglogical's truncate triggers on a table of the source.
+///
+/// # Errors
+/// The server's; also when there is no such table.
+pub fn truncate_triggers(
+    source: &mut Session,
+    table: &QualifiedName,
+) -> Result<Vec<String>, ConnError> {
+    names(
+        source,
+        include_str!("../../sql/control/truncate_triggers.sql"),
+        table,
+    )
+}
+
+/// The table's place in these sets.
+///
+/// # Errors
+/// The server's; also when there is no such table.
+pub fn memberships(
+    source: &mut Session,
+    table: &QualifiedName,
+    sets: &[String],
+) -> Result<Vec<Membership>, ConnError> {
+    pgl_catalog::rows(
+        source,
+        include_str!("../../sql/control/memberships.sql"),
+        &[&table.sql(), &sets],
+    )
+}
+
+/// Whether a table holds rows.
+///
+/// # Errors
+/// The server's.
+pub fn rows_in(session: &mut Session, table: &QualifiedName) -> Result<bool, ConnError> {
+    session.value(
+        &format!("SELECT EXISTS (SELECT FROM ONLY {})", table.sql()),
+        &[],
+        &format!("whether {table} holds rows"),
+    )
+}
+
+/// Tells pglogical that a table is synchronised: part of the transaction that makes it so.
+///
+/// # Errors
+/// The server's.
+pub fn synced(
+    target: &mut Session,
+    subscription: &str,
+    table: &QualifiedName,
+) -> Result<(), ConnError> {
+    target
+        .execute(
+            include_str!("../../sql/control/synced.sql"),
+            &[&subscription, &table.schema, &table.name],
+        )
+        .map(drop)
+}
+
+/// Takes back what pglogical knows of a table.
+///
+/// # Errors
+/// The server's.
+pub fn unsynced(
+    target: &mut Session,
+    subscription: &str,
+    table: &QualifiedName,
+) -> Result<(), ConnError> {
+    target.batch(&although_published(&format!(
+        "DELETE FROM pglogical.local_sync_status y USING pglogical.subscription s \
+         WHERE s.sub_name = {} AND y.sync_subid = s.sub_id AND y.sync_nspname = {} AND y.sync_relname = {}",
+        quote_literal(subscription),
+        quote_literal(&table.schema),
+        quote_literal(&table.name)
+    )))
+}
+
+/// The statements by which a table leaves its sets: with its truncate triggers, which pglogical
+/// leaves behind.
+pub fn leave_sql(table: &QualifiedName, sets: &[String], triggers: &[String]) -> Vec<String> {
+    let removals = sets.iter().map(|set| {
+        format!(
+            "SELECT pglogical.replication_set_remove_table(set_name := {}, relation := {}::regclass)",
+            quote_literal(set),
+            quote_literal(&table.sql())
+        )
+    });
+    let drops = triggers
+        .iter()
+        .map(|name| format!("DROP TRIGGER {} ON {}", quote_ident(name), table.sql()));
+    removals.chain(drops).collect()
+}
+
+/// Takes the table out of its sets, in one transaction. `polite` must have a short `lock_timeout`.
+///
+/// # Errors
+/// The server's; [`Error::NotYet`] when the table stays locked.
+pub fn leave(
+    polite: &mut Session,
+    table: &QualifiedName,
+    statements: &[String],
+    limit: Duration,
+    watch: &dyn Watch,
+) -> Result<(), Error> {
+    let started = Instant::now();
+    let mut pause = Duration::from_millis(200);
+    loop {
+        if watch.stop() {
+            return Err(Error::Interrupted);
+        }
+        polite.begin(Begin::ReadWrite)?;
+        let outcome = statements
+            .iter()
+            .try_for_each(|statement| polite.batch(statement))
+            .and_then(|()| polite.commit());
+        let Err(error) = outcome else { return Ok(()) };
+        if !error.is_lost() {
+            polite.rollback()?;
+        }
+        let busy = error.kind == pgl_conn::Kind::LockTimeout || error.is_sqlstate("40P01");
+        if !busy {
+            return Err(error.with_context(format!("taking {table} out")).into());
+        }
+        if started.elapsed() > limit {
+            return Err(Error::NotYet {
+                side: Side::Source,
+                what: format!("{table} could not be locked for {} s", limit.as_secs()),
+                hint: "a long transaction uses it; run this again when it has ended".to_owned(),
+            });
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_secs(5));
+    }
+}
+
+/// Planner statistics for a table whose rows are new.
+///
+/// # Errors
+/// The server's.
+pub fn analyze(target: &mut Session, table: &QualifiedName) -> Result<(), ConnError> {
+    target.batch(&format!("ANALYZE {}", table.sql()))
+}

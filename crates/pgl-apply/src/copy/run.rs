@@ -1,0 +1,185 @@
+//! The whole of a copy: slot, snapshot, workers, the notes.
+
+use pgl_conn::{Session, SlotLifetime, Walsender, WalsenderOptions};
+use pgl_core::Lsn;
+use pgl_core::setup::StepId;
+use pgl_core::setup::copy::Task;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use super::public::{self, Public};
+use super::queue::Queue;
+use super::reset::{self, Run, State};
+use super::stream::encoding;
+use super::worker::Shared;
+use crate::crew::crew;
+use crate::{Error, Servers, Watch, journal};
+
+/// A table that was copied.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct TableCopied {
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// Rows, equal on both sides.
+    pub rows: u64,
+    /// Bytes that travelled.
+    pub bytes: u64,
+    /// Seconds it took.
+    pub seconds: f64,
+}
+
+/// A finished copy.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Copied {
+    /// The slot.
+    pub slot: String,
+    /// Where changes begin.
+    pub lsn: Lsn,
+    /// What this run copied; empty where an earlier one had done it.
+    pub tables: Vec<TableCopied>,
+}
+
+/// What there was to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// This run copied.
+    Copied(Copied),
+    /// An earlier one had.
+    Already(Copied),
+}
+
+/// What to copy for whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// Name of the migration.
+    pub migration: &'a str,
+    /// The slot's name, as pglogical will look for it.
+    pub slot: &'a str,
+    /// Names the target's cluster and database, so that the source knows whose slot it is.
+    pub target_id: &'a str,
+    /// Tables at the same time.
+    pub jobs: usize,
+    /// Given where the direct way is not permitted.
+    pub public: Option<Public<'a>>,
+}
+
+/// Copies everything that is not copied yet.
+///
+/// # Errors
+/// The servers'; [`Error::Objects`] with the table that failed.
+pub fn run(
+    servers: &Servers,
+    source: &mut Session,
+    target: &mut Session,
+    order: &Order<'_>,
+    tasks: Vec<Task>,
+    watch: &dyn Watch,
+) -> Result<Outcome, Error> {
+    let Order {
+        migration,
+        slot,
+        target_id,
+        jobs,
+        public,
+    } = *order;
+    let broken = match reset::state(source, target, migration, &tasks)? {
+        State::Complete(run, lsn) => {
+            return Ok(Outcome::Already(Copied {
+                slot: run.slot,
+                lsn,
+                tables: Vec::new(),
+            }));
+        }
+        State::Broken(run) => {
+            watch.say(
+                "an earlier copy did not come to its end and its snapshot is gone: beginning again",
+            );
+            Some(run)
+        }
+        State::Fresh => None,
+    };
+    if let Some(public) = &public {
+        public::pause(source, target, public, slot, watch)?;
+    }
+    reset::clear(source, target, migration, broken.as_ref(), &tasks)?;
+    let mut run = Run {
+        slot: slot.to_owned(),
+        lsn: None,
+        target: target_id.to_owned(),
+    };
+    reset::announce(source, target, migration, &run)?;
+    if let Some(public) = &public {
+        public::begin(target, public, watch)?;
+        public::pause(source, target, public, slot, watch)?;
+        reset::drop_slot(source, migration, &run)?;
+    }
+    let walsender = Walsender::connect(&servers.source, &WalsenderOptions::new(servers.tool))?;
+    watch.doing("creating the slot (it waits for every open transaction of the source)");
+    let holder = {
+        let _cancel = watch.cancel_on_stop(walsender.cancel_handle());
+        walsender
+            .create_logical_slot(slot, "pglogical_output", SlotLifetime::Permanent)
+            .map_err(|error| error.with_context(format!("creating replication slot {slot}")))?
+    };
+    let lsn = holder.consistent_point();
+    run.lsn = Some(lsn);
+    journal::write(target, migration, StepId::Copy, "", "begun", &json!(run))?;
+    let encoding = encoding(source)?;
+    let total = tasks.iter().map(|task| task.bytes).sum();
+    let jobs = jobs.clamp(1, tasks.len().max(1));
+    let queue = Queue::new(tasks);
+    let shared = Shared {
+        servers,
+        migration,
+        snapshot: holder.snapshot(),
+        encoding: &encoding,
+        queue: &queue,
+        watch,
+    };
+    watch.begin("copy", total, true);
+    let results = crew(jobs, || shared.work());
+    watch.end();
+    // Every worker has left the snapshot: whatever happens to the holder now does not matter.
+    drop(holder);
+    let mut tables = Vec::new();
+    let mut first: Option<Error> = None;
+    for result in results {
+        match result {
+            Ok(some) => tables.extend(some),
+            // An interruption is only the shadow of the failure that closed the queue.
+            Err(error) if matches!(first, None | Some(Error::Interrupted)) => first = Some(error),
+            Err(error) => log::warn!("{error}"),
+        }
+    }
+    if watch.stop() {
+        return Err(Error::Interrupted);
+    }
+    if let Some(error) = first {
+        return Err(error);
+    }
+    journal::write(target, migration, StepId::Copy, "", "copied", &json!(run))?;
+    Ok(Outcome::Copied(Copied {
+        slot: slot.to_owned(),
+        lsn,
+        tables,
+    }))
+}
+
+/// The slot's name as pglogical derives it; asked of the server, never computed here.
+///
+/// # Errors
+/// The server's.
+pub fn slot_name(
+    target: &mut Session,
+    provider_node: &str,
+    subscription: &str,
+) -> Result<String, pgl_conn::Error> {
+    target.value(
+        "SELECT pglogical.pglogical_gen_slot_name(current_database(), $1::text::name, $2::text::name)::text",
+        &[&provider_node, &subscription],
+        "the slot's name",
+    )
+}

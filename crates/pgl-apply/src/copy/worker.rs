@@ -1,0 +1,188 @@
+//! One worker: a session on either side, the source's in the slot's snapshot all the time.
+
+use std::time::Instant;
+
+use pgl_catalog::foreign_keys::referring;
+use pgl_conn::{Error as ConnError, Session};
+use pgl_core::Side;
+use pgl_core::control::Emptied;
+use pgl_core::setup::StepId;
+use pgl_core::setup::copy::{Rows, Task};
+use serde_json::json;
+
+use super::queue::Queue;
+use super::run::TableCopied;
+use super::statement::Freeze;
+use super::stream::{Streamed, stream};
+use crate::{Error, ObjectFailure, Servers, Watch, journal, lock};
+
+/// What all workers share.
+pub(super) struct Shared<'a> {
+    pub(super) servers: &'a Servers,
+    pub(super) migration: &'a str,
+    pub(super) snapshot: &'a str,
+    pub(super) encoding: &'a str,
+    pub(super) queue: &'a Queue,
+    pub(super) watch: &'a dyn Watch,
+}
+
+/// A table this small is counted again under the snapshot, by other means than the stream.
+const COUNT_UP_TO: u64 = 32 << 20;
+/// How often a task is tried when connections break.
+const TRIES: u32 = 3;
+
+struct Sessions {
+    source: Session,
+    target: Session,
+}
+
+impl Shared<'_> {
+    fn open(&self) -> Result<Sessions, ConnError> {
+        let mut source = self.servers.session(Side::Source)?;
+        source
+            .import_snapshot(self.snapshot)
+            .map_err(|error| error.with_context("importing the slot's snapshot"))?;
+        let mut target = self.servers.loader()?;
+        lock::share_copy(&mut target, self.migration)?;
+        Ok(Sessions { source, target })
+    }
+
+    /// Takes tasks until there are none.
+    pub(super) fn work(&self) -> Result<Vec<TableCopied>, Error> {
+        let result = self.work_all();
+        if result.is_err() {
+            self.queue.close();
+        }
+        result
+    }
+
+    fn work_all(&self) -> Result<Vec<TableCopied>, Error> {
+        let mut sessions = self.open()?;
+        let mut done = Vec::new();
+        while let Some((number, task)) = self.queue.take() {
+            self.watch.doing(&task.table.to_string());
+            let mut tries = 0;
+            loop {
+                if self.watch.stop() {
+                    return Err(Error::Interrupted);
+                }
+                let _source = self.watch.cancel_on_stop(sessions.source.cancel_handle());
+                let _target = self.watch.cancel_on_stop(sessions.target.cancel_handle());
+                match self.copy(&mut sessions, number, &task) {
+                    Ok(copied) => {
+                        done.push(copied);
+                        break;
+                    }
+                    Err(_) if self.watch.stop() => return Err(Error::Interrupted),
+                    Err(Error::Server(error)) if error.is_lost() && tries + 1 < TRIES => {
+                        tries += 1;
+                        self.watch
+                            .say(&format!("{}: {error}; trying again", task.table));
+                        sessions = self.open()?;
+                    }
+                    Err(Error::Server(error)) => {
+                        return Err(Error::Objects {
+                            side: error.side,
+                            what: "copying rows failed".to_owned(),
+                            failures: vec![ObjectFailure::new(task.table.to_string(), &error)],
+                        });
+                    }
+                    Err(other) => return Err(other),
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// One task in one transaction of the target, together with its note in the journal.
+    fn copy(
+        &self,
+        sessions: &mut Sessions,
+        number: usize,
+        task: &Task,
+    ) -> Result<TableCopied, Error> {
+        let started = Instant::now();
+        let Sessions { source, target } = sessions;
+        target.batch("BEGIN")?;
+        let freeze = self.make_ready(target, task)?;
+        let Streamed { sent, taken, bytes } =
+            stream(source, target, task, self.encoding, freeze, self.watch)?;
+        self.compare_counts(source, task, sent, taken)?;
+        target.batch(&journal::statement(
+            self.migration,
+            StepId::Copy,
+            &format!("{}#{number}", task.table.sql()),
+            "copied",
+            &json!({"rows": taken, "bytes": bytes}),
+        ))?;
+        target.commit()?;
+        Ok(TableCopied {
+            schema: task.table.schema.clone(),
+            name: task.table.name.clone(),
+            rows: taken,
+            bytes,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Empties the table in this transaction where that is harmless, so that its rows can be
+    /// written frozen; refuses one with rows that are not ours.
+    fn make_ready(&self, target: &mut Session, task: &Task) -> Result<Freeze, Error> {
+        if task.rows != Rows::All {
+            return Ok(Freeze::No);
+        }
+        let table = task.table.sql();
+        target.batch(&format!("LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"))?;
+        let filled: bool = target.value(
+            &format!("SELECT EXISTS (SELECT FROM ONLY {table})"),
+            &[],
+            "whether the table holds rows",
+        )?;
+        if filled {
+            return Err(Error::refused(
+                Side::Target,
+                format!("{} has got rows since this run began", task.table),
+                "somebody writes to the target: keep everybody away from it until the cutover",
+            ));
+        }
+        match Emptied::of(&referring(target, std::slice::from_ref(&task.table))?) {
+            Emptied::Delete => Ok(Freeze::No),
+            Emptied::Truncate => {
+                target.batch(&format!("TRUNCATE ONLY {table}"))?;
+                Ok(Freeze::Yes)
+            }
+        }
+    }
+
+    fn compare_counts(
+        &self,
+        source: &mut Session,
+        task: &Task,
+        sent: u64,
+        taken: u64,
+    ) -> Result<(), Error> {
+        let mut counted = None;
+        if task.bytes <= COUNT_UP_TO && task.rows == Rows::All {
+            counted = Some(source.count(
+                &format!("SELECT count(*) FROM ONLY {}", task.table.sql()),
+                &[],
+                "the number of rows",
+            )?);
+        }
+        if sent == taken && counted.is_none_or(|counted| counted == sent) {
+            return Ok(());
+        }
+        let counted = counted.map_or_else(String::new, |n| format!(", the source counts {n}"));
+        Err(Error::Objects {
+            side: Side::Target,
+            what: "row counts differ".to_owned(),
+            failures: vec![ObjectFailure {
+                object: task.table.to_string(),
+                sqlstate: None,
+                message: format!("the source sent {sent} rows, the target took {taken}{counted}"),
+                detail: None,
+                hint: Some("a trigger or rule of the target drops rows".to_owned()),
+            }],
+        })
+    }
+}

@@ -1,0 +1,165 @@
+//! Closing a database to writers, and opening it again, each in one commit with its note.
+
+use pgl_conn::{Error, Session};
+use pgl_core::cutover::{Closed, Grant, Override, Way, close_sql, open_sql};
+use serde::Deserialize;
+
+use super::{note, wall};
+
+pub(super) const CLOSED: &str = "closed";
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+/// How a database was before we closed it, if we have.
+///
+/// # Errors
+/// The server's.
+pub fn closed(session: &mut Session, migration: &str) -> Result<Option<Closed>, Error> {
+    match note::read_object(session, migration, CLOSED)? {
+        Some(text) => note::parse(session, &text).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What there is to be stored and changed. Where the database is closed already, what was stored
+/// then stays: the settings of now are ours. Who may connect is read where only now that is asked for.
+///
+/// # Errors
+/// The server's.
+pub fn plan_close(session: &mut Session, migration: &str, way: Way) -> Result<Closed, Error> {
+    if let Some(mut before) = closed(session, migration)? {
+        if way == Way::Revoke && before.way != Way::Revoke {
+            before.way = way;
+            (before.grants, before.keep) = connect_rights(session)?;
+        }
+        return Ok(before);
+    }
+    let overrides: Vec<Override> = pgl_catalog::rows(
+        session,
+        include_str!("../../sql/cutover/overrides.sql"),
+        &[],
+    )?;
+    let (grants, keep) = match way {
+        Way::Revoke => connect_rights(session)?,
+        Way::ReadOnly => (Vec::new(), Vec::new()),
+    };
+    let database: String = session.value(
+        "SELECT current_database()::text",
+        &[],
+        "the database's name",
+    )?;
+    Ok(Closed {
+        database,
+        way,
+        overrides,
+        grants,
+        keep,
+    })
+}
+
+/// Who may connect, and who must still be able to.
+fn connect_rights(session: &mut Session) -> Result<(Vec<Grant>, Vec<String>), Error> {
+    let grants =
+        pgl_catalog::rows::<Grant>(session, include_str!("../../sql/cutover/grants.sql"), &[])?;
+    let names: Vec<Named> =
+        pgl_catalog::rows(session, include_str!("../../sql/cutover/keep.sql"), &[])?;
+    Ok((grants, names.into_iter().map(|one| one.name).collect()))
+}
+
+/// Closes the database; `with` goes into the same commit.
+///
+/// # Errors
+/// The server's: nothing is changed then.
+pub fn close(
+    session: &mut Session,
+    migration: &str,
+    plan: &Closed,
+    with: &str,
+) -> Result<(), Error> {
+    let detail = serde_json::json!(plan).to_string();
+    let sql = format!(
+        "BEGIN;\n{}{with}{};\nCOMMIT;",
+        note::statement(migration, CLOSED, CLOSED, &detail),
+        close_sql(plan).join(";\n")
+    );
+    run(session, &sql, "closing the database to writers")
+}
+
+/// When the database was closed, if it is, by its own clock.
+///
+/// # Errors
+/// The server's.
+pub fn closed_at(session: &mut Session, migration: &str) -> Result<Option<String>, Error> {
+    session.value_opt(
+        "SELECT at::text FROM pgl.journal WHERE migration = $1 AND step = $2 AND object = $3",
+        &[&migration, &pgl_core::cutover::STEP, &CLOSED],
+        "when the database was closed",
+    )
+}
+
+/// Ends sessions that began while the database was closed: a session keeps the setting that it began
+/// with, and a pool of connections would go on being refused for hours.
+///
+/// # Errors
+/// The server's.
+pub fn end_since(session: &mut Session, at: &str) -> Result<u64, Error> {
+    session.count(
+        include_str!("../../sql/cutover/end_since.sql"),
+        &[&at],
+        "how many sessions were ended",
+    )
+}
+
+/// The statements that open a database that was closed as `plan` says, without BEGIN and COMMIT.
+pub(super) fn open_statements(migration: &str, plan: &Closed) -> String {
+    format!(
+        "{};\n{}",
+        open_sql(plan).join(";\n"),
+        note::forget(migration, CLOSED)
+    )
+}
+
+/// Opens the database if we have closed it; `with` goes into the same commit. Says whether it was
+/// closed.
+///
+/// It waits for nobody: a wall is disarmed by that commit, and its triggers go afterwards if nobody reads
+/// their tables.
+///
+/// # Errors
+/// The server's: nothing is changed then.
+pub fn open(session: &mut Session, migration: &str, with: &str) -> Result<bool, Error> {
+    let found = closed(session, migration)?;
+    let walls = wall::standing(session, migration)?;
+    let mut opening = wall::disarm_sql(&walls).to_owned();
+    if let Some(plan) = &found {
+        opening.push_str(&open_statements(migration, plan));
+    }
+    if opening.is_empty() && with.is_empty() {
+        return Ok(false);
+    }
+    let at = match found {
+        Some(_) => closed_at(session, migration)?,
+        None => None,
+    };
+    let sql = format!("BEGIN;\n{opening}{with}COMMIT;");
+    run(session, &sql, "opening the database to writers")?;
+    if let Some(at) = at {
+        end_since(session, &at)?;
+    }
+    wall::clear(session, migration, &walls);
+    Ok(found.is_some())
+}
+
+fn run(session: &mut Session, sql: &str, what: &str) -> Result<(), Error> {
+    session.batch(sql).map_err(|error| {
+        if !error.is_lost()
+            && let Err(second) = session.rollback()
+        {
+            log::warn!("{second}");
+        }
+        error.with_context(what)
+    })
+}

@@ -1,0 +1,325 @@
+//! Large objects, which are not decoded from the WAL: copied before the pause, and what has changed
+//! since copied again within it.
+//!
+//! An object keeps its number, owner and rights. One that the old home does not have any more is
+//! removed only where the journal says that we brought it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pgl_conn::{Error as ConnError, Kind, Session, field};
+use pgl_core::cutover::STEP;
+use pgl_core::{Side, quote_ident, quote_literal};
+use serde::Deserialize;
+
+use crate::{Error, Watch};
+
+/// What is read and written at once; `large_objects.sql` takes pieces of the same size.
+const PIECE: i32 = 1 << 20;
+/// Objects in one transaction of the new home.
+const AT_ONCE: usize = 100;
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Right {
+    /// Null for everybody.
+    grantee: Option<String>,
+    right: String,
+    grantable: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Large {
+    oid: u32,
+    owner: String,
+    acl: Vec<Right>,
+    bytes: i64,
+    digest: String,
+}
+
+/// By number.
+type List = BTreeMap<u32, Large>;
+
+/// What was carried over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Objects of the old home.
+    pub all: usize,
+    /// Objects that were written.
+    pub written: usize,
+    /// Objects that were removed.
+    pub removed: usize,
+    /// Bytes that travelled.
+    pub bytes: u64,
+}
+
+/// How many there are.
+fn count(session: &mut Session) -> Result<u64, ConnError> {
+    #[derive(Deserialize)]
+    struct Count {
+        many: u64,
+    }
+    let sql = include_str!("../../sql/cutover/large_objects_count.sql");
+    pgl_catalog::row(session, sql, &[]).map(|count: Count| count.many)
+}
+
+/// Whether this session may lock the table that holds them all.
+///
+/// # Errors
+/// The server's.
+pub fn lockable(session: &mut Session) -> Result<bool, ConnError> {
+    session.value(
+        "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_largeobject', 'UPDATE')",
+        &[],
+        "whether pg_largeobject may be locked",
+    )
+}
+
+fn list(session: &mut Session) -> Result<List, ConnError> {
+    let sql = include_str!("../../sql/cutover/large_objects.sql");
+    let all: Vec<Large> = pgl_catalog::rows(session, sql, &[])
+        .map_err(|error| error.with_context("reading the large objects"))?;
+    Ok(all.into_iter().map(|one| (one.oid, one)).collect())
+}
+
+/// Makes the new home's large objects those of the old home.
+///
+/// # Errors
+/// The servers'; a refusal where the new home has one that the old home does not have and that was not
+/// brought by us.
+pub fn carry(
+    old: &mut Session,
+    new: &mut Session,
+    migration: &str,
+    watch: &dyn Watch,
+) -> Result<Carried, Error> {
+    let (theirs, here) = both(old, new)?;
+    let ours = brought(new, migration)?;
+    let mut gone = Vec::new();
+    for oid in here.keys().filter(|oid| !theirs.contains_key(*oid)) {
+        if !ours.contains(oid) {
+            return Err(Error::refused(
+                new.side(),
+                format!("large object {oid} is only there, and was not brought by this migration"),
+                format!("SELECT lo_unlink({oid}) removes it, if nobody needs it"),
+            ));
+        }
+        gone.push(*oid);
+    }
+    let changed: Vec<&Large> = theirs
+        .values()
+        .filter(|one| here.get(&one.oid) != Some(*one))
+        .collect();
+    let mut carried = Carried {
+        all: theirs.len(),
+        written: changed.len(),
+        removed: gone.len(),
+        bytes: 0,
+    };
+    for some in changed.chunks(AT_ONCE) {
+        if watch.stop() {
+            return Err(Error::Interrupted);
+        }
+        within(new, |new| {
+            for one in some {
+                let exists = here.contains_key(&one.oid);
+                carried.bytes += write(old, new, migration, one, exists)
+                    .map_err(|error| error.with_context(format!("large object {}", one.oid)))?;
+            }
+            Ok(())
+        })?;
+    }
+    for some in gone.chunks(AT_ONCE) {
+        within(new, |new| {
+            for oid in some {
+                new.query("SELECT pg_catalog.lo_unlink($1)", &[oid])?;
+                new.batch(&forget(migration, *oid))?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(carried)
+}
+
+fn both(old: &mut Session, new: &mut Session) -> Result<(List, List), ConnError> {
+    let side = new.side();
+    let (theirs, here) = std::thread::scope(|scope| {
+        let here = scope.spawn(|| list(new));
+        (list(old), here.join())
+    });
+    let here = here.map_err(|_| {
+        ConnError::new(
+            side,
+            Kind::Protocol,
+            "reading large objects ended unexpectedly",
+        )
+    })?;
+    Ok((theirs?, here?))
+}
+
+/// In one transaction of the session.
+fn within(
+    session: &mut Session,
+    work: impl FnOnce(&mut Session) -> Result<(), ConnError>,
+) -> Result<(), ConnError> {
+    session.batch("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")?;
+    match work(session) {
+        Ok(()) => session.commit(),
+        Err(error) => {
+            if !session.is_closed()
+                && let Err(second) = session.rollback()
+            {
+                log::warn!("{second}");
+            }
+            Err(error)
+        }
+    }
+}
+
+fn write(
+    old: &mut Session,
+    new: &mut Session,
+    migration: &str,
+    one: &Large,
+    exists: bool,
+) -> Result<u64, ConnError> {
+    if exists {
+        new.query("SELECT pg_catalog.lo_unlink($1)", &[&one.oid])?;
+    }
+    new.query("SELECT pg_catalog.lo_create($1)", &[&one.oid])?;
+    let mut place = 0_i64;
+    while place < one.bytes {
+        let row = match old.query_one(
+            "SELECT pg_catalog.lo_get($1, $2, $3)",
+            &[&one.oid, &place, &PIECE],
+        ) {
+            Ok(row) => row,
+            // Removed since it was listed, before the pause: here, too.
+            Err(error) if error.is_sqlstate("42704") => {
+                new.query("SELECT pg_catalog.lo_unlink($1)", &[&one.oid])?;
+                new.batch(&forget(migration, one.oid))?;
+                return Ok(0);
+            }
+            Err(error) => return Err(error),
+        };
+        let piece: Vec<u8> = field(old.side(), &row, 0, "a piece of a large object")?;
+        if piece.is_empty() {
+            // It has become shorter since it was listed: the next look finds that.
+            break;
+        }
+        new.query(
+            "SELECT pg_catalog.lo_put($1, $2, $3)",
+            &[&one.oid, &place, &piece],
+        )?;
+        place += piece.len() as i64;
+    }
+    let mut sql = format!(
+        "ALTER LARGE OBJECT {} OWNER TO {};\n",
+        one.oid,
+        quote_ident(&one.owner)
+    );
+    for right in &one.acl {
+        sql.push_str(&grant(one.oid, right));
+    }
+    if !exists {
+        sql.push_str(&forget(migration, one.oid));
+        sql.push_str(&format!(
+            "INSERT INTO pgl.journal (migration, step, object, state) VALUES ({}, {}, {}, 'copied');\n",
+            quote_literal(migration),
+            quote_literal(STEP),
+            quote_literal(&object(one.oid))
+        ));
+    }
+    new.batch(&sql)?;
+    Ok(place.unsigned_abs())
+}
+
+fn grant(oid: u32, right: &Right) -> String {
+    // The two rights that large objects have; nothing else is let through.
+    let what = if right.right == "UPDATE" {
+        "UPDATE"
+    } else {
+        "SELECT"
+    };
+    let who = right
+        .grantee
+        .as_deref()
+        .map_or_else(|| "PUBLIC".to_owned(), quote_ident);
+    let option = if right.grantable {
+        " WITH GRANT OPTION"
+    } else {
+        ""
+    };
+    format!("GRANT {what} ON LARGE OBJECT {oid} TO {who}{option};\n")
+}
+
+fn object(oid: u32) -> String {
+    format!("large object {oid}")
+}
+
+fn forget(migration: &str, oid: u32) -> String {
+    format!(
+        "DELETE FROM pgl.journal WHERE migration = {} AND step = {} AND object = {};\n",
+        quote_literal(migration),
+        quote_literal(STEP),
+        quote_literal(&object(oid))
+    )
+}
+
+/// The objects that we have brought.
+fn brought(new: &mut Session, migration: &str) -> Result<BTreeSet<u32>, ConnError> {
+    let oids: Vec<i64> = new.values(
+        "SELECT substr(object, 14)::int8 FROM pgl.journal WHERE migration = $1 AND step = $2 AND object LIKE 'large object %'",
+        &[&migration, &STEP],
+        "which large objects were brought",
+    )?;
+    oids.into_iter()
+        .map(|oid| {
+            u32::try_from(oid).map_err(|_| {
+                ConnError::new(
+                    new.side(),
+                    Kind::Protocol,
+                    format!("the journal names a large object {oid}"),
+                )
+            })
+        })
+        .collect()
+}
+
+/// What to say where large objects stay behind; `None` where there are none, or all are there.
+///
+/// # Errors
+/// The servers'.
+pub fn missing(old: &mut Session, new: &mut Session) -> Result<Option<String>, ConnError> {
+    let (theirs, here) = (count(old)?, count(new)?);
+    let side = match new.side() {
+        Side::Source => "source",
+        Side::Target => "target",
+    };
+    Ok((here < theirs).then(|| format!("{theirs} large objects, {here} of them on the {side}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rights_are_given_as_they_were() {
+        let mut right = Right {
+            grantee: Some("a\"b".to_owned()),
+            right: "UPDATE".to_owned(),
+            grantable: true,
+        };
+        assert_eq!(
+            grant(7, &right),
+            "GRANT UPDATE ON LARGE OBJECT 7 TO \"a\"\"b\" WITH GRANT OPTION;\n"
+        );
+        right = Right {
+            grantee: None,
+            right: "SELECT".to_owned(),
+            grantable: false,
+        };
+        assert_eq!(
+            grant(7, &right),
+            "GRANT SELECT ON LARGE OBJECT 7 TO PUBLIC;\n"
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! Tables that replication cannot carry (without a key, or unlogged), copied again while nobody writes.
+
+use pgl_catalog::foreign_keys::referring;
+use pgl_conn::{Error as ConnError, Session};
+use pgl_core::control::Emptied;
+use pgl_core::setup::copy::Task;
+
+use crate::copy::Freeze;
+use crate::copy::stream::{Streamed, encoding, stream};
+use crate::{Error, ObjectFailure, Watch};
+
+/// A table to be copied again, and what can be known of that before the pause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recopy {
+    task: Task,
+    emptied: Emptied,
+    encoding: String,
+}
+
+/// What was copied again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recopied {
+    /// The table.
+    pub table: pgl_core::QualifiedName,
+    /// Rows that the new home took.
+    pub rows: u64,
+    /// Bytes that travelled.
+    pub bytes: u64,
+}
+
+fn origin(subscription: &str) -> String {
+    format!("pgl_recopy_{subscription}")
+}
+
+/// Gives what the session writes an origin: replication in the other direction passes on only what
+/// has none, and would double these rows.
+///
+/// # Errors
+/// The server's; no replication origin may be free.
+pub fn mark_origin(new: &mut Session, subscription: &str) -> Result<(), ConnError> {
+    if !new.version().at_least_num(90_500) {
+        return Ok(());
+    }
+    let name = origin(subscription);
+    new.query(
+        "SELECT CASE WHEN pg_catalog.pg_replication_origin_oid($1) IS NULL THEN pg_catalog.pg_replication_origin_create($1) END",
+        &[&name],
+    )?;
+    new.query(
+        "SELECT pg_catalog.pg_replication_origin_session_setup($1)",
+        &[&name],
+    )
+    .map(drop)
+}
+
+/// Removes it again.
+///
+/// # Errors
+/// The server's.
+pub fn forget_origin(new: &mut Session, subscription: &str) -> Result<(), ConnError> {
+    if !new.version().at_least_num(90_500) {
+        return Ok(());
+    }
+    new.batch("SELECT pg_catalog.pg_replication_origin_session_reset()")?;
+    new.query(
+        "SELECT pg_catalog.pg_replication_origin_drop($1)",
+        &[&origin(subscription)],
+    )
+    .map(drop)
+}
+
+/// Looks how each table can be emptied: nothing is truncated that a foreign key points to.
+///
+/// # Errors
+/// The servers'.
+pub fn plan_recopy(
+    old: &mut Session,
+    new: &mut Session,
+    tasks: Vec<Task>,
+) -> Result<Vec<Recopy>, ConnError> {
+    let encoding = encoding(old)?;
+    let mut all = Vec::new();
+    for task in tasks {
+        all.push(Recopy {
+            emptied: Emptied::of(&referring(new, std::slice::from_ref(&task.table))?),
+            encoding: encoding.clone(),
+            task,
+        });
+    }
+    Ok(all)
+}
+
+/// Replaces the rows of one table, in one transaction of the new home.
+///
+/// # Errors
+/// The servers'; [`Error::Objects`] when the new home did not take every row that was sent. The new
+/// home's table is as it was then.
+pub fn recopy(
+    old: &mut Session,
+    new: &mut Session,
+    one: &Recopy,
+    watch: &dyn Watch,
+) -> Result<Recopied, Error> {
+    let outcome = replace(old, new, one, watch);
+    if let Err(error) = &outcome
+        && !matches!(error, Error::Server(error) if error.is_lost())
+        && !new.is_closed()
+        && let Err(second) = new.rollback()
+    {
+        log::warn!("{second}");
+    }
+    outcome.map_err(|error| match error {
+        Error::Server(error) => error
+            .with_context(format!("copying {} again", one.task.table))
+            .into(),
+        other => other,
+    })
+}
+
+fn replace(
+    old: &mut Session,
+    new: &mut Session,
+    one: &Recopy,
+    watch: &dyn Watch,
+) -> Result<Recopied, Error> {
+    let task = &one.task;
+    let table = task.table.sql();
+    let empty = match one.emptied {
+        Emptied::Delete => "DELETE FROM ONLY",
+        Emptied::Truncate => "TRUNCATE ONLY",
+    };
+    new.batch(&format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {empty} {table}"
+    ))?;
+    let Streamed { sent, taken, bytes } = stream(old, new, task, &one.encoding, Freeze::No, watch)?;
+    if sent != taken {
+        return Err(Error::Objects {
+            side: new.side(),
+            what: "row counts differ".to_owned(),
+            failures: vec![ObjectFailure {
+                object: task.table.to_string(),
+                sqlstate: None,
+                message: format!("{sent} rows were sent, {taken} were taken"),
+                detail: None,
+                hint: Some("a trigger of the new home drops rows".to_owned()),
+            }],
+        });
+    }
+    new.commit()?;
+    Ok(Recopied {
+        table: task.table.clone(),
+        rows: taken,
+        bytes,
+    })
+}

@@ -1,0 +1,134 @@
+//! Replication from the new home back to the old one, prepared and seen alive before the switch.
+//!
+//! The slot is made by a statement and the subscription written around it: an old pglogical cannot
+//! make its own slot on PostgreSQL 17 and later. Nothing goes round in circles, because either side
+//! sends only what was written there (`forward_origins` is empty). Tables that are copied again at
+//! the switch take no part: a rollback copies them back.
+
+use std::time::Duration;
+
+use pgl_conn::{DsnText, Session};
+use pgl_core::migration::Names;
+use pgl_core::plan::Plan;
+use pgl_core::{Lsn, QualifiedName};
+
+use crate::provider::{self, Join, Wanted};
+use crate::{Error, Watch, copy, marker, own, subscription};
+
+/// What is to be prepared.
+pub struct Back<'a> {
+    /// Name of the migration.
+    pub migration: &'a str,
+    /// What the migration replicates.
+    pub plan: &'a Plan,
+    /// The new home as the old home's server reaches it, with pinned output settings.
+    pub dsn: &'a DsnText,
+    /// How long its worker may take to run.
+    pub limit: Duration,
+}
+
+/// The names of the way back.
+pub fn back_names(names: &Names) -> Names {
+    Names {
+        provider_node: names.subscriber_node.clone(),
+        subscriber_node: names.provider_node.clone(),
+        subscription: format!("{}_back", names.subscription),
+    }
+}
+
+/// The slot of the way back, as pglogical on the old home will look for it.
+///
+/// # Errors
+/// The server's.
+pub fn slot(old: &mut Session, back: &Names) -> Result<String, pgl_conn::Error> {
+    copy::slot_name(old, &back.provider_node, &back.subscription)
+}
+
+/// The tables of the way back.
+pub fn tables(plan: &Plan) -> Vec<QualifiedName> {
+    plan.replicated()
+        .filter(|table| !table.recopy_at_cutover)
+        .map(|table| table.qualified())
+        .collect()
+}
+
+/// Prepares it where it is not there, and proves that a row travels.
+///
+/// # Errors
+/// The servers'; [`Error::NotYet`] when the row does not arrive.
+pub fn prepare(
+    old: &mut Session,
+    new: &mut Session,
+    order: &Back<'_>,
+    watch: &dyn Watch,
+) -> Result<Names, Error> {
+    let back = back_names(&order.plan.names);
+    let its_tables = tables(order.plan);
+    provider::grants(new, order.migration, order.plan)?;
+    let mut wanted = vec![Wanted {
+        set: "default",
+        object: own::marker(),
+        sequence: false,
+    }];
+    wanted.extend(
+        order
+            .plan
+            .replicated()
+            .filter(|t| !t.recopy_at_cutover)
+            .filter_map(|table| {
+                Some(Wanted {
+                    set: table.set.name()?,
+                    object: table.qualified(),
+                    sequence: false,
+                })
+            }),
+    );
+    new.batch("SET lock_timeout = '500ms'")?;
+    let joined = provider::sets(new, &wanted, Join::Open, watch);
+    new.batch("SET lock_timeout = 0")?;
+    joined?;
+    if subscription::find(old, &back.subscription)?.is_none() {
+        let name = slot(old, &back)?;
+        let lsn = make_slot(new, &name)?;
+        let mut all = its_tables;
+        all.push(own::marker());
+        subscription::create(old, &back, order.dsn, &name, lsn, &all)?;
+    }
+    subscription::wait_running(old, &back.subscription, order.limit, watch)?;
+    marker::travel(new, old, "reverse", order.limit, watch)?;
+    Ok(back)
+}
+
+/// A slot with no subscription is of an attempt that was killed in between: its position is as good
+/// as a new one, for nothing was written on the new home but by replication.
+fn make_slot(new: &mut Session, name: &str) -> Result<Lsn, Error> {
+    const POSITION: &str = "where the slot of the way back stands";
+    let found: Option<Option<String>> = new.value_opt(
+        "SELECT s.confirmed_flush_lsn::text FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = $1",
+        &[&name],
+        POSITION,
+    )?;
+    let text: Option<String> = match found {
+        Some(text) => text,
+        None => new.query_one(
+            "SELECT 1 FROM pg_catalog.pg_create_logical_replication_slot($1::text::name, 'pglogical_output')",
+            &[&name],
+        )
+        .and_then(|_| {
+            new.value(
+                "SELECT s.confirmed_flush_lsn::text FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = $1",
+                &[&name],
+                POSITION,
+            )
+        })?,
+    };
+    let text = text.unwrap_or_default();
+    text.parse().map_err(|_| {
+        pgl_conn::Error::new(
+            new.side(),
+            pgl_conn::Kind::Protocol,
+            format!("slot {name} has no position: {text:?}"),
+        )
+        .into()
+    })
+}

@@ -1,0 +1,206 @@
+//! How a step fails.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use pgl_core::exit::Told;
+use pgl_core::{Exit, Side};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A failure of one object of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ObjectFailure {
+    /// The object, as a person names it.
+    pub object: String,
+    /// The server's code.
+    pub sqlstate: Option<String>,
+    /// The server's message.
+    pub message: String,
+    /// Its detail.
+    pub detail: Option<String>,
+    /// How to mend it.
+    pub hint: Option<String>,
+}
+
+impl ObjectFailure {
+    /// The failure of `object` that `error` tells.
+    pub fn new(object: impl Into<String>, error: &pgl_conn::Error) -> Self {
+        Self {
+            object: object.into(),
+            sqlstate: error.sqlstate.clone(),
+            message: error.message.clone(),
+            detail: error.detail.clone(),
+            hint: error.hint.clone(),
+        }
+    }
+}
+
+/// Why a step did not come to its end.
+#[derive(Debug)]
+pub enum Error {
+    /// What a server or a connection said.
+    Server(pgl_conn::Error),
+    /// A precondition does not hold; nothing was changed by this step.
+    Refused {
+        /// The server it is about.
+        side: Option<Side>,
+        /// What is in the way.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Time ran out; trying again makes sense.
+    NotYet {
+        /// The server it is about.
+        side: Side,
+        /// What was waited for.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A program that is needed is missing or failed.
+    Program {
+        /// What failed.
+        what: String,
+        /// What it said.
+        detail: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Several objects failed; the others are done.
+    Objects {
+        /// The server.
+        side: Side,
+        /// What was being done.
+        what: String,
+        /// Each object with its error.
+        failures: Vec<ObjectFailure>,
+    },
+    /// A signal came.
+    Interrupted,
+}
+
+impl Error {
+    /// As a tool tells it.
+    pub fn told(&self) -> Told {
+        let mut told = Told {
+            exit: Exit::Unknown,
+            side: None,
+            sqlstate: None,
+            message: self.to_string(),
+            detail: None,
+            hint: self.hint(),
+        };
+        match self {
+            Self::Server(error) => return error.told(),
+            Self::Refused { side, .. } => {
+                told.exit = Exit::Refused;
+                told.side = *side;
+            }
+            Self::NotYet { side, .. } => {
+                told.exit = Exit::NotYet;
+                told.side = Some(*side);
+            }
+            Self::Objects { side, .. } => told.side = Some(*side),
+            Self::Program { .. } => {}
+            Self::Interrupted => told.exit = Exit::Interrupted,
+        }
+        told
+    }
+
+    /// What to do, where that is known.
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Server(error) => error.hint.clone(),
+            Self::Refused { hint, .. } | Self::NotYet { hint, .. } | Self::Program { hint, .. } => {
+                Some(hint.clone())
+            }
+            Self::Objects { .. } => Some(
+                "mend the cause and run the same command again: what is done stays done".to_owned(),
+            ),
+            Self::Interrupted => None,
+        }
+    }
+
+    /// A refusal about one server.
+    pub fn refused(side: Side, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Refused {
+            side: Some(side),
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// The failures with equal cause, most frequent first: the message and who is affected.
+    pub fn causes(failures: &[ObjectFailure]) -> Vec<(String, Vec<&str>)> {
+        let mut groups: BTreeMap<(Option<&str>, &str), Vec<&str>> = BTreeMap::new();
+        for failure in failures {
+            groups
+                .entry((failure.sqlstate.as_deref(), failure.message.as_str()))
+                .or_default()
+                .push(&failure.object);
+        }
+        let mut out: Vec<(String, Vec<&str>)> = groups
+            .into_iter()
+            .map(|((state, message), objects)| {
+                let cause = match state {
+                    Some(state) => format!("{message} (SQLSTATE {state})"),
+                    None => message.to_owned(),
+                };
+                (cause, objects)
+            })
+            .collect();
+        out.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then_with(|| a.0.cmp(&b.0)));
+        out
+    }
+}
+
+impl From<pgl_conn::Error> for Error {
+    fn from(error: pgl_conn::Error) -> Self {
+        Self::Server(error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(error) => error.fmt(f),
+            Self::Refused { what, .. } | Self::NotYet { what, .. } => f.write_str(what),
+            Self::Program { what, detail, .. } => write!(f, "{what}: {detail}"),
+            Self::Objects { what, failures, .. } => {
+                write!(f, "{what}: {} objects failed", failures.len())
+            }
+            Self::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_causes_are_one_group() {
+        let failure = |object: &str, message: &str| ObjectFailure {
+            object: object.to_owned(),
+            sqlstate: Some("42704".to_owned()),
+            message: message.to_owned(),
+            detail: None,
+            hint: None,
+        };
+        let all = [
+            failure("a", "role x"),
+            failure("b", "role y"),
+            failure("c", "role x"),
+        ];
+        let causes = Error::causes(&all);
+        assert_eq!(causes.len(), 2);
+        assert_eq!(
+            causes[0],
+            ("role x (SQLSTATE 42704)".to_owned(), vec!["a", "c"])
+        );
+    }
+}

@@ -1,0 +1,65 @@
+//! The travelling marker: written on the source, it arrives on the target behind everything that
+//! was committed before it.
+
+use std::time::{Duration, Instant};
+
+use pgl_conn::{Error as ConnError, Session};
+use pgl_core::Side;
+
+use crate::{Error, Watch};
+
+/// Writes marker `name` with a token that was never used before; gives the token back.
+///
+/// # Errors
+/// The server's.
+pub fn write(source: &mut Session, name: &str) -> Result<String, ConnError> {
+    source.value(
+        include_str!("../sql/marker_write.sql"),
+        &[&name],
+        "the marker's token",
+    )
+}
+
+/// Whether the target shows this token.
+///
+/// # Errors
+/// The server's.
+pub fn arrived(target: &mut Session, name: &str, token: &str) -> Result<bool, ConnError> {
+    target.value(
+        "SELECT EXISTS (SELECT FROM pgl.marker WHERE name = $1 AND token = $2)",
+        &[&name, &token],
+        "whether the marker has arrived",
+    )
+}
+
+/// Writes a marker and waits until it has arrived.
+///
+/// # Errors
+/// [`Error::NotYet`] when it does not arrive in time.
+pub fn travel(
+    source: &mut Session,
+    target: &mut Session,
+    name: &str,
+    limit: Duration,
+    watch: &dyn Watch,
+) -> Result<(), Error> {
+    let token = write(source, name)?;
+    let started = Instant::now();
+    while !arrived(target, name, &token)? {
+        if watch.stop() {
+            return Err(Error::Interrupted);
+        }
+        if started.elapsed() > limit {
+            return Err(Error::NotYet {
+                side: Side::Target,
+                what: format!(
+                    "a marker written on the source has not arrived after {} s",
+                    limit.as_secs()
+                ),
+                hint: "pgl-status tells how far the target is behind, and why".to_owned(),
+            });
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}

@@ -1,0 +1,341 @@
+//! pglogical on either side: extension and node; on the source the privileges and the sets.
+
+use std::time::{Duration, Instant};
+
+use pgl_catalog::setup::Member;
+use pgl_conn::{DsnText, Session};
+use pgl_core::setup::StepId;
+use pgl_core::{Plan, QualifiedName, Side, quote_ident, quote_literal};
+use serde_json::json;
+
+use crate::unlogged::unlogged;
+use crate::{Done, Error, Watch, journal, own};
+
+/// Statements that create the extension.
+pub fn extension_sql(version: pgl_core::ServerVersion) -> Vec<String> {
+    let mut sql = Vec::new();
+    if !version.at_least_num(90_500) {
+        // 9.4 has no replication origins of its own.
+        sql.push("CREATE EXTENSION IF NOT EXISTS pglogical_origin".to_owned());
+    }
+    sql.push("CREATE EXTENSION IF NOT EXISTS pglogical".to_owned());
+    sql
+}
+
+/// Marks the extension as ours; begins with [`pgl_core::teardown::OWN_COMMENT`].
+const EXTENSION_COMMENT: &str =
+    "COMMENT ON EXTENSION pglogical IS 'pgl: created for a migration; pgl-teardown drops it'";
+
+/// Creates the extension.
+///
+/// # Errors
+/// The server's: the library has to be preloaded.
+pub fn extension(session: &mut Session) -> Result<Done, Error> {
+    let found: Option<String> = session.value_opt(
+        "SELECT extversion::text FROM pg_extension WHERE extname = 'pglogical'",
+        &[],
+        "the version of pglogical",
+    )?;
+    if let Some(version) = found {
+        return Ok(Done::Already(format!("pglogical {version} is there")));
+    }
+    for statement in extension_sql(session.version()) {
+        session.batch(&statement)?;
+    }
+    // The comment is how pgl-teardown knows that it may drop the extension again. Where a managed
+    // service keeps the extension as its own, it stays without, and so stays altogether.
+    match session.batch(EXTENSION_COMMENT) {
+        Ok(()) => {}
+        Err(error) if error.kind == pgl_conn::Kind::Denied => {
+            log::debug!("no comment on extension pglogical: {error}");
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Done::Changed("extension pglogical created".to_owned()))
+}
+
+/// The statement that makes a database a node; its parameter is the DSN.
+pub fn node_sql(name: &str) -> String {
+    format!(
+        "SELECT pglogical.create_node(node_name := {}, dsn := $1::text)",
+        quote_literal(name)
+    )
+}
+
+/// Makes the database a node. `dsn` is how the server reaches itself; on the source nobody uses it.
+///
+/// # Errors
+/// The server's; a refusal when the database is another node already.
+pub fn node(session: &mut Session, name: &str, dsn: &DsnText) -> Result<Done, Error> {
+    let side = session.side();
+    let found: Option<String> =
+        session.value_opt(include_str!("../sql/node.sql"), &[], "the name of the node")?;
+    if let Some(existing) = found {
+        if existing == name {
+            return Ok(Done::Already(format!("node {name} is there")));
+        }
+        return Err(Error::refused(
+            side,
+            format!("this database is pglogical node {existing:?} already, not {name:?}"),
+            "a database can be one node only: take that migration down first, or give its name with --name",
+        ));
+    }
+    unlogged(session, |session| session.query(&node_sql(name), &[dsn]))?;
+    Ok(Done::Changed(format!("node {name} created")))
+}
+
+/// The statement that lets a role use pglogical's schema; PUBLIC for none.
+pub fn grant_sql(role: Option<&str>) -> String {
+    let role = role.map_or_else(|| "PUBLIC".to_owned(), quote_ident);
+    format!("GRANT USAGE ON SCHEMA pglogical TO {role}")
+}
+
+/// Lets everybody who may truncate a replicated table go on doing so: the trigger that a
+/// replication set puts on a table lives in schema pglogical. What was granted is noted, so that
+/// pgl-teardown takes back exactly that.
+///
+/// # Errors
+/// The server's.
+pub fn grants(session: &mut Session, migration: &str, plan: &Plan) -> Result<Done, Error> {
+    let tables: Vec<QualifiedName> = plan.replicated().map(|table| table.qualified()).collect();
+    let roles = pgl_catalog::setup::truncaters(session, &tables)?;
+    if roles.is_empty() {
+        return Ok(Done::Already(
+            "everybody who may truncate may use schema pglogical".to_owned(),
+        ));
+    }
+    for role in &roles {
+        let object = role.clone().unwrap_or_else(|| "PUBLIC".to_owned());
+        let note = journal::statement(
+            migration,
+            StepId::SourceGrants,
+            &object,
+            "granted",
+            &json!({"role": role, "schema": "pglogical", "privilege": "USAGE"}),
+        );
+        session.batch(&format!(
+            "BEGIN;\n{};\n{note}COMMIT;",
+            grant_sql(role.as_deref())
+        ))?;
+    }
+    let names: Vec<String> = roles
+        .into_iter()
+        .map(|role| role.unwrap_or_else(|| "PUBLIC".to_owned()))
+        .collect();
+    Ok(Done::Changed(format!(
+        "USAGE on schema pglogical granted to {}",
+        names.join(", ")
+    )))
+}
+
+/// One membership that has to exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Replication set.
+    pub set: &'static str,
+    /// Table or sequence.
+    pub object: QualifiedName,
+    /// Whether it is a sequence.
+    pub sequence: bool,
+}
+
+impl Wanted {
+    /// The statement that adds it. Full rows always: a column list that leaves out a generated
+    /// column crashes the target.
+    pub fn sql(&self) -> String {
+        let function = if self.sequence {
+            "replication_set_add_sequence"
+        } else {
+            "replication_set_add_table"
+        };
+        format!(
+            "SELECT pglogical.{function}(set_name := {}, relation := {}::regclass, synchronize_data := false)",
+            quote_literal(self.set),
+            quote_literal(&self.object.sql())
+        )
+    }
+}
+
+/// The memberships of a plan, our own marker first.
+pub fn wanted(plan: &Plan, sequences: pgl_core::setup::SequenceMode) -> Vec<Wanted> {
+    let mut all = vec![Wanted {
+        set: "default",
+        object: own::marker(),
+        sequence: false,
+    }];
+    all.extend(plan.replicated().filter_map(|table| {
+        Some(Wanted {
+            set: table.set.name()?,
+            object: table.qualified(),
+            sequence: false,
+        })
+    }));
+    if sequences == pgl_core::setup::SequenceMode::Pglogical {
+        all.extend(plan.sequences.iter().map(|sequence| Wanted {
+            set: "default",
+            object: sequence.qualified(),
+            sequence: true,
+        }));
+    }
+    all
+}
+
+/// Whether tables may join the sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Join {
+    /// The copy is still to come, or is made again for all of them.
+    Open,
+    /// The subscription runs: a table that joined now would arrive without its rows.
+    Closed,
+}
+
+/// How long one table's lock is tried for in all.
+const LOCK_PATIENCE: Duration = Duration::from_secs(600);
+
+/// Adds tables to their sets, one transaction each. pglogical takes a lock that stops writers, so
+/// the session must have a short `lock_timeout`; a table that is busy is tried again, later and
+/// later.
+///
+/// # Errors
+/// The server's; [`Error::NotYet`] when a table stayed locked for ten minutes.
+pub fn sets(
+    session: &mut Session,
+    wanted: &[Wanted],
+    join: Join,
+    watch: &dyn Watch,
+) -> Result<Done, Error> {
+    let members = pgl_catalog::setup::members(session)?;
+    let (mut missing, mut elsewhere) = (Vec::new(), Vec::new());
+    for want in wanted {
+        let is_it = |m: &&Member| m.schema == want.object.schema && m.name == want.object.name;
+        let mut found = members.iter().filter(is_it).peekable();
+        if found.peek().is_none() {
+            missing.push(want);
+        } else if !found.any(|member| member.set == want.set) {
+            elsewhere.push(want.object.to_string());
+        }
+    }
+    if !elsewhere.is_empty() {
+        return Err(Error::refused(
+            Side::Source,
+            format!(
+                "{} in another replication set than the plan says: {}",
+                if elsewhere.len() == 1 {
+                    "a table is"
+                } else {
+                    "tables are"
+                },
+                elsewhere.join(", ")
+            ),
+            "remove them with pglogical.replication_set_remove_table, or make a new plan",
+        ));
+    }
+    if missing.is_empty() {
+        return Ok(Done::Already(format!("{} members are there", wanted.len())));
+    }
+    if let (Join::Closed, Some(first)) = (join, missing.first()) {
+        return Err(Error::refused(
+            Side::Source,
+            format!(
+                "{} tables of the plan are not in the running replication, the first is {}",
+                missing.len(),
+                first.object
+            ),
+            "pgl-control adds a table with its rows; use the plan that this migration began with otherwise",
+        ));
+    }
+    watch.begin("replication sets", missing.len() as u64, false);
+    for want in &missing {
+        watch.doing(&want.object.to_string());
+        add(session, want, watch)?;
+        watch.add(1);
+    }
+    watch.end();
+    Ok(Done::Changed(format!(
+        "{} of {} members added",
+        missing.len(),
+        wanted.len()
+    )))
+}
+
+fn add(session: &mut Session, want: &Wanted, watch: &dyn Watch) -> Result<(), Error> {
+    if want.sequence {
+        // pglogical does not look: given a table, it takes the server down.
+        let is_one: bool = session.value(
+            "SELECT relkind::text = 'S' FROM pg_class WHERE oid = $1::text::regclass",
+            &[&want.object.sql()],
+            "what kind of relation it is",
+        )?;
+        if !is_one {
+            return Err(Error::refused(
+                Side::Source,
+                format!("{} is not a sequence", want.object),
+                "make a new plan",
+            ));
+        }
+    }
+    let started = Instant::now();
+    let mut pause = Duration::from_millis(200);
+    loop {
+        if watch.stop() {
+            return Err(Error::Interrupted);
+        }
+        match session.batch(&want.sql()) {
+            Ok(()) => return Ok(()),
+            // Another run, or an operator, was faster.
+            Err(error) if error.is_sqlstate("23505") => return Ok(()),
+            Err(error)
+                if error.kind == pgl_conn::Kind::LockTimeout || error.is_sqlstate("40P01") =>
+            {
+                if started.elapsed() > LOCK_PATIENCE {
+                    return Err(Error::NotYet {
+                        side: Side::Source,
+                        what: format!(
+                            "{} could not be locked for {} s",
+                            want.object,
+                            LOCK_PATIENCE.as_secs()
+                        ),
+                        hint: "a long transaction writes to it; run this again when it has ended"
+                            .to_owned(),
+                    });
+                }
+                if pause > Duration::from_secs(1) {
+                    watch.say(&format!("{} is busy, trying again", want.object));
+                }
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_secs(10));
+            }
+            Err(error) => {
+                return Err(error
+                    .with_context(format!("adding {} to set {}", want.object, want.set))
+                    .into());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_all_the_way() {
+        let want = Wanted {
+            set: "default",
+            object: QualifiedName::new("Shop", "We'ird \"T"),
+            sequence: false,
+        };
+        assert_eq!(
+            want.sql(),
+            "SELECT pglogical.replication_set_add_table(set_name := 'default', relation := \
+             '\"Shop\".\"We''ird \"\"T\"'::regclass, synchronize_data := false)"
+        );
+        assert_eq!(grant_sql(None), "GRANT USAGE ON SCHEMA pglogical TO PUBLIC");
+    }
+
+    #[test]
+    fn the_old_server_needs_its_origins_first() {
+        assert_eq!(extension_sql(pgl_core::ServerVersion(90_426)).len(), 2);
+        assert_eq!(extension_sql(pgl_core::ServerVersion(130_016)).len(), 1);
+    }
+}

@@ -1,0 +1,358 @@
+//! pg_dump and pg_restore: found, checked for their version, run without a password in sight.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use pgl_conn::Endpoint;
+use pgl_core::setup::archive::{self, IndexFact, Work};
+use pgl_core::{QualifiedName, ServerVersion};
+
+use crate::{Error, Watch};
+
+/// Where the programs of one PostgreSQL version are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Programs {
+    /// Directory; empty for the search path.
+    pub dir: PathBuf,
+    /// Major version.
+    pub major: u32,
+}
+
+impl Programs {
+    /// The newest pg_dump that is at least as new as both servers: in `given`, else among the
+    /// search path and the places where packages put them.
+    ///
+    /// # Errors
+    /// [`Error::Program`], saying what to install.
+    pub fn find(
+        given: Option<&Path>,
+        source: ServerVersion,
+        target: ServerVersion,
+    ) -> Result<Self, Error> {
+        let needed = source.max(target);
+        let mut candidates: Vec<PathBuf> = match given {
+            Some(dir) => vec![dir.to_owned()],
+            None => search_path().chain(package_dirs()).collect(),
+        };
+        candidates.dedup();
+        let mut found: Vec<Self> = candidates
+            .into_iter()
+            .filter_map(|dir| {
+                let major = version_of(&dir.join("pg_dump"))?;
+                version_of(&dir.join("pg_restore")).filter(|other| *other == major)?;
+                Some(Self { dir, major })
+            })
+            .collect();
+        found.sort_by_key(|programs| programs.major);
+        let newest = found.pop();
+        match newest {
+            Some(programs) if programs.major >= major_of(needed) => Ok(programs),
+            other => Err(Error::Program {
+                what: format!(
+                    "pg_dump and pg_restore {} or later are needed: source is {source}, target is {target}",
+                    needed.major()
+                ),
+                detail: match other {
+                    Some(old) => {
+                        format!("the newest found is {} in {}", old.major, old.dir.display())
+                    }
+                    None => "none was found".to_owned(),
+                },
+                hint: format!(
+                    "install the package postgresql-client-{} (postgresql{} on Red Hat), or name its directory with --pg-bindir",
+                    needed.major(),
+                    needed.major()
+                ),
+            }),
+        }
+    }
+
+    fn program(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+}
+
+fn major_of(version: ServerVersion) -> u32 {
+    version.major_num() / 100
+}
+
+fn search_path() -> impl Iterator<Item = PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .filter(|dir| dir.join("pg_dump").exists())
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+fn package_dirs() -> impl Iterator<Item = PathBuf> {
+    let under = |root: &str, bin: bool| -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(root) else {
+            return Vec::new();
+        };
+        entries
+            .filter_map(|entry| {
+                let path = entry.ok()?.path();
+                let name = path.file_name()?.to_str()?;
+                (bin || name.starts_with("pgsql-")).then(|| path.join("bin"))
+            })
+            .collect()
+    };
+    under("/usr/lib/postgresql", true)
+        .into_iter()
+        .chain(under("/usr", false))
+}
+
+/// Major version of a program of the PostgreSQL distribution: `pg_dump (PostgreSQL) 15.18 (Debian …)`.
+fn version_of(program: &Path) -> Option<u32> {
+    let output = Command::new(program)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    parse_version(&text)
+}
+
+fn parse_version(text: &str) -> Option<u32> {
+    let number = text.split(')').nth(1)?.split_whitespace().next()?;
+    let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+/// What the dump brought.
+#[derive(Debug)]
+pub struct Dumped {
+    /// Every object with its statement and its step.
+    pub work: Vec<Work>,
+}
+
+/// Dumps the source's schema, or only some tables and sequences of it, and takes the archive apart.
+///
+/// # Errors
+/// [`Error::Program`] with what pg_dump or pg_restore said.
+pub fn dump(
+    programs: &Programs,
+    source: &Endpoint,
+    facts: &[IndexFact],
+    only: &[QualifiedName],
+    watch: &dyn Watch,
+) -> Result<Dumped, Error> {
+    let dir = tempdir()?;
+    let archive = dir.path.join("schema.dump");
+    watch.doing("pg_dump");
+    let mut dump = Command::new(programs.program("pg_dump"));
+    dump.arg("--format=custom")
+        .arg("--schema-only")
+        .arg("--encoding=UTF8")
+        // A table that is being changed for longer than this is no state to copy.
+        .arg("--lock-wait-timeout=30s")
+        .arg("--no-password")
+        .arg("--file")
+        .arg(&archive);
+    if programs.major >= 10 {
+        dump.arg("--no-subscriptions");
+    }
+    for name in only {
+        // Quoted, a pattern means exactly this name.
+        dump.arg(format!("--table={}", name.sql()));
+    }
+    source.prepare_client(&mut dump);
+    dump.arg("--dbname").arg(source.client_conninfo()?);
+    run(dump, "pg_dump", watch)?;
+    watch.doing("pg_restore");
+    let restore = |arguments: &[&str]| -> Result<String, Error> {
+        let mut restore = Command::new(programs.program("pg_restore"));
+        restore.args(arguments).arg(&archive);
+        let bytes = run(restore, "pg_restore", watch)?;
+        String::from_utf8(bytes).map_err(|_| Error::Program {
+            what: "the schema archive is not UTF-8".to_owned(),
+            detail: "a name or a function body holds bytes that are no characters".to_owned(),
+            hint: "a source in SQL_ASCII may hold anything: copy its schema by other means and use --schema-copy skip".to_owned(),
+        })
+    };
+    let all = restore(&["--list"])?;
+    let early = restore(&["--list", "--section=pre-data"])?;
+    let text = restore(&["--verbose", "--file=-"])?;
+    let odd = |error: archive::BadArchive| Error::Program {
+        what: "the schema archive cannot be taken apart".to_owned(),
+        detail: error.to_string(),
+        hint: "copy the schema by other means and use --schema-copy skip".to_owned(),
+    };
+    let entries = archive::split(&text, &archive::listed(&all)).map_err(odd)?;
+    archive::complete(&entries, &all).map_err(odd)?;
+    Ok(Dumped {
+        work: archive::assign(entries, &archive::listed(&early), facts),
+    })
+}
+
+fn run(mut command: Command, name: &str, watch: &dyn Watch) -> Result<Vec<u8>, Error> {
+    let failed = |detail: String| Error::Program {
+        what: format!("{name} failed"),
+        detail,
+        hint: "the message above is that program's own".to_owned(),
+    };
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(error.to_string()))?;
+    let reader = |stream: Option<Box<dyn Read + Send>>| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            if let Some(mut stream) = stream {
+                stream.read_to_end(&mut bytes)?;
+            }
+            Ok::<_, std::io::Error>(bytes)
+        })
+    };
+    let out = reader(
+        child
+            .stdout
+            .take()
+            .map(|s| Box::new(s) as Box<dyn Read + Send>),
+    );
+    let err = reader(
+        child
+            .stderr
+            .take()
+            .map(|s| Box::new(s) as Box<dyn Read + Send>),
+    );
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if watch.stop() => {
+                if let Err(error) = child.kill().and_then(|()| child.wait().map(drop)) {
+                    log::debug!("ending {name}: {error}");
+                }
+                return Err(Error::Interrupted);
+            }
+            Ok(None) => std::thread::sleep(std::time::Duration::from_millis(20)),
+            Err(error) => return Err(failed(error.to_string())),
+        }
+    };
+    let collect = |thread: std::thread::JoinHandle<Result<Vec<u8>, std::io::Error>>| {
+        thread
+            .join()
+            .map_err(|_| failed("its output could not be read".to_owned()))?
+            .map_err(|error| failed(error.to_string()))
+    };
+    let (out, err) = (collect(out)?, collect(err)?);
+    if status.success() {
+        Ok(out)
+    } else {
+        let text = String::from_utf8_lossy(&err);
+        let told: Vec<&str> = text
+            .lines()
+            .filter(|line| {
+                line.contains("error:") || line.contains("detail:") || line.contains("hint:")
+            })
+            .collect();
+        let detail = if told.is_empty() {
+            text.trim().to_owned()
+        } else {
+            told.join("; ")
+        };
+        Err(failed(detail))
+    }
+}
+
+struct TempDir {
+    path: PathBuf,
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.path) {
+            log::warn!("cannot remove {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// Removes directories of runs that were killed: they could not do it themselves.
+fn sweep(base: &Path) {
+    let (Ok(entries), true) = (fs::read_dir(base), Path::new("/proc/self").exists()) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let process = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX))
+            .and_then(|rest| rest.split('-').next());
+        let Some(process) = process else { continue };
+        let numeric = process.bytes().all(|byte| byte.is_ascii_digit());
+        if numeric
+            && !Path::new("/proc").join(process).exists()
+            && let Err(error) = fs::remove_dir_all(entry.path())
+        {
+            // Somebody else's, most likely.
+            log::debug!("{}: {error}", entry.path().display());
+        }
+    }
+}
+
+const PREFIX: &str = "pgl-setup-";
+
+/// A directory that only we can read: the archive may hold passwords of foreign servers.
+fn tempdir() -> Result<TempDir, Error> {
+    use std::os::unix::fs::DirBuilderExt;
+    let base = std::env::temp_dir();
+    let failed = |error: std::io::Error| Error::Program {
+        what: format!("cannot create a directory in {}", base.display()),
+        detail: error.to_string(),
+        hint: "set TMPDIR to a directory that can be written".to_owned(),
+    };
+    sweep(&base);
+    for n in 0..1000_u32 {
+        let path = base.join(format!("{PREFIX}{}-{n}", std::process::id()));
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => return Ok(TempDir { path }),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Err(failed(std::io::ErrorKind::AlreadyExists.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_programs() {
+        assert_eq!(
+            parse_version("pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"),
+            Some(15)
+        );
+        assert_eq!(parse_version("pg_dump (PostgreSQL) 18beta1"), Some(18));
+        assert_eq!(parse_version("something else"), None);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed() {
+        let base = tempdir().unwrap();
+        // No process has this number: it is above the largest that a kernel gives.
+        let dead = base.path.join(format!("{PREFIX}4194305-0"));
+        let alive = base.path.join(format!("{PREFIX}{}-0", std::process::id()));
+        let other = base.path.join("pgl-setup-notes");
+        for dir in [&dead, &alive, &other] {
+            fs::create_dir(dir).unwrap();
+        }
+        sweep(&base.path);
+        assert!(!dead.exists() && alive.exists() && other.exists());
+    }
+
+    #[test]
+    fn what_to_install_is_said() {
+        let empty = std::env::temp_dir().join("no such directory");
+        let error = Programs::find(Some(&empty), ServerVersion(130_016), ServerVersion(170_011));
+        let Err(Error::Program { what, hint, .. }) = error else {
+            panic!("found programs in a directory that does not exist");
+        };
+        assert!(what.contains("17 or later"), "{what}");
+        assert!(hint.contains("postgresql-client-17"), "{hint}");
+    }
+}

@@ -1,0 +1,332 @@
+//! Running the statements of `pgl.held`: in parallel where their dependencies allow, each in one
+//! transaction with the mark that it is done.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use pgl_conn::{Session, field};
+use pgl_core::setup::StepId;
+use pgl_core::setup::archive::{SESSION, Work};
+use pgl_core::{Side, quote_literal};
+use serde::Deserialize;
+
+use crate::crew::crew;
+use crate::{Done, Error, ObjectFailure, Servers, Watch, journal};
+
+/// A statement that is not done yet.
+#[derive(Debug, Clone, Deserialize)]
+struct Held {
+    id: u32,
+    place: u32,
+    kind: String,
+    object: String,
+    sql: String,
+    depends: Vec<u32>,
+    bytes: u64,
+}
+
+/// How statements of a step are run.
+#[derive(Debug, Clone)]
+pub struct How {
+    /// Sessions at the same time.
+    pub jobs: usize,
+    /// Settings of each session.
+    pub settings: Vec<(String, String)>,
+}
+
+/// Stores all work in one transaction, and that the schema has been taken from the source.
+///
+/// # Errors
+/// The server's.
+pub fn store(session: &mut Session, migration: &str, work: &[Work]) -> Result<(), Error> {
+    session.batch("BEGIN")?;
+    session.batch(&format!(
+        "DELETE FROM pgl.held WHERE migration = {}",
+        quote_literal(migration)
+    ))?;
+    for (chunk_at, chunk) in work.chunks(500).enumerate() {
+        let mut sql = String::from(
+            "INSERT INTO pgl.held (migration, id, place, step, kind, object, sql, depends, bytes) VALUES\n",
+        );
+        for (n, item) in chunk.iter().enumerate() {
+            let entry = &item.entry;
+            let depends: Vec<String> = entry.depends.iter().map(u32::to_string).collect();
+            if n > 0 {
+                sql.push_str(",\n");
+            }
+            sql.push_str(&format!(
+                "({}, {}, {}, {}, {}, {}, {}, '{{{}}}', {})",
+                quote_literal(migration),
+                entry.id,
+                chunk_at * 500 + n,
+                quote_literal(item.step.as_str()),
+                quote_literal(&entry.kind),
+                quote_literal(&entry.label()),
+                quote_literal(&entry.sql),
+                depends.join(","),
+                item.bytes
+            ));
+        }
+        session.batch(&sql)?;
+    }
+    session.batch(&journal::statement(
+        migration,
+        StepId::TargetSchema,
+        "",
+        "dumped",
+        &serde_json::Value::Null,
+    ))?;
+    session.commit()?;
+    Ok(())
+}
+
+/// How many statements of a step there are, and how many of them are not done.
+///
+/// # Errors
+/// The server's.
+pub fn held(session: &mut Session, migration: &str, step: StepId) -> Result<(u64, u64), Error> {
+    let row = session.query_one(
+        "SELECT count(*), count(*) FILTER (WHERE done IS NULL) FROM pgl.held WHERE migration = $1 AND step = $2",
+        &[&migration, &step.as_str()],
+    )?;
+    let side = session.side();
+    let number = |at| {
+        field::<i64>(side, &row, at, "how many statements are held back").map(i64::unsigned_abs)
+    };
+    Ok((number(0)?, number(1)?))
+}
+
+/// The queue of one step.
+struct Queue {
+    ready: BTreeSet<(std::cmp::Reverse<u64>, u32, u32)>,
+    waiting: HashMap<u32, HashSet<u32>>,
+    running: usize,
+    failures: Vec<ObjectFailure>,
+    failed: HashSet<u32>,
+    stopped: bool,
+}
+
+/// Runs what is not done of a step.
+///
+/// # Errors
+/// [`Error::Objects`] with every statement that failed; those that depend on one of them are named,
+/// too. What could be done is done.
+pub fn run(
+    servers: &Servers,
+    migration: &str,
+    step: StepId,
+    how: &How,
+    watch: &dyn Watch,
+) -> Result<Done, Error> {
+    let mut session = servers.loader()?;
+    let items: Vec<Held> = pgl_catalog::rows(
+        &mut session,
+        include_str!("../../sql/held_read.sql"),
+        &[&migration, &step.as_str()],
+    )?;
+    let (total, left) = held(&mut session, migration, step)?;
+    drop(session);
+    if left == 0 {
+        let what = if total == 0 {
+            "nothing is held back for it".to_owned()
+        } else {
+            format!("all {total} objects are there")
+        };
+        return Ok(Done::Already(what));
+    }
+    let by_id: HashMap<u32, &Held> = items.iter().map(|item| (item.id, item)).collect();
+    let mut queue = Queue {
+        ready: BTreeSet::new(),
+        waiting: HashMap::new(),
+        running: 0,
+        failures: Vec::new(),
+        failed: HashSet::new(),
+        stopped: false,
+    };
+    for item in &items {
+        let open: HashSet<u32> = item
+            .depends
+            .iter()
+            .copied()
+            .filter(|id| *id != item.id && by_id.contains_key(id))
+            .collect();
+        if open.is_empty() {
+            queue
+                .ready
+                .insert((std::cmp::Reverse(item.bytes), item.place, item.id));
+        } else {
+            queue.waiting.insert(item.id, open);
+        }
+    }
+    watch.begin(step.as_str(), items.len() as u64, false);
+    let queue = Mutex::new(queue);
+    let turn = Condvar::new();
+    let jobs = how.jobs.clamp(1, items.len());
+    let broken: Vec<pgl_conn::Error> = crew(jobs, || {
+        work(servers, migration, how, &by_id, &queue, &turn, watch)
+    })
+    .into_iter()
+    .filter_map(Result::err)
+    .collect();
+    watch.end();
+    let queue = queue.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if watch.stop() {
+        return Err(Error::Interrupted);
+    }
+    let mut failures = queue.failures;
+    if let (true, Some(first)) = (failures.is_empty(), broken.into_iter().next()) {
+        return Err(first.into());
+    }
+    for (id, open) in &queue.waiting {
+        let blocker = open.iter().find_map(|id| by_id.get(id));
+        if let Some(item) = by_id.get(id) {
+            failures.push(ObjectFailure {
+                object: item.object.clone(),
+                sqlstate: None,
+                message: "not tried: something that it needs failed".to_owned(),
+                detail: blocker.map(|b| format!("it needs {}", b.object)),
+                hint: None,
+            });
+        }
+    }
+    if failures.is_empty() {
+        Ok(Done::Changed(format!("{left} of {total} objects created")))
+    } else {
+        Err(Error::Objects {
+            side: Side::Target,
+            what: format!("{} of {left} objects could not be created", failures.len()),
+            failures,
+        })
+    }
+}
+
+fn work(
+    servers: &Servers,
+    migration: &str,
+    how: &How,
+    items: &HashMap<u32, &Held>,
+    queue: &Mutex<Queue>,
+    turn: &Condvar,
+    watch: &dyn Watch,
+) -> Result<(), pgl_conn::Error> {
+    let result = (|| {
+        let mut session = open(servers, migration, how)?;
+        while let Some(id) = next(queue, turn, watch) {
+            let Some(item) = items.get(&id) else { continue };
+            watch.doing(&item.object);
+            let _cancel = watch.cancel_on_stop(session.cancel_handle());
+            let outcome = once(&mut session, migration, item);
+            let lost = outcome.as_ref().err().is_some_and(pgl_conn::Error::is_lost);
+            finish(queue, turn, item, outcome, watch);
+            if lost {
+                session = open(servers, migration, how)?;
+            }
+        }
+        Ok(())
+    })();
+    if result.is_err() {
+        // The others must not wait for work that nobody does.
+        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.stopped = true;
+        turn.notify_all();
+    }
+    result
+}
+
+fn open(servers: &Servers, migration: &str, how: &How) -> Result<Session, pgl_conn::Error> {
+    let mut session = servers.loader()?;
+    session.batch(SESSION)?;
+    session.batch(&format!("SET pgl.migration = {}", quote_literal(migration)))?;
+    for (name, value) in &how.settings {
+        session.batch(&format!("SET {name} = {}", quote_literal(value)))?;
+    }
+    Ok(session)
+}
+
+fn next(queue: &Mutex<Queue>, turn: &Condvar, watch: &dyn Watch) -> Option<u32> {
+    let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        if queue.stopped || watch.stop() {
+            queue.stopped = true;
+            turn.notify_all();
+            return None;
+        }
+        if let Some((_, _, id)) = queue.ready.pop_first() {
+            queue.running += 1;
+            return Some(id);
+        }
+        if queue.running == 0 {
+            turn.notify_all();
+            return None;
+        }
+        queue = turn.wait(queue).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+fn finish(
+    queue: &Mutex<Queue>,
+    turn: &Condvar,
+    item: &Held,
+    outcome: Result<(), pgl_conn::Error>,
+    watch: &dyn Watch,
+) {
+    let mut guard = queue.lock().unwrap_or_else(PoisonError::into_inner);
+    let queue = &mut *guard;
+    queue.running -= 1;
+    match outcome {
+        Ok(()) => {
+            watch.add(1);
+            queue.waiting.retain(|id, open| {
+                open.remove(&item.id);
+                if open.is_empty() {
+                    queue.ready.insert((std::cmp::Reverse(0), item.place, *id));
+                }
+                !open.is_empty()
+            });
+        }
+        Err(error) => {
+            queue.failed.insert(item.id);
+            queue
+                .failures
+                .push(ObjectFailure::new(&item.object, &error));
+        }
+    }
+    turn.notify_all();
+}
+
+/// One statement and its mark. A deadlock with a neighbour (two partitions of one table) is tried
+/// again.
+fn once(session: &mut Session, migration: &str, item: &Held) -> Result<(), pgl_conn::Error> {
+    let quiet = if item.kind.ends_with("TRIGGER") {
+        include_str!("../../sql/quiet_triggers.sql")
+    } else {
+        ""
+    };
+    // A mapping to a foreign server holds a password: not to be kept.
+    let blank = if item.kind == "USER MAPPING" {
+        ", sql = ''"
+    } else {
+        ""
+    };
+    let sql = format!(
+        "BEGIN;\n{}\n;{quiet}\n;UPDATE pgl.held SET done = clock_timestamp(){blank} WHERE migration = {} AND id = {};\nCOMMIT;",
+        item.sql,
+        quote_literal(migration),
+        item.id
+    );
+    let mut tries = 0;
+    loop {
+        match session.batch(&sql) {
+            Ok(()) => return Ok(()),
+            Err(error) => {
+                if !error.is_lost() {
+                    session.rollback()?;
+                }
+                tries += 1;
+                if !(error.is_sqlstate("40P01") && tries < 5) {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}

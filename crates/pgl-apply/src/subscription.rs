@@ -1,0 +1,368 @@
+//! The subscription, started exactly where the slot begins.
+//!
+//! pglogical's own start would drop a slot of this name and make another one, and lose what was
+//! committed in between. So the subscription, its state and its position are written in one
+//! transaction: pglogical's manager hears of it only when that commits, and its worker finds
+//! everything synchronised.
+
+use std::time::{Duration, Instant};
+
+use pgl_conn::{DsnText, Session, field};
+use pgl_core::migration::Names;
+use pgl_core::plan::{Plan, Set};
+use pgl_core::setup::conflicts_are_safe;
+use pgl_core::{Lsn, QualifiedName, Side, quote_literal};
+use serde::Deserialize;
+
+use crate::unlogged::unlogged;
+use crate::{Done, Error, Watch};
+
+/// Replication sets that a subscription follows: pglogical's three, so that
+/// `replicate_ddl_command` works as its documentation says.
+pub const SETS: [&str; 3] = ["default", "default_insert_only", "ddl_sql"];
+
+/// Output settings for the connection over which changes travel. pglogical leaves them to the
+/// source's defaults, and changes floats, dates and intervals in silence where those differ.
+pub const PINNED: [(&str, &str); 3] = [
+    ("extra_float_digits", "3"),
+    ("datestyle", "ISO"),
+    ("intervalstyle", "postgres"),
+];
+
+/// A subscription as the target has it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Subscription {
+    /// Its name.
+    pub name: String,
+    /// Whether it is enabled.
+    pub enabled: bool,
+    /// The slot it reads.
+    pub slot: String,
+    /// Replication sets that it follows.
+    pub sets: Vec<String>,
+    /// `r` when its initial synchronisation is over; null when there is no row for it.
+    pub sync: Option<String>,
+    /// Tables that are not synchronised.
+    pub tables_behind: u64,
+}
+
+impl Subscription {
+    /// Whether it is past its copy: synchronised, and following sets with tables.
+    pub fn is_past_copy(&self) -> bool {
+        self.sync.as_deref() == Some("r") && self.sets.iter().any(|set| set == SETS[0])
+    }
+}
+
+/// The subscription of a migration, if it exists.
+///
+/// # Errors
+/// The server's.
+pub fn find(target: &mut Session, name: &str) -> Result<Option<Subscription>, pgl_conn::Error> {
+    let installed: bool = target.value(
+        "SELECT to_regclass('pglogical.subscription') IS NOT NULL",
+        &[],
+        "whether pglogical is installed",
+    )?;
+    if !installed {
+        return Ok(None);
+    }
+    let all: Vec<Subscription> =
+        pgl_catalog::rows(target, include_str!("../sql/subscription.sql"), &[])?;
+    Ok(all.into_iter().find(|found| found.name == name))
+}
+
+/// Where the provider DSN stands in the first statement: it is passed as a parameter, so that no
+/// log of statements shows it.
+pub const DSN: &str = "$1::text";
+
+/// The statement that subscribes.
+pub fn create_sql(names: &Names, sets: &[&str], data: Data) -> String {
+    let sets: Vec<String> = sets.iter().map(|set| quote_literal(set)).collect();
+    format!(
+        "SELECT pglogical.create_subscription(subscription_name := {}, provider_dsn := {DSN}, \
+         replication_sets := ARRAY[{}]::text[], synchronize_structure := false, synchronize_data := {}, \
+         forward_origins := '{{}}')",
+        quote_literal(&names.subscription),
+        sets.join(", "),
+        data == Data::Copied
+    )
+}
+
+/// Whether pglogical copies the rows that exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Data {
+    /// It does.
+    Copied,
+    /// It does not.
+    Left,
+}
+
+/// A write to `pglogical.local_sync_status` that also passes where a publication covers that table.
+///
+/// It has no primary key, so under FOR ALL TABLES (or a publication of schema pglogical) the server
+/// refuses UPDATE and DELETE on it. pglogical's own writes are below that check (seen on 15). The
+/// table's replica identity is FULL for this one statement, and only where it is the default and is
+/// published; that needs its owner. Servers before 10 have no publications.
+pub fn although_published(sql: &str) -> String {
+    let body = format!(
+        "DECLARE published boolean := false;\n\
+         BEGIN\n\
+         IF to_regclass('pg_catalog.pg_publication_tables') IS NOT NULL THEN\n  \
+         published := EXISTS (SELECT FROM pg_catalog.pg_publication_tables p, pg_catalog.pg_class c\n    \
+         WHERE p.schemaname = 'pglogical' AND p.tablename = 'local_sync_status'\n      \
+         AND c.oid = 'pglogical.local_sync_status'::regclass AND c.relreplident = 'd');\n\
+         END IF;\n\
+         IF published THEN ALTER TABLE pglogical.local_sync_status REPLICA IDENTITY FULL; END IF;\n\
+         {sql};\n\
+         IF published THEN ALTER TABLE pglogical.local_sync_status REPLICA IDENTITY DEFAULT; END IF;\n\
+         END"
+    );
+    format!("DO {}", quote_literal(&body))
+}
+
+/// The statements of the one transaction. The first takes the provider DSN as its parameter.
+pub fn statements(names: &Names, slot: &str, lsn: &str, tables: &[QualifiedName]) -> Vec<String> {
+    let (name, slot, lsn) = (
+        quote_literal(&names.subscription),
+        quote_literal(slot),
+        quote_literal(lsn),
+    );
+    let mut all = vec![
+        create_sql(names, &SETS, Data::Left),
+        although_published(&format!(
+            "UPDATE pglogical.local_sync_status SET sync_status = 'r', sync_statuslsn = {lsn}\n \
+             WHERE sync_relname IS NULL\n   AND sync_subid = (SELECT sub_id FROM pglogical.subscription WHERE sub_name = {name})"
+        )),
+        format!("SELECT pg_catalog.pg_replication_origin_create({slot})"),
+        format!("SELECT pg_catalog.pg_replication_origin_advance({slot}, {lsn})"),
+    ];
+    for chunk in tables.chunks(500) {
+        let rows: Vec<String> = chunk
+            .iter()
+            .map(|table| {
+                format!(
+                    "({}, {})",
+                    quote_literal(&table.schema),
+                    quote_literal(&table.name)
+                )
+            })
+            .collect();
+        all.push(format!(
+            "INSERT INTO pglogical.local_sync_status (sync_kind, sync_subid, sync_nspname, sync_relname, sync_status, sync_statuslsn)\n\
+             SELECT 'f', sub_id, v.n::name, v.t::name, 'r', {lsn}\n  FROM pglogical.subscription, (VALUES {}) AS v(n, t)\n WHERE sub_name = {name}",
+            rows.join(", ")
+        ));
+    }
+    all
+}
+
+/// What has to hold before anything is applied.
+///
+/// # Errors
+/// The server's, and a refusal for each thing that would lose changes or stop the worker.
+pub fn check(target: &mut Session, plan: &Plan) -> Result<(), Error> {
+    let row = target.query_one(
+        "SELECT COALESCE(current_setting('pglogical.conflict_resolution', true), 'apply_remote'),
+                COALESCE(current_setting('track_commit_timestamp', true), 'off') = 'on'",
+        &[],
+    )?;
+    let setting = "how pglogical resolves conflicts";
+    let resolution: String = field(Side::Target, &row, 0, setting)?;
+    let timestamps: bool = field(Side::Target, &row, 1, setting)?;
+    if !conflicts_are_safe(&resolution, timestamps) {
+        return Err(Error::refused(
+            Side::Target,
+            format!(
+                "pglogical.conflict_resolution is {resolution} and track_commit_timestamp is {}: replicated updates of copied rows would be discarded or stop the worker",
+                if timestamps { "on" } else { "off" }
+            ),
+            "ALTER SYSTEM SET pglogical.conflict_resolution = 'apply_remote'; SELECT pg_reload_conf();",
+        ));
+    }
+    let loud = pgl_catalog::setup::loud_triggers(target)?;
+    if let Some(first) = loud.first() {
+        return Err(Error::refused(
+            Side::Target,
+            format!(
+                "{} triggers would fire for replicated rows, the first is {}",
+                loud.len(),
+                first.name
+            ),
+            "run pgl-setup --step target.triggers: it disables them until the cutover",
+        ));
+    }
+    let wanted: Vec<QualifiedName> = plan
+        .tables
+        .iter()
+        .filter(|table| table.set == Set::Default)
+        .map(|table| table.qualified())
+        .collect();
+    let schemas: Vec<&str> = wanted.iter().map(|t| t.schema.as_str()).collect();
+    let names: Vec<&str> = wanted.iter().map(|t| t.name.as_str()).collect();
+    let without: Vec<QualifiedName> = pgl_catalog::rows(
+        target,
+        include_str!("../sql/unidentified.sql"),
+        &[&schemas, &names],
+    )?;
+    if let Some(first) = without.first() {
+        return Err(Error::refused(
+            Side::Target,
+            format!(
+                "{} tables have no primary key or replica identity on the target, the first is {first}",
+                without.len()
+            ),
+            "run pgl-setup --step target.keys, or create the keys of the source there",
+        ));
+    }
+    Ok(())
+}
+
+/// Subscribes at the slot's position.
+///
+/// # Errors
+/// The server's; what the target's server said about reaching the source is among them.
+pub fn create(
+    target: &mut Session,
+    names: &Names,
+    dsn: &DsnText,
+    slot: &str,
+    lsn: Lsn,
+    tables: &[QualifiedName],
+) -> Result<Done, Error> {
+    let sql = statements(names, slot, &lsn.to_string(), tables);
+    let outcome = unlogged(target, |target| {
+        let done = in_one(target, &sql, dsn);
+        match &done {
+            Err(error) if !error.is_lost() => target.rollback().and(done),
+            _ => done,
+        }
+    });
+    if let Err(error) = outcome {
+        return Err(error
+            .with_context(format!("subscribing {}", names.subscription))
+            .into());
+    }
+    Ok(Done::Changed(format!(
+        "subscription {} starts at {lsn}",
+        names.subscription
+    )))
+}
+
+/// The statements in one transaction; the first one takes the connection string.
+fn in_one(target: &mut Session, sql: &[String], dsn: &DsnText) -> Result<(), pgl_conn::Error> {
+    target.batch("BEGIN")?;
+    for (n, statement) in sql.iter().enumerate() {
+        if n == 0 {
+            target.query(statement, &[dsn])?;
+        } else {
+            target.batch(statement)?;
+        }
+    }
+    target.commit()
+}
+
+/// What pglogical says of a subscription in one word. `replicating` only means that a process
+/// exists.
+///
+/// # Errors
+/// The server's.
+pub fn status(target: &mut Session, name: &str) -> Result<String, pgl_conn::Error> {
+    let found: Option<Option<String>> = target.value_opt(
+        "SELECT status::text FROM pglogical.show_subscription_status($1::text::name)",
+        &[&name],
+        "the state of the subscription",
+    )?;
+    Ok(found.flatten().unwrap_or_default())
+}
+
+/// Wakes pglogical's manager, which may sleep for minutes after a failure.
+///
+/// # Errors
+/// The server's.
+pub fn kick(target: &mut Session, name: &str) -> Result<(), pgl_conn::Error> {
+    target
+        .query(
+            "SELECT pglogical.alter_subscription_enable($1::text::name)",
+            &[&name],
+        )
+        .map(drop)
+}
+
+/// Waits until the worker runs and has stayed for a moment. pglogical may take minutes to notice a
+/// new subscription when its manager was just starting; enabling it again wakes the manager.
+///
+/// # Errors
+/// [`Error::NotYet`] when it does not come up: the cause is for pgl-status to find.
+pub fn wait_running(
+    target: &mut Session,
+    name: &str,
+    limit: Duration,
+    watch: &dyn Watch,
+) -> Result<(), Error> {
+    let started = Instant::now();
+    let mut kicked = Instant::now();
+    let mut good = 0;
+    let mut pid = None;
+    loop {
+        if watch.stop() {
+            return Err(Error::Interrupted);
+        }
+        let row = target.query_opt(
+            "SELECT s.status::text,
+                    (SELECT max(a.pid) FROM pg_stat_activity a, pglogical.subscription p
+                      WHERE p.sub_name = $1::text
+                        AND a.application_name = format('pglogical apply %s:%s', a.datid, p.sub_id))
+               FROM pglogical.show_subscription_status($1::text::name) s",
+            &[&name],
+        )?;
+        let state = "the state of the subscription";
+        let (status, worker): (String, Option<i32>) = match row {
+            None => (String::new(), None),
+            Some(row) => (
+                field::<Option<String>>(Side::Target, &row, 0, state)?.unwrap_or_default(),
+                field(Side::Target, &row, 1, state)?,
+            ),
+        };
+        if status == "replicating" && (pid.is_none() || pid == worker) {
+            good += 1;
+        } else {
+            good = 0;
+        }
+        pid = worker;
+        if good >= 3 {
+            return Ok(());
+        }
+        if started.elapsed() > limit {
+            return Err(Error::NotYet {
+                side: Side::Target,
+                what: format!(
+                    "subscription {name} is {status} after {} s",
+                    limit.as_secs()
+                ),
+                hint: "pgl-status finds out why".to_owned(),
+            });
+        }
+        if status == "down" && kicked.elapsed() > Duration::from_secs(6) {
+            kick(target, name)?;
+            kicked = Instant::now();
+        }
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_transaction_sets_the_state_before_the_worker_can_look() {
+        let tables = [QualifiedName::new("S", "a'b")];
+        let all = statements(&Names::of("x"), "pgl_a_b_c", "0/16B3748", &tables);
+        assert!(all[0].contains("provider_dsn := $1::text"), "{}", all[0]);
+        assert!(all[0].contains("synchronize_data := false"));
+        assert!(all[1].contains("sync_status = ''r''"), "{}", all[1]);
+        assert!(all[2].contains("pg_replication_origin_create('pgl_a_b_c')"));
+        assert!(all[4].contains("('S', 'a''b')"));
+        assert!(all.iter().all(|sql| !sql.contains("COMMIT")));
+    }
+}

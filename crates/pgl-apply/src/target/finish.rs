@@ -1,0 +1,136 @@
+//! Triggers made quiet, materialised views filled, statistics gathered.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use pgl_conn::{Error as ConnError, Session};
+use pgl_core::{QualifiedName, Side, quote_literal};
+
+use crate::crew::crew;
+use crate::{Done, Error, ObjectFailure, Servers, Watch};
+
+/// Disables what would fire for replicated rows, whoever created it.
+///
+/// # Errors
+/// The server's.
+pub fn quiet_triggers(target: &mut Session, migration: &str) -> Result<Vec<String>, ConnError> {
+    let loud = pgl_catalog::setup::loud_triggers(target)?;
+    if loud.is_empty() {
+        return Ok(Vec::new());
+    }
+    let quiet = include_str!("../../sql/quiet_triggers.sql");
+    target
+        .batch(&format!(
+            "BEGIN;\nSET LOCAL pgl.migration = {};\n{quiet};\nCOMMIT;",
+            quote_literal(migration)
+        ))
+        .or_else(|error| {
+            target.rollback()?;
+            Err(error)
+        })?;
+    Ok(loud.into_iter().map(|trigger| trigger.name).collect())
+}
+
+/// Fills materialised views, each after those that it reads. Those that the source never filled
+/// stay empty. A view that fails does not keep the others from being filled.
+///
+/// # Errors
+/// [`Error::Objects`] with the views that failed.
+pub fn matviews(
+    source: &mut Session,
+    target: &mut Session,
+    watch: &dyn Watch,
+) -> Result<Done, Error> {
+    let wanted: Vec<QualifiedName> = pgl_catalog::setup::matviews(source)?
+        .into_iter()
+        .filter(|view| view.populated)
+        .map(|view| QualifiedName::new(view.schema, view.name))
+        .collect();
+    let here = pgl_catalog::setup::matviews(target)?;
+    let todo: Vec<QualifiedName> = here
+        .into_iter()
+        .filter(|view| !view.populated)
+        .map(|view| QualifiedName::new(view.schema, view.name))
+        .filter(|name| wanted.contains(name))
+        .collect();
+    if todo.is_empty() {
+        return Ok(Done::Already(match wanted.len() {
+            0 => "there are none that hold rows".to_owned(),
+            count => format!("{count} materialised views are filled"),
+        }));
+    }
+    watch.begin("materialised views", todo.len() as u64, false);
+    let mut failures = Vec::new();
+    for view in &todo {
+        if watch.stop() {
+            return Err(Error::Interrupted);
+        }
+        watch.doing(&view.to_string());
+        let _cancel = watch.cancel_on_stop(target.cancel_handle());
+        // The view runs with its owner's search path of old: names in it are qualified.
+        if let Err(error) = target.batch(&format!("REFRESH MATERIALIZED VIEW {}", view.sql())) {
+            if error.is_lost() {
+                return Err(error.into());
+            }
+            failures.push(ObjectFailure::new(view.to_string(), &error));
+        }
+        watch.add(1);
+    }
+    watch.end();
+    if failures.is_empty() {
+        Ok(Done::Changed(format!(
+            "{} materialised views filled",
+            todo.len()
+        )))
+    } else {
+        Err(Error::Objects {
+            side: Side::Target,
+            what: format!("{} materialised views could not be filled", failures.len()),
+            failures,
+        })
+    }
+}
+
+/// Gathers planner statistics for tables that have none, largest first, side by side.
+///
+/// # Errors
+/// The server's.
+pub fn analyze(
+    servers: &Servers,
+    target: &mut Session,
+    jobs: usize,
+    watch: &dyn Watch,
+) -> Result<Done, Error> {
+    let tables: Vec<QualifiedName> =
+        pgl_catalog::rows(target, include_str!("../../sql/never_analyzed.sql"), &[])?;
+    if tables.is_empty() {
+        return Ok(Done::Already("every table has statistics".to_owned()));
+    }
+    let count = tables.len();
+    watch.begin("analyze", count as u64, false);
+    let queue = Mutex::new(tables.into_iter());
+    let results = crew(jobs.clamp(1, count), || -> Result<(), ConnError> {
+        let mut session = servers.session(Side::Target)?;
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(table) = next else { return Ok(()) };
+            if watch.stop() {
+                return Ok(());
+            }
+            let _cancel = watch.cancel_on_stop(session.cancel_handle());
+            session
+                .batch(&format!("ANALYZE {}", table.sql()))
+                .map_err(|error| error.with_context(format!("analysing {table}")))?;
+            watch.add(1);
+        }
+    });
+    watch.end();
+    if watch.stop() {
+        return Err(Error::Interrupted);
+    }
+    results.into_iter().collect::<Result<(), _>>()?;
+    // What a session has counted becomes visible a moment after it ended.
+    std::thread::sleep(Duration::from_millis(50));
+    Ok(Done::Changed(format!("{count} tables analysed")))
+}

@@ -1,0 +1,11 @@
+//! What is done on the target beside schema, copy and subscription.
+
+mod database;
+mod finish;
+mod foreign_keys;
+mod roles;
+
+pub use database::{Locale, create_database, create_sql, locale};
+pub use finish::{analyze, matviews, quiet_triggers};
+pub use foreign_keys::foreign_keys;
+pub use roles::{Missing, Role, missing, roles};

@@ -1,0 +1,127 @@
+//! Carrying out removals: one statement after the other, each on its own.
+
+use std::time::{Duration, Instant};
+
+use pgl_conn::{Error as ConnError, Session};
+use pgl_core::teardown::{Kind, Removal};
+use pgl_core::{Side, quote_ident, quote_literal};
+
+use crate::{Error, Watch};
+
+/// How long a slot's user may take to let go after its subscription is gone.
+const SLOT_PATIENCE: Duration = Duration::from_secs(15);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The statements of a removal, in order, each to be run on its own. All of them may be run again.
+pub fn statements(removal: &Removal) -> Vec<String> {
+    let object = &removal.object;
+    let literal = quote_literal(object);
+    match removal.kind {
+        Kind::Subscription => vec![format!(
+            "SELECT pglogical.drop_subscription(subscription_name := {literal}, ifexists := true)"
+        )],
+        // drop_subscription has taken it along where it could reach this server.
+        Kind::Slot => vec![format!(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = {literal}"
+        )],
+        Kind::Node => vec![format!(
+            "SELECT pglogical.drop_node(node_name := {literal}, ifexists := true)"
+        )],
+        Kind::Origin => vec![format!(
+            "SELECT pg_replication_origin_drop(roname) FROM pg_replication_origin WHERE roname = {literal}"
+        )],
+        Kind::Grant => {
+            let who = if object == "PUBLIC" {
+                object.clone()
+            } else {
+                quote_ident(object)
+            };
+            vec![format!("REVOKE USAGE ON SCHEMA pglogical FROM {who}")]
+        }
+        // Without CASCADE: an object of somebody else's that depends on it stops this. The empty
+        // schema does not go with the extension.
+        Kind::Extension => vec![
+            format!("DROP EXTENSION IF EXISTS {}", quote_ident(object)),
+            format!("DROP SCHEMA IF EXISTS {}", quote_ident(object)),
+        ],
+        Kind::Wall => removal.statements.clone(),
+        Kind::Schema => vec![
+            include_str!("../sql/drop_own_schema.sql")
+                .trim_end()
+                .to_owned(),
+        ],
+        Kind::Role => vec![format!("DROP ROLE {}", quote_ident(object))],
+    }
+}
+
+/// Removes one thing. What is gone already is no error: every statement says "if exists" in its
+/// own way, and an extension that is gone takes its functions along.
+///
+/// # Errors
+/// The server's; [`Error::NotYet`] for a slot that somebody still uses.
+pub fn remove(session: &mut Session, removal: &Removal, watch: &dyn Watch) -> Result<(), Error> {
+    if removal.kind == Kind::Subscription {
+        end_copies(session, &removal.object)?;
+    }
+    let started = Instant::now();
+    for statement in &statements(removal) {
+        loop {
+            if watch.stop() {
+                return Err(Error::Interrupted);
+            }
+            match session.batch(statement) {
+                Ok(()) => break,
+                Err(error) if gone(&error) => break,
+                Err(error) if busy(&error) && started.elapsed() < SLOT_PATIENCE => {
+                    std::thread::sleep(PAUSE);
+                }
+                Err(error) if busy(&error) => return Err(in_use(removal.side, removal, &error)),
+                Err(error) => {
+                    let doing = format!("dropping {} {}", removal.kind.as_str(), removal.object);
+                    return Err(error.with_context(doing).into());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Ends the backends of a copy that pglogical itself runs: until they end, dropping the
+/// subscription would wait for them.
+fn end_copies(session: &mut Session, subscription: &str) -> Result<(), ConnError> {
+    let name = format!("{subscription}_copy");
+    session
+        .query(include_str!("../sql/end_copies.sql"), &[&name])
+        .map(drop)
+}
+
+/// Slot, function, schema or role that is not there (any more).
+fn gone(error: &ConnError) -> bool {
+    ["42704", "42883", "3F000"]
+        .iter()
+        .any(|state| error.is_sqlstate(state))
+}
+
+/// `object_in_use`: a slot that is read, or one of the node's slots.
+fn busy(error: &ConnError) -> bool {
+    error.is_sqlstate("55006")
+        || error
+            .message
+            .contains("slots for the node are still active")
+}
+
+fn in_use(side: Side, removal: &Removal, error: &ConnError) -> Error {
+    Error::NotYet {
+        side,
+        what: format!(
+            "{} {}: {}",
+            removal.kind.as_str(),
+            removal.object,
+            error.message
+        ),
+        hint: "a subscriber still reads from it: end its subscription there, or end that process \
+               (pg_terminate_backend), then run this again"
+            .to_owned(),
+    }
+}
