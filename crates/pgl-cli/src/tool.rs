@@ -1,0 +1,180 @@
+//! From `main` to the exit code.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use pgl_core::Exit;
+use pgl_core::doc::Verdict;
+use serde_json::json;
+
+use crate::args::{Format, Output};
+use crate::progress::Quiet;
+use crate::signal::Interrupt;
+use crate::{Context, Failure, Streams, log};
+
+/// Whether a tool changes anything; decides what a closed pipe means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It only looks: the answer nobody reads is no failure.
+    Reads,
+    /// It changes servers: a report that could not be delivered is one.
+    Writes,
+}
+
+/// A tool: its arguments and what it does with them.
+pub trait Tool: Parser {
+    /// `pgl-preflight`.
+    const NAME: &'static str;
+    /// Whether it changes anything.
+    const EFFECT: Effect;
+
+    /// Whether `--format prometheus` is among its forms.
+    const METRICS: bool = false;
+
+    /// The shared output options.
+    fn output(&self) -> &Output;
+
+    /// Does the work and says the verdict; the document is already written then.
+    fn run(self, context: &Context) -> Result<Verdict, Failure>;
+}
+
+/// The command line of a tool, with the exit codes under its help.
+pub fn command<T: Tool>() -> clap::Command {
+    let command = T::command()
+        .name(T::NAME)
+        .version(env!("CARGO_PKG_VERSION"));
+    let more = command.get_after_help().map(ToString::to_string);
+    let help = match more {
+        Some(more) => format!("{more}\n\n{}", Exit::help()),
+        None => Exit::help(),
+    };
+    command.after_help(help)
+}
+
+/// Runs a tool on the process's arguments and streams.
+pub fn run<T: Tool>() -> ExitCode {
+    ExitCode::from(run_on::<T>(std::env::args_os()).code())
+}
+
+fn run_on<T: Tool>(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let parsed = command::<T>()
+        .try_get_matches_from(&args)
+        .and_then(|matches| T::from_arg_matches(&matches));
+    let tool = match parsed {
+        Ok(tool) => tool,
+        Err(error) => return usage(&error, &args),
+    };
+    let options = tool.output().clone();
+    if options.format == Some(Format::Prometheus) && !T::METRICS {
+        // Before anything is done, not when the answer is to be written.
+        let message = "--format prometheus is a form of pgl-status only";
+        let error = T::command().error(clap::error::ErrorKind::InvalidValue, message);
+        return usage(&error, &args);
+    }
+    let streams = Streams::stdio(&options);
+    log::install(T::NAME, &streams, options.quiet, options.verbose);
+    let quiet = if options.quiet { Quiet::Yes } else { Quiet::No };
+    let context = Context {
+        tool: T::NAME,
+        streams,
+        interrupt: Interrupt::default(),
+        quiet,
+    };
+    if let Err(error) = context.interrupt.listen() {
+        ::log::warn!("signals are not handled: {error}");
+    }
+    finish(T::EFFECT, &context, tool.run(&context))
+}
+
+fn finish(effect: Effect, context: &Context, result: Result<Verdict, Failure>) -> Exit {
+    // A query that a signal cancelled fails as "cancelled"; the signal is the reason.
+    let signalled = context.interrupt.exit();
+    match result {
+        Ok(verdict) => signalled.unwrap_or(verdict.exit()),
+        Err(failure) if failure.is_broken_pipe() => match effect {
+            Effect::Reads => Exit::Yes,
+            Effect::Writes => {
+                complain(context, &failure);
+                Exit::Output
+            }
+        },
+        Err(failure) => {
+            complain(context, &failure);
+            signalled.unwrap_or(failure.exit)
+        }
+    }
+}
+
+/// A program that reads the answer as JSON reads the error so too; a person at a terminal who
+/// sent the answer into a file does not.
+fn complain(context: &Context, failure: &Failure) {
+    let streams = &context.streams;
+    let json = matches!(streams.format, Format::Json | Format::Ndjson) && !streams.err_tty;
+    let text = if json {
+        json!({"type": "error", "tool": context.tool, "error": failure}).to_string()
+    } else {
+        format!("{}: error: {failure}", context.tool)
+    };
+    streams.tell(&text);
+}
+
+/// `--help` and `--version` are answers, everything else is a usage error.
+fn usage(error: &clap::Error, args: &[OsString]) -> Exit {
+    let text = error.render().to_string();
+    let masked = mask(&text, args);
+    let printed = if masked == text {
+        error.print()
+    } else {
+        io::stderr().write_all(masked.as_bytes())
+    };
+    match (error.use_stderr(), printed) {
+        (true, _) => Exit::Usage,
+        (false, Ok(())) => Exit::Yes,
+        (false, Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Yes,
+        (false, Err(_)) => Exit::Output,
+    }
+}
+
+/// The text without arguments that may hold a password: clap repeats what it did not expect, and
+/// that is a connection string when its flag was forgotten or misspelt.
+fn mask(text: &str, args: &[OsString]) -> String {
+    let mut text = text.to_owned();
+    for arg in args.iter().skip(1) {
+        let arg = arg.to_string_lossy();
+        let secret = |part: &str| {
+            let part = part.to_ascii_lowercase();
+            part.contains("password") || part.contains("://")
+        };
+        let value = arg.split_once('=').map_or("", |(_, value)| value);
+        for part in [&*arg, value] {
+            if secret(part) {
+                text = text.replace(part, "(not shown: may hold a password)");
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_hold_a_password_is_not_repeated() {
+        let args = |all: &[&str]| all.iter().map(OsString::from).collect::<Vec<_>>();
+        let uri = "postgresql://u:secret@db/x";
+        let text = format!("unexpected argument '{uri}' found");
+        let masked = mask(&text, &args(&["tool", uri]));
+        assert!(!masked.contains("secret"), "{masked}");
+        let masked = mask(
+            "invalid value 'PASSWORD=secret'",
+            &args(&["tool", "--f=PASSWORD=secret"]),
+        );
+        assert!(!masked.contains("secret"), "{masked}");
+        let plain = "unexpected argument '--sorce' found";
+        assert_eq!(mask(plain, &args(&["tool", "--sorce"])), plain);
+    }
+}

@@ -1,0 +1,20 @@
+//! The manual, made from the tools themselves: man pages, shell completions, JSON Schemas, the
+//! catalogue of checks, and the generated parts of README.md.
+//!
+//! For development only. Everything is a function from the tools' own definitions to text, so that
+//! `cargo xtask gen` writes it and `cargo xtask gen --check` proves that what is committed is what
+//! the tools are. It is a crate and not a task because it links every tool, and the tasks must
+//! build before OpenSSL's headers are there.
+
+mod man;
+mod pattern;
+mod readme;
+mod schema;
+mod tools;
+mod validate;
+mod write;
+
+pub use schema::{document_schema, validate_document};
+pub use tools::{TOOLS, ToolEntry};
+pub use validate::violations;
+pub use write::{Generated, generated, main, root, stale};
