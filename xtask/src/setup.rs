@@ -1,0 +1,93 @@
+//! `cargo xtask setup`: what the project needs on this machine. Fast when nothing is missing.
+//!
+//! Installs packages and bootstraps server roots as root on Debian and its kin; everywhere else, and
+//! for everyone else, says what to install. Starts no service.
+
+use anyhow::{Result, bail};
+use pgl_testkit::obtain::{self, Work};
+use pgl_testkit::{MAJORS, Server};
+
+use crate::run::say;
+
+/// Debian packages besides the servers, each with a program or file that proves it is there.
+const TOOLS: &[(&str, &str)] = &[
+    ("pkg-config", "pkg-config"),
+    ("libssl-dev", "/usr/include/openssl/ssl.h"),
+    ("openssl", "openssl"),
+    ("postgresql-client", "psql"),
+    ("jq", "jq"),
+    ("pgbouncer", "/usr/sbin/pgbouncer"),
+];
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only say what is missing; exit 1 when something is.
+    #[arg(long)]
+    check: bool,
+    /// The majors to provide.
+    #[arg(long, value_delimiter = ',', default_values_t = MAJORS)]
+    majors: Vec<u16>,
+}
+
+pub(crate) fn main(args: &Args) -> Result<()> {
+    if args.check {
+        return check(&args.majors);
+    }
+    provide(&args.majors)?;
+    for server in Server::discover()? {
+        let pglogical = server
+            .pglogical()
+            .map_or("without pglogical".into(), |v| format!("pglogical {v}"));
+        say(&format!(
+            "PostgreSQL {} with {pglogical}: {}",
+            server.version(),
+            server.bindir().display()
+        ));
+    }
+    Ok(())
+}
+
+fn check(majors: &[u16]) -> Result<()> {
+    let work = obtain::look(majors, TOOLS)?;
+    for package in &work.packages {
+        say(&format!("missing package: {package}"));
+    }
+    for major in &work.roots {
+        say(&format!("to be bootstrapped: PostgreSQL {major}"));
+    }
+    for line in &work.impossible {
+        say(line);
+    }
+    if !work.is_done() {
+        bail!("something is missing");
+    }
+    say("nothing is missing");
+    Ok(())
+}
+
+/// Everything, now.
+pub(crate) fn provide(majors: &[u16]) -> Result<()> {
+    let work = packages(majors)?;
+    roots(&work)
+}
+
+/// The part that building the workspace needs, too; what is left is for [`roots`].
+pub(crate) fn packages(majors: &[u16]) -> Result<Work> {
+    let mut work = obtain::look(majors, TOOLS)?;
+    if work.is_done() {
+        return Ok(work);
+    }
+    obtain::refresh_lists(&say)?;
+    // With lists, more may be available from the machine's own repositories.
+    work = obtain::look(majors, TOOLS)?;
+    if !work.impossible.is_empty() {
+        bail!("{}", work.impossible.join("\n"));
+    }
+    obtain::install(&work.packages, &say)?;
+    Ok(work)
+}
+
+/// The servers that have to be bootstrapped.
+pub(crate) fn roots(work: &Work) -> Result<()> {
+    obtain::bootstrap(&work.roots, &say)
+}

@@ -1,0 +1,73 @@
+//! `cargo xtask test`: set up, then every test; the end-to-end suite comes last, so that its summary
+//! is what the run ends with.
+
+use anyhow::{Result, anyhow};
+use pgl_testkit::MAJORS;
+
+use crate::run::{cargo, check, say};
+use crate::setup;
+
+#[derive(clap::Args, Default)]
+pub(crate) struct Args {
+    /// Passed to the end-to-end suite alone (a name filter, --nocapture …); the unit tests are then left out.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    suite: Vec<String>,
+}
+
+pub(crate) fn main(args: &Args) -> Result<()> {
+    let work = setup::packages(&MAJORS)?;
+    // Bootstrapping waits for the network and building for the processor.
+    std::thread::scope(|scope| {
+        let roots = scope.spawn(|| setup::roots(&work));
+        let built = check(&mut cargo(&["test", "--workspace", "--no-run", "--quiet"]));
+        let roots = roots
+            .join()
+            .unwrap_or_else(|_| Err(anyhow!("bootstrapping panicked")));
+        built.and(roots)
+    })?;
+    let threads = format!("--test-threads={}", threads());
+    if args.suite.is_empty() {
+        check(&mut cargo(&[
+            "test",
+            "--workspace",
+            "--exclude=pgl",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--",
+            &threads,
+        ]))?;
+        check(&mut cargo(&[
+            "test",
+            "--workspace",
+            "--exclude=xtask",
+            "--doc",
+            "--quiet",
+        ]))?;
+    }
+    let suite = |words: &[&str]| {
+        let mut suite = cargo(&["test", "--package=pgl", "--test=suite", "--"]);
+        suite.args(words);
+        suite
+    };
+    let result = if args.suite.is_empty() {
+        // Cutovers are about fractions of a second: they get the machine to themselves. Both parts run
+        // whatever becomes of the first.
+        let most = check(&mut suite(&["--skip=cutover::", &threads]));
+        most.and(check(&mut suite(&["cutover::", "--test-threads=1"])))
+    } else {
+        check(suite(&[&threads]).args(&args.suite))
+    };
+    let left = pgl_testkit::sweep()?;
+    if left > 0 {
+        say(&format!("swept {left} clusters that a killed process left"));
+    }
+    result
+}
+
+/// A test with servers keeps about one core busy; more than four of them only wait for the disk.
+fn threads() -> usize {
+    std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .clamp(2, 4)
+}
