@@ -1,0 +1,135 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use pgl_catalog::link::ServerProbe;
+use pgl_cli::{Context, Effect, Failure, Tool, args};
+use pgl_core::Side;
+use pgl_core::doc::Verdict;
+
+/// Find everything that would make the migration fail or lose data; print findings and the plan
+///
+/// Reads only. Works with the source alone; checks of the target are then reported as not run.
+#[derive(Parser)]
+pub struct Args {
+    #[command(flatten)]
+    pub(crate) connect: args::Connect,
+    #[command(flatten)]
+    pub(crate) provider: args::Provider,
+    #[command(flatten)]
+    pub(crate) select: args::Select,
+    #[command(flatten)]
+    pub(crate) output: args::Output,
+
+    /// Name of the migration [default: the source database's name]
+    #[arg(long, value_name = "NAME", help_heading = "Checks")]
+    pub(crate) name: Option<String>,
+    /// Print the catalogue of checks and exit
+    #[arg(long, help_heading = "Checks")]
+    pub(crate) list_checks: bool,
+    /// Run only these checks: an id (tbl.no_key) or a family (tbl)
+    #[arg(
+        long,
+        value_name = "ID",
+        value_delimiter = ',',
+        help_heading = "Checks"
+    )]
+    pub(crate) only: Vec<String>,
+    /// Leave these checks out
+    #[arg(
+        long,
+        value_name = "ID",
+        value_delimiter = ',',
+        help_heading = "Checks"
+    )]
+    pub(crate) skip: Vec<String>,
+    /// Warnings block too
+    #[arg(long, help_heading = "Checks")]
+    pub(crate) strict: bool,
+    /// How many databases of this cluster will be migrated at the same time
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=10_000),
+        help_heading = "Checks"
+    )]
+    pub(crate) databases_total: u32,
+    /// How to try whether the target server reaches the source
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "subscription",
+        help_heading = "Checks"
+    )]
+    pub(crate) reach_probe: ReachProbe,
+
+    /// Print a commented script that mends one side, instead of the findings
+    #[arg(long, value_name = "SIDE", help_heading = "Output")]
+    pub(crate) fix_sql: Option<FixSide>,
+    /// Write the facts that were collected to a file; - is standard output
+    #[arg(
+        long,
+        value_name = "FILE|-",
+        conflicts_with = "replay",
+        help_heading = "Output"
+    )]
+    pub(crate) record: Option<PathBuf>,
+    /// Judge recorded facts instead of asking servers; - is standard input
+    #[arg(long, value_name = "FILE|-", help_heading = "Input")]
+    pub(crate) replay: Option<PathBuf>,
+}
+
+/// How to try whether the target server reaches the source, as pglogical will have to.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReachProbe {
+    /// CREATE SUBSCRIPTION in a transaction of the target that is always rolled back; it leaves
+    /// nothing behind, but it is the one statement here that is not a read
+    Subscription,
+    /// Through dblink, where the target has it
+    Dblink,
+    /// Not at all; the check reports itself as not run
+    Off,
+}
+
+impl From<ReachProbe> for ServerProbe {
+    fn from(how: ReachProbe) -> Self {
+        match how {
+            ReachProbe::Subscription => Self::RolledBackSubscription,
+            ReachProbe::Dblink => Self::ReadOnly,
+            ReachProbe::Off => Self::Off,
+        }
+    }
+}
+
+/// The side that a script mends.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FixSide {
+    /// The source
+    Source,
+    /// The target
+    Target,
+}
+
+impl From<FixSide> for Side {
+    fn from(side: FixSide) -> Self {
+        match side {
+            FixSide::Source => Self::Source,
+            FixSide::Target => Self::Target,
+        }
+    }
+}
+
+impl Tool for Args {
+    const NAME: &'static str = "pgl-preflight";
+    const EFFECT: Effect = Effect::Reads;
+
+    fn output(&self) -> &args::Output {
+        &self.output
+    }
+
+    fn run(self, context: &Context) -> Result<Verdict, Failure> {
+        crate::run::run(self, context)
+    }
+}

@@ -1,0 +1,17 @@
+//! The tool's own part of its document.
+
+use pgl_core::Finding;
+use pgl_core::preflight::{CheckState, Counts};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What `pgl-preflight` adds to the envelope.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Preflight {
+    /// Numbers of findings and checks.
+    pub counts: Counts,
+    /// Findings, the most severe first.
+    pub findings: Vec<Finding>,
+    /// Every check with what became of it.
+    pub checks: Vec<CheckState>,
+}

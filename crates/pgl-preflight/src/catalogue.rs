@@ -1,0 +1,97 @@
+//! The list of checks, for `--list-checks` and for the documentation.
+
+use std::fmt::Write as _;
+
+use pgl_cli::args::Format;
+use pgl_cli::{Context, Failure, Page, Style, Table};
+use pgl_core::Exit;
+use pgl_core::preflight::catalogue;
+
+/// Prints the catalogue in the format asked for.
+pub(crate) fn print(context: &Context) -> Result<(), Failure> {
+    let bug = |error: &dyn std::fmt::Display| {
+        Failure::new(
+            Exit::Bug,
+            format!("the catalogue cannot be written: {error}"),
+        )
+    };
+    let text = match context.streams.format {
+        // Metrics are refused before any tool but pgl-status runs.
+        Format::Text | Format::Prometheus => people(context),
+        Format::Json => {
+            serde_json::to_string_pretty(&catalogue()).map_err(|error| bug(&error))? + "\n"
+        }
+        Format::Ndjson => {
+            let mut lines = String::new();
+            for entry in catalogue() {
+                lines.push_str(&serde_json::to_string(&entry).map_err(|error| bug(&error))?);
+                lines.push('\n');
+            }
+            lines
+        }
+        Format::Csv => pgl_cli::report::csv(&table())?,
+    };
+    context.print(&text)
+}
+
+fn table() -> Table {
+    let mut table = Table::new(&[
+        "id",
+        "severity",
+        "side",
+        "guardrail",
+        "title",
+        "why",
+        "remedy",
+    ]);
+    for entry in catalogue() {
+        let guardrail = if entry.guardrail { "yes" } else { "no" };
+        table.row([
+            entry.id,
+            entry.severity.as_str(),
+            entry.side,
+            guardrail,
+            entry.title,
+            entry.why,
+            entry.remedy,
+        ]);
+    }
+    table
+}
+
+fn people(context: &Context) -> String {
+    let mut page = Page::new(context.streams.width, context.streams.out_color);
+    for entry in catalogue() {
+        let head = page.styled(Style::Bold, entry.id);
+        let guardrail = if entry.guardrail { ", guardrail" } else { "" };
+        page.line(format!(
+            "{head}  ({}, {}{guardrail})",
+            entry.severity, entry.side
+        ));
+        page.wrapped(4, entry.title);
+        page.wrapped(4, &format!("Why: {}", entry.why));
+        page.wrapped(4, &format!("Remedy: {}", entry.remedy));
+    }
+    page.finish()
+}
+
+/// The catalogue as a Markdown table, for the documentation.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "| check | severity | side | looks for | why it matters |\n|---|---|---|---|---|\n",
+    );
+    let cell = |text: &str| text.replace('|', "\\|");
+    for entry in catalogue() {
+        let guardrail = if entry.guardrail { " (guardrail)" } else { "" };
+        let _ = writeln!(
+            text,
+            "| `{}` | {}{guardrail} | {} | {} | {} |",
+            entry.id,
+            entry.severity,
+            entry.side,
+            cell(entry.title),
+            cell(entry.why)
+        );
+    }
+    text
+}

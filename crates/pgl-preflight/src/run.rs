@@ -1,0 +1,123 @@
+//! Facts in, findings and plan out.
+
+use std::path::Path;
+
+use pgl_catalog::facts::{self, Request};
+use pgl_cli::{Context, Failure, Tool, input};
+use pgl_conn::{DsnText, Environment};
+use pgl_core::doc::Verdict;
+use pgl_core::facts::{Asked, Facts};
+use pgl_core::preflight::{Choice, Strictness, examine, fix_script};
+
+use crate::args::Args;
+use crate::body::Preflight;
+use crate::catalogue;
+
+/// Runs the tool.
+pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
+    if args.list_checks {
+        catalogue::print(context)?;
+        return Ok(Verdict::Ok);
+    }
+    let choice = choice(&args)?;
+    let fix = args.fix_sql;
+    let record = args.record.clone();
+    let facts = match &args.replay {
+        Some(path) => replay(path)?,
+        None => collect(args, context)?,
+    };
+    if let Some(path) = record {
+        write_facts(&facts, &path, context)?;
+        if path == Path::new("-") {
+            // Standard output carries one answer; the facts are it.
+            return Ok(Verdict::Ok);
+        }
+    }
+    let examined = examine(&facts, &choice);
+    if let Some(side) = fix {
+        context.print(&fix_script(&examined.findings, side.into()))?;
+        return Ok(examined.verdict);
+    }
+    let verdict = examined.verdict;
+    let body = Preflight {
+        counts: examined.counts,
+        findings: examined.findings,
+        checks: examined.checks,
+    };
+    let mut document = context.document(verdict, facts.migration(), examined.plan, body);
+    document.blocked_by = examined.blocked_by;
+    context.emit(&document)?;
+    Ok(verdict)
+}
+
+fn choice(args: &Args) -> Result<Choice, Failure> {
+    let strictness = if args.strict {
+        Strictness::Strict
+    } else {
+        Strictness::Normal
+    };
+    let choice = Choice {
+        only: args.only.clone(),
+        skip: args.skip.clone(),
+        strictness,
+    };
+    let unknown = choice.unknown().join(", ");
+    if unknown.is_empty() {
+        Ok(choice)
+    } else {
+        Err(Failure::usage(format!("no such check: {unknown}"))
+            .hint("--list-checks names them all"))
+    }
+}
+
+fn collect(args: Args, context: &Context) -> Result<Facts, Failure> {
+    let environment = Environment::capture();
+    let endpoints = context.endpoints(&args.connect, &environment)?;
+    let request = Request {
+        source: endpoints.source,
+        target: endpoints.target,
+        provider_dsn: args.provider.provider_dsn.map(DsnText::new),
+        asked: Asked {
+            name: args.name.unwrap_or_default(),
+            selection: args.select.into(),
+            databases_total: args.databases_total,
+        },
+        probe: args.reach_probe.into(),
+        tool: Args::NAME,
+    };
+    let mut watched = Vec::new();
+    let facts = facts::collect(&request, &mut |handle| {
+        watched.push(context.cancel_on_signal(handle));
+    })?;
+    Ok(facts)
+}
+
+fn replay(path: &Path) -> Result<Facts, Failure> {
+    let text = input::read_text(path)?;
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::usage(format!(
+            "{} holds no recorded facts: {error}",
+            path.display()
+        ))
+        .hint("--record FILE writes them")
+    })
+}
+
+fn write_facts(facts: &Facts, path: &Path, context: &Context) -> Result<(), Failure> {
+    let mut text = serde_json::to_string_pretty(facts).map_err(|error| {
+        Failure::new(
+            pgl_core::Exit::Bug,
+            format!("the facts cannot be written: {error}"),
+        )
+    })?;
+    text.push('\n');
+    if path == Path::new("-") {
+        return context.print(&text);
+    }
+    std::fs::write(path, text).map_err(|error| {
+        Failure::new(
+            pgl_core::Exit::Output,
+            format!("cannot write {}: {error}", path.display()),
+        )
+    })
+}

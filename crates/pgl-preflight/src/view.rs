@@ -1,0 +1,230 @@
+//! The answer for people, as CSV and as a stream.
+
+use pgl_cli::{Page, Report, Style, Table, units};
+use pgl_core::doc::Document;
+use pgl_core::plan::Set;
+use pgl_core::preflight::State;
+use pgl_core::{Finding, Plan, Severity};
+use serde_json::{Value, json};
+
+use crate::body::Preflight;
+
+/// Objects named under one finding before the rest is only counted; JSON and CSV have them all.
+const NAMED: usize = 12;
+
+impl Report for Preflight {
+    fn text(document: &Document<Self>, page: &mut Page) {
+        if let Some(migration) = &document.migration {
+            let target = migration.target.as_ref().map_or_else(
+                || "no target given".to_owned(),
+                |target| format!("{} on {}", target.database, target.server_version),
+            );
+            page.heading(
+                Style::Bold,
+                &format!(
+                    "{}: {} on {} -> {target}",
+                    migration.name, migration.source.database, migration.source.server_version
+                ),
+            );
+        }
+        let mut rest = document.body.findings.as_slice();
+        while let Some(first) = rest.first() {
+            let same = rest
+                .iter()
+                .take_while(|f| {
+                    f.id == first.id && f.severity == first.severity && f.side == first.side
+                })
+                .count();
+            let (group, others) = rest.split_at(same);
+            show_group(group, page);
+            rest = others;
+        }
+        not_run(document, page);
+        if let Some(plan) = &document.plan {
+            show_plan(plan, page);
+        }
+        closing(document, page);
+    }
+
+    fn table(document: &Document<Self>) -> Table {
+        let mut table = Table::new(&[
+            "id", "severity", "side", "object", "what", "why", "remedy", "sql", "fix_side",
+            "restart",
+        ]);
+        for finding in &document.body.findings {
+            let restart = if finding.restart { "yes" } else { "no" };
+            table.row([
+                finding.id.as_str(),
+                finding.severity.as_str(),
+                finding.side.as_str(),
+                finding.object.as_deref().unwrap_or(""),
+                &finding.what,
+                &finding.why,
+                &finding.remedy,
+                finding.sql.as_deref().unwrap_or(""),
+                finding.fix_side.as_str(),
+                restart,
+            ]);
+        }
+        table
+    }
+
+    fn records(document: &Document<Self>) -> Vec<Value> {
+        let findings = document
+            .body
+            .findings
+            .iter()
+            .map(|f| json!({"type": "finding", "finding": f}));
+        let checks = document
+            .body
+            .checks
+            .iter()
+            .map(|c| json!({"type": "check", "check": c}));
+        let plan = document.plan.iter().flat_map(|plan| {
+            let tables = plan
+                .tables
+                .iter()
+                .map(|t| json!({"type": "table", "table": t}));
+            let sequences = plan
+                .sequences
+                .iter()
+                .map(|s| json!({"type": "sequence", "sequence": s}));
+            let by_hand = plan
+                .by_hand
+                .iter()
+                .map(|b| json!({"type": "by_hand", "by_hand": b}));
+            tables.chain(sequences).chain(by_hand).collect::<Vec<_>>()
+        });
+        findings.chain(checks).chain(plan).collect()
+    }
+}
+
+fn style_of(severity: Severity) -> Style {
+    match severity {
+        Severity::Block => Style::Red,
+        Severity::Warn => Style::Yellow,
+        Severity::Info => Style::Dim,
+    }
+}
+
+/// Findings of one check on one side: what and where for each, why and the remedy once.
+fn show_group(group: &[Finding], page: &mut Page) {
+    let Some(first) = group.first() else { return };
+    page.gap();
+    let severity = page.styled(
+        style_of(first.severity),
+        &first.severity.as_str().to_uppercase(),
+    );
+    let id = page.styled(Style::Bold, &first.id);
+    page.line(format!("{severity}  {id}  on the {}", first.side));
+    for finding in group.iter().take(NAMED) {
+        page.wrapped(4, &finding.what);
+    }
+    if group.len() > NAMED {
+        page.line(format!(
+            "    … and {} more; --format json or csv names them all",
+            group.len() - NAMED
+        ));
+    }
+    page.wrapped(4, &format!("Why: {}", first.why));
+    let mut remedies: Vec<&str> = group
+        .iter()
+        .take(NAMED)
+        .map(|f| f.remedy.as_str())
+        .collect();
+    remedies.dedup();
+    for remedy in remedies {
+        page.wrapped(4, &format!("Remedy: {remedy}"));
+    }
+    for sql in group.iter().take(NAMED).filter_map(|f| f.sql.as_deref()) {
+        for line in sql.lines() {
+            page.line(format!("        {line}"));
+        }
+    }
+}
+
+fn not_run(document: &Document<Preflight>, page: &mut Page) {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for check in document
+        .body
+        .checks
+        .iter()
+        .filter(|check| check.state == State::NotRun)
+    {
+        let reason = check.reason.as_deref().unwrap_or("");
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, ids)) => ids.push(&check.id),
+            None => reasons.push((reason, vec![&check.id])),
+        }
+    }
+    for (reason, ids) in reasons {
+        page.gap();
+        page.heading(
+            Style::Yellow,
+            &format!("NOT RUN  {} checks: {reason}", ids.len()),
+        );
+        page.wrapped(4, &ids.join(", "));
+    }
+}
+
+fn show_plan(plan: &Plan, page: &mut Page) {
+    page.gap();
+    page.heading(Style::Bold, "Plan");
+    let mut table = Table::new(&["set", "tables", "size"]);
+    for (set, label) in [
+        (Set::Default, "default"),
+        (Set::DefaultInsertOnly, "default_insert_only"),
+        (Set::Excluded, "not replicated"),
+    ] {
+        let of: Vec<_> = plan.tables.iter().filter(|t| t.set == set).collect();
+        if !of.is_empty() {
+            let size = of.iter().map(|t| t.bytes).sum();
+            table.row([label.to_owned(), of.len().to_string(), units::bytes(size)]);
+        }
+    }
+    page.table(&table);
+    page.line(format!(
+        "{} sequences, set exactly by pgl-seqsync",
+        plan.sequences.len()
+    ));
+    let apart: Vec<_> = plan.tables.iter().filter(|t| t.reason.is_some()).collect();
+    for table in apart.iter().take(NAMED) {
+        let reason = table.reason.as_deref().unwrap_or("");
+        page.wrapped(2, &format!("{}: {reason}", table.qualified()));
+    }
+    if apart.len() > NAMED {
+        page.line(format!("  … and {} more", apart.len() - NAMED));
+    }
+    if !plan.by_hand.is_empty() {
+        page.line("Left to do by hand:");
+        for item in &plan.by_hand {
+            let object = item
+                .object
+                .as_deref()
+                .map(|o| format!("{o}: "))
+                .unwrap_or_default();
+            page.wrapped(2, &format!("{object}{}", item.action));
+        }
+    }
+}
+
+fn closing(document: &Document<Preflight>, page: &mut Page) {
+    let counts = &document.body.counts;
+    page.gap();
+    let numbers = format!(
+        "{} blocking, {} warnings, {} notes; {} checks passed, {} not run",
+        counts.block, counts.warn, counts.info, counts.passed, counts.not_run
+    );
+    if counts.block > 0 {
+        page.heading(Style::Red, &format!("Not ready: {numbers}"));
+    } else if counts.warn > 0 {
+        page.heading(Style::Yellow, &format!("Ready, with warnings: {numbers}"));
+    } else if counts.passed > 0 {
+        page.heading(Style::Green, &format!("Clean: {numbers}"));
+    } else {
+        page.heading(
+            Style::Red,
+            &format!("Nothing could be found out: {numbers}"),
+        );
+    }
+}
