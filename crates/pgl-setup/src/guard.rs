@@ -1,0 +1,135 @@
+//! The guard: the lock of the migration, and the blocking checks once more.
+
+use pgl_apply::schema::Programs;
+use pgl_apply::{Done, Error, Watch, journal, lock};
+use pgl_catalog::facts::{Request, collect};
+use pgl_catalog::link::ServerProbe;
+use pgl_core::facts::{Asked, Facts};
+use pgl_core::preflight::{Choice, examine};
+use pgl_core::select::Selection;
+use pgl_core::setup::{SchemaMode, Stage, StepId, left_to_steps};
+use pgl_core::{Finding, Severity, Side};
+
+use crate::place::Place;
+use crate::steps::Run;
+
+/// What preflight finds on a target that is shut.
+const SHUT: &str = "conf.default_read_only";
+
+/// What the checks look at. A target database that is still to be created is looked at through
+/// another one of its server.
+pub(crate) fn facts(
+    place: &Place,
+    name: &str,
+    selection: &Selection,
+    watch: &dyn Watch,
+) -> Result<Facts, pgl_conn::Error> {
+    let target = if place.target_missing {
+        place.servers.target.with_dbname("postgres")
+    } else {
+        place.servers.target.clone()
+    };
+    let request = Request {
+        source: place.servers.source.clone(),
+        target: Some(target),
+        provider_dsn: Some(place.provider_dsn.clone()),
+        asked: Asked {
+            name: name.to_owned(),
+            selection: selection.clone(),
+            ..Asked::default()
+        },
+        probe: ServerProbe::RolledBackSubscription,
+        tool: place.servers.tool,
+    };
+    let mut watched = Vec::new();
+    collect(&request, &mut |handle| {
+        watched.push(watch.cancel_on_stop(handle))
+    })
+}
+
+/// Findings about a database that stands in for one that is still to be created.
+fn is_about_the_stand_in(finding: &Finding) -> bool {
+    finding.side == Side::Target
+        && ["loc.", "tbl.", "seq.", "obj.", "type.", "repl."]
+            .iter()
+            .any(|family| finding.id.starts_with(family))
+}
+
+impl Run<'_> {
+    /// Takes the lock and refuses to go on past a blocking finding that nobody overrides.
+    pub(crate) fn guard(&mut self) -> Result<Done, Error> {
+        let name = self.name.clone();
+        lock::take(&mut self.source, &name)?;
+        let mut begun = journal::exists(&mut self.source)?;
+        if let Some(target) = &mut self.target {
+            lock::take(target, &name)?;
+            begun |= journal::exists(target)?;
+        }
+        let stage = if begun {
+            Stage::Continued
+        } else {
+            Stage::Fresh
+        };
+        let dumped = match &mut self.target {
+            Some(target) => journal::note(target, &name, StepId::TargetSchema, "")?.is_some(),
+            None => false,
+        };
+        if self.options.schema == SchemaMode::Auto && !dumped {
+            // Found out now, not after the source has been changed.
+            let target = match &self.target {
+                Some(target) => target.version(),
+                None => self.place.maintenance()?.version(),
+            };
+            Programs::find(
+                self.args.pg_bindir.as_deref(),
+                self.source.version(),
+                target,
+            )?;
+        }
+        // A target that an attempt at the cutover has shut does not shut us out.
+        let shut = match &mut self.target {
+            Some(target) => pgl_apply::cutover::closed(target, &name)?.is_some(),
+            None => false,
+        };
+        let selection = self.plan.selection.clone();
+        let facts = facts(self.place, &name, &selection, self.watch)?;
+        let examined = examine(&facts, &Choice::default());
+        let copy = self.options.copy;
+        let blocking: Vec<_> = examined
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Block)
+            .filter(|finding| !self.args.plan.force.contains(&finding.id))
+            .filter(|finding| !left_to_steps(&finding.id, stage, copy))
+            .filter(|finding| !(shut && finding.id == SHUT && finding.side == Side::Target))
+            .filter(|finding| !(self.place.target_missing && is_about_the_stand_in(finding)))
+            .collect();
+        if blocking.is_empty() {
+            return Ok(Done::Already(format!(
+                "{} checks passed; migration {name} is locked for this run",
+                examined.counts.passed
+            )));
+        }
+        let mut ids: Vec<&str> = blocking.iter().map(|finding| finding.id.as_str()).collect();
+        ids.dedup();
+        Err(Error::Objects {
+            side: blocking
+                .first()
+                .map_or(Side::Source, |finding| finding.side),
+            what: format!("refused by {}", ids.join(", ")),
+            failures: blocking
+                .iter()
+                .map(|finding| pgl_apply::ObjectFailure {
+                    object: match &finding.object {
+                        Some(object) => format!("{} {object}", finding.side),
+                        None => finding.side.to_string(),
+                    },
+                    sqlstate: None,
+                    message: format!("{}: {}", finding.id, finding.what),
+                    detail: Some(finding.why.clone()),
+                    hint: Some(finding.remedy.clone()),
+                })
+                .collect(),
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! Where a run works: endpoints, the strings that pglogical keeps, the identity of both databases.
+
+use pgl_apply::{Servers, subscription};
+use pgl_cli::{Context, Failure};
+use pgl_conn::{DsnText, Endpoint, Environment, Error as ConnError, Session, add_options};
+use pgl_core::Side;
+
+use crate::args::Setup;
+
+/// Endpoints and strings.
+pub(crate) struct Place {
+    pub(crate) servers: Servers,
+    /// The source as the target's server reaches it, with pinned output settings.
+    pub(crate) provider_dsn: DsnText,
+    /// The target as its own server reaches it.
+    pub(crate) subscriber_dsn: DsnText,
+    /// The source without a password: pglogical keeps it and nobody reads it.
+    pub(crate) source_note: DsnText,
+    /// Whether the target's database has to be created.
+    pub(crate) target_missing: bool,
+}
+
+impl Place {
+    /// Resolves what was typed and connects once to either side, so that every later session goes
+    /// to the same servers.
+    pub(crate) fn find(args: &Setup, context: &Context) -> Result<Self, Failure> {
+        let environment = Environment::capture();
+        let source = context.endpoint(Side::Source, &args.connect, &environment)?;
+        let target = context.endpoint(Side::Target, &args.connect, &environment)?;
+        let mut servers = Servers {
+            tool: context.tool,
+            source,
+            target,
+        };
+        let provider = match &args.provider.provider_dsn {
+            Some(text) => DsnText::new(text.clone()),
+            None => reachable(&servers.source)?,
+        };
+        let merged = add_options(Side::Source, &provider, &subscription::PINNED)?;
+        for warning in &merged.warnings {
+            log::warn!("provider DSN: {warning}");
+        }
+        let subscriber_dsn = match &args.subscriber_dsn {
+            Some(text) => DsnText::new(text.clone()),
+            None => reachable(&servers.target)?,
+        };
+        let source_note = DsnText::new(servers.source.client_conninfo()?);
+        servers.source = servers.session(Side::Source)?.endpoint().clone();
+        let target_missing = match servers.session(Side::Target) {
+            Ok(session) => {
+                servers.target = session.endpoint().clone();
+                false
+            }
+            Err(error) if no_database(&error) => true,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self {
+            servers,
+            provider_dsn: merged.text,
+            subscriber_dsn,
+            source_note,
+            target_missing,
+        })
+    }
+
+    /// A session on a database of the target's server that is always there.
+    pub(crate) fn maintenance(&self) -> Result<Session, ConnError> {
+        let mut servers = self.servers.clone();
+        servers.target = self.servers.target.with_dbname("postgres");
+        servers.session(Side::Target)
+    }
+}
+
+/// The string as it was typed where it names a host, and else what it means here: a service file
+/// or an environment variable of ours says nothing to the other server.
+fn reachable(endpoint: &Endpoint) -> Result<DsnText, ConnError> {
+    let text = endpoint.original_text();
+    let names_host = text
+        .expose_str()
+        .is_some_and(|text| text.contains("host") || text.contains("://"));
+    if names_host
+        && !text
+            .expose_str()
+            .is_some_and(|text| text.contains("service"))
+    {
+        return Ok(text.clone());
+    }
+    let mut plain = endpoint.client_conninfo()?;
+    for (name, value) in endpoint.client_env() {
+        if let ("PGPASSWORD", Some(value)) = (name.to_str().unwrap_or_default(), value.to_str()) {
+            plain.push_str(&format!(
+                " password='{}'",
+                value.replace('\\', "\\\\").replace('\'', "\\'")
+            ));
+        }
+    }
+    Ok(DsnText::new(plain))
+}
+
+fn no_database(error: &ConnError) -> bool {
+    error.is_sqlstate("3D000")
+}

@@ -1,0 +1,242 @@
+//! The steps that carry rows: copy, triggers, subscription.
+
+use pgl_apply::copy::{self, Outcome};
+use pgl_apply::schema::{self, How};
+use pgl_apply::{Done, Error, journal, own, subscription, target};
+use pgl_core::Side;
+use pgl_core::setup::copy::{Task, tasks};
+use pgl_core::setup::{CopyMode, StepId};
+use serde_json::json;
+
+use crate::steps::{Run, no_target};
+
+impl Run<'_> {
+    pub(crate) fn tasks(&mut self) -> Result<Vec<Task>, Error> {
+        let shapes = pgl_catalog::setup::tables(&mut self.source)?;
+        let (source, target) = self.versions();
+        let all = tasks(&self.plan, &[own::marker()], &shapes, source, target);
+        Ok(match self.options.copy {
+            // The marker is ours: its rows have to be there for later changes to arrive.
+            CopyMode::None => all
+                .into_iter()
+                .filter(|task| task.table == own::marker())
+                .collect(),
+            CopyMode::Parallel | CopyMode::Pglogical => all,
+        })
+    }
+
+    fn target_id(&self) -> String {
+        let db = self.target_db.as_ref();
+        let cluster = db
+            .and_then(|db| db.system_identifier.as_deref())
+            .unwrap_or("unknown");
+        format!("{cluster}/{}", db.map_or("", |db| db.database.as_str()))
+    }
+
+    /// Whether the subscription is past its copy.
+    pub(crate) fn running(&mut self) -> Result<bool, Error> {
+        if self.target.is_none() {
+            return Ok(false);
+        }
+        Ok(self.subscribed()?.is_some_and(|found| found.is_past_copy()))
+    }
+
+    fn subscribed(&mut self) -> Result<Option<subscription::Subscription>, Error> {
+        let name = self.plan.names.subscription.clone();
+        Ok(subscription::find(self.target()?, &name)?)
+    }
+
+    pub(crate) fn copy(&mut self) -> Result<Done, Error> {
+        let found = self.subscribed()?;
+        let public = !copy::may_write_catalog(self.target()?)?;
+        if self.options.copy != CopyMode::Pglogical
+            && let Some(found) = found
+        {
+            if found.is_past_copy() {
+                return Ok(Done::Already(format!(
+                    "subscription {} is past its copy",
+                    found.name
+                )));
+            }
+            if !public {
+                // Its worker would drop our slot and make another one, and lose what lies between.
+                return Err(foreign(&found));
+            }
+        }
+        self.compare()?;
+        let tasks = self.tasks()?;
+        if self.options.copy == CopyMode::Pglogical {
+            let (dsn, plan) = (self.place.provider_dsn.clone(), self.plan.clone());
+            let names = plan.names.clone();
+            subscription::check(self.target()?, &plan)?;
+            let target = self.target.as_mut().ok_or_else(no_target)?;
+            return copy::by_pglogical::run(
+                &mut self.source,
+                target,
+                &self.name,
+                &names,
+                &dsn,
+                &tasks,
+                self.watch,
+            );
+        }
+        let count = tasks.len();
+        let names = self.plan.names.clone();
+        let target_id = self.target_id();
+        let jobs = usize::from(self.args.jobs);
+        let dsn = self.place.provider_dsn.clone();
+        let target = self.target.as_mut().ok_or_else(no_target)?;
+        let slot = copy::slot_name(target, &names.provider_node, &names.subscription)?;
+        let outcome = copy::run(
+            &self.place.servers,
+            &mut self.source,
+            target,
+            &copy::Order {
+                migration: &self.name,
+                slot: &slot,
+                target_id: &target_id,
+                jobs,
+                public: public.then_some(copy::Public {
+                    names: &names,
+                    dsn: &dsn,
+                }),
+            },
+            tasks,
+            self.watch,
+        )?;
+        let done = match outcome {
+            Outcome::Already(copied) => {
+                let what = format!("{count} tables are there, from {}", copied.lsn);
+                self.copied = Some(copied);
+                Done::Already(what)
+            }
+            Outcome::Copied(copied) => {
+                let rows: u64 = copied.tables.iter().map(|table| table.rows).sum();
+                let what = format!("{count} tables, {rows} rows, equal counts on both sides");
+                self.copied = Some(copied);
+                Done::Changed(what)
+            }
+        };
+        Ok(done)
+    }
+
+    pub(crate) fn triggers(&mut self, how: &How) -> Result<Done, Error> {
+        let name = self.name.clone();
+        let done = schema::run(
+            &self.place.servers,
+            &name,
+            StepId::TargetTriggers,
+            how,
+            self.watch,
+        )?;
+        let quiet = target::quiet_triggers(self.target()?, &name)?;
+        if quiet.is_empty() {
+            return Ok(done);
+        }
+        Ok(Done::Changed(format!(
+            "disabled until the cutover, because they fire for replicated rows: {}",
+            quiet.join(", ")
+        )))
+    }
+
+    pub(crate) fn subscribe(&mut self) -> Result<Done, Error> {
+        let (name, names) = (self.name.clone(), self.plan.names.clone());
+        let timeout = self.args.timeout;
+        let done = match self.subscribed()? {
+            Some(found) if found.is_past_copy() => {
+                if !found.enabled {
+                    let note =
+                        journal::note(self.target()?, &name, StepId::TargetSubscription, "")?;
+                    if note.is_some() {
+                        return Err(Error::refused(
+                            Side::Target,
+                            format!("subscription {} is disabled", found.name),
+                            "somebody has paused it since it was set up: pgl-control resume starts it again",
+                        ));
+                    }
+                    // Stopped between its sets and its start.
+                    subscription::kick(self.target()?, &found.name)?;
+                }
+                Done::Already(format!("subscription {} exists", found.name))
+            }
+            Some(found) if copy::may_write_catalog(self.target()?)? => return Err(foreign(&found)),
+            Some(_) => self.start_public()?,
+            None => self.create_subscription()?,
+        };
+        let watch = self.watch;
+        subscription::wait_running(self.target()?, &names.subscription, timeout, watch)?;
+        Ok(done)
+    }
+
+    /// Starts the subscription that the copy has made by pglogical's public functions.
+    fn start_public(&mut self) -> Result<Done, Error> {
+        let plan = self.plan.clone();
+        let (run, lsn) = self.complete()?;
+        self.compare()?;
+        let target = self.target()?;
+        subscription::check(target, &plan)?;
+        copy::public::finish(target, &plan.names)?;
+        let name = self.name.clone();
+        let detail = json!({"slot": run.slot, "lsn": lsn});
+        journal::write(
+            self.target()?,
+            &name,
+            StepId::TargetSubscription,
+            "",
+            "created",
+            &detail,
+        )?;
+        Ok(Done::Changed(format!(
+            "subscription {} starts at {lsn}, by public functions",
+            plan.names.subscription
+        )))
+    }
+
+    /// The finished copy.
+    fn complete(&mut self) -> Result<(copy::Run, pgl_core::Lsn), Error> {
+        let name = self.name.clone();
+        let tasks = self.tasks()?;
+        let target = self.target.as_mut().ok_or_else(no_target)?;
+        match copy::state(&mut self.source, target, &name, &tasks)? {
+            copy::State::Complete(run, lsn) => Ok((run, lsn)),
+            copy::State::Fresh | copy::State::Broken(_) => Err(Error::refused(
+                Side::Target,
+                "the copy is not complete",
+                "run pgl-setup --step copy first, or the whole of pgl-setup",
+            )),
+        }
+    }
+
+    fn create_subscription(&mut self) -> Result<Done, Error> {
+        let name = self.name.clone();
+        let plan = self.plan.clone();
+        let tables = self.names();
+        let dsn = self.place.provider_dsn.clone();
+        let (run, lsn) = self.complete()?;
+        self.compare()?;
+        let target = self.target()?;
+        subscription::check(target, &plan)?;
+        let done = subscription::create(target, &plan.names, &dsn, &run.slot, lsn, &tables)?;
+        journal::write(
+            self.target()?,
+            &name,
+            StepId::TargetSubscription,
+            "",
+            "created",
+            &json!({"slot": run.slot, "lsn": lsn}),
+        )?;
+        Ok(done)
+    }
+}
+
+fn foreign(found: &subscription::Subscription) -> Error {
+    Error::refused(
+        Side::Target,
+        format!(
+            "subscription {} exists and is not synchronised (state {:?})",
+            found.name,
+            found.sync.as_deref().unwrap_or_default()
+        ),
+        "it was not made by this run: drop it with pglogical.drop_subscription, or run pgl-teardown",
+    )
+}

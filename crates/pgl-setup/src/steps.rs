@@ -1,0 +1,384 @@
+//! What each step does: the I/O between the core's decisions and the functions that write.
+
+use pgl_apply::copy::Copied;
+use pgl_apply::schema::{self, How, Programs};
+use pgl_apply::target::{self, Missing};
+use pgl_apply::{Done, Error, Watch, journal, lock, own, provider};
+use pgl_cli::{Context, Failure, input};
+use pgl_conn::Session;
+use pgl_core::doc::Incoming;
+use pgl_core::select::Selection;
+use pgl_core::setup::compare::{TableShape, Wire, compare};
+use pgl_core::setup::{Options, RoleMode, SchemaMode, StepId};
+use pgl_core::{Database, Migration, Plan, QualifiedName, ServerVersion, Side};
+
+use crate::args::Setup;
+use crate::guard;
+use crate::place::Place;
+
+/// A run with its sessions. The two sessions hold the lock of the migration until the end.
+pub(crate) struct Run<'a> {
+    pub(crate) args: &'a Setup,
+    pub(crate) place: &'a Place,
+    pub(crate) watch: &'a dyn Watch,
+    pub(crate) options: Options,
+    pub(crate) source: Session,
+    pub(crate) target: Option<Session>,
+    pub(crate) source_db: Database,
+    pub(crate) target_db: Option<Database>,
+    pub(crate) plan: Plan,
+    pub(crate) name: String,
+    /// What the copy came to.
+    pub(crate) copied: Option<Copied>,
+    /// The schema taken apart, for a dry run.
+    pub(crate) dumped: Option<Vec<pgl_core::setup::archive::Work>>,
+}
+
+impl<'a> Run<'a> {
+    /// Connects, and settles on the plan.
+    pub(crate) fn open(
+        args: &'a Setup,
+        context: &'a Context,
+        place: &'a Place,
+        document: Option<Incoming>,
+        watch: &'a dyn Watch,
+    ) -> Result<Self, Failure> {
+        let mut source = place.servers.session(Side::Source)?;
+        let mut target = if place.target_missing {
+            None
+        } else {
+            Some(place.servers.session(Side::Target)?)
+        };
+        context.interrupt.check()?;
+        let source_db = pgl_catalog::database(&mut source)?;
+        let target_db = target.as_mut().map(pgl_catalog::database).transpose()?;
+        let planned = document
+            .as_ref()
+            .and_then(|document| document.migration.as_ref());
+        input::same_pair(planned, &source_db, target_db.as_ref())?;
+        let planned_name = planned.map(|migration| migration.name.clone());
+        let name = match (&args.name, planned_name) {
+            (Some(typed), Some(planned)) if *typed != planned => {
+                return Err(Failure::usage(format!(
+                    "--name {typed} differs from the plan's name {planned}"
+                )));
+            }
+            (Some(typed), _) => typed.clone(),
+            (None, Some(planned)) => planned,
+            (None, None) => source_db.database.clone(),
+        };
+        let kept = match &mut target {
+            Some(target) => journal::kept_plan(target, &name).map_err(Failure::from)?,
+            None => None,
+        };
+        let selection = Selection::from(args.select.clone());
+        let plan = match (document.and_then(|document| document.plan), kept) {
+            (Some(given), _) => given,
+            (None, Some(kept)) if selection.is_everything() || selection == kept.selection => kept,
+            (None, _) => {
+                let facts = guard::facts(place, &name, &selection, watch)?;
+                pgl_core::plan::build(&facts).map_err(|why| {
+                    Failure::unknown(format!("the source's tables cannot be read: {}", why.0))
+                        .on(Side::Source)
+                })?
+            }
+        };
+        Ok(Self {
+            args,
+            place,
+            watch,
+            options: args.options(),
+            source,
+            target,
+            source_db,
+            target_db,
+            plan,
+            name,
+            copied: None,
+            dumped: None,
+        })
+    }
+
+    pub(crate) fn migration(&self) -> Migration {
+        Migration {
+            name: self.name.clone(),
+            source: self.source_db.clone(),
+            target: self.target_db.clone(),
+        }
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        self.plan.clone()
+    }
+
+    /// Whether an earlier run has left its journal.
+    pub(crate) fn journal_exists(&mut self) -> bool {
+        let in_target = self
+            .target
+            .as_mut()
+            .is_some_and(|t| journal::exists(t).unwrap_or(false));
+        in_target || journal::exists(&mut self.source).unwrap_or(false)
+    }
+
+    pub(crate) fn target(&mut self) -> Result<&mut Session, Error> {
+        self.target.as_mut().ok_or_else(no_target)
+    }
+
+    /// Runs one step.
+    pub(crate) fn step(&mut self, id: StepId) -> Result<Done, Error> {
+        let name = self.name.clone();
+        let how = self.how();
+        match id {
+            StepId::Guard => self.guard(),
+            StepId::SourceExtension => provider::extension(&mut self.source),
+            StepId::SourceNode => provider::node(
+                &mut self.source,
+                &self.plan.names.provider_node,
+                &self.place.source_note,
+            ),
+            StepId::SourceMarker => own::create(&mut self.source),
+            StepId::SourceGrants => provider::grants(&mut self.source, &name, &self.plan),
+            StepId::SourceSets => {
+                let mut polite = self.place.servers.polite(Side::Source)?;
+                let _cancel = self.watch.cancel_on_stop(polite.cancel_handle());
+                let wanted = provider::wanted(&self.plan, self.options.sequences);
+                let join = match self.running()? {
+                    true => provider::Join::Closed,
+                    false => provider::Join::Open,
+                };
+                provider::sets(&mut polite, &wanted, join, self.watch)
+            }
+            StepId::TargetDatabase => self.database(),
+            StepId::TargetMarker => self.target_marker(),
+            StepId::TargetRoles => {
+                let missing = match self.options.roles {
+                    RoleMode::Copy => Missing::Create,
+                    RoleMode::Check | RoleMode::Skip => Missing::Refuse,
+                };
+                let target = self.target.as_mut().ok_or_else(no_target)?;
+                target::roles(&mut self.source, target, missing)
+            }
+            StepId::TargetSchema => self.schema(),
+            StepId::TargetExtension => provider::extension(self.target()?),
+            StepId::TargetNode => {
+                let dsn = self.place.subscriber_dsn.clone();
+                let node = self.plan.names.subscriber_node.clone();
+                provider::node(self.target()?, &node, &dsn)
+            }
+            StepId::Copy => self.copy(),
+            StepId::TargetKeys | StepId::TargetIndexes | StepId::TargetConstraints => {
+                schema::run(&self.place.servers, &name, id, &how, self.watch)
+            }
+            StepId::TargetTriggers => self.triggers(&how),
+            StepId::TargetSubscription => self.subscribe(),
+            StepId::TargetMatviews => {
+                let target = self.target.as_mut().ok_or_else(no_target)?;
+                target::matviews(&mut self.source, target, self.watch)
+            }
+            StepId::TargetAnalyze => {
+                let jobs = usize::from(self.args.jobs);
+                let (servers, watch) = (&self.place.servers, self.watch);
+                target::analyze(
+                    servers,
+                    self.target.as_mut().ok_or_else(no_target)?,
+                    jobs,
+                    watch,
+                )
+            }
+            StepId::TargetForeignKeys => {
+                let (servers, watch) = (&self.place.servers, self.watch);
+                target::foreign_keys(
+                    servers,
+                    self.target.as_mut().ok_or_else(no_target)?,
+                    &name,
+                    &how,
+                    watch,
+                )
+            }
+        }
+    }
+
+    fn how(&self) -> How {
+        How {
+            jobs: usize::from(self.args.jobs),
+            settings: vec![
+                (
+                    "maintenance_work_mem".to_owned(),
+                    self.args.maintenance_work_mem.clone(),
+                ),
+                (
+                    "max_parallel_maintenance_workers".to_owned(),
+                    self.args.index_workers.to_string(),
+                ),
+            ],
+        }
+    }
+
+    fn database(&mut self) -> Result<Done, Error> {
+        if self.target.is_some() {
+            return Ok(Done::Already("the database exists".to_owned()));
+        }
+        let locale = target::locale(&mut self.source)?;
+        let name = self.place.servers.target.dbname().to_owned();
+        let mut maintenance = self.place.maintenance()?;
+        target::create_database(&mut maintenance, &name, &locale)?;
+        let mut session = self.place.servers.session(Side::Target)?;
+        lock::take(&mut session, &self.name)?;
+        self.target_db = Some(pgl_catalog::database(&mut session)?);
+        self.target = Some(session);
+        Ok(Done::Changed(format!(
+            "database {name:?} created, {} {}",
+            locale.encoding, locale.collate
+        )))
+    }
+
+    /// Tables of the plan and our own marker.
+    pub(crate) fn names(&self) -> Vec<QualifiedName> {
+        let mut all: Vec<QualifiedName> = self
+            .plan
+            .replicated()
+            .map(|table| table.qualified())
+            .collect();
+        all.push(own::marker());
+        all
+    }
+
+    fn schema(&mut self) -> Result<Done, Error> {
+        let name = self.name.clone();
+        let dumped = journal::note(self.target()?, &name, StepId::TargetSchema, "")?.is_some();
+        let mut done = None;
+        if !dumped {
+            let here = pgl_catalog::setup::tables(self.target()?)?;
+            let (there, missing): (Vec<_>, Vec<_>) = self
+                .plan
+                .replicated()
+                .map(|table| table.qualified())
+                .partition(|name| has(&here, name));
+            match (self.options.schema, missing.first(), there.first()) {
+                (SchemaMode::Skip, _, _) | (SchemaMode::Auto, None, Some(_)) => {
+                    done = Some(Done::Already("the target has the schema".to_owned()));
+                }
+                (SchemaMode::Auto, Some(absent), Some(present)) => {
+                    return Err(Error::refused(
+                        Side::Target,
+                        format!(
+                            "a part of the schema is there ({present}) and a part is not ({absent})"
+                        ),
+                        "empty the target, or complete it and use --schema-copy skip",
+                    ));
+                }
+                (SchemaMode::Auto, _, None) => {
+                    let work = self.dump()?;
+                    schema::store(self.target()?, &name, &work)?;
+                }
+            }
+        }
+        let done = match done {
+            Some(done) => done,
+            None => {
+                // Its parts build on one another: one after the other, in the archive's order.
+                let how = How {
+                    jobs: 1,
+                    ..self.how()
+                };
+                schema::run(
+                    &self.place.servers,
+                    &name,
+                    StepId::TargetSchema,
+                    &how,
+                    self.watch,
+                )?
+            }
+        };
+        self.compare()?;
+        Ok(done)
+    }
+
+    pub(crate) fn dump(&mut self) -> Result<Vec<pgl_core::setup::archive::Work>, Error> {
+        let target_version = match &self.target_db {
+            Some(db) => db.server_version,
+            None => self.place.maintenance()?.version(),
+        };
+        let programs = Programs::find(
+            self.args.pg_bindir.as_deref(),
+            self.source_db.server_version,
+            target_version,
+        )?;
+        let facts = pgl_catalog::setup::indexes(&mut self.source)?;
+        let dumped = schema::dump(
+            &programs,
+            &self.place.servers.source,
+            &facts,
+            &[],
+            self.watch,
+        )?;
+        Ok(dumped.work)
+    }
+
+    /// Holds the tables of both sides against each other.
+    pub(crate) fn compare(&mut self) -> Result<(), Error> {
+        let names = self.names();
+        let source = pgl_catalog::setup::tables(&mut self.source)?;
+        let target = pgl_catalog::setup::tables(self.target()?)?;
+        let versions = self.versions();
+        let wire = if versions.0.major_num() == versions.1.major_num() {
+            Wire::Same
+        } else {
+            Wire::Text
+        };
+        let found = compare(&names, &source, &target, wire);
+        if found.is_empty() {
+            return Ok(());
+        }
+        let failures = found
+            .into_iter()
+            .map(|difference| pgl_apply::ObjectFailure {
+                object: match &difference.column {
+                    Some(column) => format!("{}, column {column}", difference.table),
+                    None => difference.table.clone(),
+                },
+                sqlstate: None,
+                message: difference.what,
+                detail: None,
+                hint: None,
+            })
+            .collect();
+        Err(Error::Objects {
+            side: Side::Target,
+            what: "tables of source and target differ".to_owned(),
+            failures,
+        })
+    }
+
+    pub(crate) fn versions(&self) -> (ServerVersion, ServerVersion) {
+        let source = self.source_db.server_version;
+        let target = self
+            .target_db
+            .as_ref()
+            .map_or(source, |db| db.server_version);
+        (source, target)
+    }
+
+    /// Our schema, and the plan in it: a run without `--plan` goes on with the same one.
+    fn target_marker(&mut self) -> Result<Done, Error> {
+        let (name, plan) = (self.name.clone(), self.plan());
+        let target = self.target()?;
+        let done = own::create(target)?;
+        target.batch(&journal::keep_plan(&name, &plan))?;
+        Ok(done)
+    }
+}
+
+fn has(shapes: &[TableShape], name: &QualifiedName) -> bool {
+    shapes
+        .iter()
+        .any(|shape| shape.schema == name.schema && shape.name == name.name)
+}
+
+pub(crate) fn no_target() -> Error {
+    Error::refused(
+        Side::Target,
+        "the target's database does not exist",
+        "run pgl-setup --step target.database, or create it by hand",
+    )
+}
