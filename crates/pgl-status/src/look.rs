@@ -1,0 +1,416 @@
+//! Looking at the two servers: sessions that come back after a failure, samples, the closer look.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use pgl_catalog::status as catalog;
+use pgl_cli::{Context, Failure};
+use pgl_conn::{Access, DsnText, Endpoint, Environment, Error, Kind, Session, SessionOptions};
+use pgl_core::status::Word;
+use pgl_core::status::facts::{
+    Close, Dsn, DsnEnd, Seen, Snapshot, SourceClose, SourceNow, TargetClose, TargetNow, Trouble,
+    TroubleKind,
+};
+use pgl_core::status::state::word;
+use pgl_core::{Database, QualifiedName, Side};
+
+/// For connecting, where the connection string says nothing. A reading must not hang.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For the subscription's own DSN, which is tried only to learn why it fails.
+const TRY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one reading tries to catch a server that crashes again and again.
+const FALLING: Duration = Duration::from_secs(5);
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+/// More tables than this are not looked into for rows.
+const MOST_TABLES: usize = 5000;
+
+/// One server, connected when needed and again after it was lost.
+pub(crate) struct Place {
+    endpoint: Endpoint,
+    session: Option<(Session, pgl_cli::signal::Registration)>,
+    /// The database, once it was reached.
+    pub(crate) database: Option<Database>,
+}
+
+impl Place {
+    pub(crate) fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            session: None,
+            database: None,
+        }
+    }
+
+    /// The database's name, also where the server does not answer.
+    pub(crate) fn dbname(&self) -> &str {
+        self.endpoint.dbname()
+    }
+
+    fn with<T>(
+        &mut self,
+        context: &Context,
+        read: impl FnOnce(&mut Session) -> Result<T, Error>,
+    ) -> Seen<T> {
+        match self.attempt(context, read) {
+            Ok(value) => Seen::Known(value),
+            Err(error) => {
+                // A session in doubt is not used again.
+                self.session = None;
+                Seen::Failed(trouble(&error))
+            }
+        }
+    }
+
+    fn attempt<T>(
+        &mut self,
+        context: &Context,
+        read: impl FnOnce(&mut Session) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let (session, _) = match &mut self.session {
+            Some(open) => open,
+            none => {
+                let mut session = Session::connect(&self.endpoint, &options(CONNECT_TIMEOUT))?;
+                self.database = Some(pgl_catalog::database(&mut session)?);
+                let registration = context.watch(&session);
+                none.insert((session, registration))
+            }
+        };
+        read(session)
+    }
+}
+
+fn options(connect: Duration) -> SessionOptions {
+    SessionOptions::new("status", Access::ReadOnly)
+        .connect_timeout(Some(connect))
+        .statement_timeout(STATEMENT_TIMEOUT)
+        .lock_timeout(LOCK_TIMEOUT)
+}
+
+/// What an error means for somebody who only looks.
+fn trouble(error: &Error) -> Trouble {
+    let recovering = matches!(error.sqlstate.as_deref(), Some("57P03" | "57P01" | "57P02"));
+    let kind = match error.kind {
+        _ if recovering => TroubleKind::Recovering,
+        Kind::Unreachable | Kind::Lost | Kind::Timeout => TroubleKind::Unreachable,
+        Kind::Auth => TroubleKind::Auth,
+        Kind::Tls => TroubleKind::Tls,
+        Kind::Denied => TroubleKind::NotPermitted,
+        _ => TroubleKind::Other,
+    };
+    Trouble {
+        kind,
+        message: error.to_string(),
+        sqlstate: error.sqlstate.clone(),
+    }
+}
+
+/// Sizes of the tables of an initial copy.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CopySizes {
+    /// On the source, read once.
+    pub(crate) source: HashMap<QualifiedName, u64>,
+    /// On the target: when, and how many bytes in all.
+    pub(crate) target: Vec<(f64, u64)>,
+}
+
+/// Both servers and what is remembered of them.
+pub(crate) struct Observer<'a> {
+    context: &'a Context,
+    began: Instant,
+    source: Option<Place>,
+    target: Place,
+    subscription: String,
+    slot: Option<String>,
+    dsn: Option<DsnText>,
+    pub(crate) sizes: CopySizes,
+}
+
+impl<'a> Observer<'a> {
+    pub(crate) fn new(
+        context: &'a Context,
+        source: Option<Place>,
+        target: Place,
+        subscription: String,
+    ) -> Self {
+        Self {
+            context,
+            began: Instant::now(),
+            source,
+            target,
+            subscription,
+            slot: None,
+            dsn: None,
+            sizes: CopySizes::default(),
+        }
+    }
+
+    pub(crate) fn subscription(&self) -> &str {
+        &self.subscription
+    }
+
+    /// The two databases, as far as they were ever reached.
+    pub(crate) fn databases(&self) -> (Option<Database>, Option<Database>) {
+        let source = self
+            .source
+            .as_ref()
+            .and_then(|place| place.database.clone());
+        (source, self.target.database.clone())
+    }
+
+    /// Seconds since this program began to look.
+    pub(crate) fn clock(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+
+    /// One sample: the target first, so that what it has applied is never too much.
+    pub(crate) fn sample(&mut self) -> Result<Snapshot, Failure> {
+        let at = self.clock();
+        let target = self.target_now();
+        self.context.interrupt.check()?;
+        let source = self.source_now();
+        self.context.interrupt.check()?;
+        if let Some(now) = target.known() {
+            self.copy_sizes(now);
+        }
+        Ok(Snapshot { at, source, target })
+    }
+
+    fn target_now(&mut self) -> Seen<TargetNow> {
+        let name = self.subscription.clone();
+        let began = self.began;
+        let seen = self.target.with(self.context, |session| {
+            catalog::target_now(session, &name, began)
+        });
+        let (mut now, dsn) = match seen {
+            Seen::Known(pair) => pair,
+            Seen::Failed(trouble) => return Seen::Failed(trouble),
+            Seen::NotGiven => return Seen::NotGiven,
+        };
+        now.system_identifier = self
+            .target
+            .database
+            .as_ref()
+            .and_then(|database| database.system_identifier.clone());
+        if let Some(subscription) = &mut now.subscription {
+            self.slot = Some(subscription.slot_name.clone());
+            if let Some(endpoint) = dsn.as_ref().and_then(provider) {
+                subscription.dsn = Dsn {
+                    user: Some(endpoint.user().to_owned()),
+                    extra_float_digits: endpoint.startup_setting("extra_float_digits"),
+                    datestyle: endpoint.startup_setting("DateStyle"),
+                    intervalstyle: endpoint.startup_setting("IntervalStyle"),
+                };
+            }
+        }
+        self.dsn = dsn;
+        Seen::Known(now)
+    }
+
+    fn source_now(&mut self) -> Seen<SourceNow> {
+        let Some(place) = &mut self.source else {
+            return Seen::NotGiven;
+        };
+        let known = self.slot.clone();
+        let (database, subscription) = (self.target.dbname().to_owned(), &self.subscription);
+        let began = self.began;
+        let seen = place.with(self.context, |session| {
+            // Where the target does not say which slot is meant, its name can be derived.
+            let slot = match known {
+                Some(slot) => Some(slot),
+                None => catalog::slot_name(session, &database, subscription).unwrap_or_default(),
+            };
+            catalog::source_now(session, slot.as_deref(), began)
+        });
+        match seen {
+            Seen::Known(mut now) => {
+                let database = place.database.as_ref();
+                now.system_identifier =
+                    database.and_then(|database| database.system_identifier.clone());
+                Seen::Known(now)
+            }
+            other => other,
+        }
+    }
+
+    /// During an initial copy: how large the tables are on both sides.
+    fn copy_sizes(&mut self, now: &TargetNow) {
+        let Some(subscription) = &now.subscription else {
+            return;
+        };
+        if word(Some(now)) != Word::Initializing {
+            return;
+        }
+        if self.sizes.source.is_empty()
+            && let Some(place) = &mut self.source
+        {
+            let sets = &subscription.sets;
+            let seen = place.with(self.context, |session| catalog::set_sizes(session, sets));
+            if let Seen::Known(sizes) = seen {
+                self.sizes.source = sizes.into_iter().collect();
+            }
+        }
+        let names: Vec<QualifiedName> = self.sizes.source.keys().cloned().collect();
+        if names.is_empty() || names.len() > MOST_TABLES {
+            return;
+        }
+        let seen = self
+            .target
+            .with(self.context, |session| catalog::sizes(session, &names));
+        if let Seen::Known(sizes) = seen {
+            let total = sizes.iter().map(|(_, bytes)| bytes).sum();
+            self.sizes.target.push((self.clock(), total));
+        }
+    }
+
+    /// The closer look. What cannot be read is missing from it; the samples say why.
+    pub(crate) fn close(&mut self, newest: &Snapshot) -> Result<Close, Failure> {
+        let subscription = newest
+            .target
+            .known()
+            .and_then(|target| target.subscription.as_ref());
+        let sets = subscription.map(|subscription| subscription.sets.clone());
+        let mut source = match (&mut self.source, &sets, newest.source.known()) {
+            (Some(place), Some(sets), Some(_)) => {
+                known(place.with(self.context, |session| catalog::source_close(session, sets)))
+            }
+            _ => None,
+        };
+        self.context.interrupt.check()?;
+        let mut target = if subscription.is_some() {
+            known(self.target.with(self.context, catalog::target_close))
+        } else {
+            None
+        };
+        self.context.interrupt.check()?;
+        if let Some(trouble) = newest.target.trouble() {
+            target = self.log_of_a_falling_server(trouble.kind)?;
+        }
+        let replicating = word(newest.target.known()) == Word::Replicating;
+        if let (Some(source), Some(target), true) = (&mut source, &mut target, replicating) {
+            self.look_for_rows(source, target);
+        }
+        let stands = subscription.is_some() && word(newest.target.known()) == Word::Down;
+        let dsn_from_here = if stands {
+            self.try_dsn()
+        } else {
+            Seen::NotGiven
+        };
+        self.context.interrupt.check()?;
+        Ok(Close {
+            source,
+            target,
+            dsn_from_here,
+        })
+    }
+
+    /// A server that crashes again and again answers for a few milliseconds in between: long enough
+    /// to read its log.
+    fn log_of_a_falling_server(
+        &mut self,
+        kind: TroubleKind,
+    ) -> Result<Option<TargetClose>, Failure> {
+        // A server that nobody listens for is not one that crashes; a connection that broke off
+        // may be either.
+        if !matches!(kind, TroubleKind::Recovering | TroubleKind::Unreachable) {
+            return Ok(None);
+        }
+        let mut recovering = kind == TroubleKind::Recovering;
+        let until = Instant::now() + FALLING;
+        loop {
+            let read = Session::connect(&self.target.endpoint, &options(TRY_TIMEOUT))
+                .and_then(|mut session| catalog::tail(&mut session));
+            match read {
+                Ok(log) => {
+                    return Ok(Some(TargetClose {
+                        log,
+                        ..TargetClose::default()
+                    }));
+                }
+                Err(error) => {
+                    recovering |= trouble(&error).kind == TroubleKind::Recovering;
+                    log::debug!("{error}");
+                }
+            }
+            if !recovering {
+                return Ok(None);
+            }
+            self.context.interrupt.check()?;
+            if Instant::now() >= until {
+                return Ok(None);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn look_for_rows(&mut self, source: &mut SourceClose, target: &mut TargetClose) {
+        let names: Vec<QualifiedName> = source
+            .tables
+            .iter()
+            .map(|table| QualifiedName::new(&table.schema, &table.name))
+            .collect();
+        let Some(place) = self.source.as_mut().filter(|_| names.len() <= MOST_TABLES) else {
+            return;
+        };
+        let there = known(
+            self.target
+                .with(self.context, |session| catalog::has_rows(session, &names)),
+        );
+        let empty: Vec<QualifiedName> = there
+            .iter()
+            .flatten()
+            .filter(|(_, has_rows)| !**has_rows)
+            .map(|(name, _)| name.clone())
+            .collect();
+        if empty.is_empty() {
+            return;
+        }
+        let here = known(place.with(self.context, |session| catalog::has_rows(session, &empty)));
+        for table in &mut source.tables {
+            let name = QualifiedName::new(&table.schema, &table.name);
+            table.has_rows = here.as_ref().and_then(|here| here.get(&name).copied());
+        }
+        for table in &mut target.tables {
+            let name = QualifiedName::new(&table.schema, &table.name);
+            table.has_rows = there.as_ref().and_then(|there| there.get(&name).copied());
+        }
+    }
+
+    /// Connects as pglogical would, as far as that can be done from here.
+    fn try_dsn(&self) -> Seen<DsnEnd> {
+        let Some(endpoint) = self.dsn.as_ref().and_then(provider) else {
+            return Seen::NotGiven;
+        };
+        let reached = Session::connect(&endpoint, &options(TRY_TIMEOUT))
+            .and_then(|mut session| pgl_catalog::database(&mut session));
+        match reached {
+            Ok(database) => Seen::Known(DsnEnd {
+                system_identifier: database.system_identifier,
+                database: database.database,
+            }),
+            Err(error) => Seen::Failed(trouble(&error)),
+        }
+    }
+}
+
+fn known<T>(seen: Seen<T>) -> Option<T> {
+    match seen {
+        Seen::Known(value) => Some(value),
+        Seen::Failed(trouble) => {
+            log::info!("the closer look is not complete: {}", trouble.message);
+            None
+        }
+        Seen::NotGiven => None,
+    }
+}
+
+/// The subscription's DSN as libpq would read it in surroundings that hold nothing of ours.
+fn provider(dsn: &DsnText) -> Option<Endpoint> {
+    match Endpoint::resolve(Side::Source, Some(dsn.expose()), &Environment::bare()) {
+        Ok(endpoint) => Some(endpoint),
+        Err(error) => {
+            log::info!("the subscription's provider DSN: {error}");
+            None
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! One reading, a watch, or a wait.
+
+use std::time::{Duration, Instant};
+
+use pgl_cli::args::Format;
+use pgl_cli::{Context, Failure, input, units};
+use pgl_conn::{Endpoint, Environment};
+use pgl_core::doc::{Incoming, Verdict};
+use pgl_core::migration::Names;
+use pgl_core::status::facts::{Close, Snapshot};
+use pgl_core::status::wait::Trouble;
+use pgl_core::status::{Goal, Limits, MaxLag, Patience, Progress, Word};
+use pgl_core::{Migration, Side};
+
+use crate::Args;
+use crate::look::{Observer, Place};
+use crate::reading::{Material, Reading, WaitView};
+use crate::view::page;
+
+/// Rates are taken over this long.
+const WINDOW: f64 = 30.0;
+/// So many samples are remembered, for lag that is measured by comparing with earlier positions.
+const REMEMBERED: usize = 20_000;
+/// Between two closer looks while something is wrong, and while all is well.
+const LOOK_AGAIN: f64 = 5.0;
+const LOOK_AGAIN_WELL: f64 = 60.0;
+/// Longest pause between two looks of a wait, whatever the interval.
+const WAIT_PAUSE: Duration = Duration::from_secs(1);
+/// Longest time that one reading takes to see whether a lag is within its limit, in seconds.
+const LONGEST_SETTLE: f64 = 15.0;
+/// A watch says how a wait goes on this often.
+const TELL: Duration = Duration::from_secs(30);
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
+    let incoming = input::read_plan(&args.input)?;
+    let mut status = Status::new(args, context, incoming)?;
+    match args.wait_for {
+        Some(goal) => status.wait(goal),
+        None if args.watch => status.watch(),
+        None => status.once(),
+    }
+}
+
+struct Status<'a> {
+    args: &'a Args,
+    context: &'a Context,
+    incoming: Option<Incoming>,
+    name: String,
+    observer: Observer<'a>,
+    samples: Vec<Snapshot>,
+    close: Close,
+    looked: Option<f64>,
+}
+
+impl<'a> Status<'a> {
+    fn new(
+        args: &'a Args,
+        context: &'a Context,
+        incoming: Option<Incoming>,
+    ) -> Result<Self, Failure> {
+        let environment = Environment::capture();
+        let target = context.endpoint(Side::Target, &args.connect, &environment)?;
+        let named = args.connect.source.is_some() || Endpoint::is_named(Side::Source, &environment);
+        let source = if named {
+            Some(context.endpoint(Side::Source, &args.connect, &environment)?)
+        } else {
+            None
+        };
+        let earlier = incoming
+            .as_ref()
+            .and_then(|document| document.migration.as_ref());
+        let plan = incoming
+            .as_ref()
+            .and_then(|document| document.plan.as_ref());
+        let name = args
+            .name
+            .clone()
+            .or_else(|| earlier.map(|migration| migration.name.clone()))
+            .or_else(|| source.as_ref().map(|source| source.dbname().to_owned()))
+            .unwrap_or_else(|| target.dbname().to_owned());
+        let subscription = match (&args.subscription, &args.name, plan) {
+            (Some(subscription), _, _) => subscription.clone(),
+            (None, None, Some(plan)) => plan.names.subscription.clone(),
+            _ => Names::of(&name).subscription,
+        };
+        let source = source.map(Place::new);
+        let observer = Observer::new(context, source, Place::new(target), subscription);
+        Ok(Self {
+            args,
+            context,
+            incoming,
+            name,
+            observer,
+            samples: Vec::new(),
+            close: Close::default(),
+            looked: None,
+        })
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            max_lag: self.args.max_lag,
+        }
+    }
+
+    /// Takes a sample in.
+    fn sample(&mut self) -> Result<(), Failure> {
+        let sample = self.observer.sample()?;
+        self.samples.push(sample);
+        if self.samples.len() > REMEMBERED {
+            // Every second one of the older half: the distant past may be coarser.
+            let half = REMEMBERED / 2;
+            let mut at = 0;
+            self.samples.retain(|_| {
+                at += 1;
+                at > half || at % 2 == 0
+            });
+        }
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<(), Failure> {
+        if let Some(newest) = self.samples.last() {
+            self.close = self.observer.close(newest)?;
+            self.looked = Some(self.observer.clock());
+        }
+        Ok(())
+    }
+
+    fn material(&self) -> Material<'_> {
+        let last = self.samples.last().map_or(0.0, |sample| sample.at);
+        let from = self
+            .samples
+            .partition_point(|sample| sample.at < last - WINDOW);
+        Material {
+            samples: &self.samples,
+            recent: &self.samples[from..],
+            close: &self.close,
+            sizes: &self.observer.sizes,
+            subscription: self.observer.subscription(),
+            limits: self.limits(),
+        }
+    }
+
+    /// A sample, and a closer look where it is time for one.
+    fn step(&mut self) -> Result<Reading, Failure> {
+        self.sample()?;
+        let before = self.material().reading();
+        let doubt = before
+            .causes
+            .iter()
+            .any(|cause| cause.id == "copy.empty_tables");
+        let every = if before.healthy && !doubt {
+            LOOK_AGAIN_WELL
+        } else {
+            LOOK_AGAIN
+        };
+        let due = self
+            .looked
+            .is_none_or(|at| self.observer.clock() - at >= every);
+        // The first sight of trouble is looked into at once.
+        let fresh = before.blocked() && self.samples.len() < 3;
+        if due || fresh {
+            self.look()?;
+            return Ok(self.material().reading());
+        }
+        Ok(before)
+    }
+
+    fn once(&mut self) -> Result<Verdict, Failure> {
+        self.sample()?;
+        if !self.args.sample.is_zero() {
+            self.pause(self.args.sample)?;
+            self.sample()?;
+        }
+        self.settle()?;
+        self.look()?;
+        let reading = self.material().reading();
+        let verdict = verdict(&reading);
+        self.emit(verdict, reading)?;
+        Ok(verdict)
+    }
+
+    /// A lag within the limit shows itself within the limit: until then the target has reached the
+    /// position at which the source was first seen. Without this, a source that writes rarely would
+    /// look late right after it has written.
+    fn settle(&mut self) -> Result<(), Failure> {
+        let Some(limit @ MaxLag::Seconds(seconds)) = self.args.max_lag else {
+            return Ok(());
+        };
+        let until = self.observer.clock() + seconds.min(LONGEST_SETTLE);
+        loop {
+            let reading = self.material().reading();
+            let open = reading.state == Word::Replicating && !limit.holds(reading.lag.as_ref());
+            if !open || self.observer.clock() >= until {
+                return Ok(());
+            }
+            self.pause(Duration::from_millis(250))?;
+            self.sample()?;
+        }
+    }
+
+    fn watch(&mut self) -> Result<Verdict, Failure> {
+        let format = self.context.streams.format;
+        if format == Format::Prometheus {
+            return Err(
+                Failure::usage("--watch does not go with --format prometheus")
+                    .hint("run pgl-status from a timer, one reading at a time"),
+            );
+        }
+        // Documents one after the other are no document.
+        let lines = matches!(format, Format::Json | Format::Ndjson);
+        let mut header = true;
+        loop {
+            let reading = self.step()?;
+            let last = verdict(&reading);
+            if lines {
+                self.context.record(&Line::new(last, &reading))?;
+            } else {
+                self.paint(last, reading, &mut header)?;
+            }
+            match self.pause(self.args.interval) {
+                Ok(()) => {}
+                // Whoever watches ends the watch: that is no failure, and the code says the signal.
+                Err(_) if self.context.interrupt.exit().is_some() => {
+                    if lines {
+                        self.context.record(&Summary::new(self.context, last))?;
+                    }
+                    return Ok(last);
+                }
+                Err(other) => return Err(other),
+            }
+        }
+    }
+
+    fn paint(&self, verdict: Verdict, reading: Reading, header: &mut bool) -> Result<(), Failure> {
+        let document = self.document(verdict, reading);
+        let streams = &self.context.streams;
+        match streams.format {
+            Format::Csv => {
+                let text = pgl_cli::report::render(&document, streams)?;
+                let skip = if *header {
+                    0
+                } else {
+                    text.find('\n').map_or(0, |at| at + 1)
+                };
+                *header = false;
+                self.context.print(&text[skip..])
+            }
+            _ if streams.out_tty => {
+                let text = page(&document, streams.width, streams.out_color);
+                // Home, the text with each line's rest cleared, then everything below.
+                let text = text.replace('\n', "\x1b[K\n");
+                self.context.print(&format!("\x1b[H{text}\x1b[J"))
+            }
+            _ => {
+                let text = page(&document, streams.width, streams.out_color);
+                self.context.print(&format!("{text}\n"))
+            }
+        }
+    }
+
+    fn wait(&mut self, goal: Goal) -> Result<Verdict, Failure> {
+        let began = Instant::now();
+        let mut trouble = Trouble::default();
+        let mut told = Instant::now();
+        let pause = self.args.interval.min(WAIT_PAUSE);
+        let (progress, mut reading) = loop {
+            let mut reading = self.step()?;
+            let mut reached = self.material().reached(goal, &reading);
+            if reached && goal != Goal::Replicating {
+                // Before saying so, whether the tables hold anything at all.
+                self.look()?;
+                reading = self.material().reading();
+                reached = self.material().reached(goal, &reading);
+            }
+            let at = self.observer.clock();
+            let progress = trouble.judge(at, &reading.causes, reached, Patience::default());
+            if progress != Progress::Waiting || began.elapsed() >= self.args.timeout {
+                break (progress, reading);
+            }
+            if told.elapsed() >= TELL {
+                told = Instant::now();
+                self.context.say(&tell(goal, &reading, began.elapsed()));
+            }
+            let left = self.args.timeout.saturating_sub(began.elapsed());
+            self.pause(pause.min(left).max(Duration::from_millis(20)))?;
+        };
+        let verdict = match progress {
+            Progress::Reached => Verdict::Ok,
+            Progress::Waiting => Verdict::NotYet,
+            Progress::Broken => Verdict::Unknown,
+        };
+        reading.wait = Some(WaitView {
+            goal: goal.to_string(),
+            reached: progress == Progress::Reached,
+            broken: progress == Progress::Broken,
+            seconds: (began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+        });
+        if progress == Progress::Broken {
+            let first = reading.causes.iter().find(|cause| cause.stops());
+            self.context.say(&format!(
+                "pgl-status: {goal} cannot be reached: {}",
+                first.map_or("replication stands", |cause| cause.what.as_str())
+            ));
+        } else if progress == Progress::Reached && goal != Goal::Replicating {
+            log::info!("row counts are unproven; pgl-verify compares the rows");
+        }
+        self.emit(verdict, reading)?;
+        Ok(verdict)
+    }
+
+    fn document(&self, verdict: Verdict, reading: Reading) -> pgl_core::doc::Document<Reading> {
+        let (source, target) = self.observer.databases();
+        let earlier = self
+            .incoming
+            .as_ref()
+            .and_then(|document| document.migration.clone());
+        let migration = match (source, earlier) {
+            (Some(source), _) => Some(Migration {
+                name: self.name.clone(),
+                source,
+                target,
+            }),
+            (None, earlier) => earlier,
+        };
+        let plan = self
+            .incoming
+            .as_ref()
+            .and_then(|document| document.plan.clone());
+        self.context.document(verdict, migration, plan, reading)
+    }
+
+    fn emit(&self, verdict: Verdict, reading: Reading) -> Result<(), Failure> {
+        self.context.emit(&self.document(verdict, reading))
+    }
+
+    /// Sleeps in short pieces, so that a signal is heard.
+    fn pause(&self, time: Duration) -> Result<(), Failure> {
+        let until = Instant::now() + time;
+        loop {
+            self.context.interrupt.check()?;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            std::thread::sleep(left.min(Duration::from_millis(100)));
+        }
+    }
+}
+
+/// 3 where the target could not be asked; 1 where not all is well.
+fn verdict(reading: &Reading) -> Verdict {
+    if reading.target.reachable != Some(true) {
+        Verdict::Unknown
+    } else if reading.healthy {
+        Verdict::Ok
+    } else {
+        Verdict::No
+    }
+}
+
+fn tell(goal: Goal, reading: &Reading, waited: Duration) -> String {
+    let waited = units::duration(Duration::from_secs(waited.as_secs()));
+    let mut text = format!(
+        "pgl-status: waiting for {goal} since {waited}: {}",
+        reading.state
+    );
+    if !reading.tables.waiting.is_empty() {
+        text.push_str(&format!(", {} tables to go", reading.tables.waiting.len()));
+    }
+    if let Some(lag) = &reading.lag {
+        text.push_str(&format!(", {} behind", units::bytes(lag.bytes)));
+    }
+    if let Some(cause) = reading.causes.iter().find(|cause| cause.stops()) {
+        text.push_str(&format!("; {}", cause.what));
+    }
+    text
+}
+
+/// One reading in a stream.
+#[derive(serde::Serialize)]
+struct Line<'a> {
+    r#type: &'static str,
+    at: String,
+    verdict: Verdict,
+    #[serde(flatten)]
+    reading: &'a Reading,
+}
+
+impl<'a> Line<'a> {
+    fn new(verdict: Verdict, reading: &'a Reading) -> Self {
+        Self {
+            r#type: "reading",
+            at: pgl_cli::now(),
+            verdict,
+            reading,
+        }
+    }
+}
+
+/// The closing line of a stream.
+#[derive(serde::Serialize)]
+struct Summary {
+    r#type: &'static str,
+    tool: &'static str,
+    generated_at: String,
+    verdict: Verdict,
+}
+
+impl Summary {
+    fn new(context: &Context, verdict: Verdict) -> Self {
+        Self {
+            r#type: "summary",
+            tool: context.tool,
+            generated_at: pgl_cli::now(),
+            verdict,
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! The answer for people, as a table, and as a stream.
+
+use std::time::Duration;
+
+use pgl_cli::{Page, Report, Style, Table, units};
+use pgl_core::Severity;
+use pgl_core::doc::Document;
+use pgl_core::status::causes::{Cause, Certainty};
+use pgl_core::status::{SecondsFrom, Word};
+use serde_json::{Value, json};
+
+use crate::metrics;
+use crate::reading::Reading;
+
+/// The page for people.
+pub(crate) fn page(document: &Document<Reading>, width: usize, color: bool) -> String {
+    let mut page = Page::new(width, color);
+    Reading::text(document, &mut page);
+    page.finish()
+}
+
+fn seconds(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds > 1e9 {
+        return "years".to_owned();
+    }
+    let rounded = if seconds < 10.0 {
+        (seconds * 10.0).round() / 10.0
+    } else {
+        seconds.round()
+    };
+    units::duration(Duration::from_secs_f64(rounded.max(0.0)))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "for people; a rate is never negative here and far below 2^53"
+)]
+fn rate(bytes: f64) -> String {
+    format!("{}/s", units::bytes(bytes.max(0.0) as u64))
+}
+
+fn state_style(reading: &Reading) -> Style {
+    match reading.state {
+        Word::Replicating if reading.healthy => Style::Green,
+        Word::Replicating | Word::Initializing => Style::Yellow,
+        Word::Down | Word::Disabled | Word::Missing | Word::Unknown => Style::Red,
+    }
+}
+
+impl Report for Reading {
+    fn text(document: &Document<Self>, page: &mut Page) {
+        let reading = &document.body;
+        let healthy = if reading.healthy {
+            "healthy"
+        } else {
+            "not healthy"
+        };
+        page.heading(
+            state_style(reading),
+            &format!("{}: {}, {healthy}", reading.subscription, reading.state),
+        );
+        for (name, server) in [("source", &reading.source), ("target", &reading.target)] {
+            if let Some(error) = &server.error {
+                page.line(format!("  {name:<10} not readable: {error}"));
+            } else if let Some(version) = server.version {
+                let pglogical = server
+                    .pglogical
+                    .as_ref()
+                    .map_or(String::new(), |version| format!(", pglogical {version}"));
+                page.line(format!("  {name:<10} {version}{pglogical}"));
+            }
+        }
+        numbers(reading, page);
+        progress(reading, page);
+        for cause in &reading.causes {
+            page.gap();
+            show(cause, page);
+        }
+        if !reading.notes.is_empty() {
+            page.gap();
+        }
+        for note in &reading.notes {
+            page.wrapped(2, note);
+        }
+        if let Some(wait) = &reading.wait {
+            let outcome = match (wait.reached, wait.broken) {
+                (true, _) => "reached",
+                (false, true) => "cannot be reached",
+                (false, false) => "not reached in time",
+            };
+            page.line(format!(
+                "  {} {outcome} after {}",
+                wait.goal,
+                seconds(wait.seconds)
+            ));
+        }
+    }
+
+    fn table(document: &Document<Self>) -> Table {
+        let reading = &document.body;
+        let mut table = Table::new(&[
+            "at",
+            "subscription",
+            "state",
+            "healthy",
+            "safe",
+            "lag_bytes",
+            "lag_seconds",
+            "lag_seconds_from",
+            "source_lsn",
+            "applied_lsn",
+            "confirmed_flush_lsn",
+            "wal_bytes_per_second",
+            "applied_bytes_per_second",
+            "eta_seconds",
+            "slot_retained_bytes",
+            "slot_lost_in_seconds",
+            "tables",
+            "tables_replicating",
+            "causes",
+        ]);
+        let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+        let lag = reading.lag.as_ref();
+        let causes: Vec<&str> = reading
+            .causes
+            .iter()
+            .map(|cause| cause.id.as_str())
+            .collect();
+        table.row([
+            document.generated_at.clone(),
+            reading.subscription.clone(),
+            reading.state.to_string(),
+            reading.healthy.to_string(),
+            reading.safe.map_or(String::new(), |safe| safe.to_string()),
+            lag.map_or(String::new(), |lag| lag.bytes.to_string()),
+            number(lag.and_then(|lag| lag.seconds)),
+            lag.and_then(|lag| lag.seconds_from)
+                .map_or(String::new(), |from| words(from).to_owned()),
+            lag.map_or(String::new(), |lag| lag.source_lsn.to_string()),
+            lag.map_or(String::new(), |lag| lag.applied_lsn.to_string()),
+            lag.and_then(|lag| lag.confirmed_flush_lsn)
+                .map_or(String::new(), |lsn| lsn.to_string()),
+            number(reading.rates.wal_bytes),
+            number(reading.rates.applied_bytes),
+            number(reading.rates.eta_seconds),
+            reading
+                .slot
+                .as_ref()
+                .map_or(String::new(), |slot| slot.bytes.to_string()),
+            number(reading.slot.as_ref().and_then(|slot| slot.lost_in_seconds)),
+            reading.tables.total.to_string(),
+            reading.tables.replicating.to_string(),
+            causes.join(" "),
+        ]);
+        table
+    }
+
+    fn records(document: &Document<Self>) -> Vec<Value> {
+        let mut record = json!({"type": "reading", "at": document.generated_at});
+        if let (Value::Object(into), Ok(Value::Object(from))) =
+            (&mut record, serde_json::to_value(&document.body))
+        {
+            into.extend(from);
+        }
+        vec![record]
+    }
+
+    fn metrics(document: &Document<Self>) -> String {
+        metrics::metrics(document)
+    }
+}
+
+fn words(from: SecondsFrom) -> &'static str {
+    match from {
+        SecondsFrom::NothingOutstanding => "nothing_outstanding",
+        SecondsFrom::CommitTimestamp => "commit_timestamp",
+        SecondsFrom::Samples => "samples",
+        SecondsFrom::WalRate => "wal_rate",
+    }
+}
+
+fn numbers(reading: &Reading, page: &mut Page) {
+    if let Some(lag) = &reading.lag {
+        let time = lag.seconds.map_or(String::new(), |value| {
+            let value = seconds(value);
+            match lag.seconds_from {
+                Some(SecondsFrom::NothingOutstanding) => String::new(),
+                Some(SecondsFrom::CommitTimestamp) => {
+                    format!(", the last commit applied is {value} old")
+                }
+                Some(SecondsFrom::Samples) => format!(", at most {value}"),
+                Some(SecondsFrom::WalRate) | None => format!(", about {value}"),
+            }
+        });
+        page.line(format!(
+            "  lag        {}{time} (applied {} of {})",
+            units::bytes(lag.bytes),
+            lag.applied_lsn,
+            lag.source_lsn
+        ));
+    }
+    let rates = &reading.rates;
+    if let (Some(wal), Some(applied)) = (rates.wal_bytes, rates.applied_bytes) {
+        let eta = match rates.eta_seconds {
+            Some(left) if left > 0.0 => format!(", caught up in {}", seconds(left)),
+            Some(_) => String::new(),
+            None if reading.lag.as_ref().is_some_and(|lag| lag.bytes > 1 << 20) => {
+                ", not catching up".to_owned()
+            }
+            None => String::new(),
+        };
+        page.line(format!(
+            "  rates      source writes {}, target applies {}{eta}",
+            rate(wal),
+            rate(applied)
+        ));
+    }
+    if let Some(slot) = &reading.slot {
+        let growth = slot
+            .growth
+            .filter(|growth| *growth > 0.0)
+            .map_or(String::new(), |growth| {
+                format!(", growing {}", rate(growth))
+            });
+        let lost = slot
+            .lost_in_seconds
+            .map_or(String::new(), |left| format!(", lost in {}", seconds(left)));
+        let state = match (slot.active, &reading.stream) {
+            (true, Some(stream)) => stream.clone(),
+            (true, None) => "active".to_owned(),
+            (false, _) => "nobody streams from it".to_owned(),
+        };
+        page.line(format!(
+            "  slot       {} of WAL held back{growth}{lost}; {state}",
+            units::bytes(slot.bytes)
+        ));
+    }
+    if reading.tables.total > 0 {
+        page.line(format!(
+            "  tables     {} of {} replicating",
+            reading.tables.replicating, reading.tables.total
+        ));
+    }
+    if let Some(skew) = &reading.clock_skew
+        && skew.seconds.abs() > 1.0 + skew.error
+    {
+        page.line(format!(
+            "  clocks     the target's is {:.1} s {} the source's",
+            skew.seconds.abs(),
+            if skew.seconds > 0.0 {
+                "ahead of"
+            } else {
+                "behind"
+            }
+        ));
+    }
+    if let Some(conflicts) = &reading.conflicts {
+        page.line(format!("  conflicts  {} in the log", conflicts.in_log));
+    }
+}
+
+fn progress(reading: &Reading, page: &mut Page) {
+    if let Some(copy) = &reading.copy {
+        let total = match (copy.done_bytes, copy.total_bytes) {
+            (Some(done), Some(total)) => {
+                format!("{} of about {}", units::bytes(done), units::bytes(total))
+            }
+            _ => "running".to_owned(),
+        };
+        let speed = copy
+            .bytes_per_second
+            .map_or(String::new(), |speed| format!(", {}", rate(speed)));
+        let eta = copy.eta_seconds.map_or(String::new(), |left| {
+            format!(", done in about {}", seconds(left))
+        });
+        page.line(format!("  copy       {total}{speed}{eta}"));
+        for table in copy.running.iter().take(8) {
+            let name = pgl_core::QualifiedName::new(&table.schema, &table.name);
+            let rows = table
+                .rows
+                .map_or(String::new(), |rows| format!(", {rows} rows"));
+            page.line(format!(
+                "             {name}: {}{rows}",
+                units::bytes(table.disk_bytes)
+            ));
+        }
+    }
+    for table in reading.tables.waiting.iter().take(10) {
+        let name = pgl_core::QualifiedName::new(&table.schema, &table.name);
+        page.line(format!("             {name}: {}", table.state));
+    }
+    if reading.tables.waiting.len() > 10 {
+        page.line(format!(
+            "             and {} more",
+            reading.tables.waiting.len() - 10
+        ));
+    }
+}
+
+fn show(cause: &Cause, page: &mut Page) {
+    let style = match cause.severity {
+        Severity::Block => Style::Red,
+        Severity::Warn | Severity::Info => Style::Yellow,
+    };
+    let sure = match cause.certainty {
+        Certainty::Proven => "",
+        Certainty::Likely => "likely: ",
+    };
+    page.heading(
+        style,
+        &format!("{sure}{} [{}, {}]", cause.what, cause.id, cause.side),
+    );
+    for line in &cause.evidence {
+        page.wrapped(4, &format!("seen: {line}"));
+    }
+    if !cause.remedy.is_empty() {
+        page.wrapped(4, &format!("do: {}", cause.remedy));
+    }
+    if let Some(sql) = &cause.sql {
+        page.wrapped(4, &format!("on the {}: {sql}", cause.fix_side));
+    }
+}
