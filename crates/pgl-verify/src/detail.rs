@@ -1,0 +1,427 @@
+//! The third pass: what differs in the rows that differ: columns and both values, for as many rows
+//! as asked for; patterns; and statements that would mend the target.
+
+use std::collections::{BTreeMap, HashMap};
+
+use pgl_conn::Error;
+use pgl_core::Side;
+use pgl_core::verify::fix::{self, Mend};
+use pgl_core::verify::outcome::{ColumnCount, ColumnDiff, KeyPart, RowDiff, Shown, TableResult};
+use pgl_core::verify::pairing::Pair;
+use pgl_core::verify::pattern;
+use pgl_core::verify::rows::{Difference, Kind, Place, Tally};
+use serde::Deserialize;
+
+use crate::engine::Engine;
+use crate::moment::Moment;
+
+/// Rows looked at in one statement.
+const AT_ONCE: usize = 100;
+
+/// One row as the details statement gives it.
+#[derive(Deserialize, Clone)]
+struct Detail {
+    place: String,
+    digests: Vec<Option<String>>,
+    texts: Vec<Option<String>>,
+    lengths: Vec<Option<u64>>,
+}
+
+#[derive(Deserialize)]
+struct Texts {
+    place: String,
+    texts: Vec<Option<String>>,
+}
+
+type Details = HashMap<Place, Detail>;
+
+/// Fills in what the differences are. All of them are counted; the first ones are looked at.
+pub(crate) fn report(
+    engine: &Engine<'_>,
+    pair: &Pair,
+    moment: &Moment,
+    differences: Vec<Difference>,
+    result: &mut TableResult,
+    fixes: &mut Vec<String>,
+) -> Result<(), Error> {
+    let mut tally = Tally::default();
+    for found in &differences {
+        tally.count(found);
+    }
+    let limit = usize::try_from(engine.settings.max_diffs).unwrap_or(usize::MAX);
+    let looked: Vec<Difference> = differences.into_iter().take(limit).collect();
+    let source = details(engine, pair, moment, Side::Source, &looked)?;
+    let target = details(engine, pair, moment, Side::Target, &looked)?;
+    let mut rows = Vec::new();
+    for found in &looked {
+        rows.extend(rows_of(pair, found, &source, &target));
+    }
+    if pair.key.is_none() {
+        pair_up(&mut rows, &mut tally);
+    }
+    result.missing += tally.missing;
+    result.extra += tally.extra;
+    result.changed += tally.changed;
+    let types: HashMap<&str, &str> = pair
+        .columns
+        .iter()
+        .map(|column| (column.name.as_str(), column.shown.as_str()))
+        .collect();
+    let shown = |name: &str| (*types.get(name).unwrap_or(&"")).to_owned();
+    result.patterns = pattern::diagnose(&rows, &shown);
+    result.columns = columns(pair, &rows);
+    if engine.settings.fix_sql {
+        *fixes = mend(engine, pair, moment, &looked, (&source, &target))?;
+    }
+    if engine.settings.redact {
+        redact(&mut rows);
+    }
+    result.rows.extend(rows);
+    Ok(())
+}
+
+fn places(found: &Difference, side: Side) -> &[Place] {
+    match side {
+        Side::Source => &found.source,
+        Side::Target => &found.target,
+    }
+}
+
+/// Places by relation.
+fn grouped(looked: &[Difference], side: Side) -> BTreeMap<u32, Vec<Place>> {
+    let mut groups: BTreeMap<u32, Vec<Place>> = BTreeMap::new();
+    for place in looked.iter().flat_map(|found| places(found, side)) {
+        groups.entry(place.relation).or_default().push(*place);
+    }
+    groups
+}
+
+/// `(3,14)` as a place of a relation.
+fn place(text: &str, relation: u32) -> Option<Place> {
+    let (block, offset) = text.strip_prefix('(')?.strip_suffix(')')?.split_once(',')?;
+    Some(Place {
+        relation,
+        block: block.parse().ok()?,
+        offset: offset.parse().ok()?,
+    })
+}
+
+fn details(
+    engine: &Engine<'_>,
+    pair: &Pair,
+    moment: &Moment,
+    side: Side,
+    looked: &[Difference],
+) -> Result<Details, Error> {
+    let reading = engine.reading(pair, side, 1);
+    let mut all = Details::new();
+    for (number, list) in grouped(looked, side) {
+        let Some(relation) = pair.relations(side).get(number as usize) else {
+            continue;
+        };
+        for some in list.chunks(AT_ONCE) {
+            let sql = reading.details(relation, some);
+            let rows: Vec<Detail> = engine.pool.with(side, moment.of(side), |session| {
+                pgl_catalog::rows(session, &sql, &[])
+            })?;
+            for row in rows {
+                if let Some(at) = place(&row.place, number) {
+                    all.insert(at, row);
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The key columns' whole text, by place.
+pub(crate) fn key_texts(
+    engine: &Engine<'_>,
+    pair: &Pair,
+    moment: &Moment,
+    side: Side,
+    looked: &[Difference],
+) -> Result<HashMap<Place, Vec<Option<String>>>, Error> {
+    let reading = engine.reading(pair, side, 1);
+    let mut all = HashMap::new();
+    for (number, list) in grouped(looked, side) {
+        let Some(relation) = pair.relations(side).get(number as usize) else {
+            continue;
+        };
+        for some in list.chunks(1000) {
+            let sql = reading.key_texts(relation, some);
+            let rows: Vec<Texts> = engine.pool.with(side, moment.of(side), |session| {
+                pgl_catalog::rows(session, &sql, &[])
+            })?;
+            for row in rows {
+                if let Some(at) = place(&row.place, number) {
+                    all.insert(at, row.texts);
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn partition(pair: &Pair, side: Side, at: Option<&Place>) -> Option<String> {
+    let list = pair.relations(side);
+    let whole = list.len() == 1 && list.first().is_some_and(|r| r.qualified() == pair.name);
+    if whole {
+        return None;
+    }
+    let relation = list.get(at?.relation as usize)?;
+    Some(relation.qualified().to_string())
+}
+
+/// One entry for each row of the difference; rows of both sides are put side by side.
+fn rows_of(pair: &Pair, found: &Difference, source: &Details, target: &Details) -> Vec<RowDiff> {
+    let count = found.source.len().max(found.target.len());
+    let keyless = pair.key.is_none();
+    // Equal rows that stand there several times are one entry with counts.
+    let entries = if keyless { count.min(1) } else { count };
+    (0..entries)
+        .map(|at| {
+            let places = (found.source.get(at), found.target.get(at));
+            let rows = (
+                places.0.and_then(|place| source.get(place)),
+                places.1.and_then(|place| target.get(place)),
+            );
+            let kind = match (found.kind, rows) {
+                (Kind::Multiplicity, (Some(_), Some(_))) => Kind::Changed,
+                (kind, _) => kind,
+            };
+            let key_row = rows.0.or(rows.1);
+            RowDiff {
+                kind,
+                proven: true,
+                key: key(pair, key_row),
+                source_count: found.source_count,
+                target_count: found.target_count,
+                source_partition: partition(pair, Side::Source, places.0),
+                target_partition: partition(pair, Side::Target, places.1),
+                columns: diff_columns(pair, rows.0, rows.1),
+            }
+        })
+        .collect()
+}
+
+fn key(pair: &Pair, row: Option<&Detail>) -> Vec<KeyPart> {
+    let Some(row) = row else {
+        return Vec::new();
+    };
+    pair.key
+        .iter()
+        .flatten()
+        .map(|name| {
+            let at = pair.columns.iter().position(|column| column.name == *name);
+            KeyPart {
+                name: name.clone(),
+                value: at.and_then(|at| row.texts.get(at).cloned().flatten()),
+            }
+        })
+        .collect()
+}
+
+fn shown(row: Option<&Detail>, at: usize) -> Shown {
+    let Some(row) = row else {
+        return Shown::default();
+    };
+    let text = row.texts.get(at).cloned().flatten();
+    Shown {
+        present: true,
+        null: text.is_none(),
+        text,
+        length: row.lengths.get(at).copied().flatten(),
+        digest: row.digests.get(at).cloned().flatten(),
+    }
+}
+
+fn diff_columns(pair: &Pair, one: Option<&Detail>, two: Option<&Detail>) -> Vec<ColumnDiff> {
+    let both = one.is_some() && two.is_some();
+    pair.columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| ColumnDiff {
+            name: column.name.clone(),
+            source: shown(one, at),
+            target: shown(two, at),
+        })
+        .filter(|diff| !both || diff.source.digest != diff.target.digest)
+        .collect()
+}
+
+/// Without a key a changed row is one missing and one extra row. Two that agree in at least half of
+/// their columns, and better than any other two, are shown as one changed row.
+fn pair_up(rows: &mut Vec<RowDiff>, tally: &mut Tally) {
+    loop {
+        let mut best: Option<(usize, usize, usize)> = None;
+        for (m, missing) in rows.iter().enumerate() {
+            if missing.kind != Kind::Missing || missing.source_count != 1 {
+                continue;
+            }
+            for (e, extra) in rows.iter().enumerate() {
+                if extra.kind != Kind::Extra || extra.target_count != 1 {
+                    continue;
+                }
+                let same = missing
+                    .columns
+                    .iter()
+                    .zip(&extra.columns)
+                    .filter(|(one, two)| one.source.digest == two.target.digest)
+                    .count();
+                if same * 2 >= missing.columns.len() && best.is_none_or(|(_, _, most)| same > most)
+                {
+                    best = Some((m, e, same));
+                }
+            }
+        }
+        let Some((m, e, same)) = best.filter(|(_, _, same)| *same > 0) else {
+            return;
+        };
+        let extra = rows[e].clone();
+        let changed = &mut rows[m];
+        if same == changed.columns.len() {
+            return;
+        }
+        changed.kind = Kind::Changed;
+        changed.target_count = 1;
+        changed.target_partition = extra.target_partition;
+        for (column, other) in changed.columns.iter_mut().zip(extra.columns) {
+            column.target = other.target;
+        }
+        changed
+            .columns
+            .retain(|column| column.source.digest != column.target.digest);
+        rows.remove(e);
+        tally.missing = tally.missing.saturating_sub(1);
+        tally.extra = tally.extra.saturating_sub(1);
+        tally.changed += 1;
+    }
+}
+
+fn columns(pair: &Pair, rows: &[RowDiff]) -> Vec<ColumnCount> {
+    pair.columns
+        .iter()
+        .filter_map(|column| {
+            let count = rows
+                .iter()
+                .filter(|row| row.kind == Kind::Changed)
+                .filter(|row| row.columns.iter().any(|c| c.name == column.name))
+                .count() as u64;
+            (count > 0).then(|| ColumnCount {
+                name: column.name.clone(),
+                rows: count,
+            })
+        })
+        .collect()
+}
+
+fn redact(rows: &mut [RowDiff]) {
+    for row in rows {
+        for part in &mut row.key {
+            part.value = None;
+        }
+        for column in &mut row.columns {
+            column.source.text = None;
+            column.target.text = None;
+        }
+    }
+}
+
+/// Statements for the differences looked at.
+fn mend(
+    engine: &Engine<'_>,
+    pair: &Pair,
+    moment: &Moment,
+    looked: &[Difference],
+    details: (&Details, &Details),
+) -> Result<Vec<String>, Error> {
+    let source = texts(engine, pair, moment, Side::Source, looked)?;
+    let target = texts(engine, pair, moment, Side::Target, looked)?;
+    let cells = |row: &Vec<Option<String>>| -> Vec<fix::Cell> {
+        pair.columns
+            .iter()
+            .zip(row)
+            .map(|(column, text)| (column.name.clone(), text.clone()))
+            .collect()
+    };
+    let key_of = |row: &[fix::Cell]| -> Vec<fix::Cell> {
+        row.iter()
+            .filter(|(name, _)| pair.key.iter().flatten().any(|key| key == name))
+            .cloned()
+            .collect()
+    };
+    let generated: Vec<String> = pair
+        .columns
+        .iter()
+        .filter(|column| column.generated)
+        .map(|column| column.name.clone())
+        .collect();
+    let mut all = Vec::new();
+    for found in looked {
+        let rows = found.source.len().max(found.target.len());
+        for at in 0..rows {
+            let one = found.source.get(at).and_then(|p| source.get(p)).map(cells);
+            let two = found.target.get(at).and_then(|p| target.get(p)).map(cells);
+            let kind = match (&one, &two) {
+                (Some(_), Some(_)) => Kind::Changed,
+                (Some(_), None) => Kind::Missing,
+                (None, Some(_)) => Kind::Extra,
+                (None, None) => continue,
+            };
+            let mend = Mend {
+                key: two.as_deref().map(key_of).unwrap_or_default(),
+                changed: changed_columns(
+                    pair,
+                    found.source.get(at).and_then(|place| details.0.get(place)),
+                    found.target.get(at).and_then(|place| details.1.get(place)),
+                ),
+                source: one,
+                generated: generated.clone(),
+            };
+            match fix::statement(&pair.name, kind, &mend) {
+                Some(sql) => all.push(sql),
+                None => all.extend(found.target.get(at).and_then(|place| {
+                    let relation = pair.target.get(place.relation as usize)?;
+                    Some(fix::delete_at(&relation.qualified(), *place))
+                })),
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn changed_columns(pair: &Pair, one: Option<&Detail>, two: Option<&Detail>) -> Vec<String> {
+    diff_columns(pair, one, two)
+        .into_iter()
+        .map(|column| column.name)
+        .collect()
+}
+
+fn texts(
+    engine: &Engine<'_>,
+    pair: &Pair,
+    moment: &Moment,
+    side: Side,
+    looked: &[Difference],
+) -> Result<HashMap<Place, Vec<Option<String>>>, Error> {
+    let reading = engine.reading(pair, side, 1);
+    let mut all = HashMap::new();
+    for (number, list) in grouped(looked, side) {
+        let Some(relation) = pair.relations(side).get(number as usize) else {
+            continue;
+        };
+        for some in list.chunks(AT_ONCE) {
+            let sql = reading.texts(relation, some);
+            let rows: Vec<Texts> = engine.pool.with(side, moment.of(side), |session| {
+                pgl_catalog::rows(session, &sql, &[])
+            })?;
+            for row in rows {
+                if let Some(at) = place(&row.place, number) {
+                    all.insert(at, row.texts);
+                }
+            }
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,504 @@
+//! From the command line to the verdict.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use pgl_catalog::verify as catalog;
+use pgl_cli::args::Format;
+use pgl_cli::progress::Unit;
+use pgl_cli::{Context, Failure, input};
+use pgl_conn::{Access, Environment, Error};
+use pgl_core::doc::{Incoming, Verdict};
+use pgl_core::plan::Plan;
+use pgl_core::select::Selection;
+use pgl_core::verify::outcome::Totals;
+use pgl_core::verify::pairing::{Entry, Pair, Wishes, pair};
+use pgl_core::verify::{Mode, Status, TableResult, fix};
+use pgl_core::{Migration, QualifiedName, Side};
+
+use crate::args::{Args, How};
+use crate::digest;
+use crate::engine::{Engine, Found, Settings, lock, round};
+use crate::fence::{Fence, Marker};
+use crate::mode;
+use crate::moment::{self, Moment, Sign};
+use crate::pool::Pool;
+use crate::resume::{Journal, fingerprint};
+use crate::settle::{self, Open};
+use crate::throttle::Throttle;
+use crate::view::{self, Body};
+
+/// A moment whose sessions died is replaced this often.
+const MOMENTS: u32 = 3;
+
+pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
+    let started = Instant::now();
+    check(&args.how)?;
+    let incoming = input::read_plan(&args.plan)?;
+    let environment = Environment::capture();
+    let source = context.endpoint(Side::Source, &args.connect, &environment)?;
+    let target = context.endpoint(Side::Target, &args.connect, &environment)?;
+    let pool = Pool::new(context, source, target, usize::from(args.how.jobs));
+    let finished = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        if let Some(limit) = args.how.timeout {
+            let (pool, finished) = (&pool, &finished);
+            scope.spawn(move || watchdog(pool, finished, started + limit));
+        }
+        let result = compare(&args, incoming, context, &pool, started);
+        finished.store(true, Ordering::SeqCst);
+        result
+    })
+}
+
+/// Ends the comparison when its time is over.
+fn watchdog(pool: &Pool, finished: &AtomicBool, end: Instant) {
+    while Instant::now() < end {
+        if finished.load(Ordering::SeqCst) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    pool.expire();
+}
+
+fn check(how: &How) -> Result<(), Failure> {
+    let snapshots = [&how.source_snapshot, &how.target_snapshot];
+    let given = snapshots.iter().filter(|one| one.is_some()).count();
+    let wanted = how.mode == crate::args::ModeArg::Snapshot;
+    match (wanted, given) {
+        (true, 2) | (false, 0) => Ok(()),
+        (true, _) => Err(Failure::usage(
+            "--mode snapshot needs --source-snapshot and --target-snapshot",
+        )),
+        (false, _) => Err(Failure::usage(
+            "--source-snapshot and --target-snapshot belong to --mode snapshot",
+        )),
+    }
+}
+
+/// What was read before anything is compared.
+struct Ready {
+    migration: Migration,
+    plan: Option<Plan>,
+    entries: Vec<Entry>,
+    mode: mode::Choice,
+    digest: digest::Choice,
+    unsynced: Vec<(QualifiedName, String)>,
+    settings: Settings,
+}
+
+fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready, Failure> {
+    let (mut source, _source_watch) = pool.open(Side::Source, Access::ReadOnly)?;
+    let (mut target, _target_watch) = pool.open(Side::Target, Access::ReadOnly)?;
+    let databases = (
+        pgl_catalog::database(&mut source)?,
+        pgl_catalog::database(&mut target)?,
+    );
+    let planned = incoming
+        .as_ref()
+        .and_then(|document| document.migration.as_ref());
+    input::same_pair(planned, &databases.0, Some(&databases.1))?;
+    let (name, plan) = incoming.map_or((None, None), |document| {
+        (
+            document.migration.map(|migration| migration.name),
+            document.plan,
+        )
+    });
+    let (one, two) = (
+        catalog::database(&mut source)?,
+        catalog::database(&mut target)?,
+    );
+    if one.integer_datetimes != two.integer_datetimes {
+        return Err(Failure::refused(
+            "one server was built with floating-point timestamps: their stored form cannot be compared",
+        ));
+    }
+    let catalogs = (
+        catalog::catalog(&mut source, &one.encoding)
+            .map_err(|error| error.with_context("reading the catalog"))?,
+        catalog::catalog(&mut target, &two.encoding)
+            .map_err(|error| error.with_context("reading the catalog"))?,
+    );
+    let selection = match &plan {
+        Some(plan) if Selection::from(args.select.clone()).is_everything() => {
+            plan.selection.clone()
+        }
+        _ => Selection::from(args.select.clone()),
+    };
+    let wishes = Wishes {
+        selection,
+        columns: args.how.columns.clone(),
+        exclude_columns: args.how.exclude_column.clone(),
+        widening: args.how.allow_widening,
+    };
+    let mut entries = pair(&catalogs.0, &catalogs.1, &wishes, plan.as_ref());
+    if let Some(shard) = args.how.shard {
+        entries.retain(|entry| shard.holds(entry.name()));
+    }
+    let mode = mode::choose(&args.how, &mut source, &mut target)?;
+    let digest = digest::choose(
+        args.how.digest,
+        args.how.counts_only,
+        &mut source,
+        &mut target,
+    );
+    let unsynced = if mode.slots.is_empty() {
+        Vec::new()
+    } else {
+        catalog::replication::unsynced(&mut target)?
+    };
+    let settings = Settings {
+        mode: mode.mode,
+        digest: digest.digest,
+        versions: (source.version(), target.version()),
+        jobs: usize::from(args.how.jobs),
+        max_diffs: args.how.max_diffs,
+        condition: args.how.condition.clone(),
+        sample: args.how.sample.map(share),
+        redact: args.how.redact,
+        fix_sql: args.how.fix_sql,
+    };
+    Ok(Ready {
+        migration: Migration {
+            name: name.unwrap_or_else(|| databases.0.database.clone()),
+            source: databases.0,
+            target: Some(databases.1),
+        },
+        plan,
+        entries,
+        mode,
+        digest,
+        unsynced,
+        settings,
+    })
+}
+
+/// Percent as a share of 65,536.
+fn share(percent: f64) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and 65,536 by the argument's own check"
+    )]
+    let share = (percent * 655.36).ceil() as u32;
+    share.clamp(1, 65_536)
+}
+
+/// Everything that the second half of a run shares.
+struct Run<'a> {
+    context: &'a Context,
+    pool: &'a Pool,
+    args: &'a Args,
+    ready: &'a Ready,
+    journal: Option<Journal>,
+    results: Mutex<Vec<TableResult>>,
+    fixes: Mutex<Vec<String>>,
+    trouble: Mutex<Option<Failure>>,
+    fingerprints: Vec<String>,
+}
+
+impl Run<'_> {
+    /// Takes a finished table.
+    fn take(&self, found: Found) {
+        let key = self
+            .fingerprints
+            .get(found.index)
+            .cloned()
+            .unwrap_or_default();
+        if let Some(journal) = &self.journal
+            && let Err(failure) = journal.put(&key, &found.result)
+        {
+            lock(&self.trouble).get_or_insert(failure);
+        }
+        lock(&self.fixes).extend(found.fixes);
+        self.keep(found.result);
+    }
+
+    fn keep(&self, result: TableResult) {
+        if self.streams()
+            && let Err(failure) = self.context.record(&view::record(&result))
+        {
+            lock(&self.trouble).get_or_insert(failure);
+        }
+        lock(&self.results).push(result);
+    }
+
+    fn streams(&self) -> bool {
+        self.context.streams.format == Format::Ndjson && !self.args.how.fix_sql
+    }
+}
+
+fn compare(
+    args: &Args,
+    incoming: Option<Incoming>,
+    context: &Context,
+    pool: &Pool,
+    started: Instant,
+) -> Result<Verdict, Failure> {
+    let ready = prepare(args, incoming, pool)?;
+    context.interrupt.check()?;
+    context.say(&format!(
+        "pgl-verify: mode {} ({}); digest {} ({})",
+        ready.mode.mode.as_str(),
+        ready.mode.why,
+        ready.digest.digest.as_str(),
+        ready.digest.why
+    ));
+    let options = format!(
+        "{:?}|{:?}|{:?}|{:?}|{:?}|{:?}|{}",
+        ready.migration.source,
+        ready.migration.target,
+        ready.settings.mode,
+        ready.settings.digest,
+        ready.settings.condition,
+        ready.settings.sample,
+        ready.settings.redact
+    );
+    let run = Run {
+        context,
+        pool,
+        args,
+        journal: args.how.resume.as_deref().map(Journal::open).transpose()?,
+        results: Mutex::new(Vec::new()),
+        fixes: Mutex::new(Vec::new()),
+        trouble: Mutex::new(None),
+        fingerprints: ready
+            .entries
+            .iter()
+            .map(|entry| match entry {
+                Entry::Compare(pair) => fingerprint(pair, &options),
+                _ => String::new(),
+            })
+            .collect(),
+        ready: &ready,
+    };
+    let work = run.sort_out();
+    let held = run.work(&work)?;
+    if let Some(failure) = lock(&run.trouble).take() {
+        return Err(failure);
+    }
+    let mut tables = std::mem::take(&mut *lock(&run.results));
+    tables.sort_by_key(TableResult::qualified);
+    let totals = Totals::of(ready.entries.len() as u64, &tables);
+    let mut verdict = totals.verdict();
+    if pool.is_expired() && totals.error == 0 {
+        verdict = Verdict::NotYet;
+    }
+    if args.how.fix_sql {
+        let fixes = std::mem::take(&mut *lock(&run.fixes));
+        let mut text = fix::preamble().to_owned();
+        for line in fixes {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        text.push_str("COMMIT;\n");
+        context.print(&text)?;
+        return Ok(verdict);
+    }
+    let body = Body {
+        mode: Some(ready.mode.mode),
+        mode_reason: ready.mode.why.clone(),
+        digest_reason: format!("{} ({})", ready.digest.digest.as_str(), ready.digest.why),
+        shard: args.how.shard,
+        totals,
+        barrier_seconds: held.map(|time| round(time.as_secs_f64())),
+        streamed: run.streams(),
+        tables,
+        seconds: round(started.elapsed().as_secs_f64()),
+    };
+    context.emit(&context.document(
+        verdict,
+        Some(ready.migration.clone()),
+        ready.plan.clone(),
+        body,
+    ))?;
+    Ok(verdict)
+}
+
+impl<'a> Run<'a> {
+    /// Keeps what needs no comparison; gives the rest.
+    fn sort_out(&self) -> Vec<(usize, &'a Pair)> {
+        let mut work = Vec::new();
+        for (index, entry) in self.ready.entries.iter().enumerate() {
+            let plain = |name: &QualifiedName, status, reason: &str| {
+                self.keep(TableResult::new(name, status, Some(reason.to_owned())));
+            };
+            match entry {
+                Entry::Skip(name, why) => plain(name, Status::Skipped, why),
+                Entry::Differs(name, why) => plain(name, Status::Different, why),
+                Entry::Error(name, why) => plain(name, Status::Error, why),
+                Entry::Compare(pair) => {
+                    let copying = self.ready.unsynced.iter().find(|(name, _)| {
+                        *name == pair.name || pair.source.iter().any(|r| r.qualified() == *name)
+                    });
+                    let fingerprint = self.fingerprints.get(index).map_or("", String::as_str);
+                    let known = self
+                        .journal
+                        .as_ref()
+                        .and_then(|journal| journal.get(&pair.name, fingerprint));
+                    if let Some((_, status)) = copying {
+                        let why = format!("its initial copy is not finished (status {status:?})");
+                        plain(&pair.name, Status::Inconclusive, &why);
+                    } else if let Some(result) = known {
+                        self.keep(result);
+                    } else {
+                        work.push((index, &**pair));
+                    }
+                }
+            }
+        }
+        work
+    }
+
+    /// Compares, and looks again where writes go on. How long a barrier held up writers.
+    fn work(&self, work: &[(usize, &'a Pair)]) -> Result<Option<Duration>, Failure> {
+        if work.is_empty() {
+            return Ok(None);
+        }
+        let how = &self.args.how;
+        let bytes = work.iter().map(|(_, pair)| pair.bytes()).sum();
+        let progress = self.context.progress("comparing", Some(bytes), Unit::Bytes);
+        let throttle = Throttle::new(how.throttle);
+        let engine = Engine {
+            pool: self.pool,
+            settings: &self.ready.settings,
+            throttle: &throttle,
+            progress: &progress,
+        };
+        let mut relate = Relate::open(self.pool, self.ready, how)?;
+        let mut held = None;
+        let mut rest: Vec<(usize, &Pair)> = work.to_vec();
+        for attempt in 1..=MOMENTS {
+            let pairs: Vec<&Pair> = rest.iter().map(|(_, pair)| *pair).collect();
+            let moment = relate.moment(self.pool, &pairs)?;
+            held = held.max(moment.held);
+            let open = Mutex::new(Vec::new());
+            let again = Mutex::new(Vec::new());
+            engine.run(&rest, &moment, &|found: Found| {
+                let Some((index, pair)) = rest.iter().find(|(index, _)| *index == found.index)
+                else {
+                    return;
+                };
+                let gone = found.result.status == Status::Error
+                    && moment.source.is_some()
+                    && self.ready.settings.mode != Mode::Snapshot
+                    && found
+                        .result
+                        .reason
+                        .as_deref()
+                        .is_some_and(settle::moment_is_gone);
+                if gone && attempt < MOMENTS {
+                    lock(&again).push((*index, *pair));
+                } else if found.pending.is_empty() {
+                    progress.message(&format!("{} {}", pair.name, found.result.status.as_str()));
+                    self.take(found);
+                } else {
+                    lock(&open).push(Open { pair, found });
+                }
+            })?;
+            drop(moment);
+            let open = std::mem::take(&mut *lock(&open));
+            relate.settle(self, &engine, open);
+            rest = std::mem::take(&mut *lock(&again));
+            if rest.is_empty() {
+                break;
+            }
+            log::warn!(
+                "a snapshot was lost; {} tables are compared again",
+                rest.len()
+            );
+        }
+        progress.finish();
+        Ok(held)
+    }
+}
+
+/// What relates the two sides in this mode.
+struct Relate<'a> {
+    ready: &'a Ready,
+    how: &'a How,
+    fence: Option<Fence>,
+    marker: Option<Marker>,
+}
+
+impl<'a> Relate<'a> {
+    fn open(pool: &Pool, ready: &'a Ready, how: &'a How) -> Result<Self, Failure> {
+        let fence = if ready.mode.slots.is_empty() {
+            None
+        } else {
+            Some(Fence::open(pool, &ready.mode.slots)?)
+        };
+        let marker = match ready.mode.marker && ready.mode.mode == Mode::Live {
+            true => Some(Marker::open(pool)?),
+            false => None,
+        };
+        Ok(Self {
+            ready,
+            how,
+            fence,
+            marker,
+        })
+    }
+
+    fn moment(&mut self, pool: &Pool, pairs: &[&Pair]) -> Result<Moment, Error> {
+        let missing = || Error::new(Side::Target, pgl_conn::Kind::Config, "no subscription");
+        match self.ready.mode.mode {
+            Mode::Static => {
+                let (mut session, _watch) = pool.open(Side::Source, Access::ReadOnly)?;
+                let lsn = match session.is_standby() {
+                    true => None,
+                    false => Some(catalog::insert_lsn(&mut session)?),
+                };
+                Ok(Moment::now(lsn, None))
+            }
+            Mode::Snapshot => {
+                let ids = (
+                    self.how.source_snapshot.clone(),
+                    self.how.target_snapshot.clone(),
+                );
+                match ids {
+                    (Some(source), Some(target)) => Ok(Moment::given(source, target, None)),
+                    _ => Err(missing()),
+                }
+            }
+            Mode::Fenced => {
+                let fence = self.fence.as_mut().ok_or_else(missing)?;
+                let mut moment = Moment::unrelated(pool)?;
+                moment.source_lsn = Some(fence.position()?);
+                moment.applied_lsn = fence.applied()?;
+                Ok(moment)
+            }
+            Mode::Barrier => {
+                let fence = self.fence.as_mut().ok_or_else(missing)?;
+                let limits = (self.how.max_wait, self.how.max_barrier);
+                moment::barrier(pool, fence, pairs, limits)
+            }
+            Mode::Live => {
+                let sign = match (&mut self.marker, &mut self.fence) {
+                    (Some(marker), _) => Sign::Marker(marker),
+                    (None, Some(fence)) => Sign::Position(fence),
+                    (None, None) => return Err(missing()),
+                };
+                moment::live(pool, sign, pairs, self.how.max_wait)
+            }
+        }
+    }
+
+    fn settle(&mut self, run: &Run<'_>, engine: &Engine<'_>, open: Vec<Open<'_>>) {
+        if open.is_empty() {
+            return;
+        }
+        let pool = run.pool;
+        let done = |found: Found| run.take(found);
+        if self.ready.mode.mode == Mode::Fenced {
+            let limit = self.how.max_wait;
+            let fence = self.fence.as_mut().map(|fence| (fence, limit));
+            let never = |_: &[&Pair]| Err(settle::gone(Side::Source));
+            settle::settle(engine, open, never, fence, &done);
+        } else {
+            settle::settle(engine, open, |pairs| self.moment(pool, pairs), None, &done);
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! The answer: as a document, as text, as CSV and as records.
+
+use pgl_cli::{Page, Report, Style, Table};
+use pgl_core::doc::{Document, Verdict};
+use pgl_core::verify::merge::Shard;
+use pgl_core::verify::outcome::{ColumnDiff, RowDiff, Shown, Totals};
+use pgl_core::verify::rows::Kind;
+use pgl_core::verify::{Mode, Status, TableResult};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Rows shown per table as text; the document has all that were asked for.
+const ROWS_SHOWN: usize = 10;
+
+/// The tool's part of the document.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Body {
+    /// How writes were dealt with; null in a joined result.
+    pub mode: Option<Mode>,
+    /// Why this mode.
+    pub mode_reason: String,
+    /// Why this digest.
+    pub digest_reason: String,
+    /// Which part of the tables this is, where the work was split.
+    pub shard: Option<Shard>,
+    /// How many tables came to what.
+    pub totals: Totals,
+    /// How long the writers of the source waited behind a barrier, in seconds.
+    pub barrier_seconds: Option<f64>,
+    /// Everything about each table.
+    pub tables: Vec<TableResult>,
+    /// Time spent, in seconds.
+    pub seconds: f64,
+    /// Whether the tables' records have already been written.
+    #[serde(skip)]
+    pub streamed: bool,
+}
+
+impl Report for Body {
+    fn text(document: &Document<Self>, page: &mut Page) {
+        let body = &document.body;
+        let mut table = Table::new(&[
+            "table",
+            "result",
+            "source_rows",
+            "target_rows",
+            "differing",
+            "s",
+        ]);
+        for one in &body.tables {
+            table.row([
+                one.qualified().to_string(),
+                one.status.as_str().to_owned(),
+                number(one.source_rows),
+                number(one.target_rows),
+                differing(one),
+                format!("{:.1}", one.seconds),
+            ]);
+        }
+        page.table(&table);
+        for one in &body.tables {
+            about(one, page);
+        }
+        page.gap();
+        if let Some(mode) = body.mode {
+            page.line(format!("mode {}: {}", mode.as_str(), body.mode_reason));
+        }
+        if let Some(seconds) = body.barrier_seconds {
+            page.line(format!(
+                "writers of the source waited {:.0} ms at most",
+                seconds * 1000.0
+            ));
+        }
+        page.line(format!("digest: {}", body.digest_reason));
+        let totals = &body.totals;
+        page.line(format!(
+            "{} of {} tables identical, {} different, {} inconclusive, {} with errors, {} skipped",
+            totals.identical,
+            totals.tables,
+            totals.different,
+            totals.inconclusive,
+            totals.error,
+            totals.skipped
+        ));
+        let (style, line) = match document.verdict {
+            Verdict::Ok => (Style::Green, "both sides hold the same rows"),
+            Verdict::No => (Style::Red, "the two sides differ"),
+            Verdict::NotYet => (Style::Yellow, "not finished in the time given"),
+            Verdict::Unknown | Verdict::Refused | Verdict::Partial => {
+                (Style::Yellow, "could not find out for all tables")
+            }
+        };
+        page.heading(style, line);
+    }
+
+    fn table(document: &Document<Self>) -> Table {
+        let mut table = Table::new(&[
+            "schema",
+            "table",
+            "status",
+            "reason",
+            "mode",
+            "digest",
+            "source_rows",
+            "target_rows",
+            "missing",
+            "extra",
+            "changed",
+            "unresolved",
+            "counts_exact",
+            "columns",
+            "source_lsn",
+            "applied_lsn",
+            "seconds",
+        ]);
+        for one in &document.body.tables {
+            let columns: Vec<&str> = one.columns.iter().map(|c| c.name.as_str()).collect();
+            table.row([
+                one.schema.clone(),
+                one.name.clone(),
+                one.status.as_str().to_owned(),
+                one.reason.clone().unwrap_or_default(),
+                one.mode.map_or("", Mode::as_str).to_owned(),
+                one.digest.map_or("", |digest| digest.as_str()).to_owned(),
+                number(one.source_rows),
+                number(one.target_rows),
+                one.missing.to_string(),
+                one.extra.to_string(),
+                one.changed.to_string(),
+                one.unresolved.to_string(),
+                one.counts_exact.to_string(),
+                columns.join(" "),
+                one.source_lsn
+                    .map(|lsn| lsn.to_string())
+                    .unwrap_or_default(),
+                one.applied_lsn
+                    .map(|lsn| lsn.to_string())
+                    .unwrap_or_default(),
+                format!("{:.3}", one.seconds),
+            ]);
+        }
+        table
+    }
+
+    fn records(document: &Document<Self>) -> Vec<Value> {
+        let body = &document.body;
+        let mut all = Vec::new();
+        if !body.streamed {
+            all.extend(body.tables.iter().map(record));
+        }
+        all.push(json!({
+            "type": "totals",
+            "mode": body.mode,
+            "mode_reason": body.mode_reason,
+            "digest_reason": body.digest_reason,
+            "shard": body.shard,
+            "totals": body.totals,
+            "barrier_seconds": body.barrier_seconds,
+            "seconds": body.seconds,
+        }));
+        all
+    }
+}
+
+/// A table as a record of a stream.
+pub(crate) fn record(result: &TableResult) -> Value {
+    let mut value = json!({"type": "table"});
+    if let (Some(record), Ok(Value::Object(fields))) =
+        (value.as_object_mut(), serde_json::to_value(result))
+    {
+        record.extend(fields);
+    }
+    value
+}
+
+fn number(count: Option<u64>) -> String {
+    count.map(|count| count.to_string()).unwrap_or_default()
+}
+
+fn differing(one: &TableResult) -> String {
+    match (one.status, one.counts_exact) {
+        (Status::Identical | Status::Different, true) => one.proven().to_string(),
+        (Status::Different, false) => format!("≥ {}", one.proven()),
+        _ => String::new(),
+    }
+}
+
+/// What there is to say of a table beyond its line.
+fn about(one: &TableResult, page: &mut Page) {
+    if matches!(one.status, Status::Identical) || (one.reason.is_none() && one.rows.is_empty()) {
+        return;
+    }
+    page.gap();
+    let style = match one.status {
+        Status::Different => Style::Red,
+        Status::Skipped | Status::Identical => Style::Dim,
+        Status::Inconclusive | Status::Error => Style::Yellow,
+    };
+    page.heading(
+        style,
+        &format!("{}: {}", one.qualified(), one.status.as_str()),
+    );
+    if let Some(reason) = &one.reason {
+        page.wrapped(2, reason);
+    }
+    if one.status == Status::Skipped {
+        return;
+    }
+    let counts = [
+        (one.missing, "only on the source"),
+        (one.extra, "only on the target"),
+        (one.changed, "changed"),
+        (one.unresolved, "unresolved"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if !counts.is_empty() {
+        let least = if one.counts_exact {
+            ""
+        } else {
+            " (at least: stopped at the limit)"
+        };
+        page.line(format!("  rows: {}{least}", counts.join(", ")));
+    }
+    for text in one.schema_differences.iter().chain(&one.notes) {
+        page.wrapped(2, text);
+    }
+    for pattern in &one.patterns {
+        page.wrapped(2, &pattern.what);
+    }
+    for row in one.rows.iter().take(ROWS_SHOWN) {
+        page.line(format!("  {}", row_line(row)));
+        if row.kind == Kind::Changed {
+            for column in &row.columns {
+                page.line(format!("      {}", column_line(column)));
+            }
+        }
+    }
+    if one.rows.len() > ROWS_SHOWN {
+        page.line(format!("  … and {} more", one.rows.len() - ROWS_SHOWN));
+    }
+}
+
+fn row_line(row: &RowDiff) -> String {
+    let what = match (row.kind, row.proven) {
+        (_, false) => "unresolved",
+        (Kind::Missing, _) => "only on the source",
+        (Kind::Extra, _) => "only on the target",
+        (Kind::Changed, _) => "changed",
+        (Kind::Multiplicity, _) => "another number of times",
+    };
+    let mut line = what.to_owned();
+    if !row.key.is_empty() {
+        let key: Vec<String> = row
+            .key
+            .iter()
+            .map(|part| {
+                format!(
+                    "{} = {}",
+                    part.name,
+                    clean(part.value.as_deref().unwrap_or("(not shown)"))
+                )
+            })
+            .collect();
+        line.push_str(&format!(": {}", key.join(", ")));
+    } else if row.kind != Kind::Changed {
+        let of_source = row.kind == Kind::Missing;
+        let values: Vec<String> = row
+            .columns
+            .iter()
+            .map(|c| {
+                let value = if of_source || !c.target.present {
+                    &c.source
+                } else {
+                    &c.target
+                };
+                format!("{} = {}", c.name, shown(value))
+            })
+            .collect();
+        line.push_str(&format!(": {}", values.join(", ")));
+    }
+    if row.source_count > 1 || row.target_count > 1 {
+        line.push_str(&format!(
+            " ({} on the source, {} on the target)",
+            row.source_count, row.target_count
+        ));
+    }
+    for (partition, side) in [
+        (&row.source_partition, "source"),
+        (&row.target_partition, "target"),
+    ] {
+        if let Some(name) = partition {
+            line.push_str(&format!(" [{side}: {name}]"));
+        }
+    }
+    line
+}
+
+fn column_line(column: &ColumnDiff) -> String {
+    let (one, two) = (shown(&column.source), shown(&column.target));
+    let mut line = format!("{}: {one} → {two}", column.name);
+    if one == two {
+        line.push_str(&format!(
+            " (stored differently: {} → {})",
+            column.source.digest.as_deref().unwrap_or("?"),
+            column.target.digest.as_deref().unwrap_or("?")
+        ));
+    }
+    line
+}
+
+fn shown(value: &Shown) -> String {
+    match (&value.text, value.null) {
+        (_, true) => "NULL".to_owned(),
+        (Some(text), _) => format!("'{}'", clean(text)),
+        (None, _) => "(not shown)".to_owned(),
+    }
+}
+
+/// Control characters must not drive the terminal.
+fn clean(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let escaped: Vec<char> = if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            };
+            escaped
+        })
+        .collect()
+}
