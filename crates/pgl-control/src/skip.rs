@@ -1,0 +1,291 @@
+//! `skip`: the transaction that stops the target is left out, and only that one.
+
+use std::time::{Duration, Instant};
+
+use pgl_apply::{Watch, control, journal, subscription};
+use pgl_cli::Failure;
+use pgl_core::control::{Look, Transaction, failing};
+use pgl_core::doc::Verdict;
+use pgl_core::{Lsn, Side};
+use serde_json::json;
+
+use crate::ground::failure;
+use crate::run::{Outcome, Work};
+
+/// How long the target is watched: pglogical tries again after 5 s at the earliest.
+const WATCHED: Duration = Duration::from_secs(8);
+const EVERY: Duration = Duration::from_millis(200);
+/// States of a note.
+const BEGUN: &str = "skipping";
+const DONE: &str = "skipped";
+
+fn object(lsn: Lsn) -> String {
+    format!("skip {lsn}")
+}
+
+/// The transaction that a note keeps.
+fn read(note: control::Noted) -> Result<Transaction, Failure> {
+    let what = format!("the note {:?}", note.object);
+    Ok(journal::detail(Side::Target, note, &what)?)
+}
+
+pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
+    if let Some(lsn) = work.args.lsn {
+        let migration = work.ground.name.clone();
+        let note = control::note(&mut work.ground.target, &migration, &object(lsn))?;
+        if let Some(note) = note {
+            let state = note.state.clone();
+            let kept = read(note)?;
+            match state.as_str() {
+                DONE => {
+                    work.body.already = true;
+                    work.body.transaction = Some(kept);
+                    work.body
+                        .already("target.advance", Side::Target, "it was left out before");
+                    return Ok(Verdict::Ok);
+                }
+                // A run that was killed: the same consent holds.
+                _ if work.args.yes && !work.body.dry_run => {
+                    work.body.transaction = Some(kept.clone());
+                    return leave_out(work, &kept);
+                }
+                _ => {}
+            }
+        }
+    }
+    let found = examine(work)?;
+    work.body.transaction = Some(found.clone());
+    let advance = control::advance_sql(&work.ground.subscription.slot, found.lsn);
+    for table in &found.tables {
+        work.body.note(format!(
+            "{table} will differ from the source afterwards: pgl-verify names the rows, pgl-control resync mends it"
+        ));
+    }
+    if found.changes > found.shown.len() as u64 {
+        work.body.note(format!(
+            "{} of its {} changes are shown",
+            found.shown.len(),
+            found.changes
+        ));
+    }
+    if work.body.dry_run {
+        let name = work.ground.plan.names.subscription.clone();
+        work.body.step(
+            "target.disable",
+            Side::Target,
+            "disable the subscription, note the transaction",
+            [control::disable_sql(&name)],
+        );
+        work.body.step(
+            "target.advance",
+            Side::Target,
+            "move the target's position behind the transaction",
+            [advance],
+        );
+        work.body.step(
+            "target.enable",
+            Side::Target,
+            "enable the subscription and wait until a marker has travelled",
+            [control::enable_sql(&name)],
+        );
+        return Ok(Verdict::Ok);
+    }
+    match (work.args.lsn, work.args.yes) {
+        (Some(lsn), true) if lsn == found.lsn => {}
+        (Some(lsn), _) if lsn != found.lsn => {
+            work.body.error = Some(format!(
+                "the transaction that stops the target ends at {}, not at {lsn}",
+                found.lsn
+            ));
+            return Ok(Verdict::Refused);
+        }
+        _ => {
+            work.body.error = Some(format!(
+                "its changes would be lost on the target: mend the cause where that is possible, else pgl-control skip --lsn {} --yes leaves it out",
+                found.lsn
+            ));
+            return Ok(Verdict::Refused);
+        }
+    }
+    let detail = json!(found);
+    let migration = work.ground.name.clone();
+    let note = control::note_statement(&migration, &object(found.lsn), BEGUN, &detail);
+    let name = work.ground.plan.names.subscription.clone();
+    control::disable(&mut work.ground.target, &name, &note)?;
+    work.body.step(
+        "target.disable",
+        Side::Target,
+        "subscription disabled, the transaction noted in pgl.journal",
+        [],
+    );
+    leave_out(work, &found)
+}
+
+/// What stops the target; a refusal where nothing does.
+fn examine(work: &mut Work<'_>) -> Result<Transaction, Failure> {
+    if !work.ground.worker().map_err(failure)?.enabled {
+        return Err(Failure::refused("replication is paused: nothing fails")
+            .on(Side::Target)
+            .hint("pgl-control resume lets it try; then skip shows what stops it"));
+    }
+    work.watch
+        .say("watching the target's apply worker for some seconds");
+    let started = Instant::now();
+    let mut looks: Vec<Look> = Vec::new();
+    while started.elapsed() < WATCHED && !failing_soon(&looks) {
+        work.context.interrupt.check()?;
+        let now = work.ground.worker().map_err(failure)?;
+        looks.push(Look {
+            position: now.position,
+            worker: now.worker,
+        });
+        std::thread::sleep(EVERY);
+    }
+    if !failing(&looks) {
+        return Err(Failure::refused(
+            "nothing stops the target: its apply worker runs, or advances",
+        )
+        .on(Side::Target)
+        .hint("pgl-status tells what it does"));
+    }
+    let position = looks.last().and_then(|look| look.position);
+    next(work, position)?.ok_or_else(|| {
+        Failure::refused("the apply worker fails, but no transaction waits for it: another cause")
+            .on(Side::Target)
+            .hint("pgl-status finds out why")
+    })
+}
+
+/// Enough to tell, without watching to the end: it was gone for a second and stood still.
+fn failing_soon(looks: &[Look]) -> bool {
+    looks.len() > 10
+        && looks.iter().rev().take(5).all(|look| look.worker.is_none())
+        && failing(looks)
+}
+
+fn next(work: &mut Work<'_>, position: Option<Lsn>) -> Result<Option<Transaction>, Failure> {
+    let slot = work.ground.subscription.slot.clone();
+    let sets = work.ground.subscription.sets.clone();
+    control::look(
+        &mut work.ground.source,
+        &slot,
+        position.unwrap_or(Lsn(0)),
+        &sets,
+    )
+    .map_err(failure)
+}
+
+/// With the subscription disabled: looks once more, moves the position, starts again.
+fn leave_out(work: &mut Work<'_>, wanted: &Transaction) -> Outcome {
+    let name = work.ground.plan.names.subscription.clone();
+    let migration = work.ground.name.clone();
+    let now = work.ground.worker().map_err(failure)?;
+    if now.enabled {
+        let note = control::note_statement(&migration, &object(wanted.lsn), BEGUN, &json!(wanted));
+        control::disable(&mut work.ground.target, &name, &note)?;
+    }
+    control::wait_stopped(
+        &mut work.ground.source,
+        &mut work.ground.target,
+        &name,
+        work.args.timeout,
+        work.watch,
+    )
+    .map_err(failure)?;
+    let now = work.ground.worker().map_err(failure)?;
+    if now.position.is_some_and(|position| position >= wanted.lsn) {
+        work.body.already(
+            "target.advance",
+            Side::Target,
+            "the target's position is behind it already",
+        );
+    } else {
+        let again = next(work, now.position)?;
+        if again.as_ref().map(|one| (&one.xid, one.lsn)) != Some((&wanted.xid, wanted.lsn)) {
+            take_back(work)?;
+            enable(work, &control::forget(&migration, &object(wanted.lsn)))?;
+            return Err(Failure::refused(
+                "the target stands before another transaction now; nothing was left out",
+            )
+            .on(Side::Target)
+            .hint("run pgl-control skip again"));
+        }
+        control::advance(&mut work.ground.target, &now.slot, wanted.lsn).map_err(failure)?;
+        work.body.step(
+            "target.advance",
+            Side::Target,
+            format!(
+                "position moved to {}: transaction {} with {} changes is left out, the next one comes",
+                wanted.lsn, wanted.xid, wanted.changes
+            ),
+            [control::advance_sql(&now.slot, wanted.lsn)],
+        );
+    }
+    let done = control::note_statement(&migration, &object(wanted.lsn), DONE, &json!(wanted));
+    enable(work, &done)?;
+    let running = subscription::wait_running(
+        &mut work.ground.target,
+        &name,
+        work.args.timeout.min(Duration::from_secs(60)),
+        work.watch,
+    );
+    if let Err(error) = running {
+        return stopped_again(work, error);
+    }
+    work.settle()?;
+    work.body.step(
+        "arrived",
+        None,
+        "what the source wrote after it arrives: a marker has travelled",
+        [],
+    );
+    Ok(Verdict::Ok)
+}
+
+/// The next transaction fails, too: that is another decision.
+fn stopped_again(work: &mut Work<'_>, error: pgl_apply::Error) -> Outcome {
+    match error {
+        pgl_apply::Error::NotYet { what, .. } => {
+            work.body.error = Some(format!(
+                "{what}: the next transaction may fail, too; pgl-control skip shows it"
+            ));
+            Ok(Verdict::NotYet)
+        }
+        other => Err(failure(other)),
+    }
+}
+
+fn enable(work: &mut Work<'_>, note: &str) -> Result<(), Failure> {
+    let name = work.ground.plan.names.subscription.clone();
+    let sql = control::enable_sql(&name);
+    control::enable(&mut work.ground.target, &name, note)?;
+    work.body
+        .step("target.enable", Side::Target, "subscription enabled", [sql]);
+    Ok(())
+}
+
+/// Settles notes of runs that were killed, before replication goes on: a transaction behind which
+/// the target stands was left out, another was not.
+pub(crate) fn take_back(work: &mut Work<'_>) -> Result<(), Failure> {
+    let migration = work.ground.name.clone();
+    let position = work.ground.worker().map_err(failure)?.position;
+    for note in control::notes(&mut work.ground.target, &migration)? {
+        if note.state != BEGUN {
+            continue;
+        }
+        let kept: Transaction = read(note.clone())?;
+        let left_out = position.is_some_and(|at| at >= kept.lsn);
+        let sql = if left_out {
+            control::note_statement(&migration, &note.object, DONE, &note.detail)
+        } else {
+            control::forget(&migration, &note.object)
+        };
+        control::write_note(&mut work.ground.target, &sql)?;
+        work.body.note(if left_out {
+            format!("{}: an earlier run had left it out", note.object)
+        } else {
+            format!("{}: an earlier run had begun it; taken back", note.object)
+        });
+    }
+    Ok(())
+}
