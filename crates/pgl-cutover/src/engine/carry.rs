@@ -1,0 +1,97 @@
+//! What replication does not carry: sequences, tables without a key, large objects.
+
+use super::*;
+
+impl Engine {
+    pub(super) fn set_sequences(&mut self) -> Result<(), Error> {
+        let started = Instant::now();
+        let Sessions { old, peer, .. } = &mut self.sessions;
+        let all = &mut self.sequences;
+        let oids = |readings: &[pgl_core::seqsync::Reading]| -> Vec<i64> {
+            readings.iter().map(|one| i64::from(one.oid)).collect()
+        };
+        let (of_old, of_new) = (oids(&all.old), oids(&all.new));
+        catalog::states(old, &mut all.old, &of_old)?;
+        catalog::states(peer, &mut all.new, &of_new)?;
+        let tasks = decide(EXACT, &all.old, &all.new, Some(&all.wanted));
+        if let Some(bad) = tasks.iter().find(|t| t.entry.outcome == Outcome::Refused) {
+            return Err(Error::refused(
+                peer.side(),
+                format!("sequence {} cannot be carried over", bad.entry.qualified()),
+                "pgl-seqsync --dry-run says why",
+            ));
+        }
+        let settings: Vec<Setting> = tasks
+            .iter()
+            .filter(|task| task.entry.outcome == Outcome::WouldSet)
+            .filter_map(|task| {
+                Some(Setting {
+                    oid: task.target_oid,
+                    state: task.entry.wanted?,
+                })
+            })
+            .collect();
+        setval::set(peer, &settings, all.room)?;
+        let changed: Vec<i64> = settings.iter().map(|one| i64::from(one.oid)).collect();
+        catalog::states(peer, &mut all.new, &changed)?;
+        for setting in &settings {
+            let now = all
+                .new
+                .iter()
+                .find(|one| one.oid == setting.oid)
+                .and_then(pgl_core::seqsync::Reading::state);
+            if now != Some(setting.state) {
+                return Err(Error::refused(
+                    peer.side(),
+                    "a sequence is not as it was set: somebody else takes values there",
+                    "keep everybody away from it until it is released",
+                ));
+            }
+        }
+        let what = format!(
+            "{} set, {} as they were",
+            settings.len(),
+            tasks.len() - settings.len()
+        );
+        self.done("sequences", started, what);
+        self.note(State::Sequences)
+    }
+
+    /// Twice: what there is before the pause, and what has changed since within it.
+    pub(super) fn large_objects(&mut self) -> Result<(), Error> {
+        if !self.args.large_objects {
+            return Ok(());
+        }
+        let started = Instant::now();
+        // The server opens pg_largeobject for writing even to read: nobody else could, past our lock.
+        let Sessions { holder, peer, .. } = &mut self.sessions;
+        let done = apply::carry_large_objects(holder, peer, &self.ground.name, &self.watch)?;
+        let what = format!(
+            "{} of {} written ({} bytes), {} removed",
+            done.written, done.all, done.bytes, done.removed
+        );
+        self.done("large-objects", started, what);
+        self.stop()
+    }
+
+    pub(super) fn copy_again(&mut self) -> Result<(), Error> {
+        if self.recopy.is_empty() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let Sessions { holder, loader, .. } = &mut self.sessions;
+        let Some(loader) = loader else { return Ok(()) };
+        for one in &self.recopy {
+            if self.watch.stop() {
+                return Err(Error::Interrupted);
+            }
+            let done = apply::recopy(holder, loader, one, &self.watch)?;
+            self.body.recopied.push(Recopied {
+                table: done.table.to_string(),
+                rows: done.rows,
+            });
+        }
+        self.done("recopy", started, format!("{} tables", self.recopy.len()));
+        self.note(State::Recopied)
+    }
+}

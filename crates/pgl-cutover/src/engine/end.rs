@@ -1,0 +1,292 @@
+//! The second half of an attempt: comparison, hooks, the release, and what is handed on.
+
+use super::*;
+
+impl Engine {
+    pub(super) fn verify(&mut self) -> Result<(), Error> {
+        let started = Instant::now();
+        let Sessions {
+            old, peer, reader, ..
+        } = &mut self.sessions;
+        let found = match &self.full {
+            Some(full) => full.compare(old, peer)?,
+            None => apply::compare(old, peer, &self.inside)?,
+        };
+        let compared = match &self.full {
+            Some(full) => full.tables(),
+            None => self.inside.len(),
+        };
+        self.body.checked.before = compared;
+        if !found.is_empty() {
+            let side = peer.side();
+            self.body.checked.differences.clone_from(&found);
+            return Err(Error::Refused {
+                side: Some(side),
+                what: format!("{} tables differ: {}", found.len(), found.join("; ")),
+                hint: "pgl-verify names the rows".to_owned(),
+            });
+        }
+        if !self.after.is_empty() {
+            // The views that the large ones are counted in when nobody waits any more.
+            for session in [reader, peer] {
+                apply::freeze_view(session)?;
+            }
+        }
+        if self.args.verify != Verify::None {
+            let how = match &self.full {
+                Some(_) => "row for row",
+                None => "in number of rows",
+            };
+            let what = format!("{compared} tables are equal {how}");
+            self.done("verify", started, what);
+        }
+        self.note(State::Verified)
+    }
+
+    pub(super) fn hook(
+        &mut self,
+        name: &str,
+        command: Option<OsString>,
+        now: bool,
+    ) -> Result<(), Error> {
+        let Some(command) = command.filter(|_| now) else {
+            return Ok(());
+        };
+        let started = Instant::now();
+        let input = self.hook_input(name);
+        let limit = match self.began {
+            Some(_) => self.deadline.saturating_duration_since(Instant::now()),
+            None => Duration::MAX,
+        };
+        hook::run(name, &command, &input, self.args.hook_timeout.min(limit))?;
+        self.done(name, started, "succeeded");
+        Ok(())
+    }
+
+    pub(crate) fn hook_input(&self, name: &str) -> serde_json::Value {
+        json!({
+            "hook": name,
+            "migration": self.ground.migration(),
+            "attempt": self.attempt,
+            "phases": self.body.phases,
+        })
+    }
+
+    /// Seconds since writers were stopped.
+    pub(crate) fn pause(&self) -> Option<f64> {
+        self.began.map(|began| began.elapsed().as_secs_f64())
+    }
+
+    /// The commit after which there is no way back but a rollback.
+    pub(crate) fn release(&mut self) -> Released {
+        match self.before_release() {
+            Ok(sql) => self.commit_release(&sql),
+            Err(error) => Released::No(error),
+        }
+    }
+
+    pub(super) fn before_release(&mut self) -> Result<String, Error> {
+        if !self.closed {
+            // Writers have waited for locks so far: they must not go on here afterwards.
+            let started = Instant::now();
+            self.attempt.state = State::Blocking;
+            self.close_old()?;
+            let ours = self.ours().0;
+            let ended = apply::end_sessions(&mut self.sessions.old, &ours)?;
+            self.done("close", started, format!("{ended} sessions ended"));
+        }
+        self.stop()?;
+        self.attempt.state = State::Releasing;
+        // On disk, unlike the notes before: `--abort` without the target relies on it.
+        let releasing = apply::begin(&self.ground.name, &self.attempt);
+        let Sessions { holder, old, .. } = &mut self.sessions;
+        if self.keeps == Keeps::LocksAndWall {
+            // Locks go with their session, and a server may restart at any time: what has to hold from the
+            // release on is committed before it. Whoever waits for the locks would only meet the wall.
+            let waiting = apply::end_waiting(old, holder.backend_pid())?;
+            self.wall.keep(holder, &self.ground.name, &releasing)?;
+            self.keeps = Keeps::Wall;
+            self.sent_away(waiting);
+        } else {
+            // The locks have to have stood until now.
+            holder.ping()?;
+            apply::note_firmly(old, &releasing)?;
+        }
+        let mut sql = Release::open_sql(
+            &self.ground.name,
+            &self.closed_new,
+            &self.walls_new,
+            &self.attempt.token,
+        );
+        if self.direction == Direction::Back
+            && let pgl_core::cutover::Standing::Done(forward)
+            | pgl_core::cutover::Standing::Switched(forward) = &self.ground.forward
+        {
+            let mut forward = forward.clone();
+            forward.state = State::RolledBack;
+            sql.push_str(&apply::begin(&self.ground.name, &forward));
+        }
+        Ok(sql)
+    }
+
+    pub(super) fn commit_release(&mut self, sql: &str) -> Released {
+        let started = Instant::now();
+        if !self.fence.commit() {
+            return Released::No(Error::Interrupted);
+        }
+        let outcome = self.sessions.release.batch(&format!("{sql}COMMIT;"));
+        let result = match outcome {
+            Ok(()) => Released::Yes,
+            Err(error) if error.is_lost() => Released::Unknown(error.into()),
+            Err(error) => Released::No(error.into()),
+        };
+        if matches!(result, Released::Yes) {
+            self.body.pause_seconds = self.pause();
+            self.done("release", started, "the new home takes writes");
+            self.attempt.state = State::Switched;
+            // Clients that came early began read-only, and would stay so.
+            if let Some(at) = &self.shut_at
+                && let Err(error) = apply::end_since(&mut self.sessions.release, at)
+            {
+                self.body.notes.push(format!(
+                    "sessions that began on the new home before its release may be read-only: {error}"
+                ));
+            }
+        }
+        result
+    }
+
+    /// Somebody else found that the release was made: in this session.
+    pub(crate) fn seen_released(&mut self, session: Session) {
+        self.sessions.release = session;
+        self.body.pause_seconds = self.pause();
+        self.attempt.state = State::Switched;
+    }
+
+    /// Builds the wall next to the locks: the commit before the release makes it stand.
+    pub(super) fn raise_wall(&mut self) -> Result<(), Error> {
+        if self.wall.is_empty() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let what = match self.wall.raise(&mut self.sessions.holder) {
+            Ok(()) => {
+                self.keeps = Keeps::LocksAndWall;
+                format!("{} triggers", self.wall.len())
+            }
+            Err(error) if error.is_lost() => return Err(error.into()),
+            Err(error) => {
+                self.body.notes.push(no_wall(&error));
+                "cannot be built: the locks stay until after the release".to_owned()
+            }
+        };
+        self.done("wall", started, what);
+        self.stop()
+    }
+
+    fn sent_away(&mut self, waiting: u64) {
+        if waiting > 0 {
+            self.body.notes.push(format!(
+                "{waiting} sessions override the settings and waited to write to the old home: ended"
+            ));
+        }
+    }
+
+    /// Lets go of the locks where no wall has taken their place, and sends everybody away who came to the old
+    /// home too early: whoever waits for the locks, and sessions that began read-only there and would go on so.
+    pub(crate) fn let_go(&mut self) -> Result<(), Error> {
+        let Sessions { holder, old, .. } = &mut self.sessions;
+        if self.keeps != Keeps::Wall {
+            let waiting = apply::end_waiting(old, holder.backend_pid())?;
+            holder.commit()?;
+            self.sent_away(waiting);
+        }
+        let old = &mut self.sessions.old;
+        if let Some(at) = apply::closed_at(old, &self.ground.name)? {
+            let early = apply::end_since(old, &at)?;
+            log::info!("{early} sessions that began on the old home within the pause: ended");
+        }
+        if let Some(loader) = &mut self.sessions.loader {
+            apply::forget_origin(loader, &self.ground.plan.names.subscription)?;
+        }
+        self.attempt.state = State::Switched;
+        apply::write(&mut self.sessions.old, &self.ground.name, &self.attempt)?;
+        Ok(())
+    }
+
+    /// Compares what was too large for the pause, in views that were taken within it.
+    pub(crate) fn verify_after(&mut self) -> Result<(), Error> {
+        if self.after.is_empty() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let Sessions { reader, peer, .. } = &mut self.sessions;
+        apply::limit(peer, None)?;
+        let found = apply::compare(reader, peer, &self.after)?;
+        reader.rollback()?;
+        peer.rollback()?;
+        self.body.checked.after = self.after.len();
+        self.body.checked.differences.extend(found);
+        self.began = None;
+        let what = format!(
+            "{} large tables, as they were at the release",
+            self.after.len()
+        );
+        self.done("verify-after", started, what);
+        Ok(())
+    }
+
+    /// From here on nobody waits.
+    pub(crate) fn pause_is_over(&mut self) {
+        self.began = None;
+    }
+
+    /// Notes something for the report that took some time.
+    pub(crate) fn report(&mut self, id: &str, started: Instant, what: impl Into<String>) {
+        self.done(id, started, what);
+    }
+
+    /// What is left for taking the attempt back, with the old home's session if it lives: locks are let
+    /// go of first.
+    pub(crate) fn give_up(self) -> (Body, Attempt, Option<Session>) {
+        let Sessions {
+            holder,
+            old,
+            release,
+            peer,
+            ..
+        } = self.sessions;
+        // Closing the session gives its locks back.
+        drop(holder);
+        drop(release);
+        drop(peer);
+        let old = (!old.is_closed()).then_some(old);
+        (self.body, self.attempt, old)
+    }
+
+    /// What a signal cancels: everything that may take long. Never what takes an attempt back.
+    pub(crate) fn handles(&self) -> Vec<pgl_conn::CancelHandle> {
+        let s = &self.sessions;
+        let mut all = vec![s.holder.cancel_handle(), s.peer.cancel_handle()];
+        all.extend(s.loader.as_ref().map(Session::cancel_handle));
+        all
+    }
+
+    /// Sessions for the work after the pause.
+    pub(crate) fn into_rest(self) -> (Body, Attempt, Session, Session) {
+        (
+            self.body,
+            self.attempt,
+            self.sessions.old,
+            self.sessions.release,
+        )
+    }
+}
+
+/// What to know where the wall could not be built.
+pub(crate) fn no_wall(error: &pgl_conn::Error) -> String {
+    format!(
+        "a session that overrides the read-only setting can still write to the old home, and that would be \
+         lost: stop such clients, or keep them out with --block revoke ({error})"
+    )
+}

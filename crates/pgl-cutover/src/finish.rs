@@ -1,0 +1,131 @@
+//! What is done when nobody waits any more: keys validated, the slot confirmed, replication that has
+//! done its work switched off. Each part is repeated by `--resume` where it is not done.
+
+use std::time::{Duration, Instant};
+
+use pgl_apply::cutover::{self as apply, Wall};
+use pgl_apply::schema::{self, How};
+use pgl_apply::{Done, Error, Servers, Watch};
+use pgl_conn::Session;
+use pgl_core::cutover::{Attempt, Direction, State};
+use pgl_core::setup::StepId;
+
+use crate::engine::end::no_wall;
+use crate::ground::Ground;
+use crate::view::{Body, Phase};
+
+/// How long the slot's confirmation, sent about once a second, is waited for.
+const CONFIRMATION: Duration = Duration::from_secs(15);
+
+pub(crate) struct Rest<'a> {
+    pub(crate) ground: &'a Ground,
+    pub(crate) watch: &'a dyn Watch,
+    pub(crate) direction: Direction,
+    pub(crate) attempt: Attempt,
+    pub(crate) body: Body,
+    pub(crate) old: Session,
+    pub(crate) new: Session,
+}
+
+impl Rest<'_> {
+    /// Everything; the first failure ends it.
+    pub(crate) fn run(&mut self) -> Result<(), Error> {
+        for session in [&mut self.old, &mut self.new] {
+            apply::limit(session, None)?;
+        }
+        self.wall()?;
+        if self.direction == Direction::Forward {
+            self.validate()?;
+        }
+        self.confirm()?;
+        self.attempt.state = State::Done;
+        apply::write(&mut self.old, &self.ground.name, &self.attempt)?;
+        self.body.state = Some(State::Done);
+        Ok(())
+    }
+
+    fn done(&mut self, id: &str, started: Instant, what: String) {
+        log::info!("{id}: {what}");
+        self.body.phases.push(Phase {
+            id: id.to_owned(),
+            seconds: started.elapsed().as_secs_f64(),
+            in_pause: false,
+            what,
+        });
+    }
+
+    /// Where the wall could not be built before the release: nobody waits now.
+    fn wall(&mut self) -> Result<(), Error> {
+        let tables = self.ground.carried();
+        let wall = Wall::plan(&mut self.old, &tables)?;
+        match wall.build_afterwards(&mut self.old, &self.ground.name) {
+            Ok(_) => {}
+            Err(error) if error.is_lost() => return Err(error.into()),
+            Err(error) => {
+                let note = no_wall(&error);
+                if !self.body.notes.contains(&note) {
+                    self.body.notes.push(note);
+                }
+            }
+        }
+        // What the new home had as long as it was an old one lets everything pass since the release.
+        let left = apply::wall_standing(&mut self.new, &self.ground.name)?;
+        apply::clear_wall(&mut self.new, &self.ground.name, &left);
+        Ok(())
+    }
+
+    fn validate(&mut self) -> Result<(), Error> {
+        let started = Instant::now();
+        let servers = Servers {
+            tool: self.ground.tool,
+            source: self.ground.source.clone(),
+            target: self.ground.target.clone(),
+        };
+        let how = How {
+            jobs: 2,
+            settings: Vec::new(),
+        };
+        let done = schema::run(
+            &servers,
+            &self.ground.name,
+            StepId::TargetForeignKeys,
+            &how,
+            self.watch,
+        )?;
+        let what = match done {
+            Done::Changed(what) | Done::Already(what) => what,
+        };
+        self.done("validate", started, what);
+        Ok(())
+    }
+
+    /// The final word on the last position, then the end of replication that would only do harm: a
+    /// late sequence message would move the new home's sequences.
+    fn confirm(&mut self) -> Result<(), Error> {
+        let started = Instant::now();
+        let home = self.ground.home(self.direction, &mut self.new)?;
+        let Some(lsn) = self.attempt.final_lsn else {
+            return Ok(());
+        };
+        let mut confirmed = apply::confirmed(&mut self.old, &home.slot, lsn)?;
+        while !confirmed && started.elapsed() < CONFIRMATION {
+            std::thread::sleep(Duration::from_millis(100));
+            confirmed = apply::confirmed(&mut self.old, &home.slot, lsn)?;
+        }
+        if !confirmed {
+            self.body.notes.push(format!(
+                "slot {} is not confirmed up to {lsn} yet; the rows were seen on the new home before it was released",
+                home.slot
+            ));
+        } else if !self.attempt.reverse && self.direction == Direction::Forward {
+            apply::disable(&mut self.new, &home.subscription)?;
+        }
+        let what = if confirmed {
+            format!("slot {} is confirmed up to {lsn}", home.slot)
+        } else {
+            "not confirmed in time".to_owned()
+        };
+        self.done("confirm", started, what);
+        Ok(())
+    }
+}
