@@ -1,0 +1,91 @@
+//! The command line.
+
+use clap::Parser;
+use pgl_cli::args::{Connect, Output, PlanInput};
+use pgl_cli::{Context, Effect, Failure, Tool};
+use pgl_core::doc::Verdict;
+use pgl_core::teardown::{Extension, Held};
+
+/// Take a migration down: subscription, slot, origin, nodes, sets, privileges, extension, schema pgl
+///
+/// Nothing that cannot be proved to be of this migration is touched; no row of a table is.
+#[derive(Parser)]
+#[command(after_help = AFTER)]
+pub struct Args {
+    #[command(flatten)]
+    pub(crate) connect: Connect,
+    #[command(flatten)]
+    pub(crate) input: PlanInput,
+    /// Name of the migration [default: the plan's, else the one that the journal tells of, else
+    /// the source database's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// The target is gone or not to be touched
+    #[arg(long, conflicts_with = "target_only")]
+    pub(crate) source_only: bool,
+    /// The source is gone or not to be touched
+    #[arg(long)]
+    pub(crate) target_only: bool,
+    /// Show everything of pglogical and of this suite that is there; change nothing; exit 1 when
+    /// something is
+    #[arg(long, conflicts_with_all = ["dry_run", "yes"])]
+    pub(crate) scan: bool,
+    /// Show what would be dropped, with the statements
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Leave the extension even where the migration created it
+    #[arg(long, conflicts_with = "drop_extension")]
+    pub(crate) keep_extension: bool,
+    /// Drop the extension even where it was there before
+    #[arg(long)]
+    pub(crate) drop_extension: bool,
+    /// Lose the statements of the target's schema that are held back still
+    #[arg(long)]
+    pub(crate) drop_held: bool,
+    /// Drop this role on the source, too: the one that replication logged in as
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) drop_role: Option<String>,
+    /// Do it without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+const AFTER: &str = "\
+Examples:
+  pgl-teardown --scan                    what of pglogical is there at all?
+  pgl-teardown --dry-run                 what would go
+  pgl-teardown --yes
+  pgl-teardown --source-only --yes       the target is gone, its slot fills the source's disk";
+
+impl Args {
+    pub(crate) fn extension(&self) -> Extension {
+        match (self.keep_extension, self.drop_extension) {
+            (true, _) => Extension::Keep,
+            (false, true) => Extension::Drop,
+            (false, false) => Extension::IfOurs,
+        }
+    }
+
+    pub(crate) fn held(&self) -> Held {
+        if self.drop_held {
+            Held::Discard
+        } else {
+            Held::Refuse
+        }
+    }
+}
+
+impl Tool for Args {
+    const NAME: &'static str = "pgl-teardown";
+    const EFFECT: Effect = Effect::Writes;
+
+    fn output(&self) -> &Output {
+        &self.output
+    }
+
+    fn run(self, context: &Context) -> Result<Verdict, Failure> {
+        crate::run::run(&self, context)
+    }
+}

@@ -1,0 +1,285 @@
+//! Look, plan, ask, remove, look again.
+
+use pgl_apply::{Silent, lock};
+use pgl_catalog::{slot_endings, standing};
+use pgl_cli::{Consent, Context, Failure, Tool, input};
+use pgl_conn::{Access, Environment, Session, SessionOptions};
+use pgl_core::doc::{Incoming, Verdict};
+use pgl_core::migration::Names;
+use pgl_core::teardown::{Request, Standing, leftovers, plan, refusal};
+use pgl_core::{Database, Migration, Side};
+
+use crate::args::Args;
+use crate::view::{Removed, State, Teardown};
+
+/// A server that is looked at.
+struct Place {
+    side: Side,
+    session: Session,
+    database: Database,
+    before: Standing,
+}
+
+/// Runs the tool.
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
+    // What an earlier tool came to does not matter here: taking down is right after a failure, too.
+    let incoming = incoming(args)?;
+    let sides: &[Side] = match (args.source_only, args.target_only) {
+        (true, _) => &[Side::Source],
+        (_, true) => &[Side::Target],
+        _ => &[Side::Source, Side::Target],
+    };
+    let mut sessions = Vec::new();
+    let mut watched = Vec::new();
+    for &side in sides {
+        let session = open(args, context, side)?;
+        watched.push(context.watch(&session));
+        sessions.push((side, session));
+    }
+    let name = migration_name(args, incoming.as_ref(), &mut sessions)?;
+    let mut places = Vec::new();
+    for (side, mut session) in sessions {
+        let database = pgl_catalog::database(&mut session)?;
+        let before = standing(&mut session, &name)?;
+        places.push(Place {
+            side,
+            session,
+            database,
+            before,
+        });
+    }
+    same_servers(incoming.as_ref(), &places)?;
+    let endings = endings(&mut places, &name)?;
+    let request = Request {
+        migration: &name,
+        slot_endings: &endings,
+        extension: args.extension(),
+        held: args.held(),
+        drop_role: args.drop_role.as_deref(),
+    };
+    let of = |side| places.iter().find(|p| p.side == side).map(|p| &p.before);
+    let planned = plan(&request, of(Side::Source), of(Side::Target));
+    let left = left(&request, &places);
+    let mut body = Teardown {
+        dry_run: args.dry_run || args.scan,
+        source_before: of(Side::Source).cloned(),
+        target_before: of(Side::Target).cloned(),
+        removals: Vec::new(),
+        kept: planned.kept,
+        left: Vec::new(),
+    };
+    if args.scan {
+        let clean = places.iter().all(nothing);
+        // A scan judges nothing: what is there is shown, not what would be kept.
+        body.kept = Vec::new();
+        body.left = left;
+        let verdict = if clean { Verdict::Ok } else { Verdict::No };
+        return emit(context, &name, places, body, verdict);
+    }
+    for place in &places {
+        if let Some((what, hint)) = refusal(&request, place.side, &place.before) {
+            return Err(Failure::refused(what).on(place.side).hint(hint));
+        }
+    }
+    body.removals = planned
+        .removals
+        .into_iter()
+        .map(|removal| Removed {
+            sql: pgl_apply::teardown::statements(&removal),
+            removal,
+            state: State::Planned,
+            error: None,
+        })
+        .collect();
+    if args.dry_run || body.removals.is_empty() {
+        return emit(context, &name, places, body, Verdict::Ok);
+    }
+    let consent = if args.yes {
+        Consent::Given
+    } else {
+        Consent::Ask
+    };
+    let count = body.removals.len();
+    context.consent(
+        &format!("{count} objects of migration {name} would be dropped."),
+        consent,
+    )?;
+    for place in &mut places {
+        lock::take(&mut place.session, &name).map_err(failure)?;
+    }
+    let all_done = remove_all(context, &mut places, &mut body.removals);
+    for place in &mut places {
+        place.before = standing(&mut place.session, &name)?;
+    }
+    body.left = self::left(&request, &places);
+    let verdict = if all_done && body.left.is_empty() {
+        Verdict::Ok
+    } else {
+        Verdict::Partial
+    };
+    emit(context, &name, places, body, verdict)
+}
+
+fn incoming(args: &Args) -> Result<Option<Incoming>, Failure> {
+    let Some(path) = &args.input.plan else {
+        return Ok(None);
+    };
+    let text = input::read_text(path)?;
+    let incoming = Incoming::read(&text)
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    Ok(Some(incoming))
+}
+
+fn open(args: &Args, context: &Context, side: Side) -> Result<Session, Failure> {
+    let endpoint = context.endpoint(side, &args.connect, &Environment::capture())?;
+    let access = if args.scan || args.dry_run {
+        Access::ReadOnly
+    } else {
+        Access::WriteEvenIfShut
+    };
+    Session::connect(&endpoint, &SessionOptions::new(Args::NAME, access)).map_err(|error| {
+        let lost = error.sqlstate.is_none();
+        let failure = Failure::from(error);
+        if lost && !args.source_only && !args.target_only {
+            failure.hint(format!(
+                "if this server is gone for good: --{}-only",
+                side.other()
+            ))
+        } else {
+            failure
+        }
+    })
+}
+
+fn migration_name(
+    args: &Args,
+    incoming: Option<&Incoming>,
+    sessions: &mut [(Side, Session)],
+) -> Result<String, Failure> {
+    let planned = incoming
+        .and_then(|doc| doc.migration.as_ref())
+        .map(|m| m.name.clone());
+    if let Some(name) = args.name.clone().or(planned) {
+        return Ok(name);
+    }
+    let mut noted = Vec::new();
+    let mut source = None;
+    for (side, session) in sessions.iter_mut() {
+        noted.extend(standing(session, "")?.journal);
+        if *side == Side::Source {
+            source = Some(session.endpoint().dbname().to_owned());
+        }
+    }
+    noted.sort();
+    noted.dedup();
+    match (noted.as_slice(), source) {
+        ([only], _) => Ok(only.clone()),
+        ([], Some(database)) => Ok(database),
+        ([], None) => Err(
+            Failure::usage("which migration? The target has no journal that tells")
+                .hint("give its name with --name; --scan shows what is there"),
+        ),
+        (several, _) => Err(Failure::usage(format!(
+            "which migration? The journal tells of {}",
+            several.join(", ")
+        ))
+        .hint("give its name with --name")),
+    }
+}
+
+fn same_servers(incoming: Option<&Incoming>, places: &[Place]) -> Result<(), Failure> {
+    let Some(planned) = incoming.and_then(|doc| doc.migration.as_ref()) else {
+        return Ok(());
+    };
+    for place in places {
+        input::same_server(planned, place.side, &place.database)?;
+    }
+    Ok(())
+}
+
+/// From whichever side still has pglogical's function.
+fn endings(places: &mut [Place], name: &str) -> Result<Vec<String>, Failure> {
+    for place in places {
+        if place.before.extension.is_some() {
+            return Ok(slot_endings(&mut place.session, &Names::of(name))?);
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn left(request: &Request<'_>, places: &[Place]) -> Vec<String> {
+    places
+        .iter()
+        .flat_map(|place| leftovers(request, place.side, &place.before))
+        .collect()
+}
+
+/// Whether nothing stands in this database. Origins belong to the whole cluster: those that
+/// another database's subscription made are none of this one's.
+fn nothing(place: &Place) -> bool {
+    let prefix = format!("pgl_{}_", place.database.database);
+    let origins = place.before.origins.iter();
+    let ours = origins
+        .filter(|origin| origin.starts_with(&prefix))
+        .cloned();
+    Standing {
+        origins: ours.collect(),
+        ..place.before.clone()
+    } == Standing::default()
+}
+
+/// Removes one after the other; stops at the first failure, since what follows depends on it.
+fn remove_all(context: &Context, places: &mut [Place], removals: &mut [Removed]) -> bool {
+    let mut failed = false;
+    for removed in removals {
+        if failed || context.interrupt.exit().is_some() {
+            removed.state = State::NotReached;
+            failed = true;
+            continue;
+        }
+        let Some(place) = places
+            .iter_mut()
+            .find(|place| place.side == removed.removal.side)
+        else {
+            continue;
+        };
+        match pgl_apply::teardown::remove(&mut place.session, &removed.removal, &Silent) {
+            Ok(()) => removed.state = State::Done,
+            Err(error) => {
+                removed.state = State::Failed;
+                removed.error = Some(failure(error).to_string());
+                failed = true;
+            }
+        }
+    }
+    !failed
+}
+
+fn emit(
+    context: &Context,
+    name: &str,
+    places: Vec<Place>,
+    body: Teardown,
+    verdict: Verdict,
+) -> Result<Verdict, Failure> {
+    let mut source = None;
+    let mut target = None;
+    for place in places {
+        match place.side {
+            Side::Source => source = Some(place.database),
+            Side::Target => target = Some(place.database),
+        }
+    }
+    // A document names the source first; without one there is no migration to name.
+    let migration = source.map(|source| Migration {
+        name: name.to_owned(),
+        source,
+        target,
+    });
+    context.emit(&context.document(verdict, migration, None, body))?;
+    Ok(verdict)
+}
+
+fn failure(error: pgl_apply::Error) -> Failure {
+    error.told().into()
+}

@@ -1,0 +1,240 @@
+//! The answer: as a document, as a table, and for people.
+
+use pgl_cli::{Page, Report, Style, Table};
+use pgl_core::Side;
+use pgl_core::doc::{Document, Verdict};
+use pgl_core::teardown::{Kept, Removal, Standing};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// What `pgl-teardown` adds to the envelope.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Teardown {
+    /// Whether nothing was changed because nothing was to be (`--dry-run`, `--scan`).
+    pub dry_run: bool,
+    /// What stood on the source before; null where it was not looked at.
+    pub source_before: Option<Standing>,
+    /// What stood on the target before.
+    pub target_before: Option<Standing>,
+    /// Each removal, in order.
+    pub removals: Vec<Removed>,
+    /// What was left alone, and why.
+    pub kept: Vec<Kept>,
+    /// What of the migration is still there: empty after a complete teardown.
+    pub left: Vec<String>,
+}
+
+/// One removal and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Removed {
+    /// What.
+    pub removal: Removal,
+    /// The statements, in order.
+    pub sql: Vec<String>,
+    /// What became of it.
+    pub state: State,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// What became of a removal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Would be done.
+    Planned,
+    /// Gone.
+    Done,
+    /// It did not work.
+    Failed,
+    /// Not come to: an earlier one failed.
+    NotReached,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Planned => "would drop",
+            Self::Done => "dropped",
+            Self::Failed => "FAILED",
+            Self::NotReached => "not reached",
+        }
+    }
+
+    fn style(self) -> Style {
+        match self {
+            Self::Planned | Self::NotReached => Style::Plain,
+            Self::Done => Style::Green,
+            Self::Failed => Style::Red,
+        }
+    }
+}
+
+impl Report for Teardown {
+    fn text(document: &Document<Self>, page: &mut Page) {
+        let body = &document.body;
+        if body.removals.is_empty() || body.dry_run {
+            for (side, standing) in [
+                (Side::Source, &body.source_before),
+                (Side::Target, &body.target_before),
+            ] {
+                if let Some(standing) = standing {
+                    seen(side, standing, page);
+                }
+            }
+        }
+        for removed in &body.removals {
+            let state = page.styled(
+                removed.state.style(),
+                &format!("{:<11}", removed.state.word()),
+            );
+            let removal = &removed.removal;
+            page.line(format!(
+                "{state} {}: {} {}",
+                removal.side,
+                removal.kind.as_str(),
+                removal.object
+            ));
+            if body.dry_run {
+                for statement in &removed.sql {
+                    page.wrapped(16, &format!("{statement};"));
+                }
+            }
+            if let Some(error) = &removed.error {
+                page.wrapped(12, error);
+            }
+        }
+        for kept in &body.kept {
+            page.line(format!(
+                "kept        {}: {} ({})",
+                kept.side, kept.object, kept.reason
+            ));
+        }
+        closing(document, page);
+    }
+
+    fn table(document: &Document<Self>) -> Table {
+        let mut table = Table::new(&["side", "kind", "object", "state", "detail"]);
+        for removed in &document.body.removals {
+            table.row([
+                removed.removal.side.as_str(),
+                removed.removal.kind.as_str(),
+                &removed.removal.object,
+                removed.state.word(),
+                removed.error.as_deref().unwrap_or(""),
+            ]);
+        }
+        for kept in &document.body.kept {
+            table.row([
+                kept.side.as_str(),
+                "kept",
+                &kept.object,
+                "kept",
+                &kept.reason,
+            ]);
+        }
+        table
+    }
+
+    fn records(document: &Document<Self>) -> Vec<Value> {
+        let removed = document
+            .body
+            .removals
+            .iter()
+            .map(|one| json!({"type": "removal", "removal": one}));
+        let kept = document
+            .body
+            .kept
+            .iter()
+            .map(|one| json!({"type": "kept", "kept": one}));
+        let left = document
+            .body
+            .left
+            .iter()
+            .map(|one| json!({"type": "left", "object": one}));
+        removed.chain(kept).chain(left).collect()
+    }
+}
+
+/// Everything that stands on one side, a line each.
+fn seen(side: Side, standing: &Standing, page: &mut Page) {
+    let mut lines = Vec::new();
+    if let Some(version) = &standing.extension {
+        let whose = if standing.extension_ours {
+            ", created by this suite"
+        } else {
+            ""
+        };
+        lines.push(format!("extension pglogical {version}{whose}"));
+    }
+    lines.extend(standing.node.iter().map(|node| format!("node {node}")));
+    for (set, members) in &standing.sets {
+        lines.push(format!("replication set {set} with {members} members"));
+    }
+    for subscription in &standing.subscriptions {
+        let state = if subscription.enabled {
+            "enabled"
+        } else {
+            "disabled"
+        };
+        lines.push(format!("subscription {} ({state})", subscription.name));
+    }
+    for slot in &standing.slots {
+        let user = slot.active_pid.map_or("nobody reads it".to_owned(), |pid| {
+            format!("process {pid} reads it")
+        });
+        let held = slot.held_bytes.and_then(|bytes| u64::try_from(bytes).ok());
+        let held = held.map(|bytes| format!(", holds back {}", pgl_cli::units::bytes(bytes)));
+        lines.push(format!(
+            "slot {} ({user}{})",
+            slot.name,
+            held.unwrap_or_default()
+        ));
+    }
+    lines.extend(
+        standing
+            .origins
+            .iter()
+            .map(|origin| format!("origin {origin}")),
+    );
+    if standing.truncate_triggers > 0 {
+        lines.push(format!(
+            "{} truncate triggers of pglogical",
+            standing.truncate_triggers
+        ));
+    }
+    if let Some(closed) = &standing.closed {
+        lines.push(format!("database {} closed to writers", closed.database));
+    }
+    if !standing.walls.is_empty() {
+        lines.push(format!(
+            "{} triggers that a cutover keeps writers out with",
+            standing.walls.len()
+        ));
+    }
+    match standing.schema_ours {
+        Some(true) => lines.push("schema pgl of this suite".to_owned()),
+        Some(false) => lines.push("schema pgl of somebody else".to_owned()),
+        None => {}
+    }
+    if lines.is_empty() {
+        lines.push("nothing of pglogical".to_owned());
+    }
+    page.heading(Style::Bold, side.as_str());
+    for line in lines {
+        page.line(format!("  {line}"));
+    }
+}
+
+fn closing(document: &Document<Teardown>, page: &mut Page) {
+    let body = &document.body;
+    for left in &body.left {
+        page.heading(Style::Yellow, &format!("left        {left}"));
+    }
+    match document.verdict {
+        Verdict::Ok if body.dry_run => page.line("Nothing was changed."),
+        Verdict::Ok => page.heading(Style::Green, "Nothing of the migration is left."),
+        _ => {}
+    }
+}
