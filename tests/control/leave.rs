@@ -1,0 +1,61 @@
+//! Tables that leave, and come back.
+
+use anyhow::{Result, ensure};
+
+use super::support::{
+    PAIRS, does, does_twice, drained, on_source, on_target, other, refuses, replicating, same,
+    writers,
+};
+
+#[test]
+fn a_table_leaves_with_its_truncate_trigger_and_comes_back() -> Result<()> {
+    for pair in PAIRS {
+        let db = replicating(
+            pair,
+            "leave",
+            "CREATE TABLE log (id serial PRIMARY KEY); INSERT INTO log SELECT generate_series(1, 20)",
+            &[],
+        )?;
+        let writers = writers(&db)?;
+        db.on_source("INSERT INTO log VALUES (100)")?;
+        let said = refuses(&db, &["remove-table", "log"], 5)?;
+        ensure!(said.contains("Nobody is here"), "{said}");
+        does(&db, &["remove-table", "log", "--dry-run"], 0)?;
+        let triggers = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'log'::regclass";
+        ensure!(on_source(&db, triggers)? == "1");
+        does_twice(&db, &["remove-table", "log", "--yes"])?;
+        ensure!(on_source(&db, triggers)? == "0");
+        // What was written before has arrived; nothing comes after, no TRUNCATE either.
+        db.on_source("INSERT INTO log VALUES (200); TRUNCATE log; INSERT INTO log VALUES (300)")?;
+        does(&db, &["resume"], 0)?;
+        ensure!(on_target(&db, "SELECT count(*) || ' ' || max(id) FROM log")? == "21 100");
+        let said = refuses(&db, &["resync", "log", "--yes"], 5)?;
+        ensure!(said.contains("not a replicated table"), "{said}");
+        // Its rows stayed: coming back replaces them, with consent.
+        let said = refuses(&db, &["add-table", "log"], 5)?;
+        ensure!(said.contains("holds rows"), "{said}");
+        does_twice(&db, &["add-table", "log", "--yes"])?;
+        db.on_source("INSERT INTO log VALUES (400); TRUNCATE log; INSERT INTO log VALUES (500)")?;
+        drained(&db, writers)?;
+        same(&db, &["log"])?;
+        ensure!(on_target(&db, "SELECT string_agg(id::text, ',') FROM log")? == "500");
+        other(&db, "pgl-verify", &[], 0)?;
+    }
+    Ok(())
+}
+
+/// A table that the source has dropped leaves the plan, so that the others can go over.
+#[test]
+fn a_dropped_table_leaves_the_plan() -> Result<()> {
+    let db = replicating(
+        (15, 18),
+        "dropped",
+        "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)",
+        &[],
+    )?;
+    db.on_source("DROP TABLE b CASCADE")?;
+    does_twice(&db, &["remove-table", "b", "--yes"])?;
+    let moved = other(&db, "pgl-cutover", &["--yes"], 0)?;
+    ensure!(moved["state"] == "done", "{moved:#}");
+    Ok(())
+}

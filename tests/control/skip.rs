@@ -1,0 +1,106 @@
+//! A transaction that the target cannot apply.
+
+use anyhow::{Context, Result, ensure};
+use pgl_testkit::PairDb;
+use serde_json::Value;
+
+use super::support::{
+    PAIRS, control, does, drained, on_target, other, ran, refuses, replicating, same, writers,
+};
+
+const TABLES: &str =
+    "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY);
+    INSERT INTO a SELECT n, 'v' FROM generate_series(1, 10) n";
+
+/// What stops the target, as the tool names it.
+fn found(db: &PairDb) -> Result<(String, Value)> {
+    let document = does(db, &["skip"], 5)?;
+    let lsn = document["transaction"]["lsn"]
+        .as_str()
+        .with_context(|| format!("{document:#}"))?
+        .to_owned();
+    Ok((lsn, document))
+}
+
+#[test]
+fn exactly_one_transaction_is_left_out_and_recorded() -> Result<()> {
+    for pair in PAIRS {
+        let db = replicating(pair, "skip", TABLES, &[])?;
+        let writers = writers(&db)?;
+        let said = refuses(&db, &["skip"], 5)?;
+        ensure!(said.contains("nothing stops"), "{said}");
+        db.on_target("ALTER TABLE a ADD CONSTRAINT tame CHECK (v <> 'bad')")?;
+        db.on_source("INSERT INTO a VALUES (100, 'good')")?;
+        db.on_source("BEGIN; INSERT INTO b VALUES (1); INSERT INTO a VALUES (101, 'bad'); INSERT INTO a VALUES (102, 'good'); COMMIT")?;
+        db.on_source("INSERT INTO a VALUES (103, 'good'); INSERT INTO b VALUES (2)")?;
+        let (lsn, document) = found(&db)?;
+        ensure!(document["transaction"]["changes"] == 3, "{document:#}");
+        ensure!(
+            document["transaction"]["tables"] == serde_json::json!(["public.a", "public.b"]),
+            "{document:#}"
+        );
+        // Only the exact position, only with consent.
+        does(&db, &["skip", "--lsn", "0/1", "--yes"], 5)?;
+        does(&db, &["skip", "--lsn", &lsn], 5)?;
+        let dry = does(&db, &["skip", "--lsn", &lsn, "--yes", "--dry-run"], 0)?;
+        ensure!(
+            dry.to_string().contains("pg_replication_origin_advance"),
+            "{dry:#}"
+        );
+        ensure!(on_target(&db, "SELECT count(*) FROM a WHERE id > 100")? == "0");
+        does(&db, &["skip", "--lsn", &lsn, "--yes"], 0)?;
+        let again = does(&db, &["skip", "--lsn", &lsn, "--yes"], 0)?;
+        ensure!(again["already"] == true, "{again:#}");
+        // That one is missing, and nothing else: not a row of the writers.
+        drained(&db, writers)?;
+        ensure!(
+            on_target(
+                &db,
+                "SELECT string_agg(id::text, ',' ORDER BY id) FROM a WHERE id >= 100"
+            )? == "100,103"
+        );
+        ensure!(on_target(&db, "SELECT string_agg(id::text, ',') FROM b")? == "2");
+        let kept = on_target(
+            &db,
+            "SELECT detail::text FROM pgl.journal WHERE step = 'control' AND state = 'skipped'",
+        )?;
+        ensure!(kept.contains("101"), "{kept}");
+        // The cause gone, a resync mends the difference.
+        other(&db, "pgl-verify", &[], 1)?;
+        db.on_target("ALTER TABLE a DROP CONSTRAINT tame")?;
+        does(&db, &["resync", "a", "b", "--yes"], 0)?;
+        same(&db, &["a", "b"])?;
+        other(&db, "pgl-verify", &[], 0)?;
+    }
+    Ok(())
+}
+
+/// Two in a row: each is a decision of its own. Then a column that the target has lost.
+#[test]
+fn the_next_one_is_another_decision() -> Result<()> {
+    let db = replicating((13, 17), "twice", TABLES, &[])?;
+    db.on_target("ALTER TABLE a ADD CONSTRAINT tame CHECK (v <> 'bad')")?;
+    db.on_source("INSERT INTO a VALUES (101, 'bad')")?;
+    db.on_source("INSERT INTO a VALUES (102, 'bad')")?;
+    let (first, _) = found(&db)?;
+    let out = control(&db, &["skip", "--lsn", &first, "--yes", "--timeout", "4s"])?.run()?;
+    ensure!(out.code() == Some(4), "{:?} {}", out.code(), out.stderr);
+    ran(out)?;
+    let (second, _) = found(&db)?;
+    ensure!(first != second);
+    does(&db, &["skip", "--lsn", &second, "--yes"], 0)?;
+    db.on_target("ALTER TABLE a DROP COLUMN v")?;
+    db.on_source("UPDATE a SET v = 'x' WHERE id = 1")?;
+    let (third, document) = found(&db)?;
+    ensure!(
+        document["transaction"]["shown"][0]["action"] == "update",
+        "{document:#}"
+    );
+    db.on_target("ALTER TABLE a ADD COLUMN v text")?;
+    // Mended instead: it applies, and is not left out any more.
+    does(&db, &["resume"], 0)?;
+    ensure!(on_target(&db, "SELECT v FROM a WHERE id = 1")? == "x");
+    let said = refuses(&db, &["skip", "--lsn", &third, "--yes"], 5)?;
+    ensure!(said.contains("nothing stops"), "{said}");
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! Kills, cuts, signals and failing hooks in every phase.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use pgl_testkit::load::Load;
+use pgl_testkit::{PairDb, Signal};
+
+use super::support::{
+    PAIRS, PATIENCE, cutover, either, go_on, opens_the_target, replicating, roles, settings,
+    target_is_shut, wait_for, writes_within,
+};
+
+const RESTORED: Duration = Duration::from_secs(5);
+
+/// Takes back or finishes what a dead run has left; whether the switch was made.
+fn recover(db: &PairDb) -> Result<bool> {
+    let out = cutover(db).arg("--abort").run()?;
+    match out.code() {
+        Some(0) => Ok(false),
+        Some(5) => {
+            cutover(db).arg("--resume").run()?.expect(0)?;
+            Ok(true)
+        }
+        _ => {
+            out.expect(0)?;
+            Ok(false)
+        }
+    }
+}
+
+#[test]
+fn killed_anywhere_the_source_takes_writes_within_seconds_and_nothing_is_lost() -> Result<()> {
+    for (pair, (source, target)) in PAIRS.into_iter().enumerate() {
+        let mut db = replicating(source, target, "kill")?;
+        let mut all = roles(&db)?;
+        let mut writers = Load::new()
+            .workers(3)
+            .start(&[either(&db, &all.0), either(&db, &all.1)])?;
+        writers = go_on(writers, 100)?;
+        let hooks = ["--hook-blocked", "--hook-drained", "--hook-switched"];
+        let delays = [40, 70, 90, 110, 130, 160, 200];
+        for step in 0..hooks.len() + delays.len() {
+            let before = settings(&db)?;
+            let (tool, after) = match hooks.get(step) {
+                Some(hook) => (cutover(&db).args(["--yes", hook, "kill -9 $PPID"]), None),
+                None => {
+                    let delay = delays[step - hooks.len()] + 15 * pair as u64;
+                    (
+                        cutover(&db).arg("--yes"),
+                        Some(Duration::from_millis(delay)),
+                    )
+                }
+            };
+            let running = tool.start()?;
+            match after {
+                Some(delay) => {
+                    std::thread::sleep(delay);
+                    running.kill9()?;
+                }
+                None => drop(running.wait(PATIENCE)?),
+            }
+            let died = Instant::now();
+            if recover(&db)? {
+                // The switch was made before the kill: a new migration for the next one.
+                writers = go_on(writers, 50)?;
+                writers.stop()?.check(&mut db.target_client()?)?;
+                db = replicating(source, target, "kill")?;
+                all = roles(&db)?;
+                writers = Load::new()
+                    .workers(3)
+                    .start(&[either(&db, &all.0), either(&db, &all.1)])?;
+                writers = go_on(writers, 50)?;
+                continue;
+            }
+            writes_within(&db, RESTORED)?;
+            ensure!(
+                died.elapsed() < RESTORED,
+                "step {step}: {:?}",
+                died.elapsed()
+            );
+            ensure!(settings(&db)? == before, "step {step}");
+            if step < hooks.len() {
+                target_is_shut(&db)?;
+            }
+            writers = go_on(writers, 20)?;
+        }
+        cutover(&db).arg("--yes").run()?.expect(0)?;
+        writers = go_on(writers, 50)?;
+        writers.stop()?.check(&mut db.target_client()?)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn cut_connections_are_taken_back_by_the_tool_itself() -> Result<()> {
+    let db = replicating(13, 17, "cut")?;
+    let (app, _) = roles(&db)?;
+    let mut writers = Load::new().workers(2).start(&[either(&db, &app)])?;
+    writers = go_on(writers, 50)?;
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgl-cutover' AND datname = current_database()";
+    for (hook, on_source, on_target) in [
+        ("--hook-blocked", true, false),
+        ("--hook-blocked", false, true),
+        ("--hook-drained", true, true),
+        ("--hook-drained", false, true),
+    ] {
+        let before = settings(&db)?;
+        let running = cutover(&db).args(["--yes", hook, "sleep 0.5"]).start()?;
+        wait_for(
+            db.source(),
+            &db,
+            "object = '' AND state IN ('blocked', 'verified')",
+        )?;
+        std::thread::sleep(Duration::from_millis(100));
+        if on_source {
+            db.on_source(cut)?;
+        }
+        if on_target {
+            db.on_target(cut)?;
+        }
+        let out = running.wait(PATIENCE)?;
+        ensure!(out.code() != Some(0), "{}", out.stdout);
+        ensure!(out.json()?["state"] == "restored", "{}", out.stdout);
+        writes_within(&db, RESTORED)?;
+        ensure!(settings(&db)? == before);
+        target_is_shut(&db)?;
+        writers = go_on(writers, 20)?;
+    }
+    cutover(&db).arg("--yes").run()?.expect(0)?;
+    let writers = go_on(writers, 50)?;
+    writers.stop()?.check(&mut db.target_client()?)
+}
+
+#[test]
+fn signals_limits_and_failing_hooks_are_taken_back() -> Result<()> {
+    let db = replicating(15, 18, "signal")?;
+    let before = settings(&db)?;
+    let expect_restored = |out: pgl_testkit::Outcome, code: i32| -> Result<()> {
+        let out = out.expect(code)?;
+        ensure!(out.json()?["state"] == "restored", "{}", out.stdout);
+        writes_within(&db, RESTORED)?;
+        ensure!(settings(&db)? == before);
+        target_is_shut(&db)
+    };
+    // A signal.
+    let running = cutover(&db)
+        .args(["--yes", "--hook-blocked", "sleep 1"])
+        .start()?;
+    wait_for(db.source(), &db, "object = '' AND state = 'blocked'")?;
+    running.signal(Signal::TERM)?;
+    expect_restored(running.wait(PATIENCE)?, 143)?;
+    // A hook that fails, and one that does not end.
+    let tool = cutover(&db).args(["--yes", "--hook-drained", "exit 7"]);
+    expect_restored(tool.run()?, 3)?;
+    let tool = cutover(&db).args([
+        "--yes",
+        "--hook-drained",
+        "sleep 60",
+        "--hook-timeout",
+        "1s",
+    ]);
+    expect_restored(tool.run()?, 3)?;
+    // The limit of the pause: nothing is applied any more.
+    db.on_target(
+        "SELECT pglogical.alter_subscription_disable(sub_name, true) FROM pglogical.subscription",
+    )?;
+    let refused = cutover(&db)
+        .args(["--yes", "--max-pause", "1s"])
+        .run()?
+        .expect(5)?
+        .json()?;
+    ensure!(
+        refused["refusals"][0]["id"] == "cut.subscription",
+        "{refused:#}"
+    );
+    db.on_target(
+        "SELECT pglogical.alter_subscription_enable(sub_name, true) FROM pglogical.subscription",
+    )?;
+    db.target().wait_until(
+        db.name(),
+        "SELECT bool_and(status = 'replicating') FROM pglogical.show_subscription_status()",
+        PATIENCE,
+    )?;
+    let mut holder = db.target_client()?;
+    let running = cutover(&db)
+        .args(["--yes", "--max-pause", "2s", "--hook-blocked", "sleep 0.5"])
+        .start()?;
+    wait_for(db.source(), &db, "object = '' AND state = 'blocked'")?;
+    // It was ended with the others when the target was shut; this one came later.
+    if holder.is_closed() || holder.batch_execute("SELECT 1").is_err() {
+        holder = db.target_client()?;
+    }
+    holder
+        .batch_execute("SET default_transaction_read_only = off; BEGIN; LOCK TABLE pgl.marker")?;
+    expect_restored_late(&db, running.wait(PATIENCE)?, holder)?;
+    ensure!(settings(&db)? == before);
+    Ok(())
+}
+
+fn expect_restored_late(
+    db: &PairDb,
+    out: pgl_testkit::Outcome,
+    holder: postgres::Client,
+) -> Result<()> {
+    let code = out.code();
+    ensure!(matches!(code, Some(3 | 4)), "{code:?} {}", out.stderr);
+    ensure!(out.json()?["state"] == "restored", "{}", out.stdout);
+    drop(holder);
+    writes_within(db, RESTORED)?;
+    opens_the_target(db)
+}
+
+#[test]
+fn two_operators_and_prepared_transactions_are_refused() -> Result<()> {
+    let db = replicating(13, 17, "two")?;
+    let first = cutover(&db)
+        .args(["--yes", "--hook-blocked", "sleep 1"])
+        .start()?;
+    wait_for(db.source(), &db, "object = '' AND state = 'blocked'")?;
+    let second = cutover(&db).arg("--yes").run()?.expect(5)?;
+    ensure!(
+        second.stderr.contains("an earlier attempt"),
+        "{}",
+        second.stderr
+    );
+    first.wait(PATIENCE)?.expect(0)?;
+    Ok(())
+}

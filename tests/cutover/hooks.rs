@@ -1,0 +1,186 @@
+//! The example hooks, with a real pgbouncer and with stand-ins for what a test machine does not have:
+//! they record what they were called with.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use pgl_testkit::load::{Load, Writers};
+use pgl_testkit::{Bouncer, PairDb, Tool};
+use tempfile::TempDir;
+
+use super::support::{cutover, go_on, replicating, roles, same, settings, writes_within};
+
+fn hook(name: &str, word: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/hooks");
+    format!("'{}' {word}", path.join(name).display())
+}
+
+/// pgbouncer as the gate, and writers that know nothing but it.
+fn gate(db: &PairDb, app: &str, mode: &str) -> Result<(Bouncer, Writers)> {
+    let bouncer = Bouncer::start(db.source(), db.name(), app, mode)?;
+    let writers = Load::new()
+        .workers(4)
+        .pace(Duration::from_millis(5))
+        .start(&[bouncer.dsn(app)])?;
+    Ok((bouncer, go_on(writers, 100)?))
+}
+
+fn gated(db: &PairDb, bouncer: &Bouncer, app: &str) -> Tool {
+    cutover(db)
+        .args(["--yes", "--block", "hook", "--hook-blocked"])
+        .arg(hook("pgbouncer.sh", "pause"))
+        .arg("--hook-switched")
+        .arg(hook("pgbouncer.sh", "switch"))
+        .arg("--hook-restored")
+        .arg(hook("pgbouncer.sh", "resume"))
+        .envs(bouncer.hook_env(db.target(), app))
+}
+
+#[test]
+fn behind_a_pausing_pooler_no_client_sees_an_error() -> Result<()> {
+    let db = replicating(13, 17, "gate")?;
+    let (app, _) = roles(&db)?;
+    let (bouncer, writers) = gate(&db, &app, "transaction")?;
+    // Taken back, with everybody waiting: they go on where they were.
+    let out = gated(&db, &bouncer, &app)
+        .args(["--hook-drained", "exit 7"])
+        .run()?
+        .expect(3)?;
+    ensure!(out.json()?["state"] == "restored", "{}", out.stdout);
+    let writers = go_on(writers, 100)?;
+    let there = db.on_target("SELECT count(*) FROM pgl.journal WHERE object = 'released'")?;
+    ensure!(there == [[Some("0".to_owned())]]);
+    // And the switch.
+    gated(&db, &bouncer, &app).run()?.expect(0)?;
+    let ledger = go_on(writers, 100)?.stop()?;
+    ledger.check(&mut db.target_client()?)?;
+    ensure!(
+        ledger.refusals().is_empty() && ledger.in_doubt() == 0,
+        "clients saw errors: {:?}, {} in doubt",
+        ledger.refusals(),
+        ledger.in_doubt()
+    );
+    same(&db, &["parent", "child", "keyless"])
+}
+
+/// PAUSE would wait until every client has gone: nobody is kept waiting for that.
+#[test]
+fn a_pooler_of_sessions_cannot_pause_and_says_so_at_once() -> Result<()> {
+    let db = replicating(15, 18, "sessions")?;
+    let (app, _) = roles(&db)?;
+    let before = settings(&db)?;
+    let (bouncer, writers) = gate(&db, &app, "session")?;
+    let out = gated(&db, &bouncer, &app).run()?.expect(3)?;
+    ensure!(out.json()?["state"] == "restored", "{}", out.stdout);
+    ensure!(out.stderr.contains("pool_mode session"), "{}", out.stderr);
+    ensure!(settings(&db)? == before);
+    let ledger = go_on(writers, 50)?.stop()?;
+    ensure!(ledger.refusals().is_empty(), "{:?}", ledger.refusals());
+    ledger.check(&mut db.source_client()?)
+}
+
+/// A directory with one program that records its arguments and its input, and fails where told to.
+fn stand_in(name: &str, fails_at: &str) -> Result<TempDir> {
+    let dir = tempfile::tempdir()?;
+    let program = dir.path().join(name);
+    let log = dir.path().join("log");
+    std::fs::write(&log, "")?;
+    std::fs::write(
+        &program,
+        format!(
+            "#!/bin/sh\nset -eu\necho \"$*\" >>'{0}'\n{1}\n[ \"${{1:-}}\" != '{fails_at}' ]\n",
+            log.display(),
+            if name == "nsupdate" {
+                format!("cat >>'{}'", log.display())
+            } else {
+                String::new()
+            }
+        ),
+    )?;
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+    Ok(dir)
+}
+
+fn recorded(dir: &TempDir) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(dir.path().join("log"))?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn services_are_stopped_moved_and_started_again() -> Result<()> {
+    let db = replicating(13, 17, "services")?;
+    let before = settings(&db)?;
+    let files = tempfile::tempdir()?;
+    let file = files.path().join("database.env");
+    std::fs::write(&file, "DATABASE_URL=old\n")?;
+    let run = |systemctl: &TempDir| {
+        cutover(&db)
+            .args(["--yes", "--block", "hook", "--hook-blocked"])
+            .arg(hook("systemd.sh", "stop"))
+            .arg("--hook-switched")
+            .arg(hook("systemd.sh", "switch"))
+            .arg("--hook-restored")
+            .arg(hook("systemd.sh", "start"))
+            .env(
+                "PATH",
+                format!("{}:/usr/bin:/bin", systemctl.path().display()),
+            )
+            .env("SERVICES", "shop-web shop-worker")
+            .env("SERVICE_ENV", &file)
+            .env("SERVICE_TARGET", "DATABASE_URL=new")
+            .run()
+    };
+    // One that does not stop: everything is taken back, and the services run.
+    let broken = stand_in("systemctl", "stop")?;
+    let out = run(&broken)?.expect(3)?;
+    ensure!(out.json()?["state"] == "restored", "{}", out.stdout);
+    ensure!(recorded(&broken)? == ["stop shop-web shop-worker", "start shop-web shop-worker"]);
+    ensure!(settings(&db)? == before);
+    writes_within(&db, Duration::from_secs(5))?;
+    ensure!(std::fs::read_to_string(&file)? == "DATABASE_URL=old\n");
+
+    let sound = stand_in("systemctl", "nothing")?;
+    run(&sound)?.expect(0)?;
+    ensure!(recorded(&sound)? == ["stop shop-web shop-worker", "start shop-web shop-worker"]);
+    ensure!(std::fs::read_to_string(&file)? == "DATABASE_URL=new\n");
+    let kept = std::fs::read_to_string(files.path().join("database.env.before-cutover"))?;
+    ensure!(kept == "DATABASE_URL=old\n");
+    Ok(())
+}
+
+#[test]
+fn a_name_is_moved_and_a_name_that_is_not_is_reported() -> Result<()> {
+    for (fails_at, code) in [("nothing", 0), ("-k", 6)] {
+        let db = replicating(15, 18, "name")?;
+        let nsupdate = stand_in("nsupdate", fails_at)?;
+        let out = cutover(&db)
+            .args(["--yes", "--hook-switched"])
+            .arg(hook("dns.sh", ""))
+            .env(
+                "PATH",
+                format!("{}:/usr/bin:/bin", nsupdate.path().display()),
+            )
+            .env("DNS_UPDATE", "nsupdate -k update.key")
+            .env("DNS_NAME", "db.example.")
+            .env("DNS_TARGET", "192.0.2.7")
+            .run()?
+            .expect(code)?;
+        // The switch is made either way: after the release there is nothing to be taken back.
+        let document = out.json()?;
+        ensure!(document["state"] == "done", "{document:#}");
+        ensure!(document["error"].is_null() == (code == 0), "{document:#}");
+        ensure!(
+            recorded(&nsupdate)?
+                == [
+                    "-k update.key",
+                    "update delete db.example. A",
+                    "update add db.example. 60 A 192.0.2.7",
+                    "send"
+                ]
+        );
+        db.on_target("INSERT INTO parent VALUES (-2)")?;
+    }
+    Ok(())
+}

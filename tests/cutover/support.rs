@@ -1,0 +1,187 @@
+//! A migration that replicates, the tool on it, and what both sides say.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use pgl_testkit::{Cluster, PairDb, Server, Tool, load, shared_pair, texts};
+
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The pairs of majors that every test of the switch runs on.
+pub(super) const PAIRS: [(u16, u16); 2] = [(13, 17), (15, 18)];
+
+/// Beside what the writers use: a foreign key, a table without a key, an unlogged one.
+const TABLES: &str = "
+    CREATE TABLE parent (id int PRIMARY KEY);
+    CREATE TABLE child (id serial PRIMARY KEY, parent int NOT NULL REFERENCES parent);
+    INSERT INTO parent SELECT generate_series(1, 1000);
+    INSERT INTO child (parent) SELECT 1 + n % 1000 FROM generate_series(1, 3000) n;
+    CREATE TABLE keyless (a int, b text);
+    INSERT INTO keyless SELECT n, 'x' FROM generate_series(1, 400) n;
+    UPDATE keyless SET b = 'y' WHERE a < 10;
+    DELETE FROM keyless WHERE a > 390;
+    CREATE UNLOGGED TABLE scratch (id bigserial PRIMARY KEY, v text);
+    INSERT INTO scratch (v) SELECT 'v' FROM generate_series(1, 50);
+    ANALYZE;";
+
+/// A migration after pgl-setup.
+pub(super) fn replicating(source: u16, target: u16, hint: &str) -> Result<PairDb> {
+    replicating_with(source, target, hint, "SELECT 1")
+}
+
+/// The same, with more in the source's database.
+pub(super) fn replicating_with(source: u16, target: u16, hint: &str, more: &str) -> Result<PairDb> {
+    let db = shared_pair(source, target)?.database(hint)?;
+    prepared(&db, more)?;
+    Ok(db)
+}
+
+/// The same on databases that are there.
+pub(super) fn prepared(db: &PairDb, more: &str) -> Result<()> {
+    db.on_source(load::SCHEMA)?;
+    db.on_source(TABLES)?;
+    db.on_source(more)?;
+    setup(db)?.run()?.expect(0)?;
+    Ok(())
+}
+
+/// pgl-setup on this migration.
+pub(super) fn setup(db: &PairDb) -> Result<Tool> {
+    let newest = db.source().major().max(db.target().major());
+    Ok(Tool::new(env!("CARGO_BIN_EXE_pgl-setup"))
+        .envs(db.env())
+        .env("PGL_PG_BINDIR", Server::require(newest)?.client_dir()?)
+        .limit(PATIENCE))
+}
+
+pub(super) fn cutover(db: &PairDb) -> Tool {
+    Tool::new(env!("CARGO_BIN_EXE_pgl-cutover"))
+        .envs(db.env())
+        .limit(PATIENCE)
+}
+
+/// Whichever server takes writes, source first.
+pub(super) fn either(db: &PairDb, role: &str) -> String {
+    format!(
+        "host=127.0.0.1,127.0.0.1 port={},{} user={role} dbname={} target_session_attrs=read-write",
+        db.source().port(),
+        db.target().port(),
+        db.name()
+    )
+}
+
+/// Roles that log in, on both sides: an ordinary one, and one that overrides the database's setting.
+pub(super) fn roles(db: &PairDb) -> Result<(String, String)> {
+    let (app, stubborn) = (db.role("app"), db.role("stubborn"));
+    for cluster in [db.source(), db.target()] {
+        cluster.sql(
+            db.name(),
+            &format!(
+                "CREATE ROLE \"{app}\" LOGIN; CREATE ROLE \"{stubborn}\" LOGIN;
+                 ALTER ROLE \"{stubborn}\" SET default_transaction_read_only = off"
+            ),
+        )?;
+    }
+    Ok((app, stubborn))
+}
+
+/// Settings of the database and its roles, on the source.
+pub(super) fn settings(db: &PairDb) -> Result<Vec<Vec<Option<String>>>> {
+    settings_of(db.source(), db)
+}
+
+/// The same on either side.
+pub(super) fn settings_of(cluster: &Cluster, db: &PairDb) -> Result<Vec<Vec<Option<String>>>> {
+    cluster.sql(
+        db.name(),
+        "SELECT setrole::regrole::text, setconfig::text, (SELECT datacl::text FROM pg_database WHERE datname = current_database())
+           FROM pg_db_role_setting WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1",
+    )
+}
+
+/// How long it takes until an ordinary client of the source has written.
+pub(super) fn writes_within(db: &PairDb, limit: Duration) -> Result<Duration> {
+    let started = Instant::now();
+    loop {
+        let done = db.source_client().and_then(|mut client| {
+            Ok(client.batch_execute("SET lock_timeout = '200ms'; INSERT INTO keyless VALUES (0, 'again'); DELETE FROM keyless WHERE a = 0")?)
+        });
+        match done {
+            Ok(()) => return Ok(started.elapsed()),
+            Err(error) => ensure!(
+                started.elapsed() < limit,
+                "the source takes no writes: {error:#}"
+            ),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits until the journal of one side says so; our own sessions may be ended in between.
+pub(super) fn wait_for(cluster: &Cluster, db: &PairDb, condition: &str) -> Result<()> {
+    let sql =
+        format!("SELECT count(*) = 1 FROM pgl.journal WHERE step = 'cutover' AND {condition}");
+    let started = Instant::now();
+    loop {
+        if cluster
+            .value(db.name(), &sql)
+            .is_ok_and(|answer| answer == "t")
+        {
+            return Ok(());
+        }
+        ensure!(started.elapsed() < PATIENCE, "never: {condition}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Waits for more transactions; where the load has ended, the reason is the error.
+pub(super) fn go_on(writers: load::Writers, more: u64) -> Result<load::Writers> {
+    match writers.wait_for(more, PATIENCE) {
+        Ok(()) => Ok(writers),
+        Err(error) => match writers.stop() {
+            Ok(ledger) => Err(error.context(format!("refusals: {:?}", ledger.refusals()))),
+            Err(why) => Err(why),
+        },
+    }
+}
+
+/// Tables that were carried, held against each other in full: only while nobody writes anywhere.
+pub(super) fn same(db: &PairDb, tables: &[&str]) -> Result<()> {
+    let (mut source, mut target) = (db.source_client()?, db.target_client()?);
+    for table in tables {
+        let sql = format!("SELECT t::text FROM {table} t ORDER BY 1");
+        let (left, right) = (texts(&mut source, &sql)?, texts(&mut target, &sql)?);
+        ensure!(
+            left == right,
+            "{table}: {} rows and {} rows, or other values",
+            left.len(),
+            right.len()
+        );
+    }
+    Ok(())
+}
+
+/// Clients cannot write to the target, whatever has become of the attempt.
+pub(super) fn target_is_shut(db: &PairDb) -> Result<()> {
+    let outcome = db
+        .target_client()?
+        .batch_execute("INSERT INTO parent VALUES (-1)");
+    let state = outcome
+        .err()
+        .and_then(|error| error.code().map(|code| code.code().to_owned()));
+    ensure!(
+        state.as_deref() == Some("25006"),
+        "the target is open to clients: {state:?}"
+    );
+    Ok(())
+}
+
+/// After it was asked for, nothing of ours keeps anybody out of the target.
+pub(super) fn opens_the_target(db: &PairDb) -> Result<()> {
+    cutover(db)
+        .args(["--abort", "--open-target"])
+        .run()?
+        .expect(0)?;
+    db.on_target("INSERT INTO parent VALUES (-1); DELETE FROM parent WHERE id = -1")?;
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! Who tries to write where nobody may.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+
+use super::support::{PATIENCE, cutover, replicating, roles, same, wait_for, writes_within};
+
+/// T16: a write block that only the settings make is none for open sessions and for roles that override them.
+#[test]
+fn open_sessions_and_overrides_write_nothing_that_is_lost() -> Result<()> {
+    for (source, target) in super::support::PAIRS {
+        let db = replicating(source, target, "open")?;
+        let (_, stubborn) = roles(&db)?;
+        let grant = format!("GRANT ALL ON ALL TABLES IN SCHEMA public TO \"{stubborn}\"");
+        db.on_source(&grant)?;
+        db.on_target(&grant)?;
+        // Open since long ago, overriding by themselves; one of them in the middle of a transaction.
+        let mut idle = db.source_client()?;
+        idle.batch_execute("SET default_transaction_read_only = off")?;
+        let mut busy = db.source_client()?;
+        busy.batch_execute(
+            "SET default_transaction_read_only = off; BEGIN; INSERT INTO parent VALUES (777777)",
+        )?;
+        let mut stubborn = db.source().client_as(&stubborn, db.name())?;
+        stubborn.batch_execute("INSERT INTO parent VALUES (555555)")?;
+
+        cutover(&db).arg("--yes").run()?.expect(0)?;
+        ensure!(
+            busy.batch_execute("COMMIT").is_err(),
+            "an open transaction was committed"
+        );
+        ensure!(
+            idle.batch_execute("INSERT INTO parent VALUES (777778)")
+                .is_err()
+        );
+        ensure!(
+            stubborn
+                .batch_execute("INSERT INTO parent VALUES (777779)")
+                .is_err()
+        );
+        same(&db, &["parent", "child", "keyless"])?;
+        let there = db.on_target("SELECT count(*) FROM parent WHERE id > 500000")?;
+        ensure!(there == [[Some("1".to_owned())]], "{there:?}");
+    }
+    Ok(())
+}
+
+/// T17: what was committed just before the block has arrived before anything else is done.
+#[test]
+fn a_large_update_just_before_the_block_arrives_in_full() -> Result<()> {
+    let db = replicating(13, 17, "burst")?;
+    db.on_source("INSERT INTO parent SELECT generate_series(1001, 501000)")?;
+    let mut writer = db.source_client()?;
+    writer.batch_execute("CREATE TABLE IF NOT EXISTS pg_temp.x (a int); UPDATE parent SET id = id + 1000000 WHERE id > 1000")?;
+    let out = cutover(&db)
+        .args(["--yes", "--max-lag", "1GB", "--max-pause", "60s"])
+        .run()?
+        .expect(0)?;
+    ensure!(out.json()?["state"] == "done");
+    same(&db, &["parent", "child"])?;
+    Ok(())
+}
+
+/// T18: a client that fails over early: it is refused until sequences, keys and rows are right.
+#[test]
+fn the_target_is_shut_until_it_is_released() -> Result<()> {
+    for (source, target) in super::support::PAIRS {
+        let db = replicating(source, target, "early")?;
+        let running = cutover(&db)
+            .args(["--yes", "--hook-drained", "sleep 0.5"])
+            .start()?;
+        wait_for(db.target(), &db, "object = 'closed'")?;
+        let mut refused = 0;
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let mut client = db.target_client()?;
+            match client.batch_execute("INSERT INTO load.beat VALUES (-7)") {
+                Ok(()) => break,
+                Err(error) => {
+                    let state = error.code().map(|code| code.code().to_owned());
+                    ensure!(
+                        matches!(state.as_deref(), Some("25006" | "57P01")),
+                        "{error}"
+                    );
+                    refused += 1;
+                }
+            }
+            ensure!(Instant::now() < until, "never released");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        ensure!(refused > 20, "the target was open all the time ({refused})");
+        db.on_target("INSERT INTO child (parent) VALUES (1)")?;
+        let first = db.on_target(
+            "SELECT (SELECT count(*) FROM pgl.journal WHERE object = 'released'), max(id), (SELECT count(*) FROM pg_constraint WHERE conname = 'child_parent_fkey') FROM child",
+        )?;
+        ensure!(
+            first
+                == [[
+                    Some("1".to_owned()),
+                    Some("3001".to_owned()),
+                    Some("1".to_owned())
+                ]],
+            "{first:?}"
+        );
+        running.wait(Duration::from_secs(60))?.expect(0)?;
+    }
+    Ok(())
+}
+
+/// Locks go with the session that holds them: what keeps writers out after the release stands before it.
+#[test]
+fn nothing_is_written_to_the_old_home_when_the_tool_dies_after_the_release() -> Result<()> {
+    for (source, target) in super::support::PAIRS {
+        let db = replicating(source, target, "gap")?;
+        let killed = cutover(&db)
+            .args(["--yes", "--hook-switched", "kill -9 $PPID"])
+            .start()?
+            .wait(PATIENCE)?;
+        ensure!(killed.code().is_none(), "{killed:?}");
+        db.on_target("INSERT INTO parent VALUES (888888)")?;
+        for sql in [
+            "SET default_transaction_read_only = off; INSERT INTO parent VALUES (999999)",
+            "BEGIN READ WRITE; DELETE FROM child; COMMIT",
+            "SET default_transaction_read_only = off; TRUNCATE keyless",
+        ] {
+            let outcome = db.source_client()?.batch_execute(sql);
+            let state = outcome.err().and_then(|error| {
+                let known = error.code()?;
+                Some(known.code().to_owned())
+            });
+            ensure!(
+                state.as_deref() == Some("25006"),
+                "{sql}: {state:?}, lost on the way"
+            );
+        }
+        cutover(&db).arg("--resume").run()?.expect(0)?;
+        same(&db, &["child", "keyless"])?;
+    }
+    Ok(())
+}
+
+/// The wall stands, and the release fails: it lets everybody pass at once, also where somebody reads the
+/// tables, and goes when nobody does.
+#[test]
+fn a_release_that_fails_opens_the_wall() -> Result<()> {
+    for ((source, target), reads) in super::support::PAIRS.into_iter().zip([true, false]) {
+        let db = replicating(source, target, "unwall")?;
+        let signs = tempfile::tempdir()?;
+        let sign = signs.path().join("here");
+        let mut running = cutover(&db)
+            .args(["--yes", "--hook-drained"])
+            .arg(format!("touch '{}'; sleep 1.5", sign.display()))
+            .start()?;
+        while !sign.exists() {
+            if running.is_done()? {
+                bail!("never came to its hook: {:?}", running.wait(PATIENCE)?);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // Its name is one of those that no attempt ends.
+        let mut reader = db.source_client()?;
+        if reads {
+            reader.batch_execute("BEGIN; SELECT count(*) FROM parent")?;
+        }
+        let ended = db.on_target(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+              WHERE datname = current_database() AND application_name = 'pgl-cutover' AND state = 'idle in transaction'",
+        )?;
+        ensure!(!ended.is_empty(), "no transaction of a release is open");
+        let outcome = running.wait(PATIENCE)?;
+        ensure!(outcome.json()?["state"] == "restored", "{outcome:?}");
+        writes_within(&db, Duration::from_secs(1))?;
+        db.source_client()?.batch_execute(
+            "SET default_transaction_read_only = off; INSERT INTO parent VALUES (444444); DELETE FROM keyless WHERE a = 1",
+        )?;
+        let walls = "SELECT count(*) FROM pg_trigger WHERE tgname = 'pgl_refuse_write'";
+        let left = db.source().value(db.name(), walls)?;
+        ensure!(
+            (left != "0") == reads,
+            "{left} triggers stay, somebody reads: {reads}"
+        );
+        drop(reader);
+        if reads {
+            // The next attempt arms those that stayed.
+            let shut = cutover(&db)
+                .args(["--yes", "--hook-switched", "kill -9 $PPID"])
+                .start()?
+                .wait(PATIENCE)?;
+            ensure!(shut.code().is_none(), "{shut:?}");
+            ensure!(
+                db.source_client()?
+                    .batch_execute(
+                        "SET default_transaction_read_only = off; INSERT INTO parent VALUES (333333)"
+                    )
+                    .is_err()
+            );
+            cutover(&db).arg("--resume").run()?.expect(0)?;
+        } else {
+            cutover(&db).arg("--yes").run()?.expect(0)?;
+        }
+        same(&db, &["parent", "child", "keyless", "scratch"])?;
+    }
+    Ok(())
+}

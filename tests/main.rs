@@ -1,0 +1,20 @@
+//! The end-to-end tests: one binary, one module a subject.
+
+mod common;
+mod conn;
+mod control;
+mod cutover;
+mod docs;
+mod lab;
+mod preflight_objects;
+mod preflight_server;
+mod preflight_tool;
+mod scripts;
+mod secrets;
+mod seqsync;
+mod setup;
+mod status;
+mod teardown;
+mod verify;
+mod verify_gallery;
+mod verify_live;

@@ -1,0 +1,11 @@
+//! `pgl-setup` on real pairs: what arrives, under load, after every kind of interruption.
+//!
+//! The proof is never the tool's own word: both sides are read in full and in order by the tests,
+//! and the writers know what was acknowledged to them.
+
+mod cascade;
+mod kill;
+mod matrix;
+mod refuse;
+mod support;
+mod traps;

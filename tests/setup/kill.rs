@@ -1,0 +1,218 @@
+//! `kill -9` at every step, and in the middle of them: the same command again reaches the same end.
+
+use crate::common::Documented;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use pgl_testkit::load::{self, Load};
+use pgl_testkit::{PairDb, Running, Signal, shared_pair};
+
+use super::support::{
+    PATIENCE, definition_differences, drain, everything, same_rows, setup, state,
+};
+
+const STEPS: [&str; 20] = [
+    "guard",
+    "source.extension",
+    "source.node",
+    "source.marker",
+    "source.grants",
+    "source.sets",
+    "target.database",
+    "target.marker",
+    "target.roles",
+    "target.schema",
+    "target.extension",
+    "target.node",
+    "copy",
+    "target.keys",
+    "target.indexes",
+    "target.constraints",
+    "target.triggers",
+    "target.subscription",
+    "target.matviews",
+    "target.analyze",
+];
+
+/// Runs until a step begins, and kills it so much later. False when it was too fast for that.
+fn killed_at(db: &PairDb, step: &str, later: Duration) -> Result<bool> {
+    let mut run: Running = setup(db)?.args(["--roles", "copy", "-v"]).start()?;
+    let begins = format!("pgl-setup: {step}\n");
+    let limit = Instant::now() + PATIENCE;
+    loop {
+        if run.stderr_so_far().contains(&begins) {
+            break;
+        }
+        if run.is_done()? {
+            let out = run.wait(PATIENCE)?.expect(0)?;
+            return out
+                .stderr
+                .contains(&begins)
+                .then_some(false)
+                .context("the step never began");
+        }
+        ensure!(
+            Instant::now() < limit,
+            "step {step} does not begin: {}",
+            run.stderr_so_far()
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(later);
+    let gone = run.is_done()?;
+    run.kill9()
+        .or_else(|error| if gone { Err(error) } else { Ok(killed()?) })?;
+    Ok(!gone)
+}
+
+fn killed() -> Result<pgl_testkit::Outcome> {
+    anyhow::bail!("the program ended before it was killed")
+}
+
+fn ends_well(db: &PairDb) -> Result<()> {
+    let out = setup(db)?.args(["--roles", "copy"]).run()?.expect(0)?;
+    ensure!(out.document()?["verdict"] == "ok", "{}", out.stdout);
+    drain(db)?;
+    same_rows(db)?;
+    let differences = definition_differences(db, false)?;
+    ensure!(differences.is_empty(), "{}", differences.join("\n"));
+    let slots = db.on_source(
+        "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()",
+    )?;
+    ensure!(slots == [[Some("1".to_owned())]], "slots: {slots:?}");
+    Ok(())
+}
+
+#[test]
+fn killed_at_the_beginning_of_every_step() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("killed_at_each")?;
+    everything(&db)?;
+    db.on_source(load::SCHEMA)?;
+    let writers = Load::new()
+        .workers(1)
+        .large_rows(200)
+        .start(&[db.source_dsn()])?;
+    for step in STEPS {
+        killed_at(&db, step, Duration::ZERO).with_context(|| format!("killed at {step}"))?;
+    }
+    let ledger = writers.stop()?;
+    ends_well(&db)?;
+    ledger.check(&mut db.target_client()?)
+}
+
+#[test]
+fn killed_in_the_middle_of_the_long_steps() -> Result<()> {
+    let db = shared_pair(15, 18)?.database("killed_within")?;
+    everything(&db)?;
+    db.on_source("INSERT INTO shop.large SELECT g, repeat(md5(g::text), 20000), NULL, 'p' FROM generate_series(100, 160) g")?;
+    db.on_source(load::SCHEMA)?;
+    let writers = Load::new()
+        .workers(1)
+        .large_rows(200)
+        .start(&[db.source_dsn()])?;
+    let mut killed = 0;
+    for step in [
+        "source.sets",
+        "target.schema",
+        "copy",
+        "target.keys",
+        "target.indexes",
+        "target.constraints",
+        "target.triggers",
+        "target.subscription",
+    ] {
+        for later in [20, 120] {
+            killed += u32::from(
+                killed_at(&db, step, Duration::from_millis(later))
+                    .with_context(|| format!("killed {later} ms into {step}"))?,
+            );
+        }
+    }
+    ensure!(killed >= 9, "only {killed} runs were killed in time");
+    let ledger = writers.stop()?;
+    ends_well(&db)?;
+    ledger.check(&mut db.target_client()?)
+}
+
+#[test]
+fn a_signal_ends_it_cleanly_and_it_goes_on() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("interrupted")?;
+    everything(&db)?;
+    let mut run = setup(&db)?.args(["--roles", "copy", "-v"]).start()?;
+    while !run.stderr_so_far().contains("pgl-setup: copy\n") {
+        ensure!(!run.is_done()?, "{}", run.stderr_so_far());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    run.signal(Signal::INT)?;
+    let out = run.wait(PATIENCE)?.expect(130)?;
+    ensure!(out.document()?["verdict"] == "partial", "{}", out.stdout);
+    ends_well(&db)
+}
+
+#[test]
+fn step_by_step_reaches_the_same_end() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("step_by_step")?;
+    everything(&db)?;
+    for step in STEPS {
+        let out = setup(&db)?
+            .args(["--roles", "copy", "--step", step])
+            .run()?
+            .expect(0)?;
+        let document = out.document()?;
+        ensure!(state(&document, step)? != "skipped", "{document:#}");
+    }
+    ends_well(&db)
+}
+
+/// Ends connections of the tool on one side in the middle of the copy.
+fn while_copying(db: &PairDb, cluster: &pgl_testkit::Cluster, whom: &str) -> Result<()> {
+    db.on_source(
+        "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (LIKE a INCLUDING ALL); CREATE TABLE c (LIKE a INCLUDING ALL);
+         ALTER TABLE a ALTER v SET STORAGE EXTERNAL; ALTER TABLE b ALTER v SET STORAGE EXTERNAL;
+         INSERT INTO a SELECT g, repeat(md5(g::text), 3000) FROM generate_series(1, 400) g;
+         INSERT INTO b SELECT * FROM a; INSERT INTO c SELECT g, 'x' FROM generate_series(1, 1000) g",
+    )?;
+    let run = setup(db)?.args(["--jobs", "2", "-v"]).start()?;
+    cluster
+        .wait_until(
+            db.name(),
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'pgl-setup' AND datname = current_database() AND query ~ '^COPY' AND state = 'active'",
+            PATIENCE,
+        )
+        .context("no COPY was seen")?;
+    let ended = cluster.sql(
+        db.name(),
+        &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgl-setup' AND datname = current_database() AND {whom}"),
+    )?;
+    ensure!(!ended.is_empty(), "nobody was ended");
+    let mut out = run.wait(PATIENCE)?;
+    // A worker that had not yet taken the snapshot over when its holder was lost cannot go on;
+    // the same command begins the copy again.
+    if out.code() == Some(6) && whom.contains("walsender") {
+        ensure!(out.stdout.contains("snapshot"), "{}", out.stdout);
+        out = setup(db)?.args(["--jobs", "2"]).run()?;
+    }
+    let out = out.expect(0)?;
+    db.on_source("UPDATE c SET v = 'y' WHERE id % 2 = 0")?;
+    drain(db)?;
+    same_rows(db).context(out.stderr)
+}
+
+#[test]
+fn a_worker_that_loses_its_source_tries_again() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("lost_source")?;
+    while_copying(&db, db.source(), "query ~ '^COPY'")
+}
+
+#[test]
+fn a_worker_that_loses_its_target_tries_again() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("lost_target")?;
+    while_copying(&db, db.target(), "query ~ '^COPY'")
+}
+
+/// Whoever has taken over the snapshot keeps it without the connection that exported it.
+#[test]
+fn the_holder_of_the_snapshot_may_be_lost() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("lost_holder")?;
+    while_copying(&db, db.source(), "backend_type = 'walsender'")
+}

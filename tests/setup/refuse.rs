@@ -1,0 +1,191 @@
+//! What it refuses, and that it changes nothing then.
+
+use crate::common::Documented;
+use anyhow::{Result, ensure};
+use pgl_testkit::{PairDb, shared_pair};
+
+use super::support::{drain, same_rows, setup, state};
+
+/// Nothing of ours on either side.
+fn untouched(db: &PairDb) -> Result<()> {
+    let sql = "SELECT count(*) FROM pg_namespace WHERE nspname IN ('pgl', 'pglogical')";
+    for found in [db.on_source(sql)?, db.on_target(sql)?] {
+        ensure!(found == [[Some("0".to_owned())]], "something was made");
+    }
+    let slots = db.on_source(
+        "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()",
+    )?;
+    ensure!(slots == [[Some("0".to_owned())]], "a slot was made");
+    Ok(())
+}
+
+#[test]
+fn a_dry_run_prints_the_statements_and_changes_nothing() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("dry")?;
+    db.on_source("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE INDEX t_v ON t (v); CREATE TABLE u (t int REFERENCES t)")?;
+    let out = setup(&db)?
+        .args(["--dry-run", "--foreign-keys", "now", "--format", "text"])
+        .run()?
+        .expect(0)?;
+    for expected in [
+        "CREATE EXTENSION IF NOT EXISTS pglogical",
+        "replication_set_add_table(set_name := 'default', relation := '\"public\".\"t\"'",
+        "CREATE TABLE public.t (",
+        "CREATE INDEX t_v ON public.t",
+        "COPY \"public\".\"t\" (\"id\", \"v\") TO STDOUT",
+        "pg_replication_origin_create",
+        "VALIDATE CONSTRAINT u_t_fkey",
+    ] {
+        ensure!(
+            out.stdout.contains(expected),
+            "no {expected:?} in\n{}",
+            out.stdout
+        );
+    }
+    let json = setup(&db)?
+        .args(["--dry-run"])
+        .run()?
+        .expect(0)?
+        .document()?;
+    ensure!(state(&json, "copy")? == "planned", "{json:#}");
+    untouched(&db)
+}
+
+#[test]
+fn a_plan_for_other_servers() -> Result<()> {
+    let pair = shared_pair(13, 17)?;
+    let (one, other) = (pair.database("one")?, pair.database("other")?);
+    one.on_source("CREATE TABLE t (id int PRIMARY KEY)")?;
+    let plan = setup(&one)?.arg("--dry-run").run()?.expect(0)?.stdout;
+    let out = setup(&other)?
+        .args(["--plan", "-"])
+        .stdin(plan)
+        .run()?
+        .expect(5)?;
+    ensure!(
+        out.stderr.contains("the document was made for another"),
+        "{}",
+        out.stderr
+    );
+    untouched(&other)
+}
+
+#[test]
+fn rows_of_others_on_the_target_stay() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("occupied")?;
+    let table = "CREATE TABLE t (id int PRIMARY KEY, v text)";
+    db.on_source(table)?;
+    db.on_source("INSERT INTO t VALUES (1, 'source')")?;
+    db.on_target(table)?;
+    db.on_target("INSERT INTO t VALUES (2, 'theirs')")?;
+    let out = setup(&db)?.run()?.expect(5)?;
+    ensure!(
+        out.stdout.contains("tbl.target_not_empty"),
+        "{}",
+        out.stdout
+    );
+    untouched(&db)?;
+    // Forced past the check, the step itself still refuses.
+    let out = setup(&db)?
+        .args(["--force", "tbl.target_not_empty"])
+        .run()?
+        .expect(6)?;
+    ensure!(
+        out.stdout
+            .contains("rows that this migration did not put there"),
+        "{}",
+        out.stdout
+    );
+    ensure!(db.on_target("SELECT v FROM t")? == [[Some("theirs".to_owned())]]);
+    // Once they are gone, it goes on.
+    db.on_target("DELETE FROM t")?;
+    setup(&db)?.run()?.expect(0)?;
+    drain(&db)?;
+    same_rows(&db)
+}
+
+#[test]
+fn a_schema_that_is_there_is_compared() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("differs")?;
+    db.on_source("CREATE TABLE t (id int PRIMARY KEY, v text, w int)")?;
+    db.on_target("CREATE TABLE t (id int PRIMARY KEY, v text)")?;
+    let out = setup(&db)?
+        .args(["--schema-copy", "skip", "--force", "tbl.column_mismatch"])
+        .run()?
+        .expect(6)?;
+    ensure!(out.stdout.contains("column w"), "{}", out.stdout);
+    db.on_target("ALTER TABLE t ADD w int")?;
+    setup(&db)?
+        .args(["--schema-copy", "skip"])
+        .run()?
+        .expect(0)?;
+    db.on_source("INSERT INTO t VALUES (1, 'a', 2)")?;
+    drain(&db)?;
+    same_rows(&db)
+}
+
+#[test]
+fn a_schema_of_somebody_else_named_pgl() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("foreign_pgl")?;
+    db.on_source("CREATE TABLE t (id int PRIMARY KEY); CREATE SCHEMA pgl; CREATE TABLE pgl.marker (theirs int)")?;
+    let out = setup(&db)?.run()?;
+    ensure!(
+        matches!(out.code(), Some(5 | 6)),
+        "{:?}\n{}",
+        out.code(),
+        out.stdout
+    );
+    ensure!(db.on_source("SELECT count(*) FROM pgl.marker")?.len() == 1);
+    Ok(())
+}
+
+#[test]
+fn two_operators_at_once() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("twice")?;
+    db.on_source("CREATE TABLE t (id int PRIMARY KEY)")?;
+    // A writer that is not done keeps the first run waiting for its slot.
+    let mut writer = db.source_client()?;
+    writer.batch_execute("BEGIN; CREATE TEMP TABLE x AS SELECT txid_current()")?;
+    let first = setup(&db)?.arg("-v").start()?;
+    while !first.stderr_so_far().contains("pgl-setup: copy\n") {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let out = setup(&db)?.run()?.expect(5)?;
+    ensure!(
+        out.stderr.contains("another run works on migration"),
+        "{}",
+        out.stderr
+    );
+    writer.batch_execute("COMMIT")?;
+    first.wait(super::support::PATIENCE)?.expect(0)?;
+    Ok(())
+}
+
+#[test]
+fn missing_roles_and_failing_objects_are_named() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("roles")?;
+    let role = db.role("only_source");
+    db.on_source(&format!("CREATE ROLE \"{role}\"; CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY); GRANT SELECT ON t, u TO \"{role}\""))?;
+    let out = setup(&db)?.run()?;
+    ensure!(out.code() != Some(0), "{}", out.stdout);
+    ensure!(out.stdout.contains(&role), "{}", out.stdout);
+    let out = setup(&db)?
+        .args([
+            "--roles",
+            "skip",
+            "--force",
+            "role.missing_on_target",
+            "--format",
+            "text",
+        ])
+        .run()?
+        .expect(6)?;
+    ensure!(
+        out.stdout.contains("does not exist (SQLSTATE 42704)"),
+        "{}",
+        out.stdout
+    );
+    db.on_target(&format!("CREATE ROLE \"{role}\""))?;
+    setup(&db)?.run()?.expect(0)?;
+    Ok(())
+}

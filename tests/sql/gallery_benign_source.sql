@@ -1,0 +1,33 @@
+-- Differences that are none: the source's shape of the same rows.
+CREATE SCHEMA gallery;
+CREATE TYPE gallery.unrelated AS ENUM ('x');
+CREATE TYPE gallery.mood AS ENUM ('sad', 'ok', 'happy');
+CREATE DOMAIN gallery.positive AS int CHECK (VALUE > 0);
+CREATE TABLE gallery.shape (gone text, id int PRIMARY KEY, b text, a text COLLATE "C", gone2 int, m gallery.mood, p gallery.positive, f float8, n numeric(10,2), ts timestamptz, mo money, by bytea, iv interval, x xml, c char(8), i int);
+INSERT INTO gallery.shape SELECT 'g', k, 'b' || k, 'a' || k, 1, 'ok', k, k / 3.0, k, timestamptz '2024-01-01 00:00+00' + k * interval '1 min', k::money, decode(md5(k::text), 'hex'), '1 day', '<?xml version="1.0"?><a/>', 'x', k FROM generate_series(1, 3000) AS k;
+ALTER TABLE gallery.shape DROP COLUMN gone, DROP COLUMN gone2;
+CREATE TABLE gallery.layout (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
+CREATE TABLE gallery.layout_a PARTITION OF gallery.layout FOR VALUES FROM (0) TO (500);
+CREATE TABLE gallery.layout_b PARTITION OF gallery.layout FOR VALUES FROM (500) TO (5000);
+INSERT INTO gallery.layout SELECT k, 'v' || k FROM generate_series(1, 1000) AS k;
+CREATE TABLE gallery.counter (id serial PRIMARY KEY, v text);
+INSERT INTO gallery.counter (v) SELECT 'v' FROM generate_series(1, 100);
+CREATE UNLOGGED TABLE gallery.cache (id int);
+INSERT INTO gallery.cache VALUES (1);
+CREATE MATERIALIZED VIEW gallery.sum AS SELECT count(*) FROM gallery.shape;
+CREATE TABLE gallery.big (id int PRIMARY KEY, v text);
+INSERT INTO gallery.big SELECT k, repeat(md5(k::text), 400) FROM generate_series(1, 50) AS k;
+CREATE TABLE gallery.rewritten (id int PRIMARY KEY, v int);
+INSERT INTO gallery.rewritten SELECT k, 0 FROM generate_series(1, 3000) AS k;
+UPDATE gallery.rewritten SET v = id;
+DO $$ BEGIN
+    EXECUTE format('ALTER DATABASE %I SET TimeZone = ''Asia/Kolkata''', current_database());
+    EXECUTE format('ALTER DATABASE %I SET DateStyle = ''SQL, DMY''', current_database());
+    EXECUTE format('ALTER DATABASE %I SET IntervalStyle = ''sql_standard''', current_database());
+    EXECUTE format('ALTER DATABASE %I SET extra_float_digits = 0', current_database());
+    EXECUTE format('ALTER DATABASE %I SET bytea_output = ''escape''', current_database());
+    EXECUTE format('ALTER DATABASE %I SET search_path = gallery', current_database());
+    EXECUTE format('ALTER DATABASE %I SET xmlbinary = ''hex''', current_database());
+    EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''serializable''', current_database());
+    EXECUTE format('ALTER DATABASE %I SET quote_all_identifiers = on', current_database());
+END $$;

@@ -1,0 +1,395 @@
+//! `pgl-verify` is honest: what was not compared is never called equal, whatever goes wrong.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use pgl_testkit::{Pair, PairDb, Signal, Tool, shared_pair};
+use serde_json::Value;
+
+use crate::common::Documented;
+use crate::verify_gallery::verify;
+
+const TABLES: &str = "
+    CREATE TABLE a (id int PRIMARY KEY, v text, w int);
+    INSERT INTO a SELECT k, 'v' || k, k FROM generate_series(1, 5000) AS k;
+    CREATE TABLE b (id int PRIMARY KEY, v text);
+    INSERT INTO b SELECT k, 'v' || k FROM generate_series(1, 5000) AS k;
+    CREATE TABLE c (v text);
+    INSERT INTO c SELECT 'v' || k % 10 FROM generate_series(1, 500) AS k";
+
+fn both(db: &PairDb, sql: &str) -> Result<()> {
+    db.on_source(sql)?;
+    db.on_target(sql)?;
+    Ok(())
+}
+
+fn pair(hint: &str) -> Result<PairDb> {
+    let db = shared_pair(15, 18)?.database(hint)?;
+    both(&db, TABLES)?;
+    Ok(db)
+}
+
+fn table<'a>(document: &'a Value, name: &str) -> Result<&'a Value> {
+    document["tables"]
+        .as_array()
+        .and_then(|all| all.iter().find(|one| one["name"] == name))
+        .with_context(|| format!("no table {name} in {document:#}"))
+}
+
+#[test]
+fn the_document_is_what_its_schema_says() -> Result<()> {
+    let db = pair("schema")?;
+    verify(&db).run()?.expect(0)?.document()?;
+    db.on_target("UPDATE a SET v = NULL WHERE id = 7; DELETE FROM c WHERE v = 'v3'")?;
+    let document = verify(&db).run()?.expect(1)?.document()?;
+    ensure!(document["verdict"] == "no");
+    ensure!(
+        table(&document, "a")?["patterns"][0]["id"] == "nulled",
+        "{document:#}"
+    );
+    ensure!(table(&document, "c")?["missing"] == 50, "{document:#}");
+    Ok(())
+}
+
+#[test]
+fn a_table_that_cannot_be_read_is_an_error_by_name() -> Result<()> {
+    let db = pair("denied")?;
+    let role = db.role("reader");
+    db.on_target(&format!(
+        "CREATE ROLE {role} LOGIN; GRANT SELECT ON a TO {role}; GRANT SELECT ON c TO {role};
+         CREATE POLICY only_v1 ON c USING (v = 'v1'); ALTER TABLE c ENABLE ROW LEVEL SECURITY"
+    ))?;
+    let reader = db.target().dsn_as(&role, db.name());
+    // Also when another table differs: the whole could not be found out.
+    db.on_target("UPDATE a SET v = 'x' WHERE id = 1")?;
+    let document = verify(&db)
+        .env("PGL_TARGET", reader)
+        .run()?
+        .expect(3)?
+        .document()?;
+    ensure!(table(&document, "a")?["status"] == "different");
+    for (name, why) in [("b", "no permission"), ("c", "row security")] {
+        let found = table(&document, name)?;
+        let reason = found["reason"].as_str().unwrap_or("");
+        ensure!(
+            found["status"] == "error" && reason.contains(why),
+            "{found:#}"
+        );
+    }
+    Ok(())
+}
+
+/// Tables large enough for the second pass: with a key of two columns, and without one.
+#[test]
+fn rows_of_large_tables_are_found_by_bucket() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("large")?;
+    both(
+        &db,
+        "CREATE TABLE keyed (a text, b int8, v numeric, PRIMARY KEY (a, b));
+         INSERT INTO keyed SELECT 'k' || k % 7, k, k / 8.0 FROM generate_series(1, 30000) AS k;
+         CREATE TABLE keyless (v text, w int);
+         INSERT INTO keyless SELECT 'v' || k % 9000, k % 9000 FROM generate_series(1, 27000) AS k",
+    )?;
+    for digest in ["auto", "md5", "client"] {
+        let run = || verify(&db).args(["--digest", digest]).run();
+        run()?.expect(0)?;
+        // Values exchanged between two rows, one row gone, one row doubled instead of another.
+        db.on_target(
+            "UPDATE keyed SET v = CASE b WHEN 77 THEN 78 / 8.0 ELSE 77 / 8.0 END WHERE b IN (77, 78);
+             DELETE FROM keyed WHERE b = 12345;
+             UPDATE keyless SET v = 'v1', w = 1
+             WHERE ctid = (SELECT min(ctid) FROM keyless WHERE v = 'v4321')",
+        )?;
+        let document = run()?.expect(1)?.document()?;
+        let keyed = table(&document, "keyed")?;
+        ensure!(
+            keyed["changed"] == 2 && keyed["missing"] == 1 && keyed["extra"] == 0,
+            "{digest}: {keyed:#}"
+        );
+        let keyless = table(&document, "keyless")?;
+        ensure!(
+            keyless["missing"] == 1 && keyless["extra"] == 1 && keyless["counts_exact"] == true,
+            "{digest}: {keyless:#}"
+        );
+        db.on_target(
+            "UPDATE keyed SET v = b / 8.0 WHERE b IN (77, 78);
+             INSERT INTO keyed VALUES ('k' || 12345 % 7, 12345, 12345 / 8.0);
+             UPDATE keyless SET v = 'v4321', w = 4321
+             WHERE ctid = (SELECT max(ctid) FROM keyless WHERE v = 'v1')",
+        )?;
+    }
+    Ok(())
+}
+
+#[test]
+fn nothing_selected_proves_nothing() -> Result<()> {
+    let db = pair("nothing")?;
+    verify(&db).args(["--table", "no_such"]).run()?.expect(3)?;
+    // Source and target must not be the same database.
+    verify(&db)
+        .env("PGL_TARGET", db.source_dsn())
+        .run()?
+        .expect(5)?;
+    verify(&db)
+        .env("PGL_TARGET", "host=127.0.0.1 port=1 dbname=x")
+        .run()?
+        .expect(3)?;
+    verify(&db).args(["--where", "id < 5"]).run()?.expect(2)?;
+    Ok(())
+}
+
+#[test]
+fn columns_conditions_samples_and_counts() -> Result<()> {
+    let db = pair("part")?;
+    db.on_target("UPDATE a SET w = -1 WHERE id IN (10, 4000)")?;
+    verify(&db).run()?.expect(1)?;
+    verify(&db)
+        .args(["--exclude-column", "a.w"])
+        .run()?
+        .expect(0)?;
+    verify(&db).args(["--columns", "v"]).run()?.expect(0)?;
+    verify(&db)
+        .args(["--columns", "w", "--table", "a"])
+        .run()?
+        .expect(1)?;
+    verify(&db)
+        .args(["--table", "a", "--where", "id BETWEEN 100 AND 200"])
+        .run()?
+        .expect(0)?;
+    let some = verify(&db)
+        .args(["--table", "a", "--where", "id < 100"])
+        .run()?
+        .expect(1)?
+        .document()?;
+    ensure!(table(&some, "a")?["changed"] == 1 && table(&some, "a")?["source_rows"] == 99);
+    let counted = verify(&db)
+        .arg("--counts-only")
+        .run()?
+        .expect(0)?
+        .document()?;
+    let notes = table(&counted, "a")?["notes"].to_string();
+    ensure!(notes.contains("says nothing about content"), "{notes}");
+    let sample = verify(&db)
+        .args(["--sample", "10", "--table", "b"])
+        .run()?
+        .expect(0)?
+        .document()?;
+    let rows = table(&sample, "b")?["source_rows"]
+        .as_u64()
+        .context("rows")?;
+    ensure!(
+        (300..700).contains(&rows),
+        "{rows} of 5000 rows in a sample of 10 %"
+    );
+    let redacted = verify(&db)
+        .args(["--redact", "--table", "a"])
+        .run()?
+        .expect(1)?;
+    ensure!(!redacted.stdout.contains("\"-1\""), "{}", redacted.stdout);
+    Ok(())
+}
+
+#[test]
+fn the_statements_printed_mend_the_target() -> Result<()> {
+    for (source, target) in [(13, 17), (15, 18)] {
+        let db = shared_pair(source, target)?.database("mend")?;
+        both(&db, TABLES)?;
+        both(
+            &db,
+            "CREATE TABLE d (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, t text, n numeric,
+                f float8, b bytea, g int GENERATED ALWAYS AS (1) STORED, c char(5), a text[]);
+             INSERT INTO d (t, n, f, b, c, a) SELECT E'it''s \\\\ ' || k, k / 3.0, k / 7.0, decode(md5(k::text), 'hex'), 'c', ARRAY['x', NULL]
+                FROM generate_series(1, 100) AS k",
+        )?;
+        db.on_target(
+            "UPDATE a SET v = NULL WHERE id = 7; DELETE FROM a WHERE id = 8; INSERT INTO a VALUES (9000, 'x', 1);
+             DELETE FROM c WHERE ctid = (SELECT min(ctid) FROM c WHERE v = 'v3');
+             INSERT INTO c VALUES ('v4'), ('new');
+             DELETE FROM d WHERE id = 5; UPDATE d SET f = 0, t = 'x', c = 'y', a = '{}' WHERE id = 6;
+             INSERT INTO d (t) VALUES ('extra')",
+        )?;
+        let fix = verify(&db).arg("--fix-sql").run()?.expect(1)?;
+        db.on_target(&fix.stdout)?;
+        verify(&db).run()?.expect(0)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn shards_join_into_one_verdict() -> Result<()> {
+    let db = pair("shards")?;
+    let dir = tempfile::tempdir()?;
+    let run = |expected: &[i32]| -> Result<Vec<String>> {
+        (1..=3)
+            .map(|index| {
+                let outcome = verify(&db).args(["--shard", &format!("{index}/3")]).run()?;
+                let code = outcome.code().unwrap_or(-1);
+                ensure!(expected.contains(&code), "{outcome:?}");
+                let path = dir.path().join(format!("{index}.json"));
+                std::fs::write(&path, &outcome.stdout)?;
+                Ok(path.to_string_lossy().into_owned())
+            })
+            .collect()
+    };
+    let merge = |files: &[String]| {
+        Tool::new(env!("CARGO_BIN_EXE_pgl-verify"))
+            .args(["merge", "--format", "json"])
+            .args(files)
+            .run()
+    };
+    // A shard without tables proves nothing by itself; joined it does no harm.
+    let files = run(&[0, 3])?;
+    let whole = merge(&files)?.expect(0)?.document()?;
+    ensure!(whole["totals"]["identical"] == 3, "{whole:#}");
+    merge(&files[..2])?.expect(2)?;
+    db.on_target("DELETE FROM b WHERE id = 3")?;
+    let files = run(&[0, 1, 3])?;
+    let whole = merge(&files)?.expect(1)?.document()?;
+    ensure!(table(&whole, "b")?["missing"] == 1, "{whole:#}");
+    Ok(())
+}
+
+#[test]
+fn a_killed_run_goes_on_where_it_was() -> Result<()> {
+    let db = pair("resume")?;
+    both(
+        &db,
+        "CREATE TABLE big (id int PRIMARY KEY, v text);
+         INSERT INTO big SELECT k, repeat('x', 1000) FROM generate_series(1, 5000) AS k",
+    )?;
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("done").to_string_lossy().into_owned();
+    // The largest table goes first; after it the small ones wait for their share of the rate.
+    let running = verify(&db)
+        .args(["--resume", &file, "--throttle", "4MB", "--jobs", "1"])
+        .start()?;
+    let mut kept = String::new();
+    for _ in 0..300 {
+        kept = std::fs::read_to_string(&file).unwrap_or_default();
+        if kept.contains("\"big\"") {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    running.kill9()?;
+    ensure!(kept.contains("\"big\""), "nothing was kept: {kept}");
+    // What is taken from the file is not looked at again: the damage since then is not seen.
+    db.on_target("DELETE FROM big WHERE id = 1")?;
+    let document = verify(&db)
+        .args(["--resume", &file])
+        .run()?
+        .expect(0)?
+        .document()?;
+    ensure!(document["totals"]["identical"] == 4, "{document:#}");
+    verify(&db).run()?.expect(1)?;
+    // Another way to compare is another comparison.
+    verify(&db)
+        .args(["--resume", &file, "--digest", "client"])
+        .run()?
+        .expect(1)?;
+    Ok(())
+}
+
+#[test]
+fn lost_connections_and_restarts_are_survived() -> Result<()> {
+    let mut pair = Pair::start(15, 18)?;
+    pair.createdb("x")?;
+    let sql = "CREATE TABLE t (id int PRIMARY KEY, v text);
+        INSERT INTO t SELECT k, repeat('x', 500) FROM generate_series(1, 40000) AS k";
+    pair.source.sql("x", sql)?;
+    pair.target.sql("x", sql)?;
+    let env = pair.env("x");
+    let start = || {
+        Tool::new(env!("CARGO_BIN_EXE_pgl-verify"))
+            .envs(env.clone())
+            .args(["--format", "json", "--throttle", "8MB"])
+            .start()
+    };
+    let running = start()?;
+    let mut ended = 0;
+    for _ in 0..40 {
+        std::thread::sleep(Duration::from_millis(50));
+        for cluster in [&pair.source, &pair.target] {
+            let rows = cluster.sql(
+                "x",
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgl-verify'",
+            )?;
+            ended += rows.len();
+        }
+        if ended > 2 {
+            break;
+        }
+    }
+    ensure!(ended > 0, "no session was there to end");
+    let outcome = running.wait(Duration::from_secs(60))?;
+    // The sessions that read the catalog at the start may be hit as well: then it says so.
+    ensure!(matches!(outcome.code(), Some(0 | 3)), "{outcome:?}");
+    let running = start()?;
+    std::thread::sleep(Duration::from_millis(1500));
+    pair.source.restart()?;
+    running.wait(Duration::from_secs(90))?.expect(0)?;
+    Ok(())
+}
+
+#[test]
+fn time_limits_and_signals_end_it_without_a_verdict() -> Result<()> {
+    let db = pair("limits")?;
+    both(
+        &db,
+        "INSERT INTO b SELECT k, repeat('x', 1000) FROM generate_series(5001, 12000) AS k",
+    )?;
+    let outcome = verify(&db)
+        .args(["--throttle", "1MB", "--timeout", "1s"])
+        .run()?
+        .expect(4)?;
+    let document = outcome.document()?;
+    ensure!(document["verdict"] == "not_yet", "{document:#}");
+    ensure!(document["totals"]["tables"] == 3, "{document:#}");
+    let running = verify(&db).args(["--throttle", "1MB"]).start()?;
+    std::thread::sleep(Duration::from_millis(1000));
+    running.signal(Signal::INT)?;
+    running.wait(Duration::from_secs(20))?.expect(130)?;
+    Ok(())
+}
+
+#[test]
+fn records_come_as_tables_finish_and_a_summary_closes() -> Result<()> {
+    let db = pair("stream")?;
+    let tool = || Tool::new(env!("CARGO_BIN_EXE_pgl-verify")).envs(db.env());
+    let outcome = tool().args(["--format", "ndjson"]).run()?.expect(0)?;
+    let lines = outcome.ndjson()?;
+    let kinds: Vec<&str> = lines.iter().filter_map(|l| l["type"].as_str()).collect();
+    ensure!(
+        kinds == ["table", "table", "table", "totals", "summary"],
+        "{kinds:?}"
+    );
+    let csv = tool().args(["--format", "csv"]).run()?.expect(0)?;
+    ensure!(csv.stdout.lines().count() == 4, "{}", csv.stdout);
+    Ok(())
+}
+
+/// Two snapshots taken elsewhere, inside a cutover for example.
+#[test]
+fn given_snapshots_are_what_is_compared() -> Result<()> {
+    let db = pair("given")?;
+    let export = "SELECT pg_export_snapshot()";
+    let (mut one, mut two) = (db.source_client()?, db.target_client()?);
+    let mut ids = Vec::new();
+    for client in [&mut one, &mut two] {
+        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        ids.push(client.query_one(export, &[])?.get::<_, String>(0));
+    }
+    db.on_source("UPDATE a SET v = 'later' WHERE id < 100")?;
+    let given = [
+        "--mode",
+        "snapshot",
+        "--source-snapshot",
+        &ids[0],
+        "--target-snapshot",
+        &ids[1],
+    ];
+    verify(&db).args(given).run()?.expect(0)?;
+    verify(&db).run()?.expect(1)?;
+    verify(&db).args(["--mode", "snapshot"]).run()?.expect(2)?;
+    Ok(())
+}
