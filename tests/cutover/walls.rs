@@ -203,3 +203,57 @@ fn a_release_that_fails_opens_the_wall() -> Result<()> {
     }
     Ok(())
 }
+
+/// Triggers that stayed from an attempt that was taken back are no wall: where the next one cannot build its own in
+/// time it is built after the release, and not taken for standing.
+#[test]
+fn triggers_that_let_everything_pass_are_no_wall() -> Result<()> {
+    for (source, target) in super::support::PAIRS {
+        let db = replicating(source, target, "relic")?;
+        let mut reader = db.source_client()?;
+        reader.batch_execute("BEGIN; SELECT count(*) FROM parent")?;
+        let taken_back = cutover(&db)
+            .args(["--yes", "--hook-drained", "false"])
+            .run()?;
+        ensure!(taken_back.json()?["state"] == "restored", "{taken_back:?}");
+        drop(reader);
+        db.on_source("INSERT INTO parent VALUES (444444)")?;
+        let walls = "SELECT count(*) > 0 FROM pg_trigger WHERE tgname = 'pgl_refuse_write'";
+        ensure!(db.source().value(db.name(), walls)? == "t");
+
+        // No function can be replaced on the source until after the release.
+        db.on_source(
+            "CREATE FUNCTION public.freeze() RETURNS event_trigger LANGUAGE plpgsql AS
+             $$BEGIN RAISE EXCEPTION 'frozen'; END$$;
+             CREATE EVENT TRIGGER frozen ON ddl_command_start WHEN TAG IN ('CREATE FUNCTION')
+             EXECUTE PROCEDURE public.freeze()",
+        )?;
+        let signs = tempfile::tempdir()?;
+        let sign = signs.path().join("released");
+        let mut running = cutover(&db)
+            .args(["--yes", "--force", "cut.definitions,cut.unplanned"])
+            .arg("--hook-switched")
+            .arg(format!("touch '{}'; sleep 2", sign.display()))
+            .start()?;
+        while !sign.exists() {
+            if running.is_done()? {
+                bail!("never came to its hook: {:?}", running.wait(PATIENCE)?);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        db.source_client()?.batch_execute(
+            "SET default_transaction_read_only = off; DROP EVENT TRIGGER frozen",
+        )?;
+        let outcome = running.wait(PATIENCE)?.expect(0)?;
+        ensure!(outcome.stdout.contains("cannot be built"), "{outcome:?}");
+        let late = db.source_client()?.batch_execute(
+            "SET default_transaction_read_only = off; INSERT INTO parent VALUES (333333)",
+        );
+        ensure!(
+            late.is_err_and(|error| error.code().is_some_and(|code| code.code() == "25006")),
+            "written to the old home and lost"
+        );
+        same(&db, &["parent", "child", "keyless"])?;
+    }
+    Ok(())
+}

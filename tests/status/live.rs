@@ -166,10 +166,14 @@ fn lag_is_what_is_applied_and_drains() -> Result<()> {
         lab.replicating()?;
         lab.on_source("INSERT INTO a VALUES (1, 'first')")?;
         lab.drained()?;
-        // A lock on the target holds the apply worker, while the source goes on.
+        // A lock on the target holds the apply worker, while the source goes on. The worker has to stand
+        // before the large transaction begins: as long as it has nothing to apply it confirms what the
+        // source has read of a transaction that is not committed yet, and the lag is rightly that of the rest.
         let mut holder = db.target_client()?;
         holder.batch_execute("BEGIN; LOCK TABLE a IN ACCESS EXCLUSIVE MODE")?;
-        lab.on_source("INSERT INTO a SELECT g, repeat('x', 100) FROM generate_series(2, 20000) g")?;
+        lab.on_source("INSERT INTO a VALUES (2, 'held')")?;
+        lab.apply_waits_for_a_lock()?;
+        lab.on_source("INSERT INTO a SELECT g, repeat('x', 100) FROM generate_series(3, 20000) g")?;
         let lsn = db
             .source()
             .value(db.name(), "SELECT pg_current_wal_insert_lsn()")?;

@@ -134,6 +134,16 @@ impl<'a> Lab<'a> {
         }
     }
 
+    /// The apply worker stands at a lock of somebody else.
+    fn apply_waits_for_a_lock(&self) -> Result<()> {
+        self.target.wait_until(
+            self.db,
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() \
+             AND application_name LIKE 'pglogical apply%' AND wait_event_type = 'Lock'",
+            SOON,
+        )
+    }
+
     /// Everything that the source has written is applied.
     fn drained(&self) -> Result<()> {
         let lsn = self

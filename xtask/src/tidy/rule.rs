@@ -52,6 +52,10 @@ pub(crate) const RULES: &[Rule] = &[
         "sql-ascii",
         "every .sql file of a crate is ASCII: a server converts a statement before it reads it, comments too",
     ),
+    rule(
+        "sql-precedence",
+        "an operator's result is in parentheses before IS: servers before 9.5 take IS first",
+    ),
     rule("sql-used", "every .sql file is included somewhere"),
     rule("main-size", "main.rs of a tool has at most six lines"),
     rule(

@@ -108,12 +108,30 @@ fn files(tree: &Tree) -> Vec<Violation> {
             let what = "a character that a database in LATIN1 may not have";
             found.push(Violation::new("sql-ascii", path, line + 1, what));
         }
+        if let Some(line) = text.lines().position(is_after_operator)
+            && path.starts_with("crates/")
+        {
+            let what = "IS right after an operator's operand: 9.4 takes IS first; parentheses are missing";
+            found.push(Violation::new("sql-precedence", path, line + 1, what));
+        }
         if !is_included(tree, path) {
             let what = "nothing includes it";
             found.push(Violation::new("sql-used", path, 0, what));
         }
     }
     found
+}
+
+/// Whether `IS` follows a key that an operator takes out of a document: before 9.5 `IS` binds tighter than `->>`.
+fn is_after_operator(line: &str) -> bool {
+    line.match_indices("->").any(|(at, _)| {
+        let operand = line[at..].trim_start_matches(['-', '>', ' ']);
+        let end = match operand.strip_prefix('\'') {
+            Some(quoted) => quoted.find('\'').map(|end| end + 2),
+            None => operand.find([' ', ')', ',']),
+        };
+        end.is_some_and(|end| operand[end..].trim_start().starts_with("IS "))
+    })
 }
 
 fn first_comment(text: &str) -> &str {
@@ -224,6 +242,16 @@ mod tests {
             "-- One row per table…\nSELECT 1",
         );
         assert_eq!(broken(&[lib, dots])[0].0, "sql-ascii");
+        let tight = (
+            "crates/pgl-catalog/sql/a.sql",
+            "-- One row per table.\nSELECT (a ->> 'b') IS NULL, a->'c' ->> 'd' IS NULL",
+        );
+        assert_eq!(broken(&[lib, tight])[0].0, "sql-precedence");
+        let loose = (
+            "crates/pgl-catalog/sql/a.sql",
+            "-- One row per table.\nSELECT (a ->> 'b') IS NULL, (a->>'c') IS NOT NULL",
+        );
+        assert!(broken(&[lib, loose]).is_empty());
         let stray = (
             "crates/pgl-catalog/sql/stray.sql",
             "-- One row per table.\nSELECT 1",

@@ -1,6 +1,6 @@
 -- Triggers that pgl-setup disabled in migration $1, as statements that give them back.
 SELECT j.object,
-       CASE WHEN j.detail->>'table' IS NULL
+       CASE WHEN (j.detail->>'table') IS NULL
             THEN format('ALTER EVENT TRIGGER %I ENABLE %s', j.detail->>'name', w.word)
             ELSE format('ALTER TABLE %I.%I ENABLE %s TRIGGER %I',
                         j.detail->>'schema', j.detail->>'table', w.word, j.detail->>'name')

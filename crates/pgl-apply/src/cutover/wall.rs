@@ -109,13 +109,14 @@ impl Wall {
     }
 
     /// Builds it in a transaction of its own, where that could not be done before; says whether it had to be. A
-    /// home that is not closed, or has its wall, is left alone.
+    /// home that is not closed, or has its wall, is left alone. Triggers alone are none: those of an attempt that
+    /// was taken back let everything pass.
     ///
     /// # Errors
     /// The server's: nothing was built.
     pub fn build_afterwards(&self, session: &mut Session, migration: &str) -> Result<bool, Error> {
         let closed = gate::closed(session, migration)?.is_some();
-        if !closed || self.is_empty() || !standing(session, migration)?.is_empty() {
+        if !closed || self.is_empty() || (self.missing.is_empty() && refuses(session)?) {
             return Ok(false);
         }
         session.batch(
@@ -139,6 +140,15 @@ impl Wall {
             .batch(&sql)
             .map_err(|error| error.with_context(BUILDING))
     }
+}
+
+/// Whether the function that the triggers call refuses writes.
+fn refuses(session: &mut Session) -> Result<bool, Error> {
+    session.value(
+        include_str!("../../sql/cutover/wall_refuses.sql"),
+        &[],
+        "whether the triggers of the wall refuse",
+    )
 }
 
 /// Tables that have a trigger of the wall, whether it lets pass or not.

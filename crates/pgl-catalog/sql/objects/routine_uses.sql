@@ -5,7 +5,7 @@ SELECT pg_catalog.format('%I.%I(%s)', f.nspname, p.proname,
        g.lanname AS language,
        EXISTS (SELECT 1 FROM pg_catalog.unnest(p.proconfig) o (line)
                WHERE o.line LIKE 'search\_path=%')
-           OR pg_catalog.row_to_json(p) ->> 'prosqlbody' IS NOT NULL AS fixed_path,
+           OR (pg_catalog.row_to_json(p) ->> 'prosqlbody') IS NOT NULL AS fixed_path,
        p.provolatile AS volatility,
        u.used_in,
        c.oid::int8 AS relation,

@@ -130,6 +130,11 @@ const MEANING: &[&str] = &[
     "xmloption",
 ];
 
+/// The items of a list, or the one value: initdb of 9.4 wrote no space behind the commas.
+fn items(value: &str) -> impl Iterator<Item = &str> {
+    value.split(',').map(str::trim)
+}
+
 fn param_diff(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
     let from = source(facts);
     let to = target(facts)?;
@@ -138,7 +143,7 @@ fn param_diff(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
             continue;
         };
         if let (Some(here), Some(there)) = (&here.value, &there.value)
-            && here != there
+            && items(here).ne(items(there))
         {
             emit.find(
                 Side::Target,
@@ -225,6 +230,10 @@ mod cases {
                 set(source(f), "default_transaction_isolation", "serializable");
             },
         ),
+        silent("conf.param_diff", "another space in a list", |f| {
+            set(source(f), "search_path", "\"$user\",public");
+            set(on_target(f), "search_path", "\"$user\", public");
+        }),
         fires("conf.db_settings", Severity::Info, "a role's own", |f| {
             override_setting(source(f), None, Some("app"), "search_path", "app");
         }),
