@@ -241,9 +241,8 @@ fn triggers_that_let_everything_pass_are_no_wall() -> Result<()> {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        db.source_client()?.batch_execute(
-            "SET default_transaction_read_only = off; DROP EVENT TRIGGER frozen",
-        )?;
+        db.source_client()?
+            .batch_execute("SET default_transaction_read_only = off; DROP EVENT TRIGGER frozen")?;
         let outcome = running.wait(PATIENCE)?.expect(0)?;
         ensure!(outcome.stdout.contains("cannot be built"), "{outcome:?}");
         let late = db.source_client()?.batch_execute(

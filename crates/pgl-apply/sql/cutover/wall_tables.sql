@@ -12,7 +12,7 @@ SELECT json_build_object('schema', n.nspname, 'name', c.relname) AS "table",
        EXISTS (SELECT FROM pg_catalog.pg_trigger t
                 WHERE t.tgrelid = c.oid AND t.tgname = 'pgl_refuse_write') AS there
   FROM named
-  JOIN pg_catalog.pg_class c USING (oid)
+  JOIN pg_catalog.pg_class c ON c.oid = named.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'pg_catalog'
  ORDER BY n.nspname, c.relname
