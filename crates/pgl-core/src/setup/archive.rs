@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::StepId;
+use super::server_options::without_own;
 use crate::migration::OWN_SCHEMA;
 
 /// Settings that the pieces rely on, to be made in every session that runs one. `search_path` and
@@ -153,7 +154,7 @@ pub fn split(text: &str, wanted: &[u32]) -> Result<Vec<Entry>, BadArchive> {
             class: *class,
             oid: *oid,
             depends,
-            sql: format!("{prelude}{sql}\n"),
+            sql: without_own(&format!("{prelude}{sql}\n")),
         });
     }
     Ok(entries)

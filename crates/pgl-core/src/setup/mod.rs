@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod compare;
 pub mod copy;
+mod server_options;
 mod steps;
 
 pub use steps::{
