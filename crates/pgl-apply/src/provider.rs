@@ -11,47 +11,65 @@ use serde_json::json;
 use crate::unlogged::unlogged;
 use crate::{Done, Error, Watch, journal, own};
 
-/// Statements that create the extension.
-pub fn extension_sql(version: pgl_core::ServerVersion) -> Vec<String> {
-    let mut sql = Vec::new();
-    if !version.at_least_num(90_500) {
-        // 9.4 has no replication origins of its own.
-        sql.push("CREATE EXTENSION IF NOT EXISTS pglogical_origin".to_owned());
+/// The extensions that a server of this version needs, in the order of their creation.
+fn extensions(version: pgl_core::ServerVersion) -> &'static [&'static str] {
+    // 9.4 has no replication origins of its own.
+    if version.at_least_num(90_500) {
+        &["pglogical"]
+    } else {
+        &["pglogical_origin", "pglogical"]
     }
-    sql.push("CREATE EXTENSION IF NOT EXISTS pglogical".to_owned());
-    sql
 }
 
-/// Marks the extension as ours; begins with [`pgl_core::teardown::OWN_COMMENT`].
-const EXTENSION_COMMENT: &str =
-    "COMMENT ON EXTENSION pglogical IS 'pgl: created for a migration; pgl-teardown drops it'";
+/// Statements that create the extension.
+pub fn extension_sql(version: pgl_core::ServerVersion) -> Vec<String> {
+    let all = extensions(version).iter();
+    all.map(|name| create_extension(name)).collect()
+}
+
+fn create_extension(name: &str) -> String {
+    format!("CREATE EXTENSION IF NOT EXISTS {name}")
+}
+
+/// Marks an extension as ours; the text begins with [`pgl_core::teardown::OWN_COMMENT`].
+fn comment_extension(name: &str) -> String {
+    format!("COMMENT ON EXTENSION {name} IS 'pgl: created for a migration; pgl-teardown drops it'")
+}
 
 /// Creates the extension.
 ///
 /// # Errors
 /// The server's: the library has to be preloaded.
 pub fn extension(session: &mut Session) -> Result<Done, Error> {
-    let found: Option<String> = session.value_opt(
-        "SELECT extversion::text FROM pg_extension WHERE extname = 'pglogical'",
-        &[],
-        "the version of pglogical",
-    )?;
-    if let Some(version) = found {
-        return Ok(Done::Already(format!("pglogical {version} is there")));
+    let mut version: Option<String> = None;
+    for name in extensions(session.version()) {
+        version = session.value_opt(
+            "SELECT extversion::text FROM pg_extension WHERE extname = $1",
+            &[name],
+            "the version of an extension",
+        )?;
+        if version.is_none() {
+            create(session, name)?;
+        }
     }
-    for statement in extension_sql(session.version()) {
-        session.batch(&statement)?;
-    }
+    Ok(match version {
+        Some(version) => Done::Already(format!("pglogical {version} is there")),
+        None => Done::Changed("extension pglogical created".to_owned()),
+    })
+}
+
+fn create(session: &mut Session, name: &str) -> Result<(), Error> {
+    session.batch(&create_extension(name))?;
     // The comment is how pgl-teardown knows that it may drop the extension again. Where a managed
     // service keeps the extension as its own, it stays without, and so stays altogether.
-    match session.batch(EXTENSION_COMMENT) {
-        Ok(()) => {}
+    match session.batch(&comment_extension(name)) {
+        Ok(()) => Ok(()),
         Err(error) if error.kind == pgl_conn::Kind::Denied => {
-            log::debug!("no comment on extension pglogical: {error}");
+            log::debug!("no comment on extension {name}: {error}");
+            Ok(())
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => Err(error.into()),
     }
-    Ok(Done::Changed("extension pglogical created".to_owned()))
 }
 
 /// The statement that makes a database a node; its parameter is the DSN.

@@ -13,6 +13,7 @@ use crate::{row, rows};
 struct Base {
     extension: Option<String>,
     extension_ours: bool,
+    emulation_ours: bool,
     extension_schema: bool,
     schema_ours: Option<bool>,
     has_journal: bool,
@@ -53,6 +54,7 @@ pub fn standing(session: &mut Session, migration: &str) -> Result<Standing, Erro
     let mut out = Standing {
         extension: base.extension,
         extension_ours: base.extension_ours,
+        emulation_ours: base.emulation_ours,
         extension_schema: base.extension_schema,
         schema_ours: base.schema_ours,
         truncate_triggers: base.truncate_triggers,

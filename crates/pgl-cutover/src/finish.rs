@@ -107,10 +107,10 @@ impl Rest<'_> {
         let Some(lsn) = self.attempt.final_lsn else {
             return Ok(());
         };
-        let mut confirmed = apply::confirmed(&mut self.old, &home.slot, lsn)?;
+        let mut confirmed = apply::confirmed(&mut self.old, &home, lsn)?;
         while !confirmed && started.elapsed() < CONFIRMATION {
             std::thread::sleep(Duration::from_millis(100));
-            confirmed = apply::confirmed(&mut self.old, &home.slot, lsn)?;
+            confirmed = apply::confirmed(&mut self.old, &home, lsn)?;
         }
         if !confirmed {
             self.body.notes.push(format!(

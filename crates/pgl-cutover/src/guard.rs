@@ -63,6 +63,8 @@ pub(crate) fn check(
         plan.tables.retain(|table| !table.recopy_at_cutover);
     }
     let mut facts: Facts = apply::facts(old, new, &ground.name, &home, &plan)?;
+    facts.circular =
+        direction == Direction::Forward && args.reverse && !old.version().at_least_num(90_500);
     if direction == Direction::Back {
         // The rows came from here: there is no copy to be proven, and nothing was held back.
         facts.copy_proven = true;

@@ -6,6 +6,7 @@ use pgl_conn::{Error as ConnError, Kind, Session};
 use pgl_core::QualifiedName;
 use pgl_core::cutover::lock_sql;
 
+use super::Home;
 use crate::{Error, Watch, marker as own_marker};
 
 /// Between two looks at whether the marker has arrived.
@@ -167,14 +168,17 @@ pub fn marker(
     Ok(lsn)
 }
 
-/// Whether the slot is confirmed up to a position.
+/// Whether the slot of a home is confirmed up to a position.
 ///
 /// # Errors
 /// The server's.
-pub fn confirmed(old: &mut Session, slot: &str, lsn: pgl_core::Lsn) -> Result<bool, ConnError> {
-    old.value(
-        include_str!("../../sql/cutover/confirmed.sql"),
-        &[&slot, &lsn.to_string()],
-        "whether the slot is confirmed",
-    )
+pub fn confirmed(old: &mut Session, home: &Home, lsn: pgl_core::Lsn) -> Result<bool, ConnError> {
+    let (sql, name) = if old.version().at_least_num(90_600) {
+        (include_str!("../../sql/cutover/confirmed.sql"), &home.slot)
+    } else {
+        let sql = include_str!("../../sql/cutover/confirmed_pg94.sql");
+        (sql, &home.subscription)
+    };
+    let lsn = lsn.to_string();
+    old.value(sql, &[name, &lsn], "whether the slot is confirmed")
 }

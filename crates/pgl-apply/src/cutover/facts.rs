@@ -44,13 +44,27 @@ struct Delay {
     delay_ms: u64,
 }
 
-fn old_facts(old: &mut Session, slot: &str) -> Result<Old, Error> {
-    let sql = if old.version().at_least(10) {
-        include_str!("../../sql/cutover/facts_old.sql")
+fn old_facts(old: &mut Session, home: &Home) -> Result<Old, Error> {
+    let (slot, receiver) = (&home.slot, &home.subscription);
+    if old.version().at_least(10) {
+        pgl_catalog::row(
+            old,
+            include_str!("../../sql/cutover/facts_old.sql"),
+            &[slot],
+        )
+    } else if old.version().at_least_num(90_600) {
+        pgl_catalog::row(
+            old,
+            include_str!("../../sql/cutover/facts_old_pg96.sql"),
+            &[slot],
+        )
     } else {
-        include_str!("../../sql/cutover/facts_old_pg94.sql")
-    };
-    pgl_catalog::row(old, sql, &[&slot])
+        pgl_catalog::row(
+            old,
+            include_str!("../../sql/cutover/facts_old_pg94.sql"),
+            &[slot, receiver],
+        )
+    }
 }
 
 fn names(all: Vec<Named>) -> Vec<String> {
@@ -72,7 +86,7 @@ pub fn facts(
     let Some(found) = subscription::find(new, &home.subscription)? else {
         return Ok(facts);
     };
-    let first = old_facts(old, &home.slot)?;
+    let first = old_facts(old, home)?;
     facts.subscription = Some(subscription::status(new, &home.subscription)?);
     facts.tables_behind = found.tables_behind;
     let delay: Delay = pgl_catalog::row(
@@ -127,7 +141,7 @@ pub fn facts(
         .filter(|name| tables.contains(name))
         .map(ToString::to_string)
         .collect();
-    let second = old_facts(old, &home.slot)?;
+    let second = old_facts(old, home)?;
     facts.prepared = second.prepared;
     facts.lag = (
         first.lag.max(0).unsigned_abs(),

@@ -40,6 +40,8 @@ pub struct Facts {
     pub large_objects: Option<String>,
     /// Whether the copy of the rows was counted and found equal.
     pub copy_proven: bool,
+    /// Whether replication back is asked for, to a home that does not write down where a change came from.
+    pub circular: bool,
     /// Blocking findings of preflight's guardrail checks, as `id: what`.
     pub findings: Vec<(String, String)>,
 }
@@ -223,6 +225,16 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
         );
     }
     all.retain(|refusal| !forced.contains(&refusal.id));
+    if facts.circular {
+        // Nothing to be overridden: there is nothing to run.
+        all.push(Refusal {
+            id: "cut.reverse".to_owned(),
+            what: "PostgreSQL 9.4 does not write down where a change came from: with replication back each one \
+                   would travel in a circle"
+                .to_owned(),
+            hint: "switch without --reverse".to_owned(),
+        });
+    }
     all
 }
 
@@ -282,6 +294,17 @@ mod tests {
             let limits = Limits { max_lag: 100 };
             assert!(guards(&facts, limits, &[id.to_owned()]).is_empty());
         }
+    }
+
+    #[test]
+    fn a_circle_cannot_be_forced() {
+        let facts = Facts {
+            circular: true,
+            ..good()
+        };
+        let limits = Limits { max_lag: 100 };
+        let left = guards(&facts, limits, &["cut.reverse".to_owned()]);
+        assert_eq!(left[0].id, "cut.reverse");
     }
 
     #[test]

@@ -109,7 +109,8 @@ pub(super) const CHECKS: &[Check] = &[
         title: "the way back works with these releases",
         why: "pglogical before 2.4.5 asks a provider of 17 or later for a slot in a syntax that it \
               refuses, so replication from the new server back to the old one is down from the \
-              start unless the slot is made beforehand.",
+              start unless the slot is made beforehand. A source of 9.4 can take nothing back: it \
+              does not write down where a change came from.",
         remedy: "Let the suite set up the reverse replication (it makes the slot itself), or \
                  install a newer pglogical on the source before the cutover.",
         run: reverse_path,
@@ -370,6 +371,14 @@ fn pglogical_defects(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
 }
 
 fn reverse_path(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    if source(facts).version()?.major_num() == 904 {
+        emit.find(
+            Side::Source,
+            "the source is 9.4: pgl-cutover has no --reverse there".to_owned(),
+        )
+        .remedy("Rehearse, and verify before the switch: there is no replication back afterwards.");
+        return Ok(());
+    }
     let new = target(facts)?.version()?;
     let Some(release) = source(facts).pglogical_version()? else {
         return Ok(());
@@ -509,6 +518,9 @@ mod cases {
                 pglogical(source(f), "2.3.3");
             },
         ),
+        fires("ver.reverse_path", Severity::Info, "9.4", |f| {
+            version(source(f), 90_426);
+        }),
         silent("ver.reverse_path", "2.3.3 back from 15", |f| {
             pglogical(source(f), "2.3.3");
             version(on_target(f), 150_020);

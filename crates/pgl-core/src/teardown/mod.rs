@@ -15,6 +15,8 @@ mod wall;
 
 /// Beginning of the comment that marks an object as made by this suite.
 pub const OWN_COMMENT: &str = "pgl:";
+/// The extension without which 9.4 has no pglogical.
+const EMULATION: &str = "pglogical_origin";
 
 /// What stands in one database, and of its cluster what belongs to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +25,8 @@ pub struct Standing {
     pub extension: Option<String>,
     /// Whether the extension carries our comment.
     pub extension_ours: bool,
+    /// Whether extension pglogical_origin, which 9.4 needs, is there and carries our comment.
+    pub emulation_ours: bool,
     /// Whether schema `pglogical` is there: CREATE EXTENSION makes it, DROP EXTENSION leaves it.
     pub extension_schema: bool,
     /// Schema `pgl`: null where there is none, else whether it carries our comment.
@@ -401,7 +405,11 @@ fn extension(
     standing: &Standing,
     node_gone: bool,
 ) {
+    let emulation = standing.emulation_ours && request.extension != Extension::Keep;
     let Some(version) = &standing.extension else {
+        if emulation {
+            out.remove(Kind::Extension, side, EMULATION);
+        }
         if standing.extension_schema {
             out.keep(
                 side,
@@ -433,6 +441,9 @@ fn extension(
     };
     if drop {
         out.remove(Kind::Extension, side, "pglogical");
+        if emulation {
+            out.remove(Kind::Extension, side, EMULATION);
+        }
     }
 }
 
@@ -501,6 +512,12 @@ pub fn leftovers(request: &Request<'_>, side: Side, standing: &Standing) -> Vec<
     };
     if drops {
         left.push("extension pglogical".to_owned());
+    }
+    if (drops || standing.extension.is_none())
+        && standing.emulation_ours
+        && request.extension != Extension::Keep
+    {
+        left.push(format!("extension {EMULATION}"));
     }
     if standing.extension.is_none() && standing.extension_schema {
         left.push("schema pglogical without its extension".to_owned());

@@ -169,3 +169,42 @@ fn leftovers_name_what_is_still_there() {
     assert_eq!(left.len(), 4, "{left:?}");
     assert!(leftovers(&request(), Side::Source, &Standing::default()).is_empty());
 }
+
+#[test]
+fn what_9_4_needs_goes_behind_pglogical_where_we_made_it() {
+    let mut old = source();
+    old.slots.clear();
+    old.emulation_ours = true;
+    let extensions = |request: &Request<'_>, standing: &Standing| -> Vec<String> {
+        let planned = plan(request, Some(standing), None);
+        planned
+            .removals
+            .into_iter()
+            .filter(|removal| removal.kind == Kind::Extension)
+            .map(|removal| removal.object)
+            .collect()
+    };
+    assert_eq!(
+        extensions(&request(), &old),
+        ["pglogical", "pglogical_origin"]
+    );
+    // A run that was killed between the two.
+    old.extension = None;
+    assert_eq!(extensions(&request(), &old), ["pglogical_origin"]);
+    let left = leftovers(&request(), Side::Source, &old);
+    assert!(
+        left.contains(&"source: extension pglogical_origin".to_owned()),
+        "{left:?}"
+    );
+    let keep = Request {
+        extension: Extension::Keep,
+        ..request()
+    };
+    assert!(extensions(&keep, &old).is_empty());
+    assert!(!format!("{:?}", leftovers(&keep, Side::Source, &old)).contains("pglogical_origin"));
+    // Somebody else's stays, and so does pglogical with it.
+    let mut theirs = source();
+    theirs.extension_ours = false;
+    theirs.emulation_ours = true;
+    assert!(extensions(&request(), &theirs).is_empty());
+}
