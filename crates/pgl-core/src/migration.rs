@@ -56,6 +56,8 @@ pub struct Names {
 pub const OWN_SCHEMA: &str = "pgl";
 /// The suite's marker table in [`OWN_SCHEMA`].
 pub const MARKER_TABLE: &str = "marker";
+/// All tables of the suite's own schema.
+pub const OWN_TABLES: &[&str] = &[MARKER_TABLE, "journal", "held"];
 
 impl Names {
     /// Subscription of the way back, on the source: it carries what is written on the new home

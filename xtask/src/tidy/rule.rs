@@ -54,7 +54,7 @@ pub(crate) const RULES: &[Rule] = &[
     ),
     rule(
         "sql-old",
-        "statements avoid what servers before 9.5 or 12 misread: IS right after an operator, USING (oid)",
+        "statements avoid what servers before 9.5, 12 or 13 misread: IS right after an operator, USING (oid), min(lsn)",
     ),
     rule("sql-used", "every .sql file is included somewhere"),
     rule("main-size", "main.rs of a tool has at most six lines"),

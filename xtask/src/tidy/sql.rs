@@ -123,12 +123,22 @@ fn files(tree: &Tree) -> Vec<Violation> {
 
 /// What an old server would misread or refuse although new ones take it.
 fn misread(line: &str) -> Option<&'static str> {
+    let line = line.split("--").next().unwrap_or(line);
     if is_after_operator(line) {
         return Some("before 9.5 IS binds tighter than ->>: parentheses are missing");
     }
     let flat = line.to_ascii_lowercase().replace(' ', "");
     let joined = flat.contains("using(oid") || flat.contains("naturaljoin");
-    joined.then_some("before 12 oid is a system column, which USING does not find: write ON")
+    if joined {
+        return Some("before 12 oid is a system column, which USING does not find: write ON");
+    }
+    let extreme = ["min(", "max("].iter().any(|call| {
+        flat.split(call).skip(1).any(|rest| {
+            let operand = rest.split(')').next().unwrap_or(rest);
+            operand.ends_with("lsn") || operand.ends_with("_location")
+        })
+    });
+    extreme.then_some("before 13 there is no min and max of pg_lsn: ORDER BY and LIMIT 1")
 }
 
 /// Whether `IS` follows a key that an operator takes out of a document: before 9.5 `IS` binds tighter than `->>`.
@@ -266,6 +276,11 @@ mod tests {
             "-- One row per table.\nSELECT 1 FROM a JOIN pg_class c USING (oid)",
         );
         assert_eq!(broken(&[lib, hidden])[0].0, "sql-old");
+        let least = (
+            "crates/pgl-catalog/sql/a.sql",
+            "-- One row per table.\nSELECT min(s.confirmed_flush_lsn)::text FROM s",
+        );
+        assert_eq!(broken(&[lib, least])[0].0, "sql-old");
         let stray = (
             "crates/pgl-catalog/sql/stray.sql",
             "-- One row per table.\nSELECT 1",

@@ -35,20 +35,21 @@ pub(super) fn without_own(sql: &str) -> String {
 /// What is left of a statement that sets such an option; None where the line is something else.
 fn kept(line: &str) -> Option<String> {
     let statement = line.trim_end();
-    let altered = statement.starts_with("ALTER ") && statement.contains(" ALTER COLUMN ");
-    let (head, options) = statement.strip_suffix(");")?.rsplit_once(" SET (")?;
+    let (head, options) = statement.strip_suffix(");")?.rsplit_once('(')?;
+    // Options hold no parenthesis, a name may: what stands before is looked at from both ends.
+    let sets = head.trim_end().ends_with(" SET") && head.starts_with("ALTER");
     let own = |option: &&str| {
         let name = option.split('=').next().unwrap_or(option);
         OWN.contains(&name)
     };
-    if !altered || !options.split(", ").any(|option| own(&option)) {
+    if !sets || !options.split(", ").any(|option| own(&option)) {
         return None;
     }
     let theirs: Vec<&str> = options.split(", ").filter(|option| !own(option)).collect();
     Some(if theirs.is_empty() {
         String::new()
     } else {
-        format!("{head} SET ({});\n", theirs.join(", "))
+        format!("{head}({});\n", theirs.join(", "))
     })
 }
 

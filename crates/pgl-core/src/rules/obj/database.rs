@@ -2,7 +2,7 @@
 
 use crate::facts::Facts;
 use crate::facts::objects::Enabled;
-use crate::migration::{MARKER_TABLE, OWN_SCHEMA};
+use crate::migration::{OWN_SCHEMA, OWN_TABLES};
 use crate::name::{quote_ident, show_ident};
 use crate::rules::common::setting_literal;
 use crate::rules::{Check, Emit, On, Ran};
@@ -187,7 +187,7 @@ fn settings(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
 }
 
 fn schema_pgl(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    schema(facts, emit, OWN_SCHEMA, &[MARKER_TABLE])
+    schema(facts, emit, OWN_SCHEMA, OWN_TABLES)
 }
 
 fn schema_pglogical(facts: &Facts, emit: &mut Emit<'_>) -> Ran {

@@ -253,8 +253,8 @@ pub(in super::super) const CASES: &[Case] = &[
             schema(there(f), "pgl", &["marker", "games"]);
         },
     ),
-    silent("obj.schema_pgl", "our own", |f| {
-        schema(source(f), "pgl", &["marker"])
+    silent("obj.schema_pgl", "what pgl-setup makes", |f| {
+        schema(source(f), "pgl", &["held", "journal", "marker"])
     }),
     fires(
         "obj.schema_pglogical",
