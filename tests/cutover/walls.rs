@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
+use pgl_testkit::{PairDb, Running};
+use postgres::Client;
 
 use super::support::{PATIENCE, cutover, replicating, roles, same, wait_for, writes_within};
 
@@ -108,6 +110,28 @@ fn the_target_is_shut_until_it_is_released() -> Result<()> {
     Ok(())
 }
 
+/// A session that overrides the read-only setting; in a batch of its own, or the rest of the batch would be read-only
+/// still.
+fn overriding(db: &PairDb) -> Result<Client> {
+    let mut client = db.source_client()?;
+    client.batch_execute("SET default_transaction_read_only = off")?;
+    Ok(client)
+}
+
+/// What the triggers say, and not the server by itself.
+fn refused_by_the_wall(outcome: Result<(), postgres::Error>) -> Result<()> {
+    let Err(error) = outcome else {
+        bail!("written to the old home, and lost");
+    };
+    let said = error.as_db_error().map(|error| error.message().to_owned());
+    ensure!(
+        said.as_deref()
+            .is_some_and(|text| text.contains("was left at a cutover")),
+        "{error}: {said:?}"
+    );
+    Ok(())
+}
+
 /// Locks go with the session that holds them: what keeps writers out after the release stands before it.
 #[test]
 fn nothing_is_written_to_the_old_home_when_the_tool_dies_after_the_release() -> Result<()> {
@@ -120,24 +144,54 @@ fn nothing_is_written_to_the_old_home_when_the_tool_dies_after_the_release() -> 
         ensure!(killed.code().is_none(), "{killed:?}");
         db.on_target("INSERT INTO parent VALUES (888888)")?;
         for sql in [
-            "SET default_transaction_read_only = off; INSERT INTO parent VALUES (999999)",
-            "BEGIN READ WRITE; DELETE FROM child; COMMIT",
-            "SET default_transaction_read_only = off; TRUNCATE keyless",
+            "INSERT INTO parent VALUES (999999)",
+            "DELETE FROM child",
+            "TRUNCATE keyless",
         ] {
-            let outcome = db.source_client()?.batch_execute(sql);
-            let state = outcome.err().and_then(|error| {
-                let known = error.code()?;
-                Some(known.code().to_owned())
-            });
-            ensure!(
-                state.as_deref() == Some("25006"),
-                "{sql}: {state:?}, lost on the way"
-            );
+            refused_by_the_wall(overriding(&db)?.batch_execute(sql))?;
         }
         cutover(&db).arg("--resume").run()?.expect(0)?;
         same(&db, &["child", "keyless"])?;
     }
     Ok(())
+}
+
+/// An attempt that is taken back after its wall was committed: the release has lost its session. Gives a session that
+/// reads a table of the wall meanwhile and goes on, or does nothing.
+fn release_fails(db: &PairDb, reads: bool) -> Result<Client> {
+    let running = at_hook(db, "--hook-drained", "1.5", &[])?;
+    // After the block, which ends every session.
+    let mut reader = db.source_client()?;
+    if reads {
+        reader.batch_execute("BEGIN; SELECT count(*) FROM parent")?;
+    }
+    let ended = db.on_target(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE datname = current_database() AND application_name = 'pgl-cutover' AND state = 'idle in transaction'",
+    )?;
+    ensure!(!ended.is_empty(), "no transaction of a release is open");
+    let outcome = running.wait(PATIENCE)?;
+    ensure!(outcome.json()?["state"] == "restored", "{outcome:?}");
+    Ok(reader)
+}
+
+/// A switch that stands at a hook, which lasts some seconds.
+fn at_hook(db: &PairDb, hook: &str, seconds: &str, more: &[&str]) -> Result<Running> {
+    let signs = tempfile::tempdir()?;
+    let sign = signs.path().join("here");
+    let mut running = cutover(db)
+        .arg("--yes")
+        .args(more.iter().copied())
+        .arg(hook)
+        .arg(format!("touch '{}'; sleep {seconds}", sign.display()))
+        .start()?;
+    while !sign.exists() {
+        if running.is_done()? {
+            bail!("never came to its hook: {:?}", running.wait(PATIENCE)?);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(running)
 }
 
 /// The wall stands, and the release fails: it lets everybody pass at once, also where somebody reads the
@@ -146,34 +200,10 @@ fn nothing_is_written_to_the_old_home_when_the_tool_dies_after_the_release() -> 
 fn a_release_that_fails_opens_the_wall() -> Result<()> {
     for ((source, target), reads) in super::support::PAIRS.into_iter().zip([true, false]) {
         let db = replicating(source, target, "unwall")?;
-        let signs = tempfile::tempdir()?;
-        let sign = signs.path().join("here");
-        let mut running = cutover(&db)
-            .args(["--yes", "--hook-drained"])
-            .arg(format!("touch '{}'; sleep 1.5", sign.display()))
-            .start()?;
-        while !sign.exists() {
-            if running.is_done()? {
-                bail!("never came to its hook: {:?}", running.wait(PATIENCE)?);
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        // Its name is one of those that no attempt ends.
-        let mut reader = db.source_client()?;
-        if reads {
-            reader.batch_execute("BEGIN; SELECT count(*) FROM parent")?;
-        }
-        let ended = db.on_target(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-              WHERE datname = current_database() AND application_name = 'pgl-cutover' AND state = 'idle in transaction'",
-        )?;
-        ensure!(!ended.is_empty(), "no transaction of a release is open");
-        let outcome = running.wait(PATIENCE)?;
-        ensure!(outcome.json()?["state"] == "restored", "{outcome:?}");
+        let reader = release_fails(&db, reads)?;
         writes_within(&db, Duration::from_secs(1))?;
-        db.source_client()?.batch_execute(
-            "SET default_transaction_read_only = off; INSERT INTO parent VALUES (444444); DELETE FROM keyless WHERE a = 1",
-        )?;
+        overriding(&db)?
+            .batch_execute("INSERT INTO parent VALUES (444444); DELETE FROM keyless WHERE a = 1")?;
         let walls = "SELECT count(*) FROM pg_trigger WHERE tgname = 'pgl_refuse_write'";
         let left = db.source().value(db.name(), walls)?;
         ensure!(
@@ -188,13 +218,9 @@ fn a_release_that_fails_opens_the_wall() -> Result<()> {
                 .start()?
                 .wait(PATIENCE)?;
             ensure!(shut.code().is_none(), "{shut:?}");
-            ensure!(
-                db.source_client()?
-                    .batch_execute(
-                        "SET default_transaction_read_only = off; INSERT INTO parent VALUES (333333)"
-                    )
-                    .is_err()
-            );
+            refused_by_the_wall(
+                overriding(&db)?.batch_execute("INSERT INTO parent VALUES (333333)"),
+            )?;
             cutover(&db).arg("--resume").run()?.expect(0)?;
         } else {
             cutover(&db).arg("--yes").run()?.expect(0)?;
@@ -210,12 +236,7 @@ fn a_release_that_fails_opens_the_wall() -> Result<()> {
 fn triggers_that_let_everything_pass_are_no_wall() -> Result<()> {
     for (source, target) in super::support::PAIRS {
         let db = replicating(source, target, "relic")?;
-        let mut reader = db.source_client()?;
-        reader.batch_execute("BEGIN; SELECT count(*) FROM parent")?;
-        let taken_back = cutover(&db)
-            .args(["--yes", "--hook-drained", "false"])
-            .run()?;
-        ensure!(taken_back.json()?["state"] == "restored", "{taken_back:?}");
+        let reader = release_fails(&db, true)?;
         drop(reader);
         db.on_source("INSERT INTO parent VALUES (444444)")?;
         let walls = "SELECT count(*) > 0 FROM pg_trigger WHERE tgname = 'pgl_refuse_write'";
@@ -228,30 +249,12 @@ fn triggers_that_let_everything_pass_are_no_wall() -> Result<()> {
              CREATE EVENT TRIGGER frozen ON ddl_command_start WHEN TAG IN ('CREATE FUNCTION')
              EXECUTE PROCEDURE public.freeze()",
         )?;
-        let signs = tempfile::tempdir()?;
-        let sign = signs.path().join("released");
-        let mut running = cutover(&db)
-            .args(["--yes", "--force", "cut.definitions,cut.unplanned"])
-            .arg("--hook-switched")
-            .arg(format!("touch '{}'; sleep 2", sign.display()))
-            .start()?;
-        while !sign.exists() {
-            if running.is_done()? {
-                bail!("never came to its hook: {:?}", running.wait(PATIENCE)?);
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        db.source_client()?
-            .batch_execute("SET default_transaction_read_only = off; DROP EVENT TRIGGER frozen")?;
+        let force = ["--force", "cut.definitions,cut.unplanned"];
+        let running = at_hook(&db, "--hook-switched", "2", &force)?;
+        overriding(&db)?.batch_execute("DROP EVENT TRIGGER frozen")?;
         let outcome = running.wait(PATIENCE)?.expect(0)?;
         ensure!(outcome.stdout.contains("cannot be built"), "{outcome:?}");
-        let late = db.source_client()?.batch_execute(
-            "SET default_transaction_read_only = off; INSERT INTO parent VALUES (333333)",
-        );
-        ensure!(
-            late.is_err_and(|error| error.code().is_some_and(|code| code.code() == "25006")),
-            "written to the old home and lost"
-        );
+        refused_by_the_wall(overriding(&db)?.batch_execute("INSERT INTO parent VALUES (333333)"))?;
         same(&db, &["parent", "child", "keyless"])?;
     }
     Ok(())
