@@ -23,6 +23,8 @@ struct Seen {
     slots: Vec<String>,
     rights: Rights,
     old_source: bool,
+    /// Why no slot can be had that decodes; only asked where one would be.
+    undecodable: Option<String>,
 }
 
 /// Looks at both sides and chooses.
@@ -49,12 +51,18 @@ pub(crate) fn choose(
             .map(|slot| slot.name)
             .collect()
     };
-    let seen = Seen {
+    let mut seen = Seen {
         rights: replication::rights(source)?,
         old_source: !source.version().at_least(10),
         subscriptions,
         slots,
+        undecodable: None,
     };
+    let choice = decide(how.mode, &seen)?;
+    if choice.mode != Mode::Live {
+        return Ok(choice);
+    }
+    seen.undecodable = replication::undecodable(source)?;
     decide(how.mode, &seen)
 }
 
@@ -98,7 +106,7 @@ fn decide(asked: ModeArg, seen: &Seen) -> Result<Choice, Failure> {
     } else if seen.slots.len() > 1 {
         Some("several subscriptions feed the target")
     } else {
-        None
+        seen.undecodable.as_deref()
     };
     if let Some(missing) = missing {
         let why = format!("{missing}: rows that differ are read again behind a fence");
@@ -132,6 +140,7 @@ mod tests {
                 marker_writable: true,
             },
             old_source: false,
+            undecodable: None,
         }
     }
 
@@ -150,6 +159,10 @@ mod tests {
         let mut poor = seen(1, 1);
         poor.rights.replication = false;
         assert_eq!(mode(ModeArg::Live, &poor), Ok(Mode::Fenced));
+        let mut without_plugin = seen(1, 1);
+        without_plugin.undecodable = Some("could not access file \"test_decoding\"".to_owned());
+        assert_eq!(mode(ModeArg::Auto, &without_plugin), Ok(Mode::Fenced));
+        assert_eq!(mode(ModeArg::Barrier, &without_plugin), Ok(Mode::Barrier));
         let mut unmarked = seen(1, 1);
         unmarked.rights.marker = false;
         let choice = decide(ModeArg::Auto, &unmarked)

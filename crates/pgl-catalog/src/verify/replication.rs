@@ -127,6 +127,24 @@ pub fn slot_create(source: &mut Session, name: &str) -> Result<Lsn, Error> {
     })
 }
 
+/// How long a slot may take to be made until it is clear that only running transactions hold it up.
+const PROBE_MS: u32 = 200;
+
+/// Why this session can have no slot that decodes, in the server's words: the plugin is not installed or not allowed, or
+/// all slots are taken. None where it can.
+pub fn undecodable(source: &mut Session) -> Result<Option<String>, Error> {
+    let name = format!("pgl_verify_probe_{}", source.backend_pid());
+    source.batch(&format!("SET statement_timeout = {PROBE_MS}"))?;
+    let made = slot_create(source, &name);
+    source.batch("SET statement_timeout = 0")?;
+    match made {
+        Ok(_) => slot_drop(source, &name).map(|()| None),
+        Err(error) if error.is_lost() => Err(error),
+        Err(error) if matches!(error.kind, Kind::Cancelled | Kind::Timeout) => Ok(None),
+        Err(error) => Ok(Some(error.to_string())),
+    }
+}
+
 /// Reads the changes up to a position, one by one.
 pub fn slot_changes(
     source: &mut Session,
