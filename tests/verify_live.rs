@@ -449,3 +449,29 @@ fn a_stopped_subscription_is_no_difference() -> Result<()> {
     verify(&db).args(["--mode", "live"]).run()?.expect(0)?;
     Ok(())
 }
+
+/// A server that allows pglogical's plugin and not the one that decodes for the proof.
+#[test]
+fn where_no_slot_can_decode_the_fence_takes_over() -> Result<()> {
+    let db = replicated(17, 18)?;
+    let without = format!(
+        "{} options='-c output_plugin_libraries=pgoutput,pglogical_output'",
+        db.source_dsn()
+    );
+    db.on_target("UPDATE still SET note = 'bad' WHERE id = 7")?;
+    for mode in ["auto", "live"] {
+        let document = Tool::new(env!("CARGO_BIN_EXE_pgl-verify"))
+            .envs(db.env())
+            .env("PGL_SOURCE", &without)
+            .args(["--format", "json", "--mode", mode])
+            .run()?
+            .expect(1)?
+            .document()?;
+        ensure!(document["mode"] == "fenced", "{document:#}");
+        let why = document["mode_reason"].as_str().context("a reason")?;
+        ensure!(why.contains("test_decoding"), "{why}");
+        let wanted: BTreeSet<String> = ["still 7"].map(str::to_owned).into();
+        ensure!(reported(&document) == wanted, "{document:#}");
+    }
+    Ok(())
+}
