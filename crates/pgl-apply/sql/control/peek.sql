@@ -6,7 +6,7 @@ WITH raw AS (
       FROM pg_logical_slot_peek_changes($1::text::name, NULL, $4::int,
            'startup_params_format', '1', 'min_proto_version', '1', 'max_proto_version', '1',
            'proto_format', 'json', 'expected_encoding', 'UTF8',
-           'pglogical.replication_set_names', $3::text) p
+           'pglogical.replication_set_names', $3::text) AS p(lsn, xid, data) -- "location" before 10
 ), ended AS (
     SELECT r.xid, r.lsn
       FROM raw r
