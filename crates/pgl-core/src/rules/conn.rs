@@ -288,7 +288,14 @@ fn same_start(one: f64, two: f64) -> bool {
 /// A source that does not let us in ends the run before there are facts; a target is a finding.
 fn login(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
     if let Section::Unknown(reason) = &facts.target()?.server.identity {
-        emit.find(Side::Target, reason.clone());
+        let draft = emit.find(Side::Target, reason.clone());
+        // The server let us in and knows no such database.
+        if reason.contains("SQLSTATE 3D000") {
+            draft.remedy(
+                "Create the database with the source's encoding and locale and look again; pgl-setup without --plan \
+                 does both.",
+            );
+        }
     }
     Ok(())
 }

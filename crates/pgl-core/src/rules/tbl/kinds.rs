@@ -92,14 +92,19 @@ pub(in crate::rules) const CHECKS: &[Check] = &[
 
 fn unlogged(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
     let view = View::source(facts)?;
+    // 9.4 cannot make a table logged in place.
+    let alterable = facts.source.server.version()?.at_least_num(90_500);
     for relation in view
         .tables()
         .filter(|one| one.persistence == Persistence::Unlogged)
     {
         let name = relation.qualified();
-        emit.find(Source, format!("table {name} is unlogged"))
-            .object(&name)
-            .sql(format!("ALTER TABLE {} SET LOGGED;", name.sql()));
+        let draft = emit
+            .find(Source, format!("table {name} is unlogged"))
+            .object(&name);
+        if alterable {
+            draft.sql(format!("ALTER TABLE {} SET LOGGED;", name.sql()));
+        }
     }
     Ok(())
 }
