@@ -43,13 +43,22 @@ pub(crate) fn of(server: &Server) -> Result<PathBuf> {
             "--auth=trust",
             "--encoding=UTF8",
             "--locale=C.UTF-8",
-            "--no-sync",
+            "-N",
         ],
     )?;
     let conf = partial.join("postgresql.conf");
     let mut text = fs::read_to_string(&conf)?;
     text.push_str(&base_settings(server)?);
     fs::write(&conf, text)?;
+    if server.major() < 10 {
+        // initdb lets replication in from 10 on.
+        let hba = partial.join("pg_hba.conf");
+        let text = fs::read_to_string(&hba)?;
+        fs::write(
+            &hba,
+            format!("{text}host replication all 127.0.0.1/32 trust\n"),
+        )?;
+    }
     fs::rename(&partial, &template)?;
     Ok(template)
 }
@@ -90,7 +99,6 @@ fn base_settings(server: &Server) -> Result<String> {
         ("max_replication_slots", "24".into()),
         ("max_wal_senders", "24".into()),
         ("max_connections", "100".into()),
-        ("track_commit_timestamp", "on".into()),
         ("listen_addresses", "127.0.0.1".into()),
         ("shared_buffers", "64MB".into()),
         // Throw-away data: a crash of the machine may take it.
@@ -102,6 +110,9 @@ fn base_settings(server: &Server) -> Result<String> {
         // Nothing of the lab needs the kernel's shared memory file system, which a root may lack.
         ("dynamic_shared_memory_type", "mmap".into()),
     ];
+    if knows("track_commit_timestamp") {
+        settings.push(("track_commit_timestamp", "on".into()));
+    }
     if knows("output_plugin_libraries") {
         settings.push((
             "output_plugin_libraries",

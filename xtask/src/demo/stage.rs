@@ -87,6 +87,11 @@ impl Stage {
         )
     }
 
+    /// Whether replication can go back: 9.4 does not write down where a change came from.
+    pub(super) fn has_way_back(&self) -> bool {
+        !self.pair.source.server().version().starts_with("9.4")
+    }
+
     /// The path of a document.
     pub(super) fn document(&self, file: &str) -> PathBuf {
         self.documents.path().join(file)

@@ -35,11 +35,14 @@ impl Cluster {
         match (template, &options.standby_of) {
             (Some(template), _) => {
                 template::copy(&template, &data)?;
-                sysid::renew(&data)?;
-                server.run(
-                    "pg_resetwal",
-                    &["-D", &server.inside(&data).to_string_lossy()],
-                )?;
+                // Before 10 pg_control looks otherwise: such a cluster keeps the template's identity.
+                if server.major() >= 10 {
+                    sysid::renew(&data)?;
+                    server.run(
+                        "pg_resetwal",
+                        &["-D", &server.inside(&data).to_string_lossy()],
+                    )?;
+                }
             }
             (None, Some(backup)) => template::copy(backup, &data)?,
             (None, None) => bail!("neither a template nor a backup"),
@@ -121,7 +124,7 @@ impl Cluster {
                 "-c",
                 "fast",
                 "-R",
-                "--no-sync",
+                "-N",
             ],
         )?;
         let mut options = options;

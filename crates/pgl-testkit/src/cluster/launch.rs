@@ -126,8 +126,12 @@ impl Cluster {
         let Some(lines) = self.pid_file() else {
             return false;
         };
-        let state = lines.get(7).map(|line| line.trim());
-        matches!(state, Some("ready" | "standby")) && self.owner_of(&lines).is_some()
+        // The file says so from 10 on.
+        let ready = match lines.get(7).map(|line| line.trim()) {
+            None if self.server.major() < 10 => self.client("postgres").is_ok(),
+            state => matches!(state, Some("ready" | "standby")),
+        };
+        ready && self.owner_of(&lines).is_some()
     }
 
     fn owner_of(&self, pid_file: &[String]) -> Option<i32> {
