@@ -312,7 +312,7 @@ fn the_environment_is_pinned_against_role_and_database() {
             "\\x00ff",
             "0",
             "0",
-            "pg_catalog, pg_temp",
+            "pg_catalog,pg_temp",
             "off",
             "0",
             "0",
