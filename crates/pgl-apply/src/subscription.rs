@@ -197,8 +197,7 @@ pub fn check(target: &mut Session, plan: &Plan) -> Result<(), Error> {
         .filter(|table| table.set == Set::Default)
         .map(|table| table.qualified())
         .collect();
-    let schemas: Vec<&str> = wanted.iter().map(|t| t.schema.as_str()).collect();
-    let names: Vec<&str> = wanted.iter().map(|t| t.name.as_str()).collect();
+    let (schemas, names) = QualifiedName::split(&wanted);
     let without: Vec<QualifiedName> = pgl_catalog::rows(
         target,
         include_str!("../sql/unidentified.sql"),

@@ -19,8 +19,7 @@ pub fn referring(
     session: &mut Session,
     tables: &[QualifiedName],
 ) -> Result<Vec<ForeignKey>, Error> {
-    let schemas: Vec<&str> = tables.iter().map(|t| t.schema.as_str()).collect();
-    let names: Vec<&str> = tables.iter().map(|t| t.name.as_str()).collect();
+    let (schemas, names) = QualifiedName::split(tables);
     rows(
         session,
         include_str!("../sql/foreign_keys.sql"),

@@ -63,8 +63,7 @@ pub fn truncaters(
     session: &mut Session,
     tables: &[QualifiedName],
 ) -> Result<Vec<Option<String>>, Error> {
-    let schemas: Vec<&str> = tables.iter().map(|t| t.schema.as_str()).collect();
-    let names: Vec<&str> = tables.iter().map(|t| t.name.as_str()).collect();
+    let (schemas, names) = QualifiedName::split(tables);
     let found: Vec<Named> = rows(
         session,
         include_str!("../sql/setup_truncaters.sql"),

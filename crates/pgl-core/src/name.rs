@@ -25,6 +25,13 @@ impl QualifiedName {
         }
     }
 
+    /// Schemas and names apart, in the same order: two arrays, as a statement takes a list of objects.
+    pub fn split<'a>(all: impl IntoIterator<Item = &'a Self>) -> (Vec<&'a str>, Vec<&'a str>) {
+        all.into_iter()
+            .map(|one| (one.schema.as_str(), one.name.as_str()))
+            .unzip()
+    }
+
     /// The spelling for SQL: both parts always quoted, so that no keyword list is needed.
     pub fn sql(&self) -> String {
         format!("{}.{}", quote_ident(&self.schema), quote_ident(&self.name))

@@ -96,8 +96,7 @@ pub fn facts(
     )?;
     facts.delay_ms = delay.delay_ms;
     let tables: Vec<QualifiedName> = plan.replicated().map(|table| table.qualified()).collect();
-    let schemas: Vec<&str> = tables.iter().map(|t| t.schema.as_str()).collect();
-    let its: Vec<&str> = tables.iter().map(|t| t.name.as_str()).collect();
+    let (schemas, its) = QualifiedName::split(&tables);
     facts.not_followed = names(pgl_catalog::rows(
         new,
         include_str!("../../sql/cutover/followed.sql"),

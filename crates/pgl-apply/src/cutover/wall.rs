@@ -41,8 +41,7 @@ impl Wall {
     /// # Errors
     /// The server's.
     pub fn plan(session: &mut Session, tables: &[QualifiedName]) -> Result<Self, Error> {
-        let schemas: Vec<&str> = tables.iter().map(|table| table.schema.as_str()).collect();
-        let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+        let (schemas, names) = QualifiedName::split(tables);
         let places: Vec<Place> = pgl_catalog::rows(
             session,
             include_str!("../../sql/cutover/wall_tables.sql"),

@@ -119,8 +119,7 @@ pub fn has_rows(
 ) -> Result<HashMap<QualifiedName, bool>, Error> {
     let mut all = HashMap::new();
     for some in names.chunks(AT_ONCE) {
-        let schemas: Vec<&str> = some.iter().map(|name| name.schema.as_str()).collect();
-        let tables: Vec<&str> = some.iter().map(|name| name.name.as_str()).collect();
+        let (schemas, tables) = QualifiedName::split(some);
         let sql = include_str!("../../sql/status/has_rows.sql");
         let found: Vec<HasRows> = rows(session, sql, &[&schemas, &tables])?;
         for one in found {

@@ -246,8 +246,7 @@ pub fn set_sizes(session: &mut Session, sets: &[String]) -> Result<Sizes, Error>
 /// # Errors
 /// The server's.
 pub fn sizes(session: &mut Session, names: &[QualifiedName]) -> Result<Sizes, Error> {
-    let schemas: Vec<&str> = names.iter().map(|name| name.schema.as_str()).collect();
-    let tables: Vec<&str> = names.iter().map(|name| name.name.as_str()).collect();
+    let (schemas, tables) = QualifiedName::split(names);
     let sql = include_str!("../../sql/status/sizes.sql");
     Ok(named_sizes(rows(session, sql, &[&schemas, &tables])?))
 }
