@@ -4,7 +4,7 @@ use crate::common::Documented;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use pgl_testkit::shared_pair;
+use pgl_testkit::{Tool, shared_pair};
 
 use super::support::{PATIENCE, drain, same_rows, setup, state};
 
@@ -214,7 +214,27 @@ fn a_missing_database_is_created() -> Result<()> {
     db.on_source("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")?;
     let fresh = format!("{}_fresh", db.name());
     let target = db.target().dsn(&fresh);
-    setup(&db)?.env("PGL_TARGET", &target).run()?.expect(0)?;
+    let examined = Tool::new(env!("CARGO_BIN_EXE_pgl-preflight"))
+        .envs(db.env())
+        .env("PGL_TARGET", &target)
+        .args(["--format", "json"])
+        .run()?
+        .expect(0)?;
+    let found = examined.document()?;
+    let finding = found["findings"].as_array().and_then(|all| {
+        all.iter()
+            .find(|finding| finding["id"] == "conn.target_database")
+    });
+    ensure!(
+        finding.is_some_and(|finding| finding["object"] == fresh.as_str()),
+        "{found:#}"
+    );
+    setup(&db)?
+        .env("PGL_TARGET", &target)
+        .args(["--plan", "-"])
+        .stdin(examined.stdout)
+        .run()?
+        .expect(0)?;
     db.target()
         .wait_until(&fresh, "SELECT count(*) = 1 FROM t", PATIENCE)?;
     let locale = "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = current_database()";

@@ -26,11 +26,16 @@ pub struct Request {
 /// load balancer.
 const SNAPSHOT_CONNECTIONS: u32 = 4;
 
+/// What a server says of a database that it does not have.
+const NO_DATABASE: &str = "3D000";
+/// The database that stands in for it.
+const STAND_IN: &str = "postgres";
+
 /// Collects the facts. `on_session` gets the cancel handle of the two sessions that are opened.
 ///
 /// # Errors
 /// The source cannot be reached, or a connection was lost on the way. A target that cannot be
-/// reached is a fact, not an error: every section of it says why.
+/// reached is a fact, not an error: every section of it says why. So is a target database that does not exist yet.
 pub fn collect(
     request: &Request,
     on_session: &mut dyn FnMut(CancelHandle),
@@ -39,19 +44,32 @@ pub fn collect(
     let options = SessionOptions::new(request.tool, Access::ReadOnly).pooler(OnPooler::Report);
     let mut source = Session::connect(&request.source, &options)?;
     on_session(source.cancel_handle());
-    let mut target = request
-        .target
-        .as_ref()
-        .map(|endpoint| Session::connect(endpoint, &options));
+    let mut stood_in = false;
+    let mut target = request.target.as_ref().map(|endpoint| {
+        Session::connect(endpoint, &options).or_else(|error| {
+            if !error.is_sqlstate(NO_DATABASE) {
+                return Err(error);
+            }
+            // pgl-setup creates it; until then another one of its server says what the server says.
+            stood_in = true;
+            Session::connect(&endpoint.with_dbname(STAND_IN), &options).map_err(|_| error)
+        })
+    });
     if let Some(Ok(session)) = &target {
         on_session(session.cancel_handle());
     }
     let mut source_facts = read_server(&mut source, &request.asked)?;
-    let target_facts = match &mut target {
+    let mut target_facts = match &mut target {
         None => None,
         Some(Ok(session)) => Some(read_server(session, &request.asked)?),
         Some(Err(error)) => Some(unreachable(error)),
     };
+    if let (true, Some(facts), Some(meant)) = (stood_in, &mut target_facts, &request.target)
+        && let Section::Known(identity) = &mut facts.server.identity
+    {
+        facts.stood_in = true;
+        meant.dbname().clone_into(&mut identity.database);
+    }
     let reached = match &mut target {
         Some(Ok(session)) => Some(session),
         Some(Err(_)) | None => None,
@@ -78,6 +96,7 @@ fn read_server(session: &mut Session, asked: &Asked) -> Result<ServerFacts, Erro
     Ok(ServerFacts {
         server: server::collect(session)?,
         objects: objects::collect(session, &asked.selection)?,
+        stood_in: false,
     })
 }
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::doc::Verdict;
-use crate::facts::Facts;
+use crate::facts::{Facts, NotRun};
 use crate::plan::{self, Plan};
 use crate::rules::{self, Check, Emit, On};
 use crate::{Finding, Severity, Side};
@@ -127,7 +127,15 @@ fn examine_with<'a>(
     for check in checks {
         let (state, reason) = if choice.takes(check.id) {
             let before = findings.len();
-            match (check.run)(facts, &mut Emit::new(check, &mut findings)) {
+            let ran = (check.run)(facts, &mut Emit::new(check, &mut findings));
+            let ran = if drop_of_stand_in(facts, &mut findings, before) {
+                ran.and(Err(NotRun(
+                    "the target's database does not exist yet".to_owned(),
+                )))
+            } else {
+                ran
+            };
+            match ran {
                 // What a check found before it ran out of facts stands.
                 _ if findings.len() > before => (State::Found, None),
                 Ok(()) => (State::Passed, None),
@@ -170,6 +178,26 @@ fn examine_with<'a>(
         verdict,
         blocked_by,
     }
+}
+
+/// Takes back what was found about the database that stood in for the target's; says whether there was any.
+fn drop_of_stand_in(facts: &Facts, findings: &mut Vec<Finding>, before: usize) -> bool {
+    if !facts.target.as_ref().is_some_and(|target| target.stood_in) {
+        return false;
+    }
+    let found = findings.len();
+    let of_database = |finding: &Finding| {
+        let family = ["loc.", "tbl.", "seq.", "obj.", "type.", "repl."];
+        finding.side == Side::Target
+            && (family.iter().any(|family| finding.id.starts_with(family))
+                || ["act.writers_on_target", "role.create_on_db"].contains(&finding.id.as_str()))
+    };
+    let mut at = 0;
+    findings.retain(|finding| {
+        at += 1;
+        at <= before || !of_database(finding)
+    });
+    findings.len() < found
 }
 
 fn count(findings: &[Finding], states: &[CheckState]) -> Counts {
@@ -332,6 +360,34 @@ mod tests {
             strictness,
         };
         examine_with(CHECKS.iter(), &Facts::default(), &choice)
+    }
+
+    #[test]
+    fn of_a_database_that_does_not_exist_yet_nothing_is_said() {
+        use crate::rules::testing::{clean, known, target};
+        let mut facts = clean();
+        let name = known(&mut target(&mut facts).server.identity)
+            .database
+            .clone();
+        for database in known(&mut target(&mut facts).server.databases) {
+            if database.name == name {
+                database.encoding = "LATIN1".into();
+            }
+        }
+        let ids = |facts: &Facts| -> BTreeSet<String> {
+            let found = examine(facts, &Choice::default()).findings;
+            found.into_iter().map(|finding| finding.id).collect()
+        };
+        assert!(ids(&facts).contains("loc.encoding"));
+        target(&mut facts).stood_in = true;
+        let examined = examine(&facts, &Choice::default());
+        assert!(!ids(&facts).contains("loc.encoding"));
+        assert!(ids(&facts).contains("conn.target_database"));
+        let check = examined
+            .checks
+            .iter()
+            .find(|check| check.id == "loc.encoding");
+        assert_eq!(check.map(|check| check.state), Some(State::NotRun));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use pgl_core::facts::{Asked, Facts};
 use pgl_core::preflight::{Choice, examine};
 use pgl_core::select::Selection;
 use pgl_core::setup::{SchemaMode, Stage, StepId, left_to_steps};
-use pgl_core::{Finding, Severity, Side};
+use pgl_core::{Severity, Side};
 
 use crate::place::Place;
 use crate::steps::Run;
@@ -16,22 +16,16 @@ use crate::steps::Run;
 /// What preflight finds on a target that is shut.
 const SHUT: &str = "conf.default_read_only";
 
-/// What the checks look at. A target database that is still to be created is looked at through
-/// another one of its server.
+/// What the checks look at.
 pub(crate) fn facts(
     place: &Place,
     name: &str,
     selection: &Selection,
     watch: &dyn Watch,
 ) -> Result<Facts, pgl_conn::Error> {
-    let target = if place.target_missing {
-        place.servers.target.with_dbname("postgres")
-    } else {
-        place.servers.target.clone()
-    };
     let request = Request {
         source: place.servers.source.clone(),
-        target: Some(target),
+        target: Some(place.servers.target.clone()),
         provider_dsn: Some(place.provider_dsn.clone()),
         asked: Asked {
             name: name.to_owned(),
@@ -45,14 +39,6 @@ pub(crate) fn facts(
     collect(&request, &mut |handle| {
         watched.push(watch.cancel_on_stop(handle))
     })
-}
-
-/// Findings about a database that stands in for one that is still to be created.
-fn is_about_the_stand_in(finding: &Finding) -> bool {
-    finding.side == Side::Target
-        && ["loc.", "tbl.", "seq.", "obj.", "type.", "repl."]
-            .iter()
-            .any(|family| finding.id.starts_with(family))
 }
 
 impl Run<'_> {
@@ -102,7 +88,6 @@ impl Run<'_> {
             .filter(|finding| !self.args.plan.force.contains(&finding.id))
             .filter(|finding| !left_to_steps(&finding.id, stage, copy))
             .filter(|finding| !(shut && finding.id == SHUT && finding.side == Side::Target))
-            .filter(|finding| !(self.place.target_missing && is_about_the_stand_in(finding)))
             .collect();
         if blocking.is_empty() {
             return Ok(Done::Already(format!(

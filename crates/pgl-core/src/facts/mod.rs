@@ -38,6 +38,9 @@ pub struct ServerFacts {
     pub server: ServerState,
     /// Tables, columns, types, sequences and the other objects of the database.
     pub objects: Objects,
+    /// Whether another database of the server stood in for one that does not exist yet: what was read of the server
+    /// holds, what was read of the database does not.
+    pub stood_in: bool,
 }
 
 /// The options that rules and the plan depend on.

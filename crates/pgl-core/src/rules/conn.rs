@@ -21,6 +21,18 @@ pub(super) const CHECKS: &[Check] = &[
         run: login,
     },
     Check {
+        id: "conn.target_database",
+        severity: Severity::Warn,
+        on: On::Target,
+        guardrail: false,
+        title: "the target's database exists",
+        why: "pgl-setup creates a database that is missing; a typing error in its name would become one that nobody \
+              looks for.",
+        remedy: "Nothing where the name is right: pgl-setup creates it with the source's encoding and locale. What \
+                 would be checked in it is checked then.",
+        run: target_database,
+    },
+    Check {
         id: "conn.server_to_server",
         severity: Severity::Block,
         on: On::Both,
@@ -288,14 +300,17 @@ fn same_start(one: f64, two: f64) -> bool {
 /// A source that does not let us in ends the run before there are facts; a target is a finding.
 fn login(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
     if let Section::Unknown(reason) = &facts.target()?.server.identity {
-        let draft = emit.find(Side::Target, reason.clone());
-        // The server let us in and knows no such database.
-        if reason.contains("SQLSTATE 3D000") {
-            draft.remedy(
-                "Create the database with the source's encoding and locale and look again; pgl-setup without --plan \
-                 does both.",
-            );
-        }
+        emit.find(Side::Target, reason.clone());
+    }
+    Ok(())
+}
+
+fn target_database(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let there = facts.target()?;
+    if there.stood_in {
+        let name = &there.server.identity.get()?.database;
+        emit.find(Side::Target, format!("database {name:?} does not exist"))
+            .object(name);
     }
     Ok(())
 }

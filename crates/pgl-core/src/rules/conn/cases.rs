@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::rules::testing::server::{on_target, set, source};
-use crate::rules::testing::{Case, fires, known, silent};
+use crate::rules::testing::{Case, fires, known, silent, target};
 
 pub(in crate::rules) const CASES: &[Case] = &[
     fires(
@@ -13,6 +13,15 @@ pub(in crate::rules) const CASES: &[Case] = &[
             on_target(facts).identity = Section::Unknown("target: no such host".into());
         },
     ),
+    fires(
+        "conn.target_database",
+        Severity::Warn,
+        "still to be created",
+        |f| {
+            target(f).stood_in = true;
+        },
+    ),
+    silent("conn.target_database", "it is there", |_| {}),
     silent("conn.login", "a cluster id that may not be read", |facts| {
         known(&mut on_target(facts).identity).system_identifier = None;
     }),

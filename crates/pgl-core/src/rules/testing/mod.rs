@@ -51,10 +51,12 @@ pub(crate) fn clean() -> Facts {
         source: ServerFacts {
             server: server::clean_source(),
             objects: objects::clean(),
+            ..ServerFacts::default()
         },
         target: Some(ServerFacts {
             server: server::clean_target(),
             objects: objects::clean(),
+            ..ServerFacts::default()
         }),
         link: server::clean_link(),
         ..Facts::default()
