@@ -282,7 +282,7 @@ fn where_rights_are_missing_public_functions_do() -> Result<()> {
     ))?;
     let writers = Load::new().workers(2).start(&[db.source_dsn()])?;
     writers.wait_for(50, PATIENCE)?;
-    let run = || -> Result<pgl_testkit::Tool> {
+    let run = || -> Result<Tool> {
         Ok(setup(&db)?
             .env("PGL_TARGET", db.target().dsn_as(&role, name))
             .args(["--force", "role.superuser_or_equiv,role.origin_functions,role.pglogical_schema_usage,role.owner_of_tables"]))
