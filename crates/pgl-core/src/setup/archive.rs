@@ -154,7 +154,7 @@ pub fn split(text: &str, wanted: &[u32]) -> Result<Vec<Entry>, BadArchive> {
             class: *class,
             oid: *oid,
             depends,
-            sql: without_own(&format!("{prelude}{sql}\n")),
+            sql: without_own(kind, format!("{prelude}{sql}\n")),
         });
     }
     Ok(entries)

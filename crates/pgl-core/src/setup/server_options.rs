@@ -7,10 +7,12 @@
 
 const OWN: &[&str] = &["pg_attver"];
 
-/// The SQL of one entry without these options.
-pub(super) fn without_own(sql: &str) -> String {
-    if !OWN.iter().any(|name| sql.contains(name)) {
-        return sql.to_owned();
+/// The SQL of one entry of this kind without these options. Only what has columns is looked into: the body of a function is
+/// nobody's to change.
+pub(super) fn without_own(kind: &str, sql: String) -> String {
+    let columns = kind.ends_with("TABLE") || kind.ends_with("VIEW");
+    if !columns || !OWN.iter().any(|name| sql.contains(name)) {
+        return sql;
     }
     let mut out = String::with_capacity(sql.len());
     let mut quote = None;
@@ -65,7 +67,7 @@ mod tests {
                    ALTER TABLE ONLY public.t ALTER COLUMN a SET (n_distinct=-0.5, pg_attver=37989672);\n\
                    ALTER TABLE ONLY public.t ALTER COLUMN a SET STATISTICS 500;\n";
         assert_eq!(
-            without_own(sql),
+            without_own("TABLE", sql.to_owned()),
             "CREATE TABLE public.t (\n    id integer NOT NULL,\n    a text\n);\n\
              ALTER TABLE ONLY public.t ALTER COLUMN a SET (n_distinct=-0.5);\n\
              ALTER TABLE ONLY public.t ALTER COLUMN a SET STATISTICS 500;\n"
@@ -82,10 +84,13 @@ mod tests {
             "ALTER TABLE ONLY t ALTER COLUMN a SET (pg_attverse=1);\n",
             "ALTER TABLE ONLY t ALTER COLUMN pg_attver SET (n_distinct=1);\n",
         ] {
-            assert_eq!(without_own(sql), sql);
+            assert_eq!(without_own("FOREIGN TABLE", sql.to_owned()), sql);
         }
         // The column is called so; its option is the server's.
         let named = "ALTER TABLE ONLY t ALTER COLUMN \" SET (pg_attver=2);\" SET (pg_attver=1);\n";
-        assert_eq!(without_own(named), "");
+        assert_eq!(without_own("TABLE", named.to_owned()), "");
+        let body = "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$BEGIN\n\
+                    ALTER TABLE ONLY t ALTER COLUMN a SET (pg_attver=1);\nEND$$;\n";
+        assert_eq!(without_own("FUNCTION", body.to_owned()), body);
     }
 }
