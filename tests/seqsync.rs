@@ -299,8 +299,11 @@ fn rows_that_overtook_a_sequence_are_seen() -> Result<()> {
 fn pglogical_s_way_is_a_thousand_ahead_and_refused_where_it_would_break() -> Result<()> {
     for (source, target) in [(13, 17), (15, 18)] {
         let db = shared_pair(source, target)?.database("bypgl")?;
-        let sequences =
-            "CREATE SEQUENCE s; CREATE SEQUENCE down INCREMENT -1; CREATE SEQUENCE alone";
+        // pglogical's manager sends a member of a set by itself once it is 500 above what was sent last, and at first
+        // always, the buffer of 1000 added: one that does not fit stops the target. This one is too near its end for
+        // the buffer, and below what is noted as sent when it joins.
+        let sequences = "CREATE SEQUENCE s; CREATE SEQUENCE alone;
+             CREATE SEQUENCE down INCREMENT -1 MAXVALUE 10000 START 10000";
         db.on_source(sequences)?;
         db.on_target(sequences)?;
         db.on_source("CREATE EXTENSION pglogical")?;
@@ -309,7 +312,11 @@ fn pglogical_s_way_is_a_thousand_ahead_and_refused_where_it_would_break() -> Res
         db.on_source(&format!(
             "SELECT pglogical.create_node('s', '{source_dsn}')"
         ))?;
-        db.on_source("SELECT pglogical.replication_set_add_sequence('default', 's'), pglogical.replication_set_add_sequence('default', 'down')")?;
+        db.on_source(
+            "BEGIN; SELECT pglogical.replication_set_add_sequence('default', 's'),
+                           pglogical.replication_set_add_sequence('default', 'down');
+             SELECT setval('down', 9500); COMMIT",
+        )?;
         db.on_target(&format!(
             "SELECT pglogical.create_node('t', '{}')",
             db.target_dsn()
