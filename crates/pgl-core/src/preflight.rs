@@ -192,11 +192,12 @@ fn drop_of_stand_in(facts: &Facts, findings: &mut Vec<Finding>, before: usize) -
             && (family.iter().any(|family| finding.id.starts_with(family))
                 || ["act.writers_on_target", "role.create_on_db"].contains(&finding.id.as_str()))
     };
-    let mut at = 0;
-    findings.retain(|finding| {
-        at += 1;
-        at <= before || !of_database(finding)
-    });
+    let of_this_check = findings.split_off(before);
+    findings.extend(
+        of_this_check
+            .into_iter()
+            .filter(|finding| !of_database(finding)),
+    );
     findings.len() < found
 }
 

@@ -398,6 +398,11 @@ fn grants(out: &mut Teardown, side: Side, standing: &Standing) {
     }
 }
 
+/// Whether what 9.4 needs beside pglogical goes with it.
+fn drops_emulation(request: &Request<'_>, standing: &Standing) -> bool {
+    standing.emulation_ours && request.extension != Extension::Keep
+}
+
 fn extension(
     out: &mut Teardown,
     request: &Request<'_>,
@@ -405,7 +410,7 @@ fn extension(
     standing: &Standing,
     node_gone: bool,
 ) {
-    let emulation = standing.emulation_ours && request.extension != Extension::Keep;
+    let emulation = drops_emulation(request, standing);
     let Some(version) = &standing.extension else {
         if emulation {
             out.remove(Kind::Extension, side, EMULATION);
@@ -513,10 +518,7 @@ pub fn leftovers(request: &Request<'_>, side: Side, standing: &Standing) -> Vec<
     if drops {
         left.push("extension pglogical".to_owned());
     }
-    if (drops || standing.extension.is_none())
-        && standing.emulation_ours
-        && request.extension != Extension::Keep
-    {
+    if (drops || standing.extension.is_none()) && drops_emulation(request, standing) {
         left.push(format!("extension {EMULATION}"));
     }
     if standing.extension.is_none() && standing.extension_schema {
