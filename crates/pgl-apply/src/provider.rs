@@ -151,23 +151,16 @@ pub fn grants(session: &mut Session, migration: &str, plan: &Plan) -> Result<Don
 pub struct Wanted {
     /// Replication set.
     pub set: &'static str,
-    /// Table or sequence.
+    /// Table.
     pub object: QualifiedName,
-    /// Whether it is a sequence.
-    pub sequence: bool,
 }
 
 impl Wanted {
     /// The statement that adds it. Full rows always: a column list that leaves out a generated
     /// column crashes the target.
     pub fn sql(&self) -> String {
-        let function = if self.sequence {
-            "replication_set_add_sequence"
-        } else {
-            "replication_set_add_table"
-        };
         format!(
-            "SELECT pglogical.{function}(set_name := {}, relation := {}::regclass, synchronize_data := false)",
+            "SELECT pglogical.replication_set_add_table(set_name := {}, relation := {}::regclass, synchronize_data := false)",
             quote_literal(self.set),
             quote_literal(&self.object.sql())
         )
@@ -175,26 +168,17 @@ impl Wanted {
 }
 
 /// The memberships of a plan, our own marker first.
-pub fn wanted(plan: &Plan, sequences: pgl_core::setup::SequenceMode) -> Vec<Wanted> {
+pub fn wanted(plan: &Plan) -> Vec<Wanted> {
     let mut all = vec![Wanted {
         set: "default",
         object: own::marker(),
-        sequence: false,
     }];
     all.extend(plan.replicated().filter_map(|table| {
         Some(Wanted {
             set: table.set.name()?,
             object: table.qualified(),
-            sequence: false,
         })
     }));
-    if sequences == pgl_core::setup::SequenceMode::Pglogical {
-        all.extend(plan.sequences.iter().map(|sequence| Wanted {
-            set: "default",
-            object: sequence.qualified(),
-            sequence: true,
-        }));
-    }
     all
 }
 
@@ -277,21 +261,6 @@ pub fn sets(
 }
 
 fn add(session: &mut Session, want: &Wanted, watch: &dyn Watch) -> Result<(), Error> {
-    if want.sequence {
-        // pglogical does not look: given a table, it takes the server down.
-        let is_one: bool = session.value(
-            "SELECT relkind::text = 'S' FROM pg_class WHERE oid = $1::text::regclass",
-            &[&want.object.sql()],
-            "what kind of relation it is",
-        )?;
-        if !is_one {
-            return Err(Error::refused(
-                Side::Source,
-                format!("{} is not a sequence", want.object),
-                "make a new plan",
-            ));
-        }
-    }
     let started = Instant::now();
     let mut pause = Duration::from_millis(200);
     loop {
@@ -341,7 +310,6 @@ mod tests {
         let want = Wanted {
             set: "default",
             object: QualifiedName::new("Shop", "We'ird \"T"),
-            sequence: false,
         };
         assert_eq!(
             want.sql(),

@@ -328,7 +328,6 @@ fn joins(work: &mut Work<'_>, next: &Plan, new: &[QualifiedName]) -> Result<Vec<
             all.push(Wanted {
                 set,
                 object: table.qualified(),
-                sequence: false,
             });
         }
     }

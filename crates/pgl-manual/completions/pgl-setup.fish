@@ -22,8 +22,6 @@ copy\t'Create missing ones, without passwords'
 skip\t'Do not look'"
 complete -c pgl-setup -l foreign-keys -d 'When foreign keys come to the target' -r -f -a "at-cutover\t'A replicated TRUNCATE meets none until then'
 now\t'At the end of the setup'"
-complete -c pgl-setup -l sequences -d 'Who carries sequences: pgl-seqsync at the cutover, or pglogical, which runs ahead' -r -f -a "seqsync\t'Exactly, at the cutover'
-pglogical\t'In the replication set'"
 complete -c pgl-setup -l pg-bindir -d 'Directory of pg_dump and pg_restore [default: the newest found]' -r -F
 complete -c pgl-setup -l maintenance-work-mem -d 'Memory for building one index' -r
 complete -c pgl-setup -l index-workers -d 'Parallel workers for building one index' -r

@@ -9,9 +9,7 @@ use pgl_cli::args::{Connect, Output, PlanInput, Provider, Select};
 use pgl_cli::units::parse_duration;
 use pgl_cli::{Context, Effect, Failure, Tool};
 use pgl_core::doc::Verdict;
-use pgl_core::setup::{
-    CopyMode, ForeignKeys, KeepIndexes, Options, RoleMode, SchemaMode, SequenceMode, StepId,
-};
+use pgl_core::setup::{CopyMode, ForeignKeys, KeepIndexes, Options, RoleMode, SchemaMode, StepId};
 
 /// Set up the replication of a live database: schema, rows, subscription
 #[derive(Parser)]
@@ -94,14 +92,6 @@ pub(crate) struct Setup {
     /// Build indexes before the copy instead of after it
     #[arg(long, help_heading = "Steps")]
     pub(crate) keep_indexes: bool,
-    /// Who carries sequences: pgl-seqsync at the cutover, or pglogical, which runs ahead
-    #[arg(
-        long,
-        value_name = "WHO",
-        default_value = "seqsync",
-        help_heading = "Steps"
-    )]
-    pub(crate) sequences: Sequences,
     /// Directory of pg_dump and pg_restore [default: the newest found]
     #[arg(
         long,
@@ -168,15 +158,6 @@ pub(crate) enum Fks {
     Now,
 }
 
-/// `--sequences`
-#[derive(ValueEnum, Clone, Copy, Debug)]
-pub(crate) enum Sequences {
-    /// Exactly, at the cutover
-    Seqsync,
-    /// In the replication set
-    Pglogical,
-}
-
 impl Setup {
     pub(crate) fn options(&self) -> Options {
         Options {
@@ -202,10 +183,6 @@ impl Setup {
                 KeepIndexes::Yes
             } else {
                 KeepIndexes::No
-            },
-            sequences: match self.sequences {
-                Sequences::Seqsync => SequenceMode::Seqsync,
-                Sequences::Pglogical => SequenceMode::Pglogical,
             },
         }
     }

@@ -30,7 +30,7 @@ impl Run<'_> {
                     .map(|role| provider::grant_sql(role.as_deref()))
                     .collect()
             }
-            StepId::SourceSets => provider::wanted(&self.plan, self.options.sequences)
+            StepId::SourceSets => provider::wanted(&self.plan)
                 .iter()
                 .map(provider::Wanted::sql)
                 .collect(),

@@ -141,7 +141,7 @@ impl<'a> Run<'a> {
             StepId::SourceSets => {
                 let mut polite = self.place.servers.polite(Side::Source)?;
                 let _cancel = self.watch.cancel_on_stop(polite.cancel_handle());
-                let wanted = provider::wanted(&self.plan, self.options.sequences);
+                let wanted = provider::wanted(&self.plan);
                 let join = match self.running()? {
                     true => provider::Join::Closed,
                     false => provider::Join::Open,

@@ -68,7 +68,6 @@ pub fn prepare(
     let mut wanted = vec![Wanted {
         set: "default",
         object: own::marker(),
-        sequence: false,
     }];
     wanted.extend(
         order
@@ -79,7 +78,6 @@ pub fn prepare(
                 Some(Wanted {
                     set: table.set.name()?,
                     object: table.qualified(),
-                    sequence: false,
                 })
             }),
     );

@@ -12,7 +12,7 @@ mod steps;
 
 pub use steps::{
     AFTER_UNTIL, CopyMode, ForeignKeys, KeepIndexes, NOT_NAMED, Options, RoleMode, SchemaMode,
-    SequenceMode, Step, StepId, When, choose, steps,
+    Step, StepId, When, choose, steps,
 };
 
 /// Whether rows that were copied without an origin are safe from pglogical's conflict handling.

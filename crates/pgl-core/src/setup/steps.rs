@@ -286,16 +286,6 @@ pub enum KeepIndexes {
     Yes,
 }
 
-/// Who carries sequences.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SequenceMode {
-    /// pgl-seqsync, exactly, at the cutover.
-    Seqsync,
-    /// pglogical's replication set: values run ahead by a thousand and more.
-    Pglogical,
-}
-
 /// What decides on the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Options {
@@ -309,8 +299,6 @@ pub struct Options {
     pub foreign_keys: ForeignKeys,
     /// Secondary indexes.
     pub keep_indexes: KeepIndexes,
-    /// Sequences.
-    pub sequences: SequenceMode,
 }
 
 impl Default for Options {
@@ -321,7 +309,6 @@ impl Default for Options {
             roles: RoleMode::Check,
             foreign_keys: ForeignKeys::AtCutover,
             keep_indexes: KeepIndexes::No,
-            sequences: SequenceMode::Seqsync,
         }
     }
 }
