@@ -4,7 +4,7 @@ CREATE SCHEMA monitoring;
 CREATE TABLE monitoring.samples (at timestamptz);
 CREATE TYPE gallery.mood AS ENUM ('sad', 'ok', 'happy');
 CREATE DOMAIN gallery.positive AS int CHECK (VALUE > 0);
-CREATE TABLE gallery.shape (c char(8), mo money, a text, b text COLLATE "C", id int PRIMARY KEY, p gallery.positive, m gallery.mood, ts timestamptz, n numeric(10,2), f float8, iv interval, by bytea, x xml, i bigint) WITH (fillfactor = 50);
+CREATE TABLE gallery.shape (c char(8), mo money, a text, b text COLLATE "C", id int PRIMARY KEY, p gallery.positive, m gallery.mood, ts timestamptz, n numeric(10,2), f float8, iv interval, by bytea, x xml, i int) WITH (fillfactor = 50);
 INSERT INTO gallery.shape SELECT 'x', k::numeric::money, 'a' || k, 'b' || k, k, k, 'ok', timestamptz '2024-01-01 00:00+00' + k * interval '1 min', k, k / 3.0, '1 day', decode(md5(k::text), 'hex'), '<a/>', k FROM generate_series(3000, 1, -1) AS k;
 CREATE TABLE gallery.layout (v text, id int PRIMARY KEY) PARTITION BY HASH (id);
 CREATE TABLE gallery.layout_0 PARTITION OF gallery.layout FOR VALUES WITH (MODULUS 3, REMAINDER 0);

@@ -109,7 +109,6 @@ impl Full {
                 digest: self.digest,
                 buckets: 1,
                 condition: None,
-                sample: None,
             };
             let mut buckets = Buckets::new(1);
             for relation in pair.relations(side) {

@@ -16,18 +16,6 @@ _pgl__verify() {
             ",$1")
                 cmd="pgl__verify"
                 ;;
-            pgl__verify,help)
-                cmd="pgl__verify__subcmd__help"
-                ;;
-            pgl__verify,merge)
-                cmd="pgl__verify__subcmd__merge"
-                ;;
-            pgl__verify__subcmd__help,help)
-                cmd="pgl__verify__subcmd__help__subcmd__help"
-                ;;
-            pgl__verify__subcmd__help,merge)
-                cmd="pgl__verify__subcmd__help__subcmd__merge"
-                ;;
             *)
                 ;;
         esac
@@ -35,7 +23,7 @@ _pgl__verify() {
 
     case "${cmd}" in
         pgl__verify)
-            opts="-q -v -j -h -V --source --target --schema --exclude-schema --table --exclude-table --plan --force --format --color --quiet --verbose --mode --counts-only --digest --jobs --throttle --timeout --max-diffs --columns --exclude-column --where --sample --allow-widening --redact --fix-sql --resume --shard --source-snapshot --target-snapshot --max-wait --max-barrier --help --version merge help"
+            opts="-q -v -j -h -V --source --target --schema --exclude-schema --table --exclude-table --plan --force --format --color --quiet --verbose --mode --counts-only --digest --jobs --throttle --timeout --max-diffs --columns --exclude-column --where --redact --fix-sql --resume --max-wait --max-barrier --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -82,7 +70,7 @@ _pgl__verify() {
                     return 0
                     ;;
                 --mode)
-                    COMPREPLY=($(compgen -W "auto live barrier snapshot static" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto live barrier static" -- "${cur}"))
                     return 0
                     ;;
                 --digest)
@@ -121,23 +109,7 @@ _pgl__verify() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --sample)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --resume)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --shard)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --source-snapshot)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --target-snapshot)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -147,70 +119,6 @@ _pgl__verify() {
                     ;;
                 --max-barrier)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        pgl__subcmd__verify__subcmd__help)
-            opts="merge help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        pgl__subcmd__verify__subcmd__help__subcmd__help)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        pgl__subcmd__verify__subcmd__help__subcmd__merge)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        pgl__subcmd__verify__subcmd__merge)
-            opts="-q -v -h --format --color --quiet --verbose --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --format)
-                    COMPREPLY=($(compgen -W "text json ndjson csv" -- "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)

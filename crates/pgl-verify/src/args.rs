@@ -3,21 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, ValueEnum};
 use pgl_cli::args::{Connect, Output, PlanInput, Select};
 use pgl_cli::units::{parse_bytes, parse_duration};
-use pgl_core::verify::merge::Shard;
 
 /// Prove that source and target hold the same rows, also while writes go on
 #[derive(Parser)]
-#[command(
-    after_help = crate::MODES,
-    args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true
-)]
+#[command(after_help = crate::MODES)]
 pub(crate) struct Args {
-    #[command(subcommand)]
-    pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) connect: Connect,
     #[command(flatten)]
@@ -28,18 +21,6 @@ pub(crate) struct Args {
     pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) how: How,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Command {
-    /// Join the JSON documents of all shards into one verdict
-    Merge {
-        /// Documents that pgl-verify --shard wrote
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        #[command(flatten)]
-        output: Output,
-    },
 }
 
 #[derive(clap::Args, Clone)]
@@ -104,12 +85,6 @@ pub(crate) struct How {
         help_heading = "Comparison"
     )]
     pub(crate) condition: Option<String>,
-    /// Only this share of the rows in percent, chosen by a hash of the key
-    #[arg(long, value_name = "PERCENT", value_parser = percent, help_heading = "Comparison")]
-    pub(crate) sample: Option<f64>,
-    /// Treat a column as the same where only the width of its type differs (integer and bigint)
-    #[arg(long, help_heading = "Comparison")]
-    pub(crate) allow_widening: bool,
     /// Show no values, only which rows and columns differ
     #[arg(long, help_heading = "Output")]
     pub(crate) redact: bool,
@@ -119,15 +94,6 @@ pub(crate) struct How {
     /// Keep finished tables in this file, and take them from it when it is there
     #[arg(long, value_name = "FILE", help_heading = "Large databases")]
     pub(crate) resume: Option<PathBuf>,
-    /// Only the i-th of n parts of the tables
-    #[arg(long, value_name = "I/N", value_parser = Shard::parse, help_heading = "Large databases")]
-    pub(crate) shard: Option<Shard>,
-    /// Exported snapshot of the source, for --mode snapshot
-    #[arg(long, value_name = "ID", help_heading = "Comparison")]
-    pub(crate) source_snapshot: Option<String>,
-    /// Exported snapshot of the target, for --mode snapshot
-    #[arg(long, value_name = "ID", help_heading = "Comparison")]
-    pub(crate) target_snapshot: Option<String>,
     /// How long the target may take to catch up with a position of the source
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration, help_heading = "Load")]
     pub(crate) max_wait: Duration,
@@ -144,8 +110,6 @@ pub(crate) enum ModeArg {
     Live,
     /// Proof by a short lock on the source
     Barrier,
-    /// Two snapshots exported elsewhere
-    Snapshot,
     /// Plain comparison: nobody writes
     Static,
 }
@@ -160,16 +124,4 @@ pub(crate) enum DigestArg {
     Md5,
     /// Here, from binary COPY, 128 bits a row: sends every row over the network
     Client,
-}
-
-fn percent(text: &str) -> Result<f64, String> {
-    let value: f64 = text
-        .trim_end_matches('%')
-        .parse()
-        .map_err(|_| format!("not a percentage: {text:?}"))?;
-    if value > 0.0 && value <= 100.0 {
-        Ok(value)
-    } else {
-        Err(format!("{text:?} is not between 0 and 100"))
-    }
 }

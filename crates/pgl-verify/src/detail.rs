@@ -1,5 +1,5 @@
 //! The third pass: what differs in the rows that differ: columns and both values, for as many rows
-//! as asked for; patterns; and statements that would mend the target.
+//! as asked for; and statements that would mend the target.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +8,6 @@ use pgl_core::Side;
 use pgl_core::verify::fix::{self, Mend};
 use pgl_core::verify::outcome::{ColumnCount, ColumnDiff, KeyPart, RowDiff, Shown, TableResult};
 use pgl_core::verify::pairing::Pair;
-use pgl_core::verify::pattern;
 use pgl_core::verify::rows::{Difference, Kind, Place, Tally};
 use serde::Deserialize;
 
@@ -62,13 +61,6 @@ pub(crate) fn report(
     result.missing += tally.missing;
     result.extra += tally.extra;
     result.changed += tally.changed;
-    let types: HashMap<&str, &str> = pair
-        .columns
-        .iter()
-        .map(|column| (column.name.as_str(), column.shown.as_str()))
-        .collect();
-    let shown = |name: &str| (*types.get(name).unwrap_or(&"")).to_owned();
-    result.patterns = pattern::diagnose(&rows, &shown);
     result.columns = columns(pair, &rows);
     if engine.settings.fix_sql {
         *fixes = mend(engine, pair, moment, &looked, (&source, &target))?;

@@ -39,7 +39,6 @@ pub(crate) struct Settings {
     pub(crate) jobs: usize,
     pub(crate) max_diffs: u64,
     pub(crate) condition: Option<String>,
-    pub(crate) sample: Option<u32>,
     pub(crate) redact: bool,
     pub(crate) fix_sql: bool,
 }
@@ -92,7 +91,6 @@ impl Engine<'_> {
             digest: self.settings.digest,
             buckets,
             condition: self.settings.condition.as_deref(),
-            sample: self.settings.sample,
         }
     }
 
@@ -316,12 +314,6 @@ impl Engine<'_> {
             .clone_from(&pair.schema_differences);
         result.notes.clone_from(&pair.notes);
         result.bytes = pair.bytes();
-        if let Some(share) = self.settings.sample {
-            let percent = f64::from(share) / 655.36;
-            result.notes.push(format!(
-                "a sample of {percent:.2} % of the rows, by a hash of the key"
-            ));
-        }
         if self.settings.digest == Digest::Counts {
             result
                 .notes

@@ -16,7 +16,6 @@ mod digest;
 mod drill;
 mod engine;
 mod fence;
-mod merge;
 mod mode;
 mod moment;
 mod pool;
@@ -48,7 +47,6 @@ Modes and what each of them promises:
             fence in the log, and one that keeps changing is reported as unresolved, never as equal.
   barrier   Exact: SHARE locks on the source tables until the target has caught up and both
             snapshots are taken, usually some ten milliseconds; says how long writers waited.
-  snapshot  Exact for the two exported snapshots given, inside a cutover for example.
   auto      live where an enabled subscription feeds the target from this source, else static.
             With several such subscriptions, live is the second of its two forms.
 
@@ -75,16 +73,10 @@ impl Tool for args::Args {
     const EFFECT: Effect = Effect::Reads;
 
     fn output(&self) -> &Output {
-        match &self.command {
-            Some(args::Command::Merge { output, .. }) => output,
-            None => &self.output,
-        }
+        &self.output
     }
 
     fn run(self, context: &Context) -> Result<Verdict, Failure> {
-        match self.command {
-            Some(args::Command::Merge { files, .. }) => merge::run(context, &files),
-            None => run::run(self, context),
-        }
+        run::run(self, context)
     }
 }

@@ -33,10 +33,8 @@ pub(crate) fn choose(
     source: &mut Session,
     target: &mut Session,
 ) -> Result<Choice, Failure> {
-    match how.mode {
-        ModeArg::Static => return Ok(plain(Mode::Static, "asked for")),
-        ModeArg::Snapshot => return Ok(plain(Mode::Snapshot, "asked for")),
-        ModeArg::Auto | ModeArg::Live | ModeArg::Barrier => {}
+    if how.mode == ModeArg::Static {
+        return Ok(plain(Mode::Static, "asked for"));
     }
     let subscriptions: Vec<Subscription> = replication::subscriptions(target)?
         .into_iter()

@@ -48,15 +48,6 @@ impl Moment {
         }
     }
 
-    /// Snapshots that were given.
-    pub(crate) fn given(source: String, target: String, source_lsn: Option<Lsn>) -> Self {
-        Self {
-            source: Some(source),
-            target: Some(target),
-            ..Self::now(source_lsn, None)
-        }
-    }
-
     /// A snapshot of each side, at about the same time.
     pub(crate) fn unrelated(pool: &Pool) -> Result<Self, Error> {
         let source = Held::open(pool, Side::Source)?;

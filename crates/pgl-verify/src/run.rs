@@ -34,7 +34,6 @@ const MOMENTS: u32 = 3;
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
     let started = Instant::now();
-    check(&args.how)?;
     let incoming = input::read_plan(&args.plan)?;
     let environment = Environment::capture();
     let source = context.endpoint(Side::Source, &args.connect, &environment)?;
@@ -61,21 +60,6 @@ fn watchdog(pool: &Pool, finished: &AtomicBool, end: Instant) {
         std::thread::sleep(Duration::from_millis(20));
     }
     pool.expire();
-}
-
-fn check(how: &How) -> Result<(), Failure> {
-    let snapshots = [&how.source_snapshot, &how.target_snapshot];
-    let given = snapshots.iter().filter(|one| one.is_some()).count();
-    let wanted = how.mode == crate::args::ModeArg::Snapshot;
-    match (wanted, given) {
-        (true, 2) | (false, 0) => Ok(()),
-        (true, _) => Err(Failure::usage(
-            "--mode snapshot needs --source-snapshot and --target-snapshot",
-        )),
-        (false, _) => Err(Failure::usage(
-            "--source-snapshot and --target-snapshot belong to --mode snapshot",
-        )),
-    }
 }
 
 /// What was read before anything is compared.
@@ -131,12 +115,8 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         selection,
         columns: args.how.columns.clone(),
         exclude_columns: args.how.exclude_column.clone(),
-        widening: args.how.allow_widening,
     };
-    let mut entries = pair(&catalogs.0, &catalogs.1, &wishes, plan.as_ref());
-    if let Some(shard) = args.how.shard {
-        entries.retain(|entry| shard.holds(entry.name()));
-    }
+    let entries = pair(&catalogs.0, &catalogs.1, &wishes, plan.as_ref());
     let mode = mode::choose(&args.how, &mut source, &mut target)?;
     let digest = digest::choose(
         args.how.digest,
@@ -156,7 +136,6 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         jobs: usize::from(args.how.jobs),
         max_diffs: args.how.max_diffs,
         condition: args.how.condition.clone(),
-        sample: args.how.sample.map(share),
         redact: args.how.redact,
         fix_sql: args.how.fix_sql,
     };
@@ -173,17 +152,6 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         unsynced,
         settings,
     })
-}
-
-/// Percent as a share of 65,536.
-fn share(percent: f64) -> u32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 0 and 65,536 by the argument's own check"
-    )]
-    let share = (percent * 655.36).ceil() as u32;
-    share.clamp(1, 65_536)
 }
 
 /// Everything that the second half of a run shares.
@@ -247,13 +215,12 @@ fn compare(
         ready.digest.why
     ));
     let options = format!(
-        "{:?}|{:?}|{:?}|{:?}|{:?}|{:?}|{}",
+        "{:?}|{:?}|{:?}|{:?}|{:?}|{}",
         ready.migration.source,
         ready.migration.target,
         ready.settings.mode,
         ready.settings.digest,
         ready.settings.condition,
-        ready.settings.sample,
         ready.settings.redact
     );
     let run = Run {
@@ -301,7 +268,6 @@ fn compare(
         mode: Some(ready.mode.mode),
         mode_reason: ready.mode.why.clone(),
         digest_reason: format!("{} ({})", ready.digest.digest.as_str(), ready.digest.why),
-        shard: args.how.shard,
         totals,
         barrier_seconds: held.map(|time| round(time.as_secs_f64())),
         streamed: run.streams(),
@@ -383,7 +349,6 @@ impl<'a> Run<'a> {
                 };
                 let gone = found.result.status == Status::Error
                     && moment.source.is_some()
-                    && self.ready.settings.mode != Mode::Snapshot
                     && found
                         .result
                         .reason
@@ -452,16 +417,6 @@ impl<'a> Relate<'a> {
                     false => Some(catalog::insert_lsn(&mut session)?),
                 };
                 Ok(Moment::now(lsn, None))
-            }
-            Mode::Snapshot => {
-                let ids = (
-                    self.how.source_snapshot.clone(),
-                    self.how.target_snapshot.clone(),
-                );
-                match ids {
-                    (Some(source), Some(target)) => Ok(Moment::given(source, target, None)),
-                    _ => Err(missing()),
-                }
             }
             Mode::Fenced => {
                 let fence = self.fence.as_mut().ok_or_else(missing)?;

@@ -319,7 +319,6 @@ fn prove(
     result.extra += part.extra;
     result.changed += part.changed;
     result.rows.extend(part.rows);
-    result.patterns.extend(part.patterns);
     for column in part.columns {
         match result.columns.iter_mut().find(|c| c.name == column.name) {
             Some(known) => known.rows += column.rows,

@@ -2,7 +2,6 @@
 
 use pgl_cli::{Page, Report, Style, Table};
 use pgl_core::doc::{Document, Verdict};
-use pgl_core::verify::merge::Shard;
 use pgl_core::verify::outcome::{ColumnDiff, RowDiff, Shown, Totals};
 use pgl_core::verify::rows::Kind;
 use pgl_core::verify::{Mode, Status, TableResult};
@@ -16,14 +15,12 @@ const ROWS_SHOWN: usize = 10;
 /// The tool's part of the document.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Body {
-    /// How writes were dealt with; null in a joined result.
+    /// How writes were dealt with.
     pub mode: Option<Mode>,
     /// Why this mode.
     pub mode_reason: String,
     /// Why this digest.
     pub digest_reason: String,
-    /// Which part of the tables this is, where the work was split.
-    pub shard: Option<Shard>,
     /// How many tables came to what.
     pub totals: Totals,
     /// How long the writers of the source waited behind a barrier, in seconds.
@@ -154,7 +151,6 @@ impl Report for Body {
             "mode": body.mode,
             "mode_reason": body.mode_reason,
             "digest_reason": body.digest_reason,
-            "shard": body.shard,
             "totals": body.totals,
             "barrier_seconds": body.barrier_seconds,
             "seconds": body.seconds,
@@ -228,9 +224,6 @@ fn about(one: &TableResult, page: &mut Page) {
     }
     for text in one.schema_differences.iter().chain(&one.notes) {
         page.wrapped(2, text);
-    }
-    for pattern in &one.patterns {
-        page.wrapped(2, &pattern.what);
     }
     for row in one.rows.iter().take(ROWS_SHOWN) {
         page.line(format!("  {}", row_line(row)));

@@ -46,8 +46,6 @@ pub struct Reading<'a> {
     pub buckets: usize,
     /// A condition that rows must meet, as the user wrote it.
     pub condition: Option<&'a str>,
-    /// Keep rows whose hash falls below this share of 65,536.
-    pub sample: Option<u32>,
 }
 
 impl Reading<'_> {
@@ -107,9 +105,6 @@ impl Reading<'_> {
         if let Some(condition) = self.condition {
             // The line break ends a comment in what the user wrote.
             all.push(format!("({condition}\n)"));
-        }
-        if let Some(share) = self.sample {
-            all.push(format!("(({} >> 32) & 65535) < {share}", self.key_hash()));
         }
         all.extend_from_slice(more);
         if all.is_empty() {

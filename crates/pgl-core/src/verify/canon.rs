@@ -36,15 +36,6 @@ pub enum Encoding {
     Raw,
 }
 
-/// How types that differ between the sides are treated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Widening {
-    /// A difference of the schema.
-    Report,
-    /// Both sides are cast to the wider type, where every value survives that.
-    Allow,
-}
-
 /// Form of a value on one side; the builder makes both sides' forms alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Form {
@@ -110,13 +101,6 @@ pub enum Mismatch {
     Unknown(String),
 }
 
-/// Types that widen without loss; each to any later one of its chain.
-const WIDER: &[&[&str]] = &[
-    &["int2", "int4", "int8", "numeric"],
-    &["float4", "float8"],
-    &["varchar", "text"],
-];
-
 /// Numbers of one server only; the names that they print as are what is meant.
 const BY_TEXT: &[&str] = &[
     "regproc",
@@ -141,12 +125,10 @@ impl Canon {
         source: (&ColumnInfo, &Types),
         target: (&ColumnInfo, &Types),
         encoding: Encoding,
-        widening: Widening,
     ) -> Result<Self, Mismatch> {
         let build = Build {
             source: source.1,
             target: target.1,
-            widening,
         };
         match build.form(source.0.type_oid, target.0.type_oid, 0) {
             Ok((one, two)) => Ok(Self {
@@ -189,7 +171,6 @@ type Forms = (Form, Form);
 struct Build<'a> {
     source: &'a Types,
     target: &'a Types,
-    widening: Widening,
 }
 
 impl Build<'_> {
@@ -209,7 +190,7 @@ impl Build<'_> {
             ));
         }
         if is_builtin(one) && is_builtin(two) && one.name != two.name {
-            return self.widened(one, two);
+            return Err(Bad::Differ);
         }
         if one.kind != two.kind || one.element.is_some() != two.element.is_some() {
             return Err(Bad::Differ);
@@ -241,32 +222,6 @@ impl Build<'_> {
             false => What::Send(send),
         };
         Ok((Form::plain(what(one, s1)), Form::plain(what(two, s2))))
-    }
-
-    fn widened(&self, one: &TypeInfo, two: &TypeInfo) -> Result<Forms, Bad> {
-        if self.widening == Widening::Report {
-            return Err(Bad::Differ);
-        }
-        let wider = WIDER.iter().find_map(|chain| {
-            let at = |name: &str| chain.iter().position(|member| *member == name);
-            chain.get(at(&one.name)?.max(at(&two.name)?)).copied()
-        });
-        let wider = wider.ok_or(Bad::Differ)?;
-        let send = match wider {
-            "int4" => "int4send",
-            "int8" => "int8send",
-            "numeric" => "numeric_send",
-            "float8" => "float8send",
-            _ => "textsend",
-        };
-        let form = Form::cast(
-            builtin_sql(wider),
-            What::Builtin {
-                name: wider.to_owned(),
-                send: format!("pg_catalog.{send}($)"),
-            },
-        );
-        Ok((form.clone(), form))
     }
 
     fn array(&self, e1: u32, e2: u32, depth: usize) -> Result<Forms, Bad> {

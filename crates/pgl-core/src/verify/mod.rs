@@ -12,10 +12,8 @@ pub mod canon;
 pub mod copy;
 pub mod decoding;
 pub mod fix;
-pub mod merge;
 pub mod outcome;
 pub mod pairing;
-pub mod pattern;
 pub mod rows;
 pub mod types;
 

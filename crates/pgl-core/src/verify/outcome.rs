@@ -6,7 +6,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::pattern::Pattern;
 use super::rows::Kind;
 use crate::doc::Verdict;
 use crate::{Lsn, QualifiedName};
@@ -23,19 +22,16 @@ pub enum Mode {
     Fenced,
     /// Source tables locked for the instant in which both snapshots are taken.
     Barrier,
-    /// Two snapshots that were given.
-    Snapshot,
 }
 
 impl Mode {
-    /// `static`, `live`, `fenced`, `barrier`, `snapshot`.
+    /// `static`, `live`, `fenced`, `barrier`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Static => "static",
             Self::Live => "live",
             Self::Fenced => "fenced",
             Self::Barrier => "barrier",
-            Self::Snapshot => "snapshot",
         }
     }
 }
@@ -140,8 +136,6 @@ pub struct TableResult {
     pub counts_exact: bool,
     /// Columns with differing rows, with how many of the rows looked at.
     pub columns: Vec<ColumnCount>,
-    /// What the differences look like.
-    pub patterns: Vec<Pattern>,
     /// Differences of the definitions.
     pub schema_differences: Vec<String>,
     /// What else a reader should know.
@@ -243,7 +237,6 @@ impl TableResult {
             in_flight: 0,
             counts_exact: true,
             columns: Vec::new(),
-            patterns: Vec::new(),
             schema_differences: Vec::new(),
             notes: Vec::new(),
             rows: Vec::new(),

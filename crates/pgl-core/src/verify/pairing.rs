@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::canon::{Canon, Encoding, Widening};
+use super::canon::{Canon, Encoding};
 use super::types::{ColumnInfo, RelationInfo, Types};
 use crate::plan::{Plan, Set};
 use crate::select::Selection;
@@ -29,8 +29,6 @@ pub struct Wishes {
     pub columns: Vec<String>,
     /// Not these columns.
     pub exclude_columns: Vec<String>,
-    /// Whether types may differ where every value survives the wider one.
-    pub widening: bool,
 }
 
 /// A column that is compared.
@@ -424,10 +422,6 @@ impl Matched<'_> {
         notes: &mut Vec<String>,
     ) -> Vec<Column> {
         let encoding = encoding_of(&self.source.encoding, &self.target.encoding);
-        let widening = match self.wishes.widening {
-            true => Widening::Allow,
-            false => Widening::Report,
-        };
         let wanted = |column: &&ColumnInfo| self.wanted(&column.name, one);
         let mut columns = Vec::new();
         for column in one.columns.iter().filter(wanted) {
@@ -439,7 +433,6 @@ impl Matched<'_> {
                 (column, &self.source.types),
                 (other, &self.target.types),
                 encoding,
-                widening,
             );
             match canon {
                 Ok(canon) => {
