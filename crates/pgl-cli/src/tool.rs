@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use pgl_core::Exit;
 use pgl_core::doc::Verdict;
+use pgl_core::redact;
 use serde_json::json;
 
 use crate::args::{Format, Output};
@@ -138,24 +139,22 @@ fn usage(error: &clap::Error, args: &[OsString]) -> Exit {
     }
 }
 
-/// The text without arguments that may hold a password: clap repeats what it did not expect, and
-/// that is a connection string when its flag was forgotten or misspelt.
+/// The text without what may be a password in it: clap repeats what it did not expect, and that is a
+/// connection string when its flag was forgotten or misspelt.
 fn mask(text: &str, args: &[OsString]) -> String {
     let mut text = text.to_owned();
     for arg in args.iter().skip(1) {
         let arg = arg.to_string_lossy();
-        let secret = |part: &str| {
-            let part = part.to_ascii_lowercase();
-            part.contains("password") || part.contains("://")
-        };
         let value = arg.split_once('=').map_or("", |(_, value)| value);
         for part in [&*arg, value] {
-            if secret(part) {
-                text = text.replace(part, "(not shown: may hold a password)");
+            let shown = redact(part);
+            if shown != part {
+                text = text.replace(part, &shown);
             }
         }
     }
-    text
+    let lines: Vec<_> = text.split('\n').map(redact).collect();
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -172,6 +171,12 @@ mod tests {
         let masked = mask(
             "invalid value 'PASSWORD=secret'",
             &args(&["tool", "--f=PASSWORD=secret"]),
+        );
+        assert!(!masked.contains("secret"), "{masked}");
+        let odd = "host=h\npassword='it\\'s\nsecret'";
+        let masked = mask(
+            &format!("unexpected argument '{odd}' found"),
+            &args(&["tool", odd]),
         );
         assert!(!masked.contains("secret"), "{masked}");
         let plain = "unexpected argument '--sorce' found";

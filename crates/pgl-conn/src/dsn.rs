@@ -5,6 +5,7 @@
 //! checked by reading both texts: they must mean the same but for `options`.
 
 use pgl_core::Side;
+use pgl_core::redact::{REDACTED, redact};
 
 use crate::conninfo::{self, Bad, Form, Pairs, get, store, write_pair};
 use crate::error::{Error, Kind};
@@ -93,12 +94,18 @@ impl DsnOutline {
         })
     }
 
-    /// The text without the password that the connection string holds.
+    /// The text without the password that the connection string holds, in whatever form it is quoted
+    /// there, and without anything else that may be one.
     pub fn redact(&self, text: &str) -> String {
-        match &self.password {
-            Some(password) => text.replace(password.expose(), "***"),
-            None => text.to_owned(),
+        let mut text = text.to_owned();
+        if let Some(password) = self.password.as_ref().map(Secret::expose) {
+            let backslashed = password.replace('\\', "\\\\").replace('\'', "\\'");
+            let doubled = password.replace('\'', "''");
+            for form in [password, &backslashed, &doubled, &uri::encode(password)] {
+                text = text.replace(form, REDACTED);
+            }
         }
+        redact(&text).into_owned()
     }
 }
 
@@ -168,7 +175,11 @@ mod tests {
         let keywords = dsn("host=a,b user=repl password=s3cret");
         assert_eq!(keywords.hosts, ["a", "b"]);
         assert_eq!(keywords.user.as_deref(), Some("repl"));
-        assert_eq!(keywords.redact("for s3cret"), "for ***");
+        assert_eq!(keywords.redact("for s3cret"), "for [redacted]");
+        let quoted = dsn(r"host=a password='it\'s x'");
+        for form in [r"in it's x", r"in it\'s x", "in it''s x", "in it%27s%20x"] {
+            assert_eq!(quoted.redact(form), "in [redacted]", "{form}");
+        }
         assert!(!format!("{keywords:?}").contains("s3cret"));
         let uri = dsn("postgresql://me:s3cret@h:5/db");
         assert_eq!((uri.user.as_deref(), uri.hosts.len()), (Some("me"), 1));

@@ -11,8 +11,8 @@ use pgl_core::Side;
 use postgres::error::{DbError, Severity};
 use postgres_protocol::message::backend::ErrorFields;
 
-use crate::scrub::scrub;
 use crate::tls;
+use pgl_core::redact;
 
 /// The class of a failure: what a caller decides on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -285,7 +285,7 @@ impl ServerMessage {
 
     pub(crate) fn into_error(self, side: Side, phase: Phase) -> Error {
         let kind = classify(&self.sqlstate, self.fatal, phase);
-        let clean = |text: String| scrub(&text).into_owned();
+        let clean = |text: String| redact(&text).into_owned();
         let mut error = Error::new(side, kind, clean(self.message));
         error.sqlstate = Some(self.sqlstate);
         error.detail = self.detail.map(clean);

@@ -11,9 +11,9 @@ use crate::error::{Error, Kind, Phase};
 use crate::options;
 use crate::params::{ChannelBinding, SslNegotiation};
 use crate::pinned::{Settings, Wanted};
-use crate::scrub::scrub;
 use crate::session_options::{Access, Notice, OnPooler, SessionOptions};
 use crate::tls::Tls;
+use pgl_core::redact;
 
 const READ_SETTINGS: &str = include_str!("../sql/settings.sql");
 
@@ -128,12 +128,12 @@ fn pooler_error(side: Side) -> Error {
 
 fn collect_notices(config: &mut Config, notices: &Notices) {
     let sink = notices.clone();
-    let clean = |text: &str| scrub(text).into_owned();
+    let clean = |text: &str| redact(text).into_owned();
     config.notice_callback(move |notice| {
         let notice = Notice {
             severity: notice.severity().to_owned(),
             sqlstate: notice.code().code().to_owned(),
-            message: scrub(notice.message()).into_owned(),
+            message: redact(notice.message()).into_owned(),
             detail: notice.detail().map(clean),
             hint: notice.hint().map(clean),
         };

@@ -19,10 +19,10 @@ use postgres_protocol::message::frontend;
 
 use crate::error::{Error, Kind, NO_PASSWORD_HINT, Phase, ServerMessage};
 use crate::params::ChannelBinding;
-use crate::scrub::scrub;
 use crate::secret::Secret;
 use crate::stream::Stream;
 use crate::tls;
+use pgl_core::redact;
 
 /// Rows of text.
 pub(crate) type Rows = Vec<Vec<Option<String>>>;
@@ -279,7 +279,7 @@ impl Wire {
                 }
                 Some(Message::NoticeResponse(body)) => {
                     let message = ServerMessage::read(body.fields());
-                    log::info!("{}: {}", self.side, scrub(&message.message));
+                    log::info!("{}: {}", self.side, redact(&message.message));
                 }
                 Some(message) => return Ok(message),
                 None => self.fill().map_err(|error| self.lost(&error))?,

@@ -2,7 +2,7 @@
 
 use pgl_conn::{Error, Kind, Session};
 use pgl_core::status::facts::Log;
-use pgl_core::status::log::redact;
+use pgl_core::status::log::entries;
 use serde::Deserialize;
 
 use crate::rows;
@@ -82,12 +82,6 @@ fn read(session: &mut Session, log: &mut Log) -> Result<(), Error> {
     let bytes = bytes.flatten();
     // Lines of several databases stand in one log, each in its own encoding.
     let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
-    log.tail = Some(
-        text.lines()
-            .filter(|line| !line.contains("dsn was:"))
-            .map(redact)
-            .collect::<Vec<_>>()
-            .join("\n"),
-    );
+    log.tail = Some(entries(&text).join("\n"));
     Ok(())
 }
