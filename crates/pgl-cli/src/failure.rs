@@ -111,18 +111,35 @@ impl fmt::Display for Failure {
                 write!(f, "{side}: ")?;
             }
         }
-        f.write_str(&self.message)?;
+        // Lines of a server's text are set off from ours.
+        let inset = |text: &str| text.trim_end().replace('\n', "\n    ");
+        f.write_str(&inset(&self.message))?;
         if let Some(state) = &self.sqlstate {
             write!(f, " (SQLSTATE {state})")?;
         }
         if let Some(detail) = &self.detail {
-            write!(f, "\n  detail: {detail}")?;
+            write!(f, "\n  detail: {}", inset(detail))?;
         }
         for hint in &self.hints {
-            write!(f, "\n  hint: {hint}")?;
+            write!(f, "\n  hint: {}", inset(hint))?;
         }
         Ok(())
     }
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_s_lines_are_no_lines_of_ours() {
+        let mut failure = Failure::unknown("first\npgl-verify: identical").hint("do\n\tthis");
+        failure.detail = Some("one\ntwo\n".to_owned());
+        assert_eq!(
+            failure.to_string(),
+            "first\n    pgl-verify: identical\n  detail: one\n    two\n  hint: do\n    \tthis"
+        );
+    }
+}

@@ -8,6 +8,7 @@ pub mod args;
 mod connect;
 mod consent;
 mod context;
+mod escape;
 mod failure;
 pub mod input;
 mod log;

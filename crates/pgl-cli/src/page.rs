@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::escape::{Breaks, escape};
+
 /// How a piece of text is emphasised. Colour is never the only sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
@@ -55,25 +57,28 @@ impl Page {
         self.width
     }
 
-    /// Text in a style, if the page has colour.
-    pub fn styled(&self, style: Style, text: &str) -> String {
-        if self.color && style != Style::Plain {
-            format!("{}{text}\x1b[0m", style.code())
-        } else {
-            text.to_owned()
+    /// One line of pieces, each in its style if the page has colour. Blanks at the end are left out.
+    pub fn spans(&mut self, pieces: &[(Style, &str)]) {
+        for (style, text) in pieces {
+            let text = escape(text, Breaks::Escape);
+            if self.color && *style != Style::Plain {
+                let _ = write!(self.text, "{}{text}\x1b[0m", style.code());
+            } else {
+                self.text.push_str(&text);
+            }
         }
+        self.text.truncate(self.text.trim_end_matches(' ').len());
+        self.text.push('\n');
     }
 
     /// One line.
     pub fn line(&mut self, text: impl AsRef<str>) {
-        self.text.push_str(text.as_ref());
-        self.text.push('\n');
+        self.spans(&[(Style::Plain, text.as_ref())]);
     }
 
     /// One line in a style.
     pub fn heading(&mut self, style: Style, text: &str) {
-        let line = self.styled(style, text);
-        self.line(line);
+        self.spans(&[(style, text)]);
     }
 
     /// An empty line.
@@ -84,7 +89,7 @@ impl Page {
     /// A paragraph, wrapped to the width behind `indent` blanks.
     pub fn wrapped(&mut self, indent: usize, text: &str) {
         let room = self.width.saturating_sub(indent).max(20);
-        for part in text.lines() {
+        for part in escape(text, Breaks::Keep).lines() {
             for line in wrap(part, room) {
                 let _ = writeln!(self.text, "{:indent$}{line}", "");
             }
@@ -152,11 +157,11 @@ impl Table {
                 .map(|h| h.to_uppercase().replace('_', " "))
                 .collect(),
         )
-        .chain(
-            self.rows
-                .iter()
-                .map(|row| row.iter().map(|c| one_line(c)).collect()),
-        )
+        .chain(self.rows.iter().map(|row| {
+            row.iter()
+                .map(|c| escape(c, Breaks::Escape).into_owned())
+                .collect()
+        }))
         .collect();
         let columns = self.header.len();
         let mut widths: Vec<usize> = (0..columns)
@@ -206,13 +211,6 @@ impl Table {
     }
 }
 
-/// Control characters in a name must not break the table or drive the terminal.
-fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{FFFD}' } else { c })
-        .collect()
-}
-
 fn cut(text: &str, room: usize) -> String {
     if text.chars().count() <= room {
         text.to_owned()
@@ -226,6 +224,7 @@ fn cut(text: &str, room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn tables_fit_the_width_and_align_numbers() {
@@ -239,7 +238,7 @@ mod tests {
             text.lines().all(|line| line.chars().count() <= 40),
             "{text}"
         );
-        assert!(text.contains("b\u{FFFD}c"), "{text}");
+        assert!(text.contains("b\\nc"), "{text}");
         assert!(text.lines().nth(1).unwrap().ends_with("   7"), "{text}");
     }
 
@@ -258,10 +257,33 @@ mod tests {
 
     #[test]
     fn colour_only_where_allowed() {
-        assert_eq!(Page::new(80, false).styled(Style::Red, "x"), "x");
-        assert_eq!(
-            Page::new(80, true).styled(Style::Red, "x"),
-            "\x1b[31mx\x1b[0m"
-        );
+        let page = |color| {
+            let mut page = Page::new(80, color);
+            page.spans(&[(Style::Red, "x"), (Style::Plain, " y  ")]);
+            page.finish()
+        };
+        assert_eq!(page(false), "x y\n");
+        assert_eq!(page(true), "\x1b[31mx\x1b[0m y\n");
+    }
+
+    proptest! {
+        /// Whatever a name or a message holds: no way of writing it lets a terminal obey it, and no
+        /// name makes a line of its own.
+        #[test]
+        fn no_text_drives_the_terminal(text in any::<String>(), escapes in "[\x00-\x1f\x7f-\u{9f}\u{2028}\u{202e}]{1,4}") {
+            let hostile = format!("{text}{escapes}\x1b[31m");
+            let mut page = Page::new(80, false);
+            page.line(&hostile);
+            page.heading(Style::Red, &hostile);
+            page.spans(&[(Style::Bold, &hostile), (Style::Plain, &hostile)]);
+            let mut table = Table::new(&["name"]);
+            table.row([hostile.clone()]);
+            page.table(&table);
+            prop_assert_eq!(page.text.matches('\n').count(), 5, "{:?}", page.text);
+            page.wrapped(4, &hostile);
+            let shown = page.finish();
+            let obeyed = |c: char| (c.is_control() && c != '\n') || "\u{2028}\u{202e}".contains(c);
+            prop_assert!(!shown.contains(obeyed), "{:?}", shown);
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::Streams;
+use crate::escape::{Breaks, escape};
 
 /// What a bar counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }
-        bar.set_prefix(label.to_owned());
+        bar.set_prefix(one_line(label));
         if total.is_none() {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
@@ -65,13 +66,17 @@ impl Progress {
 
     /// Says what is being done now.
     pub fn message(&self, text: &str) {
-        self.bar.set_message(text.to_owned());
+        self.bar.set_message(one_line(text));
     }
 
     /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+fn one_line(text: &str) -> String {
+    escape(text, Breaks::Escape).into_owned()
 }
 
 /// Whether `-q` was given.

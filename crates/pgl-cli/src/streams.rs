@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::args::{Color, Format, Output};
+use crate::escape::{Breaks, escape};
 
 /// The two output streams and the decisions made about them once, at the start.
 #[derive(Clone)]
@@ -69,10 +70,11 @@ impl Streams {
         out.flush()
     }
 
-    /// Writes one line for people to stderr. A closed stderr is nothing to fail over.
+    /// Writes one line for people to stderr, or several of a failure. A closed stderr is nothing to fail
+    /// over.
     pub fn tell(&self, line: &str) {
         let mut err = lock(&self.err);
-        if writeln!(err, "{line}").is_err() {
+        if writeln!(err, "{}", escape(line, Breaks::Keep)).is_err() {
             // Nobody is listening; the exit code still says what happened.
         }
     }

@@ -168,9 +168,10 @@ impl Report for Body {
     fn text(document: &Document<Self>, page: &mut Page) {
         let body = &document.body;
         for step in &body.steps {
-            let word = page.styled(step.state.style(), &format!("{:<8}", step.state.word()));
+            let word = format!("{:<8}", step.state.word());
             let side = step.side.map_or("both", Side::as_str);
-            page.line(format!("{word} {side:<7} {}", step.what));
+            let what = format!(" {side:<7} {}", step.what);
+            page.spans(&[(step.state.style(), &word), (Style::Plain, &what)]);
             if body.dry_run {
                 for statement in &step.sql {
                     let end = if statement.starts_with("--") { "" } else { ";" };

@@ -62,12 +62,9 @@ fn table() -> Table {
 fn people(context: &Context) -> String {
     let mut page = Page::new(context.streams.width, context.streams.out_color);
     for entry in catalogue() {
-        let head = page.styled(Style::Bold, entry.id);
         let guardrail = if entry.guardrail { ", guardrail" } else { "" };
-        page.line(format!(
-            "{head}  ({}, {}{guardrail})",
-            entry.severity, entry.side
-        ));
+        let rest = format!("  ({}, {}{guardrail})", entry.severity, entry.side);
+        page.spans(&[(Style::Bold, entry.id), (Style::Plain, &rest)]);
         page.wrapped(4, entry.title);
         page.wrapped(4, &format!("Why: {}", entry.why));
         page.wrapped(4, &format!("Remedy: {}", entry.remedy));

@@ -111,12 +111,15 @@ fn style_of(severity: Severity) -> Style {
 fn show_group(group: &[Finding], page: &mut Page) {
     let Some(first) = group.first() else { return };
     page.gap();
-    let severity = page.styled(
-        style_of(first.severity),
-        &first.severity.as_str().to_uppercase(),
-    );
-    let id = page.styled(Style::Bold, &first.id);
-    page.line(format!("{severity}  {id}  on the {}", first.side));
+    page.spans(&[
+        (
+            style_of(first.severity),
+            &first.severity.as_str().to_uppercase(),
+        ),
+        (Style::Plain, "  "),
+        (Style::Bold, &first.id),
+        (Style::Plain, &format!("  on the {}", first.side)),
+    ]);
     for finding in group.iter().take(NAMED) {
         page.wrapped(4, &finding.what);
     }

@@ -98,8 +98,9 @@ impl Report for SetupReport {
             } else {
                 String::new()
             };
-            let state = page.styled(step.state.style(), &format!("{:<11}", step.state.word()));
-            page.line(format!("{state} {:<22} {time}", step.id).trim_end());
+            let state = format!("{:<11}", step.state.word());
+            let rest = format!(" {:<22} {time}", step.id);
+            page.spans(&[(step.state.style(), &state), (Style::Plain, &rest)]);
             page.wrapped(12, &step.what);
             for (cause, objects) in Error::causes(&step.failures) {
                 page.wrapped(14, &format!("{cause}: {}", some(&objects)));

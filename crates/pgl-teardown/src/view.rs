@@ -85,17 +85,15 @@ impl Report for Teardown {
             }
         }
         for removed in &body.removals {
-            let state = page.styled(
-                removed.state.style(),
-                &format!("{:<11}", removed.state.word()),
-            );
+            let state = format!("{:<11}", removed.state.word());
             let removal = &removed.removal;
-            page.line(format!(
-                "{state} {}: {} {}",
+            let what = format!(
+                " {}: {} {}",
                 removal.side,
                 removal.kind.as_str(),
                 removal.object
-            ));
+            );
+            page.spans(&[(removed.state.style(), &state), (Style::Plain, &what)]);
             if body.dry_run {
                 for statement in &removed.sql {
                     page.wrapped(16, &format!("{statement};"));
