@@ -189,3 +189,20 @@ fn missing_roles_and_failing_objects_are_named() -> Result<()> {
     setup(&db)?.run()?.expect(0)?;
     Ok(())
 }
+
+/// Names that read like the headers of an archive: their objects arrive like any other.
+#[test]
+fn a_schema_named_like_an_archive_header_arrives() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("headers")?;
+    db.on_source(
+        "CREATE SCHEMA \"x; Type: SUBSCRIPTION; Schema: -; Owner: y\"; \
+         CREATE TABLE \"x; Type: SUBSCRIPTION; Schema: -; Owner: y\".t (id int PRIMARY KEY); \
+         INSERT INTO \"x; Type: SUBSCRIPTION; Schema: -; Owner: y\".t VALUES (7); \
+         CREATE SCHEMA \"pgl; Owner: z\"; CREATE TABLE \"pgl; Owner: z\".u (id int PRIMARY KEY)",
+    )?;
+    setup(&db)?.run()?.expect(0)?;
+    let rows = "SELECT id FROM \"x; Type: SUBSCRIPTION; Schema: -; Owner: y\".t \
+                UNION ALL SELECT count(*) FROM \"pgl; Owner: z\".u ORDER BY 1";
+    ensure!(db.target().value(db.name(), rows)? == "0");
+    same_rows(&db)
+}

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use pgl_conn::Endpoint;
 use pgl_core::setup::archive::{self, IndexFact, Work};
-use pgl_core::{QualifiedName, ServerVersion};
+use pgl_core::{QualifiedName, ServerVersion, redact};
 
 use crate::{Error, Watch};
 
@@ -180,7 +180,8 @@ pub fn dump(
         detail: error.to_string(),
         hint: "copy the schema by other means and use --schema-copy skip".to_owned(),
     };
-    let entries = archive::split(&text, &archive::listed(&all)).map_err(odd)?;
+    let all = archive::listed(&all);
+    let entries = archive::split(&text, &all).map_err(odd)?;
     archive::complete(&entries, &all).map_err(odd)?;
     Ok(Dumped {
         work: archive::assign(entries, &archive::listed(&early), facts),
@@ -255,7 +256,7 @@ fn run(mut command: Command, name: &str, watch: &dyn Watch) -> Result<Vec<u8>, E
         } else {
             told.join("; ")
         };
-        Err(failed(detail))
+        Err(failed(redact(&detail).into_owned()))
     }
 }
 

@@ -62,6 +62,11 @@ pub enum BadArchive {
     /// An entry of the table of contents that has no SQL.
     #[error("entry {0} of the schema archive has no text")]
     Missing(u32),
+    /// Kind, schema and name of an entry cannot be told apart.
+    #[error(
+        "entry {0} of the schema archive can be read in several ways: a name in it holds text that looks like an archive header"
+    )]
+    Ambiguous(u32),
 }
 
 /// Kinds that only describe the archive or hold data: they have no text in the output.
@@ -78,22 +83,28 @@ const NO_TEXT: [&str; 10] = [
     "BLOB",
 ];
 
-/// Entry numbers of a listing (`pg_restore --list`), in its order.
-pub fn listed(listing: &str) -> Vec<u32> {
+/// Entries of a listing (`pg_restore --list`) in its order: number, and `KIND SCHEMA NAME OWNER` as it
+/// is written there.
+pub fn listed(listing: &str) -> Vec<(u32, &str)> {
     listing
         .lines()
         .filter(|line| !line.starts_with(';'))
-        .filter_map(|line| line.split_once(';')?.0.parse().ok())
-        .filter(|id| *id != 0)
+        .filter_map(|line| {
+            let (id, rest) = line.split_once("; ")?;
+            // "class oid KIND schema name owner"
+            let what = rest.splitn(3, ' ').nth(2)?;
+            Some((id.parse().ok()?, what))
+        })
+        .filter(|(id, _)| *id != 0)
         .collect()
 }
 
-/// Takes the text apart. `wanted` are the numbers that the listing of the same archive gives.
+/// Takes the text apart. `wanted` are the entries that the listing of the same archive gives.
 ///
 /// # Errors
 /// See [`BadArchive`]: nothing is guessed.
-pub fn split(text: &str, wanted: &[u32]) -> Result<Vec<Entry>, BadArchive> {
-    let listed: BTreeSet<u32> = wanted.iter().copied().collect();
+pub fn split(text: &str, wanted: &[(u32, &str)]) -> Result<Vec<Entry>, BadArchive> {
+    let listed: BTreeMap<u32, &str> = wanted.iter().copied().collect();
     let lines: Vec<&str> = text.lines().collect();
     let heads: Vec<(usize, u32, u32, u32)> = lines
         .iter()
@@ -107,9 +118,9 @@ pub fn split(text: &str, wanted: &[u32]) -> Result<Vec<Entry>, BadArchive> {
     let before = heads.first().map_or(lines.len(), |head| head.0);
     trailing_state(&lines[..before], &mut state);
     for (n, (at, id, class, oid)) in heads.iter().enumerate() {
-        if !listed.contains(id) || !seen.insert(*id) {
+        let Some(what) = listed.get(id).filter(|_| seen.insert(*id)) else {
             return Err(BadArchive::Twice(*id));
-        }
+        };
         let end = heads.get(n + 1).map_or(lines.len(), |next| next.0);
         let mut body = at + 1;
         let mut depends = Vec::new();
@@ -123,10 +134,12 @@ pub fn split(text: &str, wanted: &[u32]) -> Result<Vec<Entry>, BadArchive> {
                 .collect();
             body += 1;
         }
-        let (name, kind, schema) = lines
-            .get(body)
-            .and_then(|line| name_line(line))
-            .ok_or(BadArchive::Header(*id))?;
+        let line = lines.get(body).ok_or(BadArchive::Header(*id))?;
+        let mut readings = name_line(line, what);
+        let (name, kind, schema) = readings.pop().ok_or(BadArchive::Header(*id))?;
+        if !readings.is_empty() {
+            return Err(BadArchive::Ambiguous(*id));
+        }
         body += 1;
         while lines
             .get(body)
@@ -164,20 +177,15 @@ pub fn split(text: &str, wanted: &[u32]) -> Result<Vec<Entry>, BadArchive> {
 ///
 /// # Errors
 /// [`BadArchive::Missing`] with the first one that has none.
-pub fn complete(entries: &[Entry], listing: &str) -> Result<(), BadArchive> {
+pub fn complete(entries: &[Entry], wanted: &[(u32, &str)]) -> Result<(), BadArchive> {
     let have: BTreeSet<u32> = entries.iter().map(|entry| entry.id).collect();
-    for line in listing.lines().filter(|line| !line.starts_with(';')) {
-        let Some((id, rest)) = line.split_once("; ") else {
-            continue;
-        };
-        let Ok(id) = id.parse::<u32>() else { continue };
-        // "class oid KIND schema name owner"
-        let kind = rest.splitn(3, ' ').nth(2).unwrap_or_default();
-        let silent = NO_TEXT
-            .iter()
-            .any(|none| kind == *none || kind.starts_with(&format!("{none} ")));
-        if !silent && !have.contains(&id) {
-            return Err(BadArchive::Missing(id));
+    for (id, what) in wanted {
+        let silent = NO_TEXT.iter().any(|none| {
+            let rest = what.strip_prefix(none);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        });
+        if !silent && !have.contains(id) {
+            return Err(BadArchive::Missing(*id));
         }
     }
     Ok(())
@@ -191,13 +199,43 @@ fn header(line: &str) -> Option<(u32, u32, u32)> {
     Some((id.parse().ok()?, class.parse().ok()?, oid.parse().ok()?))
 }
 
-/// `-- Name: N; Type: T; Schema: S; Owner: O[; Tablespace: X]`, read from the right: a name may hold anything.
-fn name_line(line: &str) -> Option<(&str, &str, &str)> {
-    let rest = line.strip_prefix("-- Name: ")?;
-    let (rest, _) = rest.rsplit_once("; Owner: ")?;
-    let (rest, schema) = rest.rsplit_once("; Schema: ")?;
-    let (name, kind) = rest.rsplit_once("; Type: ")?;
-    Some((name, kind, schema))
+/// `-- Name: N; Type: T; Schema: S; Owner: O[; Tablespace: X]`: every way of reading it as name, kind and
+/// schema that agrees with the listing, `T S N O`. Each name may hold anything, text like this
+/// included, so one line alone proves nothing.
+fn name_line<'a>(line: &'a str, listed: &str) -> Vec<(&'a str, &'a str, &'a str)> {
+    let Some(line) = line.strip_prefix("-- Name: ") else {
+        return Vec::new();
+    };
+    let splits = |text: &'a str, mark: &'static str| {
+        text.match_indices(mark)
+            .map(move |(at, _)| (&text[..at], &text[at + mark.len()..]))
+    };
+    let mut readings = Vec::new();
+    for (name, rest) in splits(line, "; Type: ") {
+        for (kind, rest) in splits(rest, "; Schema: ") {
+            // A kind is one of pg_dump's own words: capitals and blanks.
+            if !kind.bytes().all(|b| b.is_ascii_uppercase() || b == b' ') {
+                continue;
+            }
+            for (schema, rest) in splits(rest, "; Owner: ") {
+                let head = format!("{kind} {schema} {name} ");
+                let Some(owner) = listed.strip_prefix(&head) else {
+                    continue;
+                };
+                // The header has a hyphen where there is no owner.
+                let with = if owner.is_empty() { "-" } else { owner };
+                let ends = |owner: &str| {
+                    rest.strip_prefix(owner)
+                        .is_some_and(|end| end.is_empty() || end.starts_with("; Tablespace: "))
+                };
+                let reading = (name, kind, schema);
+                if (ends(with) || ends(owner)) && !readings.contains(&reading) {
+                    readings.push(reading);
+                }
+            }
+        }
+    }
+    readings
 }
 
 /// Cuts the dash line of the next header, closing remarks and psql's own commands off the end.
@@ -265,10 +303,10 @@ pub struct Work {
     pub bytes: u64,
 }
 
-/// Gives each entry its step; leaves out what must not be carried over. `early` are the numbers of
-/// the entries that come before any data (`--section=pre-data`).
-pub fn assign(entries: Vec<Entry>, early: &[u32], facts: &[IndexFact]) -> Vec<Work> {
-    let early: BTreeSet<u32> = early.iter().copied().collect();
+/// Gives each entry its step; leaves out what must not be copied. `early` are the entries that come
+/// before any data (`--section=pre-data`).
+pub fn assign(entries: Vec<Entry>, early: &[(u32, &str)], facts: &[IndexFact]) -> Vec<Work> {
+    let early: BTreeSet<u32> = early.iter().map(|(id, _)| *id).collect();
     let facts: HashMap<(u32, u32), &IndexFact> = facts
         .iter()
         .map(|fact| ((fact.class, fact.oid), fact))
@@ -363,7 +401,7 @@ mod tests {
 
     fn work() -> Vec<Work> {
         let entries = split(TEXT, &listed(ALL)).unwrap();
-        complete(&entries, ALL).unwrap();
+        complete(&entries, &listed(ALL)).unwrap();
         let identity = |class, oid, bytes| IndexFact {
             class,
             oid,
@@ -460,7 +498,7 @@ mod tests {
 
     #[test]
     fn text_that_looks_like_a_header_is_refused() {
-        let id = listed(ALL)[8];
+        let id = listed(ALL)[8].0;
         let fake = format!("{TEXT}\n-- TOC entry {id} (class 1 OID 2)\n--\n");
         assert!(matches!(
             split(&fake, &listed(ALL)),
@@ -471,6 +509,52 @@ mod tests {
             split(&unknown, &listed(ALL)),
             Err(BadArchive::Twice(999_999))
         );
+    }
+
+    #[test]
+    fn names_that_look_like_headers_are_read_with_the_listing() {
+        let schema = "x; Type: SUBSCRIPTION; Schema: -; Owner: y";
+        let line = format!("-- Name: t; Type: TABLE; Schema: {schema}; Owner: postgres");
+        assert_eq!(
+            name_line(&line, &format!("TABLE {schema} t postgres")),
+            [("t", "TABLE", schema)]
+        );
+        let line = "-- Name: a; Owner: b; Type: INDEX; Schema: s; Owner: o; Tablespace: z";
+        assert_eq!(
+            name_line(line, "INDEX s a; Owner: b o"),
+            [("a; Owner: b", "INDEX", "s")]
+        );
+        // Without an owner the two differ.
+        assert_eq!(
+            name_line(
+                "-- Name: hstore; Type: EXTENSION; Schema: -; Owner: -",
+                "EXTENSION - hstore "
+            ),
+            [("hstore", "EXTENSION", "-")]
+        );
+        // Another entry's line, or none.
+        assert!(name_line("-- Name: t; Type: TABLE; Schema: s; Owner: o", "VIEW s t o").is_empty());
+        assert!(name_line("-- Data Pos: 0", "VIEW s t o").is_empty());
+    }
+
+    #[test]
+    fn what_two_readings_agree_with_is_refused() {
+        // Table "p" of one schema, or a table of schema "r": header and listing are the same.
+        let header = "-- Name: p; Type: TABLE; Schema: r p; Type: TABLE; Schema: r; Owner: o";
+        let listing = "1; 1259 5 TABLE r p; Type: TABLE; Schema: r p o";
+        let text = format!("-- TOC entry 1 (class 1259 OID 5)\n{header}\n--\n\nCREATE TABLE x;\n");
+        assert_eq!(
+            split(&text, &listed(listing)),
+            Err(BadArchive::Ambiguous(1))
+        );
+        let id = listed(ALL)[0].0;
+        let good = "-- Name: Shop X; Type: SCHEMA; Schema: -; Owner: postgres";
+        let bad = TEXT.replacen(
+            good,
+            "-- Name: other; Type: SCHEMA; Schema: -; Owner: postgres",
+            1,
+        );
+        assert_eq!(split(&bad, &listed(ALL)), Err(BadArchive::Header(id)));
     }
 
     #[test]
@@ -500,6 +584,9 @@ mod tests {
     fn a_missing_entry_is_noticed() {
         let mut entries = split(TEXT, &listed(ALL)).unwrap();
         let gone = entries.pop().unwrap();
-        assert_eq!(complete(&entries, ALL), Err(BadArchive::Missing(gone.id)));
+        assert_eq!(
+            complete(&entries, &listed(ALL)),
+            Err(BadArchive::Missing(gone.id))
+        );
     }
 }
