@@ -309,3 +309,81 @@ fn switched_off_and_on() -> Result<()> {
         .expect(0)?;
     Ok(())
 }
+
+#[test]
+fn a_session_that_calls_itself_a_worker_is_none() -> Result<()> {
+    for (source, target) in [(13, 17), (15, 18)] {
+        let db = shared_pair(source, target)?.database("spoof")?;
+        let lab = Lab::shared(&db);
+        lab.nodes(SCHEMA, &["a", "b"])?;
+        lab.subscribe()?;
+        lab.replicating()?;
+        let name = db.target().value(
+            db.name(),
+            "SELECT format('pglogical apply %s:%s', d.oid, s.sub_id) FROM pglogical.subscription s, pg_database d \
+             WHERE d.datname = current_database()",
+        )?;
+        lab.on_target("SELECT pglogical.alter_subscription_disable('moving', true)")?;
+        lab.state("disabled")?;
+        let mut spoof = db.target_client()?;
+        spoof.batch_execute(&format!("SET application_name = '{name}'"))?;
+        let document = of(&db).run()?.expect(1)?.document()?;
+        assert_eq!(document["state"], "disabled", "{document:#}");
+        let apply = |worker: &Value| worker["kind"] == "apply";
+        assert!(
+            !document["workers"]
+                .as_array()
+                .context("workers")?
+                .iter()
+                .any(apply),
+            "{document:#}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn names_and_messages_do_not_drive_the_terminal() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("escapes")?;
+    let lab = Lab::shared(&db);
+    lab.nodes(SCHEMA, &["a"])?;
+    let hostile = "e\u{1b}[2J\u{1b}]0;owned\u{7}\nmoving: replicating, healthy";
+    let quoted = format!("\"{hostile}\"");
+    lab.on_source(&format!("CREATE TABLE {quoted} (id int PRIMARY KEY)"))?;
+    lab.on_source(&format!(
+        "SELECT pglogical.replication_set_add_table('default', '{quoted}')"
+    ))?;
+    lab.subscribe()?;
+    let until = Instant::now() + SOON;
+    // Every tool that names it, on both streams.
+    loop {
+        let text = of(&db).args(["--format", "text"]).run()?;
+        let lines = text.stdout.lines();
+        ensure!(
+            lines.filter(|line| line.starts_with("moving: ")).count() == 1,
+            "{}",
+            text.stdout
+        );
+        let all = format!("{}{}", text.stdout, text.stderr);
+        ensure!(!all.contains(['\u{1b}', '\u{7}']), "{all:?}");
+        if all.contains("\\u001b[2J") {
+            break;
+        }
+        ensure!(Instant::now() < until, "never named: {all}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let preflight = Tool::new(env!("CARGO_BIN_EXE_pgl-preflight"))
+        .envs(db.env())
+        .args(["--format", "text"])
+        .run()?;
+    let verify = Tool::new(env!("CARGO_BIN_EXE_pgl-verify"))
+        .envs(db.env())
+        .args(["--format", "text"])
+        .run()?;
+    for outcome in [preflight, verify] {
+        let all = format!("{}{}", outcome.stdout, outcome.stderr);
+        ensure!(!all.contains(['\u{1b}', '\u{7}']), "{all:?}");
+        ensure!(all.contains("owned"), "the name is shown: {all}");
+    }
+    Ok(())
+}

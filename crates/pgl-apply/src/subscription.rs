@@ -310,6 +310,7 @@ pub fn wait_running(
             "SELECT s.status::text,
                     (SELECT max(a.pid) FROM pg_stat_activity a, pglogical.subscription p
                       WHERE p.sub_name = $1::text
+                        AND a.client_port IS NULL
                         AND a.application_name = format('pglogical apply %s:%s', a.datid, p.sub_id))
                FROM pglogical.show_subscription_status($1::text::name) s",
             &[&name],

@@ -3,9 +3,9 @@
 SELECT s.sub_enabled AS enabled,
        s.sub_slot_name::text AS slot,
        (SELECT min(a.pid) FROM pg_stat_activity a
-         WHERE a.application_name = format('pglogical apply %s:%s', d.oid, s.sub_id)) AS worker,
+         WHERE a.client_port IS NULL AND a.application_name = format('pglogical apply %s:%s', d.oid, s.sub_id)) AS worker,
        (SELECT count(*) FROM pg_stat_activity a
-         WHERE a.application_name LIKE 'pglogical %'
+         WHERE a.client_port IS NULL AND a.application_name LIKE 'pglogical %'
            AND right(a.application_name, length(w.ending)) = w.ending) AS processes,
        (SELECT o.remote_lsn::text FROM pg_replication_origin_status o
          WHERE o.external_id = s.sub_slot_name) AS position

@@ -14,7 +14,7 @@ SELECT
         )
     ) AS workers,
     count(*) FILTER (WHERE backend_type = 'parallel worker') AS parallel_workers,
-    count(*) FILTER (WHERE application_name LIKE 'pglogical supervisor%') AS pglogical_supervisors,
-    count(*) FILTER (WHERE application_name LIKE 'pglogical manager %') AS pglogical_managers,
+    count(*) FILTER (WHERE application_name LIKE 'pglogical supervisor%' AND client_port IS NULL) AS pglogical_supervisors,
+    count(*) FILTER (WHERE application_name LIKE 'pglogical manager %' AND client_port IS NULL) AS pglogical_managers,
     count(*) FILTER (WHERE backend_type IS NULL) AS hidden
 FROM pg_catalog.pg_stat_activity;

@@ -1,7 +1,7 @@
 -- Settings and counts of the target that replication stands on.
 SELECT current_setting('max_worker_processes')::integer AS max_workers,
        (SELECT count(*) FROM pg_stat_activity a
-         WHERE a.application_name LIKE 'pglogical %'
+         WHERE (a.application_name LIKE 'pglogical %' AND a.client_port IS NULL)
             OR coalesce(row_to_json(a) ->> 'backend_type', '') IN ('parallel worker', 'logical replication launcher',
                                                                   'logical replication worker')) AS used_workers,
        (SELECT setting FROM pg_settings WHERE name = 'pglogical.conflict_resolution') AS conflict_resolution,

@@ -152,6 +152,12 @@ pub fn target_now(
         sync_status: found.sync_status.and_then(|status| status.chars().next()),
         ..Subscription::default()
     };
+    let shown = include_str!("../../sql/status/shown.sql");
+    let shown: Option<Named> = allowed(rows(session, shown, &[&subscription.name]))?.pop();
+    let subscription = Subscription {
+        shown: shown.map(|one| one.name),
+        ..subscription
+    };
     now.tables = tables(session, subscription.id)?;
     now.workers = workers(session, &subscription.apply_name())?;
     now.origin = origin(session, &subscription.slot_name)?;

@@ -210,6 +210,8 @@ pub struct Subscription {
     pub sync_kind: Option<char>,
     /// State of the subscription as a whole: `i`, `s`, `d`, `c`, `w`, `u`, `y`, `r`.
     pub sync_status: Option<char>,
+    /// Its state as `pglogical.show_subscription_status` reports it; null where that is not permitted.
+    pub shown: Option<String>,
     /// What is known of its provider DSN.
     pub dsn: Dsn,
 }

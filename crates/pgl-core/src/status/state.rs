@@ -65,7 +65,12 @@ pub fn word(target: Option<&TargetNow>) -> Word {
     let Some(subscription) = &target.subscription else {
         return Word::Missing;
     };
-    let runs = target.workers.iter().any(|worker| worker.kind == "apply");
+    // pglogical's own list of workers decides; processes are looked for where it may not be asked.
+    let runs = match subscription.shown.as_deref() {
+        Some("down" | "disabled") => false,
+        Some(_) => true,
+        None => target.workers.iter().any(|worker| worker.kind == "apply"),
+    };
     match (runs, subscription.sync_status) {
         (true, Some('r')) => Word::Replicating,
         (true, Some(_)) => Word::Initializing,
