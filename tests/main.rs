@@ -1,5 +1,6 @@
 //! The end-to-end tests: one binary, one module a subject.
 
+mod command_line;
 mod common;
 mod conn;
 mod control;

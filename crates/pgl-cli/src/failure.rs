@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use pgl_core::exit::Told;
+use pgl_core::select::EmptySelection;
 use pgl_core::{Exit, Side};
 use serde::Serialize;
 
@@ -71,20 +72,21 @@ impl Failure {
         self
     }
 
-    /// The failure for an answer that could not be written; a closed pipe is told apart by
-    /// [`Failure::is_broken_pipe`].
+    /// The failure for an answer that could not be written, in part or at all.
     pub fn output(error: &io::Error) -> Self {
         let message = if error.kind() == io::ErrorKind::BrokenPipe {
-            BROKEN_PIPE.to_owned()
+            "cannot write the result: the reader of standard output has closed it".to_owned()
         } else {
             format!("cannot write the result: {error}")
         };
         Self::new(Exit::Output, message)
     }
+}
 
-    /// Whether the reader of stdout went away.
-    pub fn is_broken_pipe(&self) -> bool {
-        self.exit == Exit::Output && self.message == BROKEN_PIPE
+impl From<EmptySelection> for Failure {
+    fn from(empty: EmptySelection) -> Self {
+        Self::usage(empty.to_string())
+            .hint("patterns are those of pg_dump -t: * and ? are wildcards, upper case needs double quotes")
     }
 }
 
@@ -100,8 +102,6 @@ impl From<Told> for Failure {
         }
     }
 }
-
-const BROKEN_PIPE: &str = "the reader of standard output went away";
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,42 +1,67 @@
 //! Documents and files that a tool is given. `-` is standard input, read only when asked for.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use pgl_core::doc::Incoming;
-use pgl_core::{Database, Migration, Side};
+use pgl_core::{Database, Exit, Migration, Side};
 
-use crate::Failure;
 use crate::args::PlanInput;
+use crate::{Failure, Interrupt};
 
-/// The whole of a file, or of standard input for `-`.
-pub fn read_text(path: &Path) -> Result<String, Failure> {
-    let shown = path.display();
-    if path == Path::new("-") {
-        let mut text = String::new();
-        io::stdin()
-            .read_to_string(&mut text)
-            .map_err(|error| Failure::usage(format!("cannot read standard input: {error}")))?;
-        return Ok(text);
+/// The whole of a file, or of standard input for `-`. A pipe may stay silent for hours: a signal
+/// ends the wait at once.
+pub fn read_text(path: &Path, interrupt: &Interrupt) -> Result<String, Failure> {
+    let (sender, receiver) = mpsc::channel();
+    let of = path.to_owned();
+    // The thread of a read that never ends ends with the process.
+    std::thread::spawn(move || {
+        // Nobody receives it after a signal.
+        let _unread = sender.send(read(&of));
+    });
+    loop {
+        interrupt.check()?;
+        match receiver.recv_timeout(Duration::from_millis(50)) {
+            Ok(text) => {
+                return text.map_err(|error| {
+                    Failure::usage(format!("cannot read {}: {error}", name_of(path)))
+                });
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Failure::new(
+                    Exit::Bug,
+                    format!("reading {} ended without an answer", name_of(path)),
+                ));
+            }
+        }
     }
-    fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    if path == Path::new("-") {
+        io::read_to_string(io::stdin())
+    } else {
+        fs::read_to_string(path)
+    }
 }
 
 /// The document that `--plan` names, refused if its verdict forbids going on.
-pub fn read_plan(input: &PlanInput) -> Result<Option<Incoming>, Failure> {
+pub fn read_plan(input: &PlanInput, interrupt: &Interrupt) -> Result<Option<Incoming>, Failure> {
     let Some(path) = &input.plan else {
         return Ok(None);
     };
-    let text = read_text(path)?;
+    let text = read_text(path, interrupt)?;
     if text.trim().is_empty() {
         // An earlier tool in a pipe that failed writes nothing; without pipefail this is the only sign.
         return Err(Failure::refused(format!(
-            "{} is empty: the tool before this one gave no document",
+            "{} is empty: the tool before this one wrote no document",
             name_of(path)
         ))
-        .hint("look at that tool's own message; in a shell, set -o pipefail"));
+        .hint("read that tool's own message; in a shell, set -o pipefail"));
     }
     let incoming = Incoming::read(&text)
         .map_err(|error| Failure::usage(format!("{}: {error}", name_of(path))))?;
@@ -46,12 +71,24 @@ pub fn read_plan(input: &PlanInput) -> Result<Option<Incoming>, Failure> {
     let blocked = incoming.still_blocked(&input.force).join(", ");
     let failure = if blocked.is_empty() {
         Failure::refused(format!(
-            "{} says {:?}: there is nothing to go on with",
-            incoming.tool, incoming.verdict
+            "the verdict of the document of {} is {}",
+            incoming.tool,
+            incoming.verdict.as_str()
+        ))
+        .hint(format!(
+            "fix what {} reports and run it again",
+            incoming.tool
         ))
     } else {
-        Failure::refused(format!("{} found what blocks: {blocked}", incoming.tool))
-            .hint("mend it and run that tool again; --force ID overrides exactly the ids named")
+        Failure::refused(format!(
+            "blocking findings in the document of {}: {blocked}",
+            incoming.tool
+        ))
+        .hint(format!(
+            "fix them and run {} again; --force {} overrides exactly these",
+            incoming.tool,
+            incoming.still_blocked(&input.force).join(",")
+        ))
     };
     Err(failure)
 }

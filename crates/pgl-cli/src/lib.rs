@@ -30,4 +30,4 @@ pub use report::Report;
 pub use screen::Screen;
 pub use signal::{Interrupt, Registration};
 pub use streams::Streams;
-pub use tool::{Effect, Tool, command, run};
+pub use tool::{Tool, command, run};

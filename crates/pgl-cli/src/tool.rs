@@ -15,22 +15,10 @@ use crate::progress::Quiet;
 use crate::signal::Interrupt;
 use crate::{Context, Failure, Streams, log};
 
-/// Whether a tool changes anything; decides what a closed pipe means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// It only looks: the answer nobody reads is no failure.
-    Reads,
-    /// It changes servers: a report that could not be delivered is one.
-    Writes,
-}
-
 /// A tool: its arguments and what it does with them.
 pub trait Tool: Parser {
     /// `pgl-preflight`.
     const NAME: &'static str;
-    /// Whether it changes anything.
-    const EFFECT: Effect;
-
     /// Whether `--format prometheus` is among its forms.
     const METRICS: bool = false;
 
@@ -59,9 +47,19 @@ pub fn run<T: Tool>() -> ExitCode {
     ExitCode::from(run_on::<T>(std::env::args_os()).code())
 }
 
+/// A variable that is set to nothing counts as not set, as libpq and most programs take it.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| {
+        let empty = arg
+            .get_env()
+            .is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
+        if empty { arg.env(None) } else { arg }
+    })
+}
+
 fn run_on<T: Tool>(args: impl IntoIterator<Item = OsString>) -> Exit {
     let args: Vec<OsString> = args.into_iter().collect();
-    let parsed = command::<T>()
+    let parsed = without_empty_variables(command::<T>())
         .try_get_matches_from(&args)
         .and_then(|matches| T::from_arg_matches(&matches));
     let tool = match parsed {
@@ -87,21 +85,14 @@ fn run_on<T: Tool>(args: impl IntoIterator<Item = OsString>) -> Exit {
     if let Err(error) = context.interrupt.listen() {
         ::log::warn!("signals are not handled: {error}");
     }
-    finish(T::EFFECT, &context, tool.run(&context))
+    finish(&context, tool.run(&context))
 }
 
-fn finish(effect: Effect, context: &Context, result: Result<Verdict, Failure>) -> Exit {
+fn finish(context: &Context, result: Result<Verdict, Failure>) -> Exit {
     // A query that a signal cancelled fails as "cancelled"; the signal is the reason.
     let signalled = context.interrupt.exit();
     match result {
         Ok(verdict) => signalled.unwrap_or(verdict.exit()),
-        Err(failure) if failure.is_broken_pipe() => match effect {
-            Effect::Reads => Exit::Yes,
-            Effect::Writes => {
-                complain(context, &failure);
-                Exit::Output
-            }
-        },
         Err(failure) => {
             complain(context, &failure);
             signalled.unwrap_or(failure.exit)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use pgl_cli::args::{Connect, Output, PlanInput};
 use pgl_cli::units::parse_duration;
-use pgl_cli::{Context, Effect, Failure, Tool};
+use pgl_cli::{Context, Failure, Tool};
 use pgl_core::Lsn;
 use pgl_core::control::Verb;
 use pgl_core::doc::Verdict;
@@ -98,7 +98,6 @@ Examples:
 
 impl Tool for Control {
     const NAME: &'static str = "pgl-control";
-    const EFFECT: Effect = Effect::Writes;
 
     fn output(&self) -> &Output {
         &self.output

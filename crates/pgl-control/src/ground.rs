@@ -49,7 +49,7 @@ fn open(
 
 impl Ground {
     pub(crate) fn find(args: &Control, context: &Context) -> Result<Self, Failure> {
-        let document = input::read_plan(&args.input)?;
+        let document = input::read_plan(&args.input, &context.interrupt)?;
         let environment = Environment::capture();
         let source = context.endpoint(Side::Source, &args.connect, &environment)?;
         let target = context.endpoint(Side::Target, &args.connect, &environment)?;

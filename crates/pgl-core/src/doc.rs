@@ -28,6 +28,18 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// As it is written in a document.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::No => "no",
+            Self::Unknown => "unknown",
+            Self::NotYet => "not_yet",
+            Self::Refused => "refused",
+            Self::Partial => "partial",
+        }
+    }
+
     /// The exit code that says the same.
     pub fn exit(self) -> Exit {
         match self {

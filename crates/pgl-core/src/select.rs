@@ -53,6 +53,98 @@ impl Selection {
     }
 }
 
+/// Patterns that select nothing. An empty selection is never taken for an answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EmptySelection {
+    /// One option's pattern matches nothing.
+    #[error("no table matches {0}")]
+    NoMatch(String),
+    /// Each pattern matches, but what the exclusions leave is nothing.
+    #[error("no table is left by {0}")]
+    AllExcluded(String),
+}
+
+impl Selection {
+    /// Refuses patterns that name nothing among the relations that exist: each pattern of
+    /// `--schema` and `--table` has to match, and so has an exclusion without wildcards, because a
+    /// misspelt one would let through what was meant to stay behind. Where no pattern was given, a
+    /// database without tables is no error.
+    pub fn check<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a QualifiedName>,
+    ) -> Result<(), EmptySelection> {
+        if self.is_everything() {
+            return Ok(());
+        }
+        let names: Vec<&QualifiedName> = names.into_iter().collect();
+        let schema: Match = |pattern, name| matches(pattern, &name.schema);
+        let options: [(&str, &[String], Match, Wildcards); 4] = [
+            ("--schema", &self.schemas, schema, Wildcards::MustMatch),
+            (
+                "--table",
+                &self.tables,
+                matches_qualified,
+                Wildcards::MustMatch,
+            ),
+            (
+                "--exclude-schema",
+                &self.exclude_schemas,
+                schema,
+                Wildcards::MayMatch,
+            ),
+            (
+                "--exclude-table",
+                &self.exclude_tables,
+                matches_qualified,
+                Wildcards::MayMatch,
+            ),
+        ];
+        for (option, patterns, fits, wildcards) in options {
+            for pattern in patterns {
+                let exempt = wildcards == Wildcards::MayMatch && has_wildcard(pattern);
+                if !exempt && !names.iter().any(|name| fits(pattern, name)) {
+                    return Err(EmptySelection::NoMatch(format!("{option} {pattern}")));
+                }
+            }
+        }
+        if names.iter().any(|name| self.includes(name)) {
+            return Ok(());
+        }
+        let all = [
+            ("--exclude-schema", &self.exclude_schemas),
+            ("--exclude-table", &self.exclude_tables),
+        ];
+        let typed: Vec<String> = all
+            .into_iter()
+            .flat_map(|(option, patterns)| {
+                patterns.iter().map(move |one| format!("{option} {one}"))
+            })
+            .collect();
+        Err(EmptySelection::AllExcluded(typed.join(" ")))
+    }
+}
+
+type Match = fn(&str, &QualifiedName) -> bool;
+
+/// What a pattern with wildcards has to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wildcards {
+    MustMatch,
+    MayMatch,
+}
+
+fn has_wildcard(pattern: &str) -> bool {
+    let mut rest = Some(pattern);
+    while let Some(part) = rest {
+        let (found, after) = pieces(part);
+        if found.iter().any(|piece| !matches!(piece, Piece::Is(_))) {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
 /// One piece of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Piece {
@@ -173,6 +265,43 @@ mod tests {
                 "{pattern} {name}"
             );
         }
+    }
+
+    #[test]
+    fn patterns_that_select_nothing_are_refused_by_name() {
+        let names = [table("shop.orders"), table("shop.log_1"), table("App.T")];
+        let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+        let checked = |schemas: &[&str], tables: &[&str], not: &[&str], not_tables: &[&str]| {
+            let selection = Selection {
+                schemas: own(schemas),
+                tables: own(tables),
+                exclude_schemas: own(not),
+                exclude_tables: own(not_tables),
+            };
+            selection.check(&names).map_err(|error| error.to_string())
+        };
+        assert_eq!(checked(&["shop"], &["\"App\".\"T\""], &[], &[]), Ok(()));
+        let no = |text: &str| Err(format!("no table matches {text}"));
+        assert_eq!(checked(&["shpo"], &[], &[], &[]), no("--schema shpo"));
+        assert_eq!(checked(&["shop", "sh?"], &[], &[], &[]), no("--schema sh?"));
+        assert_eq!(checked(&[], &["orders", "t"], &[], &[]), no("--table t"));
+        assert_eq!(checked(&[], &["order?*"], &[], &[]), Ok(()));
+        assert_eq!(checked(&[], &[], &["app"], &[]), no("--exclude-schema app"));
+        assert_eq!(
+            checked(&[], &[], &[], &["shop.lgo_1"]),
+            no("--exclude-table shop.lgo_1")
+        );
+        assert_eq!(checked(&[], &[], &["tmp*"], &["shop.lgo_*"]), Ok(()));
+        assert_eq!(
+            checked(&["shop"], &[], &["s*"], &[]),
+            Err("no table is left by --exclude-schema s*".to_owned())
+        );
+        assert_eq!(Selection::default().check(&[]), Ok(()));
+        let all = Selection {
+            tables: own(&["*"]),
+            ..Selection::default()
+        };
+        assert!(all.check(&[]).is_err());
     }
 
     #[test]

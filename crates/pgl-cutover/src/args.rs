@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use pgl_cli::args::{Connect, Output, PlanInput};
 use pgl_cli::units::{parse_bytes, parse_duration};
-use pgl_cli::{Context, Effect, Failure, Tool};
+use pgl_cli::{Context, Failure, Tool};
 use pgl_core::cutover::Way;
 use pgl_core::doc::Verdict;
 
@@ -138,7 +138,6 @@ Examples:
 
 impl Tool for Cutover {
     const NAME: &'static str = "pgl-cutover";
-    const EFFECT: Effect = Effect::Writes;
 
     fn output(&self) -> &Output {
         &self.output

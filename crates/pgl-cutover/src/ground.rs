@@ -63,7 +63,7 @@ fn in_one_only(one: &Plan, other: &Plan) -> Option<QualifiedName> {
 
 impl Ground {
     pub(crate) fn find(args: &Cutover, context: &Context) -> Result<Self, Failure> {
-        let document = input::read_plan(&args.input)?;
+        let document = input::read_plan(&args.input, &context.interrupt)?;
         let environment = Environment::capture();
         let source = context.endpoint(Side::Source, &args.connect, &environment)?;
         let target = context.endpoint(Side::Target, &args.connect, &environment)?;

@@ -18,13 +18,12 @@ use std::process::ExitCode;
 
 pub use args::Args;
 use pgl_cli::args::Output;
-use pgl_cli::{Context, Effect, Failure, Tool};
+use pgl_cli::{Context, Failure, Tool};
 use pgl_core::doc::Verdict;
 pub use view::{Body, Counts};
 
 impl Tool for Args {
     const NAME: &'static str = "pgl-seqsync";
-    const EFFECT: Effect = Effect::Writes;
 
     fn output(&self) -> &Output {
         &self.output

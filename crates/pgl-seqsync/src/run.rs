@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
                 .hint("pglogical decides by itself how far ahead its messages are"),
         );
     }
-    let incoming = input::read_plan(&args.input)?;
+    let incoming = input::read_plan(&args.input, &context.interrupt)?;
     let environment = Environment::capture();
     let source = context.endpoint(Side::Source, &args.connect, &environment)?;
     let target = context.endpoint(Side::Target, &args.connect, &environment)?;

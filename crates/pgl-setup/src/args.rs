@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use pgl_cli::args::{Connect, Output, PlanInput, Provider, Select};
 use pgl_cli::units::parse_duration;
-use pgl_cli::{Context, Effect, Failure, Tool};
+use pgl_cli::{Context, Failure, Tool};
 use pgl_core::doc::Verdict;
 use pgl_core::setup::{CopyMode, ForeignKeys, KeepIndexes, Options, RoleMode, SchemaMode, StepId};
 
@@ -190,7 +190,6 @@ impl Setup {
 
 impl Tool for Setup {
     const NAME: &'static str = "pgl-setup";
-    const EFFECT: Effect = Effect::Writes;
 
     fn output(&self) -> &Output {
         &self.output

@@ -18,7 +18,7 @@ pub(crate) fn run(args: &Setup, context: &Context) -> Result<Verdict, Failure> {
     if args.list_steps {
         return list(context, &chosen);
     }
-    let document = input::read_plan(&args.plan)?;
+    let document = input::read_plan(&args.plan, &context.interrupt)?;
     let place = Place::find(args, context)?;
     let screen = Screen::new(context);
     let mut run = Run::open(args, context, &place, document, &screen)?;

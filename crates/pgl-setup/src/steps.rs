@@ -77,6 +77,7 @@ impl<'a> Run<'a> {
             (None, Some(kept)) if selection.is_everything() || selection == kept.selection => kept,
             (None, _) => {
                 let facts = guard::facts(place, &name, &selection, watch)?;
+                facts.check_selection()?;
                 pgl_core::plan::build(&facts).map_err(|why| {
                     Failure::unknown(format!("the source's tables cannot be read: {}", why.0))
                         .on(Side::Source)

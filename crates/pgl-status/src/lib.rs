@@ -22,13 +22,12 @@ use std::process::ExitCode;
 
 pub use args::Args;
 use pgl_cli::args::Output;
-use pgl_cli::{Context, Effect, Failure, Tool};
+use pgl_cli::{Context, Failure, Tool};
 use pgl_core::doc::Verdict;
 pub use reading::{CopyProgress, Reading};
 
 impl Tool for Args {
     const NAME: &'static str = "pgl-status";
-    const EFFECT: Effect = Effect::Reads;
     const METRICS: bool = true;
 
     fn output(&self) -> &Output {

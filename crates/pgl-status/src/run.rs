@@ -32,7 +32,7 @@ const LONGEST_SETTLE: f64 = 15.0;
 const TELL: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
-    let incoming = input::read_plan(&args.input)?;
+    let incoming = input::read_plan(&args.input, &context.interrupt)?;
     let mut status = Status::new(args, context, incoming)?;
     match args.wait_for {
         Some(goal) => status.wait(goal),

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use pgl_cli::args::{Connect, Output, PlanInput};
-use pgl_cli::{Context, Effect, Failure, Tool};
+use pgl_cli::{Context, Failure, Tool};
 use pgl_core::doc::Verdict;
 use pgl_core::teardown::{Extension, Held};
 
@@ -79,7 +79,6 @@ impl Args {
 
 impl Tool for Args {
     const NAME: &'static str = "pgl-teardown";
-    const EFFECT: Effect = Effect::Writes;
 
     fn output(&self) -> &Output {
         &self.output

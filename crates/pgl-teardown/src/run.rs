@@ -23,7 +23,7 @@ struct Place {
 /// Runs the tool.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
     // What an earlier tool came to does not matter here: taking down is right after a failure, too.
-    let incoming = incoming(args)?;
+    let incoming = incoming(args, context)?;
     let sides: &[Side] = match (args.source_only, args.target_only) {
         (true, _) => &[Side::Source],
         (_, true) => &[Side::Target],
@@ -120,11 +120,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
     emit(context, &name, places, body, verdict)
 }
 
-fn incoming(args: &Args) -> Result<Option<Incoming>, Failure> {
+fn incoming(args: &Args, context: &Context) -> Result<Option<Incoming>, Failure> {
     let Some(path) = &args.input.plan else {
         return Ok(None);
     };
-    let text = input::read_text(path)?;
+    let text = input::read_text(path, &context.interrupt)?;
     let incoming = Incoming::read(&text)
         .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
     Ok(Some(incoming))

@@ -29,7 +29,7 @@ mod view;
 use std::process::ExitCode;
 
 use pgl_cli::args::Output;
-use pgl_cli::{Context, Effect, Failure, Tool};
+use pgl_cli::{Context, Failure, Tool};
 use pgl_core::doc::Verdict;
 
 pub use view::Body;
@@ -70,7 +70,6 @@ pub fn command() -> clap::Command {
 
 impl Tool for args::Args {
     const NAME: &'static str = "pgl-verify";
-    const EFFECT: Effect = Effect::Reads;
 
     fn output(&self) -> &Output {
         &self.output

@@ -34,7 +34,7 @@ const MOMENTS: u32 = 3;
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
     let started = Instant::now();
-    let incoming = input::read_plan(&args.plan)?;
+    let incoming = input::read_plan(&args.plan, &context.interrupt)?;
     let environment = Environment::capture();
     let source = context.endpoint(Side::Source, &args.connect, &environment)?;
     let target = context.endpoint(Side::Target, &args.connect, &environment)?;
@@ -105,11 +105,16 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         catalog::catalog(&mut target, &two.encoding)
             .map_err(|error| error.with_context("reading the catalog"))?,
     );
+    let typed = Selection::from(args.select.clone());
+    let names: Vec<_> = [&catalogs.0, &catalogs.1]
+        .into_iter()
+        .flat_map(|side| &side.relations)
+        .map(|relation| QualifiedName::new(&relation.schema, &relation.name))
+        .collect();
+    typed.check(&names)?;
     let selection = match &plan {
-        Some(plan) if Selection::from(args.select.clone()).is_everything() => {
-            plan.selection.clone()
-        }
-        _ => Selection::from(args.select.clone()),
+        Some(plan) if typed.is_everything() => plan.selection.clone(),
+        _ => typed,
     };
     let wishes = Wishes {
         selection,

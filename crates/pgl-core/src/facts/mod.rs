@@ -10,10 +10,12 @@ pub mod server;
 
 use serde::{Deserialize, Serialize};
 
+use crate::QualifiedName;
 use crate::migration::{Migration, Names};
-use crate::select::Selection;
+use crate::select::{EmptySelection, Selection};
 pub use link::Link;
 pub use objects::Objects;
+use objects::{RelKind, Relation, Sequence};
 pub use server::ServerState;
 
 /// Everything that preflight looks at.
@@ -28,6 +30,39 @@ pub struct Facts {
     pub link: Link,
     /// What was asked for.
     pub asked: Asked,
+}
+
+/// Facts in a file, as `--record` writes and `--replay` reads them. Facts alone would not do: every
+/// section may be missing from them, so that any JSON object could be taken for some.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recording {
+    /// [`Recording::SCHEMA`].
+    pub schema: String,
+    /// Version of the tool that recorded.
+    pub version: String,
+    /// When it was made, RFC 3339 in UTC.
+    pub recorded_at: String,
+    /// What was read.
+    pub facts: Facts,
+}
+
+impl Recording {
+    /// The form that this version writes and reads.
+    pub const SCHEMA: &'static str = "pgl.facts/1";
+
+    /// Reads a recording.
+    ///
+    /// # Errors
+    /// Why the text is none.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let value: serde_json::Value =
+            serde_json::from_str(text).map_err(|error| error.to_string())?;
+        match value.get("schema").and_then(serde_json::Value::as_str) {
+            Some(Self::SCHEMA) => serde_json::from_value(value).map_err(|error| error.to_string()),
+            Some(other) => Err(format!("its schema is {other}, not {}", Self::SCHEMA)),
+            None => Err(format!("it has no schema {}", Self::SCHEMA)),
+        }
+    }
 }
 
 /// One server and the one database that is looked at.
@@ -118,6 +153,22 @@ impl Facts {
         })
     }
 
+    /// Refuses patterns that select nothing of the source. Where its tables could not be read, nothing
+    /// can be said.
+    pub fn check_selection(&self) -> Result<(), EmptySelection> {
+        let objects = &self.source.objects;
+        let Ok(relations) = objects.relations.get() else {
+            return Ok(());
+        };
+        let tables = relations
+            .iter()
+            .filter(|one| one.kind != RelKind::View)
+            .map(Relation::qualified);
+        let sequences = objects.sequences.get().into_iter().flatten();
+        let names: Vec<QualifiedName> = tables.chain(sequences.map(Sequence::qualified)).collect();
+        self.asked.selection.check(&names)
+    }
+
     /// The names of pglogical's objects of this migration.
     pub fn names(&self) -> Result<Names, NotRun> {
         Ok(Names::of(&self.migration_name()?))
@@ -142,5 +193,32 @@ impl Facts {
         self.target
             .as_ref()
             .ok_or_else(|| NotRun("no target given".to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_recording_is_read_as_one() {
+        let recording = Recording {
+            schema: Recording::SCHEMA.to_owned(),
+            version: "0".to_owned(),
+            recorded_at: "2026-11-29T00:00:00Z".to_owned(),
+            facts: Facts::default(),
+        };
+        let text = serde_json::to_string(&recording).unwrap();
+        assert_eq!(Recording::read(&text), Ok(recording));
+        for other in [
+            "{}",
+            "[]",
+            r#"{"source":{},"target":null}"#,
+            r#"{"schema":"pgl.preflight/1","verdict":"ok"}"#,
+            r#"{"schema":"pgl.facts/2","facts":{}}"#,
+            r#"{"schema":"pgl.facts/1"}"#,
+        ] {
+            assert!(Recording::read(other).is_err(), "{other}");
+        }
     }
 }
