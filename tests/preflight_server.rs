@@ -216,13 +216,13 @@ fn leftovers_and_clashes() -> Result<()> {
         "{orphan:#?}"
     );
     // The remedies do what they say.
-    db.on_target(orphan.sql.as_deref().context("sql")?)?;
+    db.on_target(orphan.manual_sql.as_deref().context("sql")?)?;
     for finding in &findings {
         let ours = finding.id == "repl.slot_name_clash"
             || finding.id == "repl.pglogical_leftovers"
             || finding.object.as_deref() == Some("pfleft_other");
         if let Some(sql) = finding
-            .sql
+            .manual_sql
             .as_ref()
             .filter(|_| ours && finding.side == Side::Source)
         {
@@ -317,9 +317,9 @@ fn what_goes_on() -> Result<()> {
     let ddl_seen = found(&findings, "act.ddl_running", Side::Source)?;
     ensure!(ddl_seen.what.contains("ALTER ROLE"), "{ddl_seen:#?}");
     let gid = found(&findings, "act.prepared", Side::Source)?;
-    source.sql("shop", gid.sql.as_deref().context("sql")?)?;
+    source.sql("shop", gid.manual_sql.as_deref().context("sql")?)?;
     let long = found(&findings, "act.long_txn", Side::Source)?;
-    source.sql("shop", long.sql.as_deref().context("sql")?)?;
+    source.sql("shop", long.manual_sql.as_deref().context("sql")?)?;
     Ok(())
 }
 

@@ -55,8 +55,11 @@ pub struct Finding {
     pub why: String,
     /// What to do about it, in words.
     pub remedy: String,
-    /// SQL that does it, where SQL can. Run on `fix_side`.
+    /// SQL that does it, where SQL can, and that removes nothing. Run on `fix_side`.
     pub sql: Option<String>,
+    /// SQL that would drop or end something that may be in use by somebody else. Never part of a
+    /// script: to be run by a person who has found out whose it is. Run on `fix_side`.
+    pub manual_sql: Option<String>,
     /// Where the SQL or the remedy applies; usually `side`.
     pub fix_side: Side,
     /// Whether the remedy takes effect only after a server restart.

@@ -1,4 +1,4 @@
-//! The examination: all checks over the facts, the plan, the verdict, and the script that mends.
+//! The examination: all checks over the facts, the plan, the verdict, and the script of fixes.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -95,6 +95,36 @@ pub struct Counts {
     pub not_run: usize,
 }
 
+/// Whether the target was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum TargetState {
+    /// It was.
+    Examined,
+    /// Its server was; the database does not exist yet.
+    DatabaseMissing,
+    /// No target was given: its checks did not run.
+    NotGiven,
+    /// It could not be reached: its checks did not run.
+    Unreachable {
+        /// What libpq or the server said.
+        message: String,
+    },
+}
+
+impl TargetState {
+    fn of(facts: &Facts) -> Self {
+        match &facts.target {
+            None => Self::NotGiven,
+            Some(target) => match target.server.identity.get() {
+                Err(NotRun(message)) => Self::Unreachable { message },
+                Ok(_) if target.stood_in => Self::DatabaseMissing,
+                Ok(_) => Self::Examined,
+            },
+        }
+    }
+}
+
 /// The result of an examination.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Examined {
@@ -104,6 +134,8 @@ pub struct Examined {
     pub checks: Vec<CheckState>,
     /// The plan; none where the source's tables could not be read.
     pub plan: Option<Plan>,
+    /// Whether the target was looked at.
+    pub target: TargetState,
     /// Numbers.
     pub counts: Counts,
     /// The answer.
@@ -122,24 +154,32 @@ fn examine_with<'a>(
     facts: &Facts,
     choice: &Choice,
 ) -> Examined {
+    let bar = match choice.strictness {
+        Strictness::Normal => Severity::Block,
+        Strictness::Strict => Severity::Warn,
+    };
     let mut findings = Vec::new();
     let mut states = Vec::new();
+    // Whether a check that could have blocked did not run: then nobody can say that nothing blocks.
+    let mut undecided = false;
     for check in checks {
         let (state, reason) = if choice.takes(check.id) {
             let before = findings.len();
             let ran = (check.run)(facts, &mut Emit::new(check, &mut findings));
-            let ran = if drop_of_stand_in(facts, &mut findings, before) {
-                ran.and(Err(NotRun(
-                    "the target's database does not exist yet".to_owned(),
-                )))
-            } else {
-                ran
-            };
+            let later = drop_of_stand_in(facts, &mut findings, before);
             match ran {
                 // What a check found before it ran out of facts stands.
                 _ if findings.len() > before => (State::Found, None),
+                // The check runs again when pgl-setup has created the database.
+                _ if later => {
+                    let reason = "the target's database does not exist yet";
+                    (State::NotRun, Some(reason.to_owned()))
+                }
                 Ok(()) => (State::Passed, None),
-                Err(not_run) => (State::NotRun, Some(not_run.0)),
+                Err(NotRun(reason)) => {
+                    undecided |= check.severity <= bar;
+                    (State::NotRun, Some(reason))
+                }
             }
         } else {
             (State::Skipped, None)
@@ -152,10 +192,6 @@ fn examine_with<'a>(
     }
     findings.sort_by_key(|finding| finding.severity);
     let counts = count(&findings, &states);
-    let bar = match choice.strictness {
-        Strictness::Normal => Severity::Block,
-        Strictness::Strict => Severity::Warn,
-    };
     let blocked: BTreeSet<&str> = findings
         .iter()
         .filter(|finding| finding.severity <= bar)
@@ -165,13 +201,19 @@ fn examine_with<'a>(
     let concluded = states
         .iter()
         .any(|s| matches!(s.state, State::Passed | State::Found));
-    let verdict = match (concluded, blocked_by.is_empty()) {
-        (false, _) => Verdict::Unknown,
-        (true, true) => Verdict::Ok,
-        (true, false) => Verdict::No,
+    let target = TargetState::of(facts);
+    let verdict = if matches!(target, TargetState::Unreachable { .. }) {
+        Verdict::Unknown
+    } else if !blocked_by.is_empty() {
+        Verdict::No
+    } else if undecided || !concluded {
+        Verdict::Unknown
+    } else {
+        Verdict::Ok
     };
     Examined {
         plan: plan::build(facts).ok(),
+        target,
         findings,
         checks: states,
         counts,
@@ -218,19 +260,21 @@ fn count(findings: &[Finding], states: &[CheckState]) -> Counts {
     }
 }
 
-/// The script that mends one side: what takes effect at once first, what needs a restart last.
-/// Each statement stands once, under the findings that it mends.
+/// The script that fixes one side: what takes effect at once first, what needs a restart last.
+/// Each statement is there once, under the findings that it fixes. What would drop or end something
+/// is a comment.
 pub fn fix_script(findings: &[Finding], side: Side) -> String {
     let mine: Vec<&Finding> = findings
         .iter()
         .filter(|f| f.fix_side == side && f.severity < Severity::Info)
         .collect();
     let mut script = format!(
-        "-- What preflight found to mend on the {side}. Read it before you run it (psql -f).\n\
-         -- Statements are grouped by check; what needs a server restart comes last.\n"
+        "-- What pgl-preflight found to fix on the {side}. Read it before you run it (psql -f).\n\
+         -- Statements are grouped by check; what needs a server restart comes last.\n\
+         -- Nothing here drops an object or ends a session: such statements are comments.\n"
     );
     if mine.is_empty() {
-        let _ = writeln!(script, "-- Nothing.");
+        let _ = writeln!(script, "-- Nothing to fix.");
     }
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     for restart in [false, true] {
@@ -247,6 +291,7 @@ pub fn fix_script(findings: &[Finding], side: Side) -> String {
                 finding.severity,
                 comment(&finding.what)
             );
+            let mut remedy = true;
             match &finding.sql {
                 Some(sql) if seen.insert(sql) => {
                     let end = if sql.trim_end().ends_with(';') {
@@ -255,10 +300,21 @@ pub fn fix_script(findings: &[Finding], side: Side) -> String {
                         ";"
                     };
                     let _ = writeln!(script, "{}{end}", sql.trim_end());
+                    remedy = false;
                 }
-                Some(_) => script.push_str("-- (the statement stands above)\n"),
-                None => {
-                    let _ = writeln!(script, "-- By hand: {}", comment(&finding.remedy));
+                Some(_) => {
+                    script.push_str("-- (see the same statement above)\n");
+                    remedy = false;
+                }
+                None => {}
+            }
+            if remedy {
+                let _ = writeln!(script, "-- Manual step: {}", comment(&finding.remedy));
+            }
+            if let Some(sql) = &finding.manual_sql {
+                script.push_str("-- Run this only when you know that nobody needs it:\n");
+                for line in lines(sql) {
+                    let _ = writeln!(script, "--   {line}");
                 }
             }
         }
@@ -266,11 +322,16 @@ pub fn fix_script(findings: &[Finding], side: Side) -> String {
     script
 }
 
+/// The characters that end a line for psql, or for an editor.
+const LINE_ENDS: [char; 5] = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split(LINE_ENDS)
+}
+
 /// A line break in an object's name must not end the comment and become SQL.
 fn comment(text: &str) -> String {
-    text.split(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'])
-        .collect::<Vec<_>>()
-        .join(" ")
+    lines(text).collect::<Vec<_>>().join(" ")
 }
 
 /// One line of the catalogue of checks.
@@ -392,6 +453,27 @@ mod tests {
     }
 
     #[test]
+    fn a_target_that_was_not_looked_at_is_never_ready() {
+        use crate::rules::testing::{clean, target};
+        let look = |facts: &Facts| {
+            let examined = examine(facts, &Choice::default());
+            (examined.verdict, examined.target)
+        };
+        let mut facts = clean();
+        assert_eq!(look(&facts), (Verdict::Ok, TargetState::Examined));
+        target(&mut facts).stood_in = true;
+        assert_eq!(look(&facts), (Verdict::Ok, TargetState::DatabaseMissing));
+        target(&mut facts).server.identity = crate::facts::Section::Unknown("refused".into());
+        let message = "refused".to_owned();
+        assert_eq!(
+            look(&facts),
+            (Verdict::Unknown, TargetState::Unreachable { message })
+        );
+        facts.target = None;
+        assert_eq!(look(&facts), (Verdict::Unknown, TargetState::NotGiven));
+    }
+
+    #[test]
     fn every_check_is_accounted_for_and_the_worst_comes_first() {
         let examined = with(&[], &[], Strictness::Normal);
         let states: Vec<State> = examined.checks.iter().map(|c| c.state).collect();
@@ -426,6 +508,10 @@ mod tests {
             with(&["bb.blind"], &[], Strictness::Normal).verdict,
             Verdict::Unknown
         );
+        // A check that could have blocked did not run: that another one passed does not make it "ok".
+        let blind = with(&["aa", "bb.blind"], &[], Strictness::Normal);
+        assert_eq!(blind.verdict, Verdict::Unknown);
+        assert_eq!(blind.target, TargetState::NotGiven);
         assert_eq!(
             with(&["aa"], &["aa.fires"], Strictness::Strict).verdict,
             Verdict::Ok
@@ -453,6 +539,6 @@ mod tests {
         );
         assert!(script.find("again").unwrap() > script.find("restart of the server").unwrap());
         let target = fix_script(&findings, Side::Target);
-        assert!(target.contains("By hand: mend it"), "{target}");
+        assert!(target.contains("Manual step: mend it"), "{target}");
     }
 }

@@ -14,18 +14,18 @@ always\t'Always'
 never\t'Never'"
 complete -c pgl-preflight -l name -d 'Name of the migration [default: the source database\'s name]' -r
 complete -c pgl-preflight -l only -d 'Run only these checks: an id (tbl.no_key) or a family (tbl)' -r
-complete -c pgl-preflight -l skip -d 'Leave these checks out' -r
+complete -c pgl-preflight -l skip -d 'Skip these checks: an id or a family' -r
 complete -c pgl-preflight -l databases-total -d 'How many databases of this cluster will be migrated at the same time' -r
-complete -c pgl-preflight -l reach-probe -d 'How to try whether the target server reaches the source' -r -f -a "subscription\t'CREATE SUBSCRIPTION in a transaction of the target that is always rolled back; it leaves nothing behind, but it is the one statement here that is not a read'
+complete -c pgl-preflight -l reach-probe -d 'How to test whether the target server can connect to the source' -r -f -a "subscription\t'CREATE SUBSCRIPTION in a transaction of the target that is always rolled back; it leaves nothing behind, but it is the one statement here that is not a read'
 dblink\t'Through dblink, where the target has it'
 off\t'Not at all; the check reports itself as not run'"
-complete -c pgl-preflight -l fix-sql -d 'Print a commented script that mends one side, instead of the findings' -r -f -a "source\t'The source'
+complete -c pgl-preflight -l fix-sql -d 'Print a commented script of fixes for one side, instead of the findings' -r -f -a "source\t'The source'
 target\t'The target'"
-complete -c pgl-preflight -l record -d 'Write the facts that were collected to a file; - is standard output' -r -F
-complete -c pgl-preflight -l replay -d 'Judge recorded facts instead of asking servers; - is standard input' -r -F
+complete -c pgl-preflight -l record -d 'Write the facts that were read to a file; - is standard output' -r -F
+complete -c pgl-preflight -l replay -d 'Evaluate recorded facts instead of reading servers; - is standard input' -r -F
 complete -c pgl-preflight -s q -l quiet -d 'Errors only on stderr'
 complete -c pgl-preflight -s v -l verbose -d 'More on stderr (repeatable)'
-complete -c pgl-preflight -l list-checks -d 'Print the catalogue of checks and exit'
+complete -c pgl-preflight -l list-checks -d 'Print all checks with their reasons and remedies, and exit'
 complete -c pgl-preflight -l strict -d 'Warnings block too'
 complete -c pgl-preflight -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pgl-preflight -s V -l version -d 'Print version'

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use pgl_catalog::link::ServerProbe;
-use pgl_cli::{Context, Effect, Failure, Tool, args};
+use pgl_cli::{Context, Failure, Tool, args};
 use pgl_core::Side;
 use pgl_core::doc::Verdict;
 
 /// Find everything that would make the migration fail or lose data; print findings and the plan
 ///
-/// Reads only. Works with the source alone; checks of the target are then reported as not run.
+/// Reads only. Works with the source alone: checks of the target are then reported as not run, and the exit code is 3 where
+/// nothing blocks.
 #[derive(Parser)]
 pub struct Args {
     #[command(flatten)]
@@ -25,7 +26,7 @@ pub struct Args {
     /// Name of the migration [default: the source database's name]
     #[arg(long, value_name = "NAME", help_heading = "Checks")]
     pub(crate) name: Option<String>,
-    /// Print the catalogue of checks and exit
+    /// Print all checks with their reasons and remedies, and exit
     #[arg(long, help_heading = "Checks")]
     pub(crate) list_checks: bool,
     /// Run only these checks: an id (tbl.no_key) or a family (tbl)
@@ -36,7 +37,7 @@ pub struct Args {
         help_heading = "Checks"
     )]
     pub(crate) only: Vec<String>,
-    /// Leave these checks out
+    /// Skip these checks: an id or a family
     #[arg(
         long,
         value_name = "ID",
@@ -56,7 +57,7 @@ pub struct Args {
         help_heading = "Checks"
     )]
     pub(crate) databases_total: u32,
-    /// How to try whether the target server reaches the source
+    /// How to test whether the target server can connect to the source
     #[arg(
         long,
         value_name = "HOW",
@@ -65,10 +66,10 @@ pub struct Args {
     )]
     pub(crate) reach_probe: ReachProbe,
 
-    /// Print a commented script that mends one side, instead of the findings
+    /// Print a commented script of fixes for one side, instead of the findings
     #[arg(long, value_name = "SIDE", help_heading = "Output")]
     pub(crate) fix_sql: Option<FixSide>,
-    /// Write the facts that were collected to a file; - is standard output
+    /// Write the facts that were read to a file; - is standard output
     #[arg(
         long,
         value_name = "FILE|-",
@@ -76,12 +77,12 @@ pub struct Args {
         help_heading = "Output"
     )]
     pub(crate) record: Option<PathBuf>,
-    /// Judge recorded facts instead of asking servers; - is standard input
+    /// Evaluate recorded facts instead of reading servers; - is standard input
     #[arg(long, value_name = "FILE|-", help_heading = "Input")]
     pub(crate) replay: Option<PathBuf>,
 }
 
-/// How to try whether the target server reaches the source, as pglogical will have to.
+/// How to test whether the target server can connect to the source, as pglogical has to.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReachProbe {
     /// CREATE SUBSCRIPTION in a transaction of the target that is always rolled back; it leaves
@@ -103,7 +104,7 @@ impl From<ReachProbe> for ServerProbe {
     }
 }
 
-/// The side that a script mends.
+/// The side that a script is for.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FixSide {
     /// The source
@@ -123,7 +124,6 @@ impl From<FixSide> for Side {
 
 impl Tool for Args {
     const NAME: &'static str = "pgl-preflight";
-    const EFFECT: Effect = Effect::Reads;
 
     fn output(&self) -> &args::Output {
         &self.output

@@ -1,13 +1,15 @@
 //! The tool's own part of its document.
 
 use pgl_core::Finding;
-use pgl_core::preflight::{CheckState, Counts};
+use pgl_core::preflight::{CheckState, Counts, TargetState};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What `pgl-preflight` adds to the envelope.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Preflight {
+    /// Whether the target was examined.
+    pub target_state: TargetState,
     /// Numbers of findings and checks.
     pub counts: Counts,
     /// Findings, the most severe first.

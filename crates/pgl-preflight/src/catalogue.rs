@@ -6,6 +6,7 @@ use pgl_cli::args::Format;
 use pgl_cli::{Context, Failure, Page, Style, Table};
 use pgl_core::Exit;
 use pgl_core::preflight::catalogue;
+use serde_json::json;
 
 /// Prints the catalogue in the format asked for.
 pub(crate) fn print(context: &Context) -> Result<(), Failure> {
@@ -22,11 +23,20 @@ pub(crate) fn print(context: &Context) -> Result<(), Failure> {
             serde_json::to_string_pretty(&catalogue()).map_err(|error| bug(&error))? + "\n"
         }
         Format::Ndjson => {
+            let checks = catalogue();
             let mut lines = String::new();
-            for entry in catalogue() {
-                lines.push_str(&serde_json::to_string(&entry).map_err(|error| bug(&error))?);
+            for entry in &checks {
+                lines.push_str(&json!({"type": "check_definition", "check": entry}).to_string());
                 lines.push('\n');
             }
+            let summary = json!({
+                "type": "summary",
+                "tool": context.tool,
+                "version": env!("CARGO_PKG_VERSION"),
+                "checks": checks.len(),
+            });
+            lines.push_str(&summary.to_string());
+            lines.push('\n');
             lines
         }
         Format::Csv => pgl_cli::report::csv(&table())?,

@@ -7,8 +7,8 @@
 //! pgl-preflight                                  # findings for people; exit 1 when something blocks
 //! pgl-preflight --format json > plan.json        # for pgl-setup --plan plan.json
 //! pgl-preflight --fix-sql source | psql …        # read it first
-//! pgl-preflight --record facts.json              # keep what was seen
-//! pgl-preflight --replay facts.json              # judge it again, without servers
+//! pgl-preflight --record facts.json              # write the facts that were read
+//! pgl-preflight --replay facts.json              # evaluate them again, without servers
 //! pgl-preflight --list-checks
 //! ```
 

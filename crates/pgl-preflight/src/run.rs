@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use pgl_catalog::facts::{self, Request};
-use pgl_cli::{Context, Failure, Tool, input};
+use pgl_cli::{Context, Failure, Tool, input, now};
 use pgl_conn::{DsnText, Environment};
 use pgl_core::doc::Verdict;
-use pgl_core::facts::{Asked, Facts};
+use pgl_core::facts::{Asked, Facts, Recording};
 use pgl_core::preflight::{Choice, Strictness, examine, fix_script};
 
 use crate::args::Args;
@@ -23,7 +23,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
     let fix = args.fix_sql;
     let record = args.record.clone();
     let facts = match &args.replay {
-        Some(path) => replay(path)?,
+        Some(path) => replay(path, context)?,
         None => collect(args, context)?,
     };
     if let Some(path) = record {
@@ -33,6 +33,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
             return Ok(Verdict::Ok);
         }
     }
+    facts.check_selection()?;
     let examined = examine(&facts, &choice);
     if let Some(side) = fix {
         context.print(&fix_script(&examined.findings, side.into()))?;
@@ -40,6 +41,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
     }
     let verdict = examined.verdict;
     let body = Preflight {
+        target_state: examined.target,
         counts: examined.counts,
         findings: examined.findings,
         checks: examined.checks,
@@ -66,7 +68,7 @@ fn choice(args: &Args) -> Result<Choice, Failure> {
         Ok(choice)
     } else {
         Err(Failure::usage(format!("no such check: {unknown}"))
-            .hint("--list-checks names them all"))
+            .hint("pgl-preflight --list-checks prints them all"))
     }
 }
 
@@ -92,19 +94,27 @@ fn collect(args: Args, context: &Context) -> Result<Facts, Failure> {
     Ok(facts)
 }
 
-fn replay(path: &Path) -> Result<Facts, Failure> {
-    let text = input::read_text(path)?;
-    serde_json::from_str(&text).map_err(|error| {
-        Failure::usage(format!(
-            "{} holds no recorded facts: {error}",
-            path.display()
-        ))
-        .hint("--record FILE writes them")
-    })
+fn replay(path: &Path, context: &Context) -> Result<Facts, Failure> {
+    let text = input::read_text(path, &context.interrupt)?;
+    Recording::read(&text)
+        .map(|recording| recording.facts)
+        .map_err(|reason| {
+            Failure::usage(format!(
+                "{} holds no recorded facts: {reason}",
+                path.display()
+            ))
+            .hint("pgl-preflight --record FILE writes them")
+        })
 }
 
 fn write_facts(facts: &Facts, path: &Path, context: &Context) -> Result<(), Failure> {
-    let mut text = serde_json::to_string_pretty(facts).map_err(|error| {
+    let recording = Recording {
+        schema: Recording::SCHEMA.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        recorded_at: now(),
+        facts: facts.clone(),
+    };
+    let mut text = serde_json::to_string_pretty(&recording).map_err(|error| {
         Failure::new(
             pgl_core::Exit::Bug,
             format!("the facts cannot be written: {error}"),

@@ -1,9 +1,9 @@
 //! The answer for people, as CSV and as a stream.
 
 use pgl_cli::{Page, Report, Style, Table, units};
-use pgl_core::doc::Document;
+use pgl_core::doc::{Document, Verdict};
 use pgl_core::plan::Set;
-use pgl_core::preflight::State;
+use pgl_core::preflight::{State, TargetState};
 use pgl_core::{Finding, Plan, Severity};
 use serde_json::{Value, json};
 
@@ -15,10 +15,17 @@ const NAMED: usize = 12;
 impl Report for Preflight {
     fn text(document: &Document<Self>, page: &mut Page) {
         if let Some(migration) = &document.migration {
-            let target = migration.target.as_ref().map_or_else(
-                || "no target given".to_owned(),
-                |target| format!("{} on {}", target.database, target.server_version),
-            );
+            let target = match (&document.body.target_state, &migration.target) {
+                (TargetState::Unreachable { .. }, _) => "target unreachable".to_owned(),
+                (TargetState::NotGiven, _) | (_, None) => "no target given".to_owned(),
+                (TargetState::DatabaseMissing, Some(target)) => format!(
+                    "{} on {} (the database does not exist yet)",
+                    target.database, target.server_version
+                ),
+                (TargetState::Examined, Some(target)) => {
+                    format!("{} on {}", target.database, target.server_version)
+                }
+            };
             page.heading(
                 Style::Bold,
                 &format!(
@@ -48,7 +55,16 @@ impl Report for Preflight {
 
     fn table(document: &Document<Self>) -> Table {
         let mut table = Table::new(&[
-            "id", "severity", "side", "object", "what", "why", "remedy", "sql", "fix_side",
+            "id",
+            "severity",
+            "side",
+            "object",
+            "what",
+            "why",
+            "remedy",
+            "sql",
+            "manual_sql",
+            "fix_side",
             "restart",
         ]);
         for finding in &document.body.findings {
@@ -62,6 +78,7 @@ impl Report for Preflight {
                 &finding.why,
                 &finding.remedy,
                 finding.sql.as_deref().unwrap_or(""),
+                finding.manual_sql.as_deref().unwrap_or(""),
                 finding.fix_side.as_str(),
                 restart,
             ]);
@@ -144,6 +161,17 @@ fn show_group(group: &[Finding], page: &mut Page) {
             page.line(format!("        {line}"));
         }
     }
+    let manual: Vec<&str> = group
+        .iter()
+        .take(NAMED)
+        .filter_map(|f| f.manual_sql.as_deref())
+        .collect();
+    if !manual.is_empty() {
+        page.wrapped(4, "Only when you know that nobody needs it:");
+    }
+    for line in manual.into_iter().flat_map(str::lines) {
+        page.line(format!("        -- {line}"));
+    }
 }
 
 fn not_run(document: &Document<Preflight>, page: &mut Page) {
@@ -218,16 +246,24 @@ fn closing(document: &Document<Preflight>, page: &mut Page) {
         "{} blocking, {} warnings, {} notes; {} checks passed, {} not run",
         counts.block, counts.warn, counts.info, counts.passed, counts.not_run
     );
-    if counts.block > 0 {
-        page.heading(Style::Red, &format!("Not ready: {numbers}"));
-    } else if counts.warn > 0 {
-        page.heading(Style::Yellow, &format!("Ready, with warnings: {numbers}"));
-    } else if counts.passed > 0 {
-        page.heading(Style::Green, &format!("Clean: {numbers}"));
-    } else {
-        page.heading(
-            Style::Red,
-            &format!("Nothing could be found out: {numbers}"),
-        );
-    }
+    let (style, answer) = match (document.verdict, &document.body.target_state) {
+        (_, TargetState::Unreachable { message }) => {
+            (Style::Red, format!("Not decided, the target was not reached: {message}"))
+        }
+        (Verdict::No, _) => (Style::Red, "Not ready".to_owned()),
+        (Verdict::Ok, _) if counts.warn > 0 => (Style::Yellow, "Ready, with warnings".to_owned()),
+        (Verdict::Ok, _) => (Style::Green, "Ready".to_owned()),
+        (_, TargetState::NotGiven) => (
+            Style::Yellow,
+            "Not decided: nothing blocks on the source, the target was not examined (give --target)"
+                .to_owned(),
+        ),
+        (_, TargetState::Examined | TargetState::DatabaseMissing) => (
+            Style::Yellow,
+            "Not decided: checks that can block did not run (see NOT RUN; --skip ID goes on without one)"
+                .to_owned(),
+        ),
+    };
+    page.heading(style, &answer);
+    page.wrapped(0, &numbers);
 }

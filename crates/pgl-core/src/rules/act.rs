@@ -555,7 +555,7 @@ mod cases {
             .find(|check| check.id == "act.prepared")
             .unwrap();
         let (findings, _) = run(check, &facts);
-        let sql = findings[0].sql.as_deref().unwrap();
+        let sql = findings[0].manual_sql.as_deref().unwrap();
         assert!(sql.starts_with("ROLLBACK PREPARED 'tx''1';"), "{sql}");
     }
 }

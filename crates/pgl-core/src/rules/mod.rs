@@ -102,6 +102,51 @@ const FAMILIES: &[&[Check]] = &[
     seq::hot::CHECKS,
 ];
 
+/// Whether SQL drops an object, ends a session or undoes a transaction. `DROP NOT NULL` is none of
+/// these: the column and its rows stay.
+fn destroys(sql: &str) -> bool {
+    let mut words = sql_words(sql).into_iter().peekable();
+    while let Some(word) = words.next() {
+        let found = match word.as_str() {
+            "drop" => words.peek().map(String::as_str) != Some("not"),
+            "truncate" | "delete" | "rollback" | "reassign" => true,
+            other => ["drop_", "_drop", "_terminate_"]
+                .iter()
+                .any(|part| other.contains(part)),
+        };
+        if found {
+            return true;
+        }
+    }
+    false
+}
+
+/// The words of SQL in lower case, without what is in quotes: a name may be any word.
+fn sql_words(sql: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut quote = None;
+    for c in sql.chars() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if c == '\'' || c == '"' => quote = Some(c),
+            None if c.is_alphanumeric() || c == '_' => {
+                word.extend(c.to_lowercase());
+                continue;
+            }
+            None => {}
+        }
+        if !word.is_empty() {
+            words.push(std::mem::take(&mut word));
+        }
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
 /// Takes the findings of one check.
 pub struct Emit<'a> {
     check: &'a Check,
@@ -126,6 +171,7 @@ impl<'a> Emit<'a> {
             why: self.check.why.to_owned(),
             remedy: self.check.remedy.to_owned(),
             sql: None,
+            manual_sql: None,
             fix_side: side,
             restart: false,
         });
@@ -160,9 +206,15 @@ impl Draft<'_> {
         self
     }
 
-    /// SQL that mends it, to be run on the finding's `fix_side`.
+    /// SQL that fixes it, to be run on the finding's `fix_side`. What drops or ends something goes to
+    /// the manual steps: no check can know that nobody else needs it.
     pub fn sql(self, sql: impl Into<String>) -> Self {
-        self.finding.sql = Some(sql.into());
+        let sql = sql.into();
+        if destroys(&sql) {
+            self.finding.manual_sql = Some(sql);
+        } else {
+            self.finding.sql = Some(sql);
+        }
         self
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod server;
 
 use super::{Check, Emit, all};
 use crate::facts::{Facts, NotRun, Section, ServerFacts};
+use crate::preflight::fix_script;
 use crate::{Finding, Severity};
 
 /// One change to clean facts, and what a check must make of it.
@@ -139,6 +140,46 @@ fn every_case_holds() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_fix_drops_or_ends_anything() {
+    for sql in [
+        "DROP TABLE x",
+        "ALTER TABLE x drop CONSTRAINT y",
+        "SELECT pg_drop_replication_slot('x')",
+        "SELECT pglogical.drop_subscription('x');",
+        "SELECT pg_replication_origin_drop('x')",
+        "SELECT pg_terminate_backend(1);",
+        "ROLLBACK PREPARED 'x'",
+        "TRUNCATE x",
+    ] {
+        assert!(super::destroys(sql), "{sql}");
+    }
+    for sql in [
+        "ALTER TABLE \"drop\" ALTER COLUMN \"truncate\" DROP NOT NULL;",
+        "ALTER ROLE x SET search_path = 'drop table'",
+        "CREATE ROLE dropper",
+    ] {
+        assert!(!super::destroys(sql), "{sql}");
+    }
+    let mut manual = 0;
+    for case in cases() {
+        let mut facts = clean();
+        (case.change)(&mut facts);
+        for finding in run(check(case.id), &facts).0 {
+            manual += usize::from(finding.manual_sql.is_some());
+            let sql = finding.sql.as_deref().unwrap_or_default();
+            assert!(!super::destroys(sql), "{}: {}: {sql}", case.id, case.when);
+            let script = fix_script(std::slice::from_ref(&finding), finding.fix_side);
+            let statements: Vec<&str> = script
+                .lines()
+                .filter(|line| !line.starts_with("--"))
+                .collect();
+            assert!(!super::destroys(&statements.join("\n")), "{script}");
+        }
+    }
+    assert!(manual > 0, "no case has manual SQL");
 }
 
 #[test]
