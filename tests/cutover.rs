@@ -13,6 +13,7 @@ mod hooks;
 mod intruder;
 mod large;
 mod pgbouncer;
+mod promoted;
 mod published;
 mod series;
 mod silence;

@@ -50,7 +50,7 @@ fn behind_a_pausing_pooler_no_client_sees_an_error() -> Result<()> {
         .expect(3)?;
     ensure!(out.json()?["state"] == "restored", "{}", out.stdout);
     let writers = go_on(writers, 100)?;
-    let there = db.on_target("SELECT count(*) FROM pgl.journal WHERE object = 'released'")?;
+    let there = db.on_target("SELECT count(*) FROM pgl.journal WHERE object = 'promoted'")?;
     ensure!(there == [[Some("0".to_owned())]]);
     // And the switch.
     gated(&db, &bouncer, &app).run()?.expect(0)?;

@@ -94,7 +94,7 @@ fn the_target_is_shut_until_it_is_released() -> Result<()> {
         ensure!(refused > 20, "the target was open all the time ({refused})");
         db.on_target("INSERT INTO child (parent) VALUES (1)")?;
         let first = db.on_target(
-            "SELECT (SELECT count(*) FROM pgl.journal WHERE object = 'released'), max(id), (SELECT count(*) FROM pg_constraint WHERE conname = 'child_parent_fkey') FROM child",
+            "SELECT (SELECT count(*) FROM pgl.journal WHERE object = 'promoted'), max(id), (SELECT count(*) FROM pg_constraint WHERE conname = 'child_parent_fkey') FROM child",
         )?;
         ensure!(
             first

@@ -5,6 +5,7 @@
 //! servers carry a suffix such as `_pg96`.
 
 mod client;
+mod cutover;
 mod database;
 pub mod facts;
 pub mod foreign_keys;
@@ -18,6 +19,7 @@ mod standing;
 pub mod status;
 pub mod verify;
 
+pub use cutover::cutover_record;
 pub use database::database;
 pub use rows::{row, rows};
 pub use standing::{slot_endings, standing};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pgl_apply::control::Worker;
-use pgl_apply::cutover::{attempt, released};
+use pgl_apply::cutover::{attempt, promoted_by};
 use pgl_apply::subscription::{self, Subscription};
 use pgl_apply::{Error, Servers, control, journal, lock};
 use pgl_cli::{Context, Failure, input};
@@ -75,7 +75,7 @@ impl Ground {
         };
         let at = standing(
             attempt(&mut source, &name)?,
-            released(&mut target, &name)?.as_deref(),
+            promoted_by(&mut target, &name)?.as_deref(),
         );
         match at {
             Standing::Clean => {}

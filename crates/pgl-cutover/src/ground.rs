@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pgl_apply::cutover::{Home, attempt, back_names, back_slot, released};
+use pgl_apply::cutover::{Home, attempt, back_names, back_slot, promoted_by};
 use pgl_apply::{Error, copy, journal, subscription};
 use pgl_cli::{Context, Failure, input};
 use pgl_conn::{Access, Endpoint, Environment, Error as ConnError, Session, SessionOptions};
@@ -98,11 +98,11 @@ impl Ground {
         copy_small_again(&mut plan, AGAIN);
         let forward = standing(
             attempt(&mut on_source, &name)?,
-            released(&mut on_target, &name)?.as_deref(),
+            promoted_by(&mut on_target, &name)?.as_deref(),
         );
         let back = standing(
             attempt(&mut on_target, &name)?,
-            released(&mut on_source, &name)?.as_deref(),
+            promoted_by(&mut on_source, &name)?.as_deref(),
         );
         Ok(Self {
             tool: context.tool,

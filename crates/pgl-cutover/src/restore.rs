@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pgl_apply::cutover::{begin, end_own, end_these, limit, open as open_gate, released};
+use pgl_apply::cutover::{begin, end_own, end_these, limit, open as open_gate, promoted_by};
 use pgl_apply::{Error, lock};
 use pgl_conn::Session;
 use pgl_core::cutover::{Attempt, Direction, State};
@@ -131,7 +131,7 @@ pub(crate) fn find_out(ground: &Ground, direction: Direction, token: &str, pid: 
             .and_then(|mut session| {
                 end_left(&mut session, &[pid])?;
                 lock::take(&mut session, &ground.name)?;
-                let found = released(&mut session, &ground.name)?;
+                let found = promoted_by(&mut session, &ground.name)?;
                 Ok((session, found))
             });
         match asked {

@@ -134,7 +134,7 @@ fn take_back(
     // The old home first: nothing else is urgent. But a release on its way decides otherwise.
     let mut new = open(ground.tool, ground.new_home(direction))?;
     alone(&mut new, &ground.name).map_err(failure)?;
-    let released = pgl_apply::cutover::released(&mut new, &ground.name)?;
+    let released = pgl_apply::cutover::promoted_by(&mut new, &ground.name)?;
     if released.as_deref() == Some(attempt.token.as_str()) {
         return Err(
             Failure::refused("the new home was released meanwhile: the switch is made")

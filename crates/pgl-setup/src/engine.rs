@@ -111,6 +111,8 @@ fn verdict(broken: &Option<Error>, reports: &[StepReport], run: &mut Run<'_>) ->
 }
 
 fn dry(context: &Context, chosen: &[Step], run: &mut Run<'_>) -> Result<Verdict, Failure> {
+    run.not_cut_over()
+        .map_err(|error| Failure::from(error.told()))?;
     let mut reports = Vec::new();
     for step in chosen {
         let (state, what, sql) = match step.when {

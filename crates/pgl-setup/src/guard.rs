@@ -4,6 +4,7 @@ use pgl_apply::schema::Programs;
 use pgl_apply::{Done, Error, Watch, journal, lock};
 use pgl_catalog::facts::{Request, collect};
 use pgl_catalog::link::ServerProbe;
+use pgl_core::cutover::{Purpose, cutover_state, refusal};
 use pgl_core::facts::{Asked, Facts};
 use pgl_core::preflight::{Choice, examine};
 use pgl_core::select::Selection;
@@ -51,6 +52,7 @@ impl Run<'_> {
             lock::take(target, &name)?;
             begun |= journal::exists(target)?;
         }
+        self.not_cut_over()?;
         let stage = if begun {
             Stage::Continued
         } else {
@@ -116,5 +118,21 @@ impl Run<'_> {
                 })
                 .collect(),
         })
+    }
+
+    /// A promoted target is the production database: nothing of the setup is done there any more.
+    pub(crate) fn not_cut_over(&mut self) -> Result<(), Error> {
+        let source = pgl_catalog::cutover_record(&mut self.source, &self.name)?;
+        let target = match &mut self.target {
+            Some(target) => Some(pgl_catalog::cutover_record(target, &self.name)?),
+            None => None,
+        };
+        match refusal(
+            &cutover_state(Some(&source), target.as_ref()),
+            Purpose::SetUp,
+        ) {
+            Some(refusal) => Err(Error::refused(Side::Target, refusal.what, refusal.hint)),
+            None => Ok(()),
+        }
     }
 }

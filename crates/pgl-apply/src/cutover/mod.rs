@@ -23,7 +23,7 @@ pub use large::{
     Carried, carry as carry_large_objects, lockable as large_objects_lockable,
     missing as large_objects_missing,
 };
-pub use note::{attempt, begin, forget_released, released, released_sql, write};
+pub use note::{attempt, begin, promoted_by, promoted_sql, write};
 pub use recopy::{Recopied, Recopy, forget_origin, mark_origin, plan_recopy, recopy};
 pub use release::{Release, constraints, prepare};
 pub use reverse::{

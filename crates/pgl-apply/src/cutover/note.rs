@@ -1,15 +1,15 @@
 //! The cutover's rows in the journals of both databases.
 //!
-//! On the old home, one row with the attempt. On the new home, one row with the token of the attempt
-//! that released it, written by the commit that did.
+//! On the database that clients leave, one row with the attempt. On the promoted one, one row with the token of
+//! the attempt that promoted it, written by the commit that did.
 
 use pgl_conn::{Error, Kind, Session};
-use pgl_core::cutover::{Attempt, STEP};
+use pgl_core::cutover::{Attempt, STEP, State};
 use pgl_core::quote_literal;
 
 use crate::journal;
 
-const RELEASED: &str = "released";
+const PROMOTED: &str = "promoted";
 
 fn read(session: &mut Session, migration: &str, object: &str) -> Result<Option<String>, Error> {
     if !journal::exists(session)? {
@@ -80,26 +80,27 @@ pub fn write(session: &mut Session, migration: &str, attempt: &Attempt) -> Resul
     session.batch(&begin(migration, attempt))
 }
 
-/// The token of the attempt that released this database last.
+/// The token of the attempt that promoted this database last.
 ///
 /// # Errors
 /// The server's.
-pub fn released(session: &mut Session, migration: &str) -> Result<Option<String>, Error> {
-    match read(session, migration, RELEASED)? {
-        Some(text) => parse(session, &text).map(Some),
-        None => Ok(None),
+pub fn promoted_by(session: &mut Session, migration: &str) -> Result<Option<String>, Error> {
+    let record = pgl_catalog::cutover_record(session, migration)?;
+    Ok(record.promotion.map(|promotion| promotion.token))
+}
+
+/// The statements that record the promotion of a database. An attempt to leave it, which it may have made
+/// before, is undone by that.
+pub fn promoted_sql(migration: &str, attempt: &Attempt, left: Option<&Attempt>) -> String {
+    let detail =
+        serde_json::json!({"token": attempt.token, "reverse": attempt.reverse}).to_string();
+    let mut sql = statement(migration, PROMOTED, PROMOTED, &detail);
+    if let Some(left) = left {
+        let mut left = left.clone();
+        left.state = State::RolledBack;
+        sql.push_str(&begin(migration, &left));
     }
-}
-
-/// The statements that note the release.
-pub fn released_sql(migration: &str, token: &str) -> String {
-    let detail = serde_json::json!(token).to_string();
-    statement(migration, RELEASED, RELEASED, &detail)
-}
-
-/// The statement that forgets a release: this database is the old home now.
-pub fn forget_released(migration: &str) -> String {
-    forget(migration, RELEASED)
+    sql
 }
 
 pub(super) fn read_object(

@@ -3,7 +3,7 @@
 
 use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
-use pgl_core::cutover::Closed;
+use pgl_core::cutover::{Attempt, Closed};
 use pgl_core::quote_literal;
 use pgl_core::setup::StepId;
 use pgl_core::setup::archive::unchecked;
@@ -46,18 +46,20 @@ impl Release {
         sql
     }
 
-    /// The statements that release, for the commit: a wall of an earlier switch lets everybody pass.
+    /// The statements that promote, for the commit: write-block triggers of an earlier cutover are disabled, and an
+    /// earlier attempt to leave this database (`left`) is undone.
     pub fn open_sql(
         migration: &str,
         closed: &Closed,
         walls: &[QualifiedName],
-        token: &str,
+        attempt: &Attempt,
+        left: Option<&Attempt>,
     ) -> String {
         format!(
             "{}{}{}",
             wall::disarm_sql(walls),
             gate::open_statements(migration, closed),
-            note::released_sql(migration, token)
+            note::promoted_sql(migration, attempt, left)
         )
     }
 }

@@ -11,11 +11,16 @@ mod drift;
 mod gate;
 mod guard;
 mod standing;
+mod state;
 
 pub use drift::{Definition, OneSided, one_sided, unplanned};
 pub use gate::{Closed, Grant, Override, Way, close_sql, open_sql, unwall_sql, wall_sql};
 pub use guard::{Facts, Limits, Refusal, guards};
 pub use standing::{Attempt, Direction, Standing, State, standing};
+pub use state::{
+    CutOver, CutoverRecord, CutoverRefusal, CutoverState, Promotion, Purpose, cutover_state,
+    refusal,
+};
 
 use crate::QualifiedName;
 use crate::plan::{Plan, Set};

@@ -106,6 +106,16 @@ pub enum Standing {
     Done(Attempt),
 }
 
+impl Standing {
+    /// The attempt, where it promoted the other database.
+    pub fn made(&self) -> Option<&Attempt> {
+        match self {
+            Self::Switched(attempt) | Self::Done(attempt) => Some(attempt),
+            Self::Clean | Self::Halfway(_) => None,
+        }
+    }
+}
+
 /// Judges the old home's note against the token with which the new home was released last. The
 /// release and its note are one commit, so the new home's word decides.
 pub fn standing(attempt: Option<Attempt>, released: Option<&str>) -> Standing {

@@ -252,6 +252,12 @@ pub fn plan(
             grants(&mut out, side, standing);
             extension(&mut out, request, side, standing, node_gone);
             wall::plan(&mut out, side, standing);
+        }
+    }
+    // The journals say that the target was promoted: they go last, so that no tool takes the production database
+    // for one that may be filled again while anything of the migration is left.
+    for (side, standing) in [(Side::Source, source), (Side::Target, target)] {
+        if let Some(standing) = standing {
             schema(&mut out, request, side, standing);
         }
     }

@@ -74,12 +74,13 @@ fn everything_of_ours_goes_in_the_order_that_works() {
             ("node", Target),
             ("origin", Target),
             ("extension", Target),
-            ("schema", Target),
             ("slot", Source),
             ("node", Source),
             ("grant", Source),
             ("extension", Source),
+            // The record of the cutover goes last.
             ("schema", Source),
+            ("schema", Target),
         ]
     );
     assert_eq!(planned.kept, []);

@@ -112,21 +112,18 @@ impl Engine {
             holder.ping()?;
             apply::note_firmly(old, &releasing)?;
         }
-        let mut sql = Release::open_sql(
+        // What the database that is promoted has recorded when it was left.
+        let left = match self.direction {
+            Direction::Forward => &self.ground.back,
+            Direction::Back => &self.ground.forward,
+        };
+        Ok(Release::open_sql(
             &self.ground.name,
             &self.closed_new,
             &self.walls_new,
-            &self.attempt.token,
-        );
-        if self.direction == Direction::Back
-            && let pgl_core::cutover::Standing::Done(forward)
-            | pgl_core::cutover::Standing::Switched(forward) = &self.ground.forward
-        {
-            let mut forward = forward.clone();
-            forward.state = State::RolledBack;
-            sql.push_str(&apply::begin(&self.ground.name, &forward));
-        }
-        Ok(sql)
+            &self.attempt,
+            left.made(),
+        ))
     }
 
     pub(super) fn commit_release(&mut self, sql: &str) -> Released {
