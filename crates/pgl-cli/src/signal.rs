@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pgl_core::Exit;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -11,7 +11,7 @@ use signal_hook::iterator::Signals;
 
 use crate::Failure;
 
-type Canceller = Box<dyn Fn() + Send>;
+type Canceller = Arc<dyn Fn() + Send + Sync>;
 
 /// Whether somebody asked the tool to stop, and what is to be cancelled then. Clones share state.
 #[derive(Clone, Default)]
@@ -55,30 +55,36 @@ impl Interrupt {
         self.cancel_all();
     }
 
+    /// All at a time, and without keeping the list: a request takes as long as its connection does, and meanwhile sessions come
+    /// and go.
     fn cancel_all(&self) {
-        let list = self
-            .cancellers
+        let list: Vec<Canceller> = self.list().iter().map(|(_, one)| Arc::clone(one)).collect();
+        std::thread::scope(|scope| {
+            for cancel in &list {
+                scope.spawn(move || cancel());
+            }
+        });
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<(u64, Canceller)>> {
+        self.cancellers
             .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        for (_, cancel) in list.iter() {
-            cancel();
-        }
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Registers what to do when a signal comes: usually a session's cancel handle. It runs on
-    /// the signal thread, and at once if a signal has already come.
-    pub fn on_signal(&self, cancel: impl Fn() + Send + 'static) -> Registration {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        *next += 1;
-        let id = *next;
-        let mut list = self
-            .cancellers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+    /// a thread of its own, and at once if a signal has already come.
+    pub fn on_signal(&self, cancel: impl Fn() + Send + Sync + 'static) -> Registration {
+        let id = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            *next += 1;
+            *next
+        };
+        let cancel: Canceller = Arc::new(cancel);
+        self.list().push((id, Arc::clone(&cancel)));
         if self.signal.load(Ordering::SeqCst) != 0 {
             cancel();
         }
-        list.push((id, Box::new(cancel)));
         Registration {
             interrupt: self.clone(),
             id,
@@ -105,12 +111,7 @@ impl Interrupt {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let mut list = self
-            .interrupt
-            .cancellers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        list.retain(|(id, _)| *id != self.id);
+        self.interrupt.list().retain(|(id, _)| *id != self.id);
     }
 }
 
@@ -147,5 +148,28 @@ mod tests {
         let late = interrupt.on_signal(add(100));
         assert_eq!(count.load(Ordering::SeqCst), 101);
         drop((kept, late));
+    }
+
+    /// A server that does not answer keeps neither the other requests waiting nor sessions that come and go.
+    #[test]
+    fn a_silent_server_holds_up_nobody() {
+        let interrupt = Interrupt::default();
+        let (release, silent) = std::sync::mpsc::channel::<()>();
+        let silent = Mutex::new(silent);
+        let (called, calls) = std::sync::mpsc::channel();
+        let first = interrupt.on_signal(move || {
+            let silent = silent.lock().unwrap_or_else(PoisonError::into_inner);
+            assert!(silent.recv().is_ok());
+        });
+        let second = interrupt.on_signal(move || assert!(called.send(()).is_ok()));
+        let other = interrupt.clone();
+        let raised = std::thread::spawn(move || other.raise(SIGINT));
+        let limit = std::time::Duration::from_secs(10);
+        assert!(calls.recv_timeout(limit).is_ok());
+        // The first request is still under way.
+        drop(second);
+        release.send(()).unwrap();
+        raised.join().unwrap();
+        drop(first);
     }
 }
