@@ -19,3 +19,4 @@ mod teardown;
 mod verify;
 mod verify_gallery;
 mod verify_live;
+mod verify_proof;

@@ -22,7 +22,7 @@ const TABLES: &str = "
     CREATE TABLE still (id int PRIMARY KEY, note text);";
 
 /// Tables on both sides, replicated by pglogical, with rows in them.
-fn replicated(source: u16, target: u16) -> Result<PairDb> {
+pub(crate) fn replicated(source: u16, target: u16) -> Result<PairDb> {
     let db = shared_pair(source, target)?.database("live")?;
     let dsn = db.source_dsn();
     db.on_source(TABLES)?;
@@ -323,7 +323,7 @@ fn live_beside_a_corruptor_finds_all_and_nothing_else() -> Result<()> {
 
 /// With two subscriptions no single slot tells what is in flight: the second form of live, and it says so.
 #[test]
-fn several_subscriptions_are_compared_behind_a_fence() -> Result<()> {
+fn several_subscriptions_are_compared_without_decoding() -> Result<()> {
     let db = replicated(15, 18)?;
     let dsn = db.source_dsn();
     db.on_source(
@@ -385,7 +385,7 @@ fn a_barrier_is_exact_and_short() -> Result<()> {
 
 /// A role that may only read.
 #[test]
-fn fenced_never_calls_a_restless_row_equal_or_different() -> Result<()> {
+fn without_decoding_a_restless_row_is_never_called_equal_or_different() -> Result<()> {
     let db = replicated(15, 18)?;
     let role = db.role("reader");
     db.on_source(&format!(
@@ -452,7 +452,7 @@ fn a_stopped_subscription_is_no_difference() -> Result<()> {
 
 /// A server that allows pglogical's plugin and not the one that decodes for the proof.
 #[test]
-fn where_no_slot_can_decode_the_fence_takes_over() -> Result<()> {
+fn where_no_slot_can_decode_row_versions_do() -> Result<()> {
     let db = replicated(17, 18)?;
     let without = format!(
         "{} options='-c output_plugin_libraries=pgoutput,pglogical_output'",

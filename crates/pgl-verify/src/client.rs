@@ -42,10 +42,15 @@ pub(crate) fn read<R: Read>(
             let end = key_end(&image, keys)?;
             row.key.extend_from_slice(&image[..end]);
         }
-        row.bucket = xxh3_64(&row.key);
+        row.bucket = bucket_hash(&row.key);
         each(&row)?;
     }
     Ok(())
+}
+
+/// The hash that names a row's bucket, of the bytes of its key.
+pub(crate) fn bucket_hash(key: &[u8]) -> u64 {
+    xxh3_64(key)
 }
 
 fn bad(what: &str) -> io::Error {
@@ -95,7 +100,7 @@ pub(crate) fn sums<R: Read>(input: R, keys: usize, buckets: &mut Buckets) -> io:
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the two halves on purpose")]
-fn halves(digest: u128) -> (u64, u64) {
+pub(crate) fn halves(digest: u128) -> (u64, u64) {
     ((digest >> 64) as u64, digest as u64)
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::BufReader;
 
 use pgl_catalog::verify::sql::{Pages, Reading};
-use pgl_conn::{Error, Session};
+use pgl_conn::{Error, Kind, Session};
 use pgl_core::Side;
 use pgl_core::verify::Buckets;
 use pgl_core::verify::copy::Rows;
@@ -27,7 +27,8 @@ pub(crate) struct Drilled {
     pub(crate) exact: bool,
 }
 
-/// Reads differing buckets, group by group, until `limit` differences are found.
+/// Reads differing buckets, group by group, until `limit` differences are found; `differences` says what the rows of a group
+/// come to.
 pub(crate) fn rows(
     engine: &Engine<'_>,
     pair: &Pair,
@@ -35,6 +36,7 @@ pub(crate) fn rows(
     (source, target): (&Buckets, &Buckets),
     buckets: &[u32],
     limit: u64,
+    differences_of: &dyn Fn(Join) -> Vec<Difference>,
 ) -> Result<Drilled, Error> {
     let mut differences = Vec::new();
     let mut rest = buckets;
@@ -54,7 +56,8 @@ pub(crate) fn rows(
         }
         let (group, later) = rest.split_at(take);
         rest = later;
-        differences.extend(group_of(engine, pair, moment, source.len(), group)?);
+        let join = join_of(engine, pair, moment, source.len(), group)?;
+        differences.extend(differences_of(join));
     }
     Ok(Drilled {
         differences,
@@ -62,14 +65,46 @@ pub(crate) fn rows(
     })
 }
 
-/// The differences within some buckets.
-pub(crate) fn group_of(
+/// Rows given as texts of all columns: key bytes and digests, in the order of the list.
+pub(crate) fn given(
+    engine: &Engine<'_>,
+    pair: &Pair,
+    side: Side,
+    moment: &Moment,
+    rows: &[Vec<Option<String>>],
+) -> Result<Vec<Seen>, Error> {
+    let reading = engine.reading(pair, side, 1);
+    let mut out = Vec::with_capacity(rows.len());
+    for some in rows.chunks(500) {
+        let sql = reading.given(some);
+        let mut part = engine.pool.with(side, moment.of(side), |session| {
+            if reading.digest == Digest::Client {
+                client_rows(session, &reading, &sql, 0, &|_| true)
+            } else {
+                server_rows(session, &sql, 0)
+            }
+        })?;
+        part.sort_by_key(|row| row.place);
+        if part.len() != some.len() {
+            return Err(Error::new(
+                side,
+                Kind::Protocol,
+                "the server gave another number of rows than it was asked for",
+            ));
+        }
+        out.extend(part);
+    }
+    Ok(out)
+}
+
+/// The rows of both sides within some buckets.
+pub(crate) fn join_of(
     engine: &Engine<'_>,
     pair: &Pair,
     moment: &Moment,
     count: usize,
     group: &[u32],
-) -> Result<Vec<Difference>, Error> {
+) -> Result<Join, Error> {
     let (source, target) = rayon::join(
         || side_rows(engine, pair, moment, Side::Source, count, group),
         || side_rows(engine, pair, moment, Side::Target, count, group),
@@ -81,7 +116,7 @@ pub(crate) fn group_of(
     for row in target? {
         join.add(Side::Target, row);
     }
-    Ok(join.differences())
+    Ok(join)
 }
 
 fn side_rows(

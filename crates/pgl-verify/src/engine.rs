@@ -1,6 +1,6 @@
-//! The first pass: sums of every table on both sides, in parallel over (table, side,
-//! chunk), and the decision what each table came to.
+//! The first pass: sums of every table on both sides, in parallel over (table, side, chunk).
 
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -8,28 +8,25 @@ use std::time::Instant;
 use pgl_catalog::verify::sql::{Pages, Reading};
 use pgl_cli::progress::Progress;
 use pgl_conn::{Error, Kind, Session, field};
-use pgl_core::verify::buckets::Halves;
 use pgl_core::verify::outcome::Digest;
 use pgl_core::verify::pairing::Pair;
+use pgl_core::verify::rows::Place;
 use pgl_core::verify::types::RelationInfo;
 use pgl_core::verify::{Buckets, Mode, Status, TableResult};
 use pgl_core::{ServerVersion, Side};
 use rayon::prelude::*;
 
 use crate::client;
-use crate::detail;
-use crate::drill;
 use crate::moment::Moment;
+use crate::outcome;
 use crate::pool::Pool;
-use crate::settle::{self, Pending};
+use crate::settle::Pending;
 use crate::throttle::Throttle;
 
 /// Chunks have at least this many pages: smaller ones cost more in answers than they gain.
 const LEAST_PAGES: u64 = 1024;
 /// And at most this many (1 GiB), so that a lost connection does not cost much.
 const MOST_PAGES: u64 = 131_072;
-/// Rows that differ at first are followed up to this number while writes go on.
-const MOST_PENDING: u64 = 100_000;
 
 /// How to compare; the same for all tables.
 pub(crate) struct Settings {
@@ -49,14 +46,18 @@ pub(crate) struct Engine<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) throttle: &'a Throttle,
     pub(crate) progress: &'a Progress,
+    /// Rows that only the target has, by table, as earlier moments have shown them.
+    pub(crate) only_on_target: Mutex<HashMap<usize, HashSet<Place>>>,
 }
 
 /// A table that is through, or waits for a second look.
 pub(crate) struct Found {
     pub(crate) index: usize,
     pub(crate) result: TableResult,
-    /// Rows that differ and may be in flight.
+    /// Rows that this moment has not settled.
     pub(crate) pending: Vec<Pending>,
+    /// Why the table has to be read again under another moment.
+    pub(crate) again: Option<String>,
     /// Statements that would mend the target.
     pub(crate) fixes: Vec<String>,
 }
@@ -128,7 +129,6 @@ impl Engine<'_> {
                 }
             }
         });
-        self.pool.release();
         Ok(())
     }
 
@@ -243,7 +243,7 @@ impl Engine<'_> {
     }
 
     /// The second pass, for a table that differs: sums by bucket, from which follows where.
-    fn buckets(
+    pub(crate) fn buckets(
         &self,
         pair: &Pair,
         moment: &Moment,
@@ -265,25 +265,14 @@ impl Engine<'_> {
     }
 
     fn finish(&self, work: &Work<'_>, moment: &Moment) -> Found {
-        let mut result = self.base(work.pair, moment);
-        let mut found = Found {
-            index: work.index,
-            result: result.clone(),
-            pending: Vec::new(),
-            fixes: Vec::new(),
-        };
         let error = lock(&work.error).take();
-        let outcome = match error {
+        let sums = match error {
             Some(error) => Err(error),
-            None => self.decide(work, moment, &mut result, &mut found),
+            None => Ok(lock(&work.sums).clone()),
         };
-        if let Err(error) = outcome {
-            self.failed(&mut result, &error);
-            found.pending.clear();
-        }
+        let mut found = outcome::of_table(self, work.index, work.pair, moment, sums);
         let started = work.started.get().copied().unwrap_or_else(Instant::now);
-        result.seconds = round(started.elapsed().as_secs_f64());
-        found.result = result;
+        found.result.seconds = round(started.elapsed().as_secs_f64());
         found
     }
 
@@ -325,120 +314,6 @@ impl Engine<'_> {
                 .push("no columns in common: only counted".into());
         }
         result
-    }
-
-    fn decide(
-        &self,
-        work: &Work<'_>,
-        moment: &Moment,
-        result: &mut TableResult,
-        found: &mut Found,
-    ) -> Result<(), Error> {
-        let (source, target) = lock(&work.sums).clone();
-        result.source_rows = Some(source.rows());
-        result.target_rows = Some(target.rows());
-        let counted = self.settings.digest == Digest::Counts || work.pair.columns.is_empty();
-        if !counted {
-            let halves = match self.settings.digest {
-                Digest::Hash => Halves::One,
-                _ => Halves::Both,
-            };
-            result.source_digest = Some(source.summary(halves));
-            result.target_digest = Some(target.summary(halves));
-        }
-        if source == target {
-            settled(result);
-            return Ok(());
-        }
-        if counted {
-            // Which rows these are cannot be told; how many can.
-            let (one, two) = (source.rows(), target.rows());
-            result.missing = one.saturating_sub(two);
-            result.extra = two.saturating_sub(one);
-            result.counts_exact = false;
-            if moment.touched.is_some() || self.settings.mode == Mode::Fenced {
-                result.status = Status::Inconclusive;
-                result.reason = Some("counts differ while writes go on".into());
-                (result.missing, result.extra) = (0, 0);
-            } else {
-                settled(result);
-            }
-            return Ok(());
-        }
-        let live = self.settings.mode == Mode::Live || self.settings.mode == Mode::Fenced;
-        let limit = if live {
-            MOST_PENDING
-        } else {
-            self.settings.max_diffs
-        };
-        let own;
-        let moment = if moment.source.is_some() {
-            moment
-        } else {
-            // Rows are read and then looked at again by their place: that needs one view.
-            own = Moment::unrelated(self.pool)?;
-            &own
-        };
-        let count = Buckets::suited(source.rows().max(target.rows()));
-        let (source, target) = match count {
-            1 => (source, target),
-            _ => self.buckets(work.pair, moment, count)?,
-        };
-        let buckets = source.differing(&target);
-        let counts = (&source, &target);
-        let drilled = drill::rows(self, work.pair, moment, counts, &buckets, limit)?;
-        if drilled.differences.is_empty() {
-            result.status = Status::Inconclusive;
-            result.reason =
-                Some("the sums differed, the rows no longer do: somebody writes".into());
-            return Ok(());
-        }
-        result.counts_exact = drilled.exact;
-        if live {
-            found.pending = settle::pending(
-                self,
-                work.pair,
-                moment,
-                drilled.differences,
-                source.len(),
-                buckets,
-            )?;
-            return Ok(());
-        }
-        detail::report(
-            self,
-            work.pair,
-            moment,
-            drilled.differences,
-            result,
-            &mut found.fixes,
-        )?;
-        settled(result);
-        Ok(())
-    }
-}
-
-/// The status that follows from the counts.
-pub(crate) fn settled(result: &mut TableResult) {
-    let rows = result.proven();
-    if rows > 0 {
-        result.status = Status::Different;
-    } else if !result.schema_differences.is_empty() {
-        result.status = Status::Different;
-        result.reason = Some(result.schema_differences.join("; "));
-    } else if result.unresolved > 0 || !result.counts_exact {
-        result.status = Status::Inconclusive;
-        result.reason = Some(if result.unresolved > 0 {
-            format!(
-                "{} rows kept changing while they were looked at",
-                result.unresolved
-            )
-        } else {
-            "too many rows differ at first to follow them all; try again with less lag".into()
-        });
-    } else {
-        result.status = Status::Identical;
-        result.reason = None;
     }
 }
 

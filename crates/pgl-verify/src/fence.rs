@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use pgl_catalog::verify::replication as catalog;
 use pgl_cli::signal::Registration;
-use pgl_conn::{Access, Begin, Error, Kind, Session};
+use pgl_conn::{Access, Error, Kind, Session};
+use pgl_core::verify::changes::XidSnapshot;
 use pgl_core::{Lsn, Side};
 
 use crate::pool::Pool;
 
 /// Between two looks.
-const PAUSE: Duration = Duration::from_millis(5);
+pub(crate) const PAUSE: Duration = Duration::from_millis(5);
 
 /// The target's row of the marker table, once it has been written on the source.
 pub(crate) const MARKER_NAME: &str = "verify";
@@ -44,18 +45,36 @@ impl Fence {
         pgl_catalog::verify::insert_lsn(&mut self.source.0)
     }
 
+    /// The end of the last transaction that the target has applied, where its replication origin may be read. It moves
+    /// a moment before that transaction becomes visible.
+    pub(crate) fn origin(&mut self) -> Result<Option<Lsn>, Error> {
+        if !self.origin_readable {
+            return Ok(None);
+        }
+        match catalog::applied(&mut self.target.0, &self.slots) {
+            Err(error) if error.kind == Kind::Denied => {
+                self.origin_readable = false;
+                Ok(None)
+            }
+            other => other,
+        }
+    }
+
     /// How far the target has come, as far as that can be seen.
     pub(crate) fn applied(&mut self) -> Result<Option<Lsn>, Error> {
-        let mut best = None;
-        if self.origin_readable {
-            match catalog::applied(&mut self.target.0, &self.slots) {
-                Ok(found) => best = found,
-                Err(error) if error.kind == Kind::Denied => self.origin_readable = false,
-                Err(error) => return Err(error),
-            }
-        }
+        let origin = self.origin()?;
         let confirmed = catalog::confirmed(&mut self.source.0, &self.slots)?;
-        Ok(best.max(confirmed))
+        Ok(origin.max(confirmed))
+    }
+
+    /// How many of these transactions of the source may have committed and are not visible yet.
+    pub(crate) fn unfinished_commits(&mut self, xids: &[u64]) -> Result<i64, Error> {
+        catalog::unfinished_commits(&mut self.source.0, xids)
+    }
+
+    /// Which transactions of the target are running now.
+    pub(crate) fn target_xids(&mut self) -> Result<XidSnapshot, Error> {
+        catalog::xid_snapshot(&mut self.target.0)
     }
 
     /// Waits until the target is at `lsn`.
@@ -75,7 +94,7 @@ impl Fence {
     }
 }
 
-fn too_late(lsn: Lsn, applied: Option<Lsn>) -> Error {
+pub(crate) fn too_late(lsn: Lsn, applied: Option<Lsn>) -> Error {
     let seen = applied.map_or_else(
         || "nowhere that can be seen".to_owned(),
         |at| at.to_string(),
@@ -112,33 +131,5 @@ impl Marker {
             )
             .map(|_| ())
             .map_err(|error| error.with_context("writing the marker"))
-    }
-}
-
-/// Opens snapshots on the target until one has seen the token; gives the session with that
-/// snapshot open.
-pub(crate) fn snapshot_after_marker(
-    pool: &Pool,
-    token: &str,
-    limit: Duration,
-) -> Result<(Session, Registration), Error> {
-    let (mut session, registration) = pool.open(Side::Target, Access::ReadOnly)?;
-    let end = Instant::now() + limit;
-    loop {
-        session.begin(Begin::Snapshot)?;
-        if catalog::marker_seen(&mut session, MARKER_NAME, token)? {
-            return Ok((session, registration));
-        }
-        session.rollback()?;
-        pool.check(Side::Target)?;
-        if Instant::now() >= end {
-            return Err(Error::new(
-                Side::Target,
-                Kind::Timeout,
-                "the marker row did not arrive on the target in time",
-            )
-            .with_hint("see pgl-status for the lag and its cause; --max-wait gives it more time"));
-        }
-        std::thread::sleep(PAUSE);
     }
 }

@@ -18,12 +18,12 @@ mod engine;
 mod fence;
 mod mode;
 mod moment;
+mod outcome;
 mod pool;
 mod resume;
 mod run;
 mod settle;
 mod throttle;
-mod touched;
 mod view;
 
 use std::process::ExitCode;
@@ -37,18 +37,24 @@ pub use view::Body;
 /// What each mode promises, and what is not looked at; part of `--help`.
 pub(crate) const MODES: &str = "\
 Modes and what each of them promises:
-  static    Nobody writes to either side. Exact then; with writes going on it reports rows in
-            flight as differences.
-  live      Exact while writes go on, without locks: a temporary logical slot and a snapshot of
-            the source, a marker row that travels through the replication, a snapshot of the
-            target that has seen it, and the changes decoded in between. A row that differs and
-            was not written in between is corrupt. Needs REPLICATION on the source and the marker
-            table that pgl-setup makes. Without these: rows that differ are read again behind a
-            fence in the log, and one that keeps changing is reported as unresolved, never as equal.
+  static    One snapshot of each side. Right while nobody writes to either; with writes going on
+            it reports rows that are not replicated yet as differences.
+  live      Exact while writes go on, without locks on writers: a temporary logical slot, a
+            snapshot of the source, a marker row that is replicated, a snapshot of the target that
+            has it, and the transactions decoded in between. Rows that were written meanwhile are
+            compared with what their last change left. Needs REPLICATION on the source and the
+            plugin test_decoding, and is quicker with the marker table that pgl-setup makes. Without
+            decoding (mode fenced), row versions name the rows written meanwhile. A row of which
+            nothing is known in any of several attempts is unresolved, never equal.
   barrier   Exact: SHARE locks on the source tables until the target has caught up and both
             snapshots are taken, usually some ten milliseconds; says how long writers waited.
-  auto      live where an enabled subscription feeds the target from this source, else static.
-            With several such subscriptions, live is the second of its two forms.
+  auto      live where the target is subscribed to this source, static where it has no
+            subscription. Refused where a subscription is disabled or has no slot on the source.
+            With several subscriptions to this source, live does without decoding.
+
+No lock on a table is kept after its read, and a read that TRUNCATE, ALTER TABLE or the apply worker
+waits for is cancelled and done again. A table that is truncated or rewritten meanwhile is compared
+again.
 
 Not looked at:
   sequences        pgl-seqsync --check compares them

@@ -36,18 +36,14 @@ pub(crate) fn choose(
     if how.mode == ModeArg::Static {
         return Ok(plain(Mode::Static, "asked for"));
     }
-    let subscriptions: Vec<Subscription> = replication::subscriptions(target)?
-        .into_iter()
-        .filter(|one| one.enabled)
-        .collect();
+    let subscriptions = replication::subscriptions(target)?;
     let names: Vec<String> = subscriptions.iter().map(|one| one.slot.clone()).collect();
-    let slots: Vec<String> = if names.is_empty() {
-        Vec::new()
-    } else {
-        replication::source_slots(source, &names)?
+    let slots: Vec<String> = match names.as_slice() {
+        [] => Vec::new(),
+        names => replication::source_slots(source, names)?
             .into_iter()
             .map(|slot| slot.name)
-            .collect()
+            .collect(),
     };
     let mut seen = Seen {
         rights: replication::rights(source)?,
@@ -74,19 +70,42 @@ fn plain(mode: Mode, why: &str) -> Choice {
 }
 
 fn decide(asked: ModeArg, seen: &Seen) -> Result<Choice, Failure> {
-    if seen.slots.is_empty() {
-        let why = if seen.subscriptions.is_empty() {
-            "no enabled subscription on the target"
-        } else {
-            "no slot of the target's subscriptions on this source"
-        };
+    const STATIC: &str = "--mode static compares both sides as they are; it is right only while nobody writes to either";
+    if seen.subscriptions.is_empty() {
+        let why = "the target has no subscription";
         return match asked {
             ModeArg::Auto => Ok(plain(Mode::Static, why)),
-            _ => Err(
-                Failure::refused(format!("{why}: nothing relates the two sides"))
-                    .hint("--mode static compares them as they are, when nobody writes"),
-            ),
+            _ => {
+                Err(Failure::refused(format!("{why}: nothing relates the two sides")).hint(STATIC))
+            }
         };
+    }
+    if seen.slots.is_empty() {
+        let names: Vec<&str> = seen
+            .subscriptions
+            .iter()
+            .map(|one| one.name.as_str())
+            .collect();
+        let names = names.join(", ");
+        return Err(Failure::refused(format!(
+            "the target is subscribed ({names}), and the source has no slot of that: nothing relates the two sides"
+        ))
+        .hint(STATIC));
+    }
+    let disabled = seen
+        .subscriptions
+        .iter()
+        .find(|one| !one.enabled && seen.slots.contains(&one.slot));
+    if let Some(one) = disabled {
+        let name = &one.name;
+        return Err(Failure::refused(format!(
+            "subscription {name} of the target is disabled: what the source has written since is not there"
+        ))
+        .hint(format!(
+            "to resume replication, on the target: SELECT pglogical.alter_subscription_enable({})",
+            pgl_core::quote_literal(name)
+        ))
+        .hint(STATIC));
     }
     let with = |mode, why: String, marker| Choice {
         mode,
@@ -107,7 +126,7 @@ fn decide(asked: ModeArg, seen: &Seen) -> Result<Choice, Failure> {
         seen.undecodable.as_deref()
     };
     if let Some(missing) = missing {
-        let why = format!("{missing}: rows that differ are read again behind a fence");
+        let why = format!("{missing}: what was written meanwhile is found by row versions");
         return Ok(with(Mode::Fenced, why, false));
     }
     let marker = seen.rights.marker && seen.rights.marker_writable;
@@ -142,15 +161,16 @@ mod tests {
         }
     }
 
+    fn mode(asked: ModeArg, seen: &Seen) -> Result<Mode, pgl_core::Exit> {
+        decide(asked, seen).map(|c| c.mode).map_err(|f| f.exit)
+    }
+
     #[test]
     fn live_only_where_something_relates_the_sides() {
-        let mode = |asked, seen: &Seen| decide(asked, seen).map(|c| c.mode).map_err(|f| f.exit);
+        let refused = Err(pgl_core::Exit::Refused);
         assert_eq!(mode(ModeArg::Auto, &seen(0, 0)), Ok(Mode::Static));
-        assert_eq!(mode(ModeArg::Auto, &seen(1, 0)), Ok(Mode::Static));
-        assert_eq!(
-            mode(ModeArg::Live, &seen(1, 0)),
-            Err(pgl_core::Exit::Refused)
-        );
+        assert_eq!(mode(ModeArg::Live, &seen(0, 0)), refused);
+        assert_eq!(mode(ModeArg::Barrier, &seen(0, 0)), refused);
         assert_eq!(mode(ModeArg::Auto, &seen(1, 1)), Ok(Mode::Live));
         assert_eq!(mode(ModeArg::Auto, &seen(2, 2)), Ok(Mode::Fenced));
         assert_eq!(mode(ModeArg::Barrier, &seen(1, 1)), Ok(Mode::Barrier));
@@ -167,5 +187,25 @@ mod tests {
             .map_err(|f| f.message)
             .unwrap();
         assert_eq!((choice.mode, choice.marker), (Mode::Live, false));
+    }
+
+    /// A subscription that does not run, or not from here, never makes a plain comparison of two live sides.
+    #[test]
+    fn a_subscription_that_does_not_run_is_refused() {
+        for asked in [ModeArg::Auto, ModeArg::Live, ModeArg::Barrier] {
+            assert_eq!(mode(asked, &seen(1, 0)), Err(pgl_core::Exit::Refused));
+            let mut disabled = seen(2, 2);
+            disabled.subscriptions[1].enabled = false;
+            let refusal = decide(asked, &disabled).map(|c| c.mode).unwrap_err();
+            assert_eq!(refusal.exit, pgl_core::Exit::Refused);
+            assert!(
+                refusal.message.contains("subscription s1"),
+                "{}",
+                refusal.message
+            );
+            // One that is fed from elsewhere says nothing of this source.
+            disabled.slots = vec!["slot0".to_owned()];
+            assert!(decide(asked, &disabled).is_ok());
+        }
     }
 }

@@ -1,19 +1,27 @@
 //! A moment: a snapshot of each side, and what is known about how the two relate.
+//!
+//! See "What identical means" in ARCHITECTURE.md: every comparison rests on what is established here.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use pgl_catalog::verify as catalog;
-use pgl_catalog::verify::replication;
+use pgl_catalog::verify::replication::{self, TableFile};
 use pgl_cli::signal::Registration;
 use pgl_conn::{Access, Begin, Error, Kind, Session};
+use pgl_core::migration::OWN_SCHEMA;
+use pgl_core::verify::changes::{AppliedRange, ChangeLog, XidSnapshot, wanted};
 use pgl_core::verify::pairing::Pair;
 use pgl_core::{Lsn, QualifiedName, Side};
 
-use crate::fence::{Fence, Marker, snapshot_after_marker};
+use crate::fence::{Fence, MARKER_NAME, Marker, PAUSE, too_late};
 use crate::pool::Pool;
-use crate::touched::Touched;
+
+/// A snapshot of the target is taken anew this often until it is known exactly which transactions it has.
+const EXACT_TRIES: u32 = 60;
+/// How long a commit may take from its record in the log until others see it, unless it waits for a standby.
+const COMMIT_VISIBLE: Duration = Duration::from_millis(500);
 
 /// Snapshots of both sides. They last as long as this.
 pub(crate) struct Moment {
@@ -21,41 +29,77 @@ pub(crate) struct Moment {
     pub(crate) source: Option<String>,
     /// Exported snapshot of the target.
     pub(crate) target: Option<String>,
-    /// Position of the source that the comparison holds for.
+    /// Position of the source that its snapshot contains.
     pub(crate) source_lsn: Option<Lsn>,
     /// How far the target had applied.
     pub(crate) applied_lsn: Option<Lsn>,
-    /// What was written between the two snapshots; none where nothing can have been.
-    pub(crate) touched: Option<Touched>,
+    /// What was written between the two snapshots.
+    pub(crate) between: Between,
     /// How long writers were held up.
     pub(crate) held: Option<Duration>,
+    /// Where the tables were stored before the snapshots were taken.
+    files: Files,
     /// The sessions that keep the snapshots.
     /// Behind a lock only because the moment is shared between threads.
-    _holders: Mutex<Vec<(Session, Registration)>>,
+    _holders: Mutex<Vec<Holder>>,
+}
+
+/// What lies between the two snapshots.
+pub(crate) enum Between {
+    /// Nothing: both are of one position, or the user says that nobody writes.
+    Nothing,
+    /// What these transactions did.
+    Decoded {
+        log: ChangeLog,
+        source: XidSnapshot,
+        applied: AppliedRange,
+    },
+    /// What a later snapshot of the source shows, which has everything that the target had applied.
+    Versions {
+        later: String,
+        first: XidSnapshot,
+        second: XidSnapshot,
+    },
 }
 
 impl Moment {
-    /// Without snapshots: every statement sees what is there when it starts.
-    pub(crate) fn now(source_lsn: Option<Lsn>, applied_lsn: Option<Lsn>) -> Self {
+    fn new(source: Held, target: Held, files: Files, between: Between) -> Self {
         Self {
-            source: None,
-            target: None,
-            source_lsn,
-            applied_lsn,
-            touched: None,
+            source: Some(source.id),
+            target: Some(target.id),
+            source_lsn: None,
+            applied_lsn: None,
+            between,
             held: None,
-            _holders: Mutex::new(Vec::new()),
+            files,
+            _holders: Mutex::new(vec![source.session, target.session]),
         }
     }
 
-    /// A snapshot of each side, at about the same time.
-    pub(crate) fn unrelated(pool: &Pool) -> Result<Self, Error> {
+    /// A snapshot of each side, at about the same time. A standby before 10 cannot give one away: there every statement
+    /// sees what is there when it starts.
+    pub(crate) fn unrelated(pool: &Pool, pairs: &[&Pair]) -> Result<Self, Error> {
+        let files = Files::read(pool, pairs)?;
         let source = Held::open(pool, Side::Source)?;
         let target = Held::open(pool, Side::Target)?;
-        let mut moment = Self::now(None, None);
-        moment.source = Some(source.id);
-        moment.target = Some(target.id);
-        moment._holders = Mutex::new(vec![source.session, target.session]);
+        let (Some(mut source), Some(target)) = (source, target) else {
+            return Ok(Self {
+                source: None,
+                target: None,
+                source_lsn: None,
+                applied_lsn: None,
+                between: Between::Nothing,
+                held: None,
+                files,
+                _holders: Mutex::new(Vec::new()),
+            });
+        };
+        let lsn = match source.session.0.is_standby() {
+            true => None,
+            false => Some(catalog::insert_lsn(&mut source.session.0)?),
+        };
+        let mut moment = Self::new(source, target, files, Between::Nothing);
+        moment.source_lsn = lsn;
         Ok(moment)
     }
 
@@ -66,37 +110,93 @@ impl Moment {
             Side::Target => self.target.as_deref(),
         }
     }
+
+    /// Whether a table was truncated, rewritten or replaced since before the snapshots: then what was read
+    /// under them may be of another table, or of none.
+    pub(crate) fn rewritten(&self, pool: &Pool, pair: &Pair) -> Result<bool, Error> {
+        let now = Files::read(pool, &[pair])?;
+        let differs = |side: Side| {
+            let names = pair.relations(side).iter().map(|r| r.qualified());
+            let (before, now) = (self.files.of(side), now.of(side));
+            names
+                .into_iter()
+                .any(|name| now.get(&name).is_none() || before.get(&name) != now.get(&name))
+        };
+        Ok(differs(Side::Source) || differs(Side::Target))
+    }
 }
 
+/// Where tables are stored on both sides.
+#[derive(Default)]
+struct Files {
+    source: HashMap<QualifiedName, TableFile>,
+    target: HashMap<QualifiedName, TableFile>,
+}
+
+impl Files {
+    fn read(pool: &Pool, pairs: &[&Pair]) -> Result<Self, Error> {
+        let read = |side: Side| {
+            let names: HashSet<QualifiedName> = pairs
+                .iter()
+                .flat_map(|pair| pair.relations(side))
+                .map(|relation| relation.qualified())
+                .collect();
+            let names: Vec<QualifiedName> = names.into_iter().collect();
+            pool.with(side, None, |session| {
+                replication::table_files(session, &names)
+            })
+        };
+        Ok(Self {
+            source: read(Side::Source)?,
+            target: read(Side::Target)?,
+        })
+    }
+
+    fn of(&self, side: Side) -> &HashMap<QualifiedName, TableFile> {
+        match side {
+            Side::Source => &self.source,
+            Side::Target => &self.target,
+        }
+    }
+}
+
+type Holder = (Session, Registration);
+
+/// A session that does nothing but keep a snapshot: it never holds a lock on a table.
 struct Held {
-    session: (Session, Registration),
+    session: Holder,
     id: String,
 }
 
 impl Held {
-    fn open(pool: &Pool, side: Side) -> Result<Self, Error> {
+    fn open(pool: &Pool, side: Side) -> Result<Option<Self>, Error> {
         let mut session = pool.open(side, Access::ReadOnly)?;
+        if session.0.is_standby() && !session.0.version().at_least(10) {
+            return Ok(None);
+        }
         let id = session.0.export_snapshot()?;
-        Ok(Self { session, id })
+        Ok(Some(Self { session, id }))
     }
 }
 
 /// How the target is known to have passed a position.
-pub(crate) enum Sign<'a> {
-    /// A row of the marker table.
-    Marker(&'a mut Marker),
-    /// Its origin or the source's slot.
-    Position(&'a mut Fence),
+enum Sign {
+    /// The row of the marker table with this token.
+    Marker(String),
+    /// Its origin, or the source's slot, has passed this.
+    Position(Lsn),
 }
 
-/// The live moment: a slot, then a snapshot of the source, then a snapshot of the target that
-/// contains everything up to the slot, then the changes decoded in between.
+/// The live moment: a slot, then a snapshot of the source that has everything up to the slot, then a snapshot of the
+/// target that has everything that the source's has, then the transactions decoded in between.
 pub(crate) fn live(
     pool: &Pool,
-    sign: Sign<'_>,
+    fence: &mut Fence,
+    marker: &mut Option<Marker>,
     pairs: &[&Pair],
     limit: Duration,
 ) -> Result<Moment, Error> {
+    let files = Files::read(pool, pairs)?;
     let (mut decoder, decoder_watch) = pool.open(Side::Source, Access::ReadOnly)?;
     let slot = format!("pgl_verify_{}", decoder.backend_pid());
     let millis = limit.as_millis().max(1);
@@ -107,46 +207,229 @@ pub(crate) fn live(
             .with_hint("it waits until every transaction that was writing has ended: look for old ones in pg_stat_activity")
     })?;
     decoder.batch("SET statement_timeout = 0")?;
-    let mut source = Held::open(pool, Side::Source)?;
-    let (mut target, target_watch) = match sign {
-        Sign::Marker(marker) => {
-            let token = token(&decoder);
-            marker.write(&token)?;
-            snapshot_after_marker(pool, &token, limit)?
-        }
-        Sign::Position(fence) => {
-            fence.wait(pool, start, limit)?;
-            let (mut session, watch) = pool.open(Side::Target, Access::ReadOnly)?;
-            session.begin(Begin::Snapshot)?;
-            (session, watch)
-        }
+    let (source, seen) = complete_snapshot(pool, &mut decoder)?;
+    let sign = sign(marker, &mut decoder)?;
+    let mut arrived = target_snapshot(pool, fence, &sign, limit)?;
+    let upto = match arrived.range {
+        Some(range) => range.upto,
+        None => catalog::insert_lsn(&mut decoder)?,
     };
-    let target_id = catalog::export_snapshot(&mut target)?;
-    let end = catalog::insert_lsn(&mut source.session.0)?;
-    let mut touched = Touched::default();
-    let columns = wanted_columns(pairs);
-    replication::slot_changes(&mut decoder, &slot, end, |mut change| {
-        if change
-            .tables
-            .iter()
-            .any(|table| columns.contains_key(table))
-        {
-            Touched::trim(&mut change, &columns);
-            touched.add(change);
-        }
-    })?;
+    let mut columns = wanted(pairs);
+    let marker_table = QualifiedName::new(OWN_SCHEMA, "marker");
+    let kept = columns.entry(marker_table.clone()).or_default();
+    kept.all.insert("token".to_owned());
+    kept.key.insert("token".to_owned());
+    let log = replication::slot_changes(&mut decoder, &slot, upto, &columns)?;
     // Held no longer than needed: it keeps the source from recycling its log.
     replication::slot_drop(&mut decoder, &slot)?;
     drop(decoder_watch);
-    Ok(Moment {
-        source: Some(source.id),
-        target: Some(target_id),
-        source_lsn: Some(start),
-        applied_lsn: Some(end),
-        touched: Some(touched),
-        held: None,
-        _holders: Mutex::new(vec![source.session, (target, target_watch)]),
-    })
+    let sure = match &sign {
+        Sign::Marker(token) => log.end_of(&marker_table, "token", token),
+        Sign::Position(lsn) => Some(*lsn),
+    };
+    let range = AppliedRange::of(arrived.range, sure, upto).ok_or_else(|| {
+        Error::new(
+            Side::Source,
+            Kind::Protocol,
+            "the marker row arrived on the target and is not among the source's decoded changes",
+        )
+    })?;
+    arrived.held.session.0.ping()?;
+    let between = Between::Decoded {
+        log,
+        source: seen,
+        applied: range,
+    };
+    let mut moment = Moment::new(source, arrived.held, files, between);
+    moment.source_lsn = Some(start);
+    moment.applied_lsn = Some(range.upto);
+    Ok(moment)
+}
+
+/// Writes the marker row on the source. Where that is refused (the database is read-only, above all), the target's
+/// position does as well.
+fn sign(marker: &mut Option<Marker>, decoder: &mut Session) -> Result<Sign, Error> {
+    let token = token(decoder);
+    if let Some(writer) = marker {
+        match writer.write(&token) {
+            Ok(()) => return Ok(Sign::Marker(token)),
+            Err(error) if error.is_lost() || error.sqlstate.is_none() => return Err(error),
+            Err(error) => {
+                log::warn!("{error}; the target's position is used instead");
+                *marker = None;
+            }
+        }
+    }
+    Ok(Sign::Position(catalog::insert_lsn(decoder)?))
+}
+
+/// A snapshot of the source that sees everything that committed before now. A commit is in the log, and may have
+/// been applied by the target, a moment before others see it, and longer where it waits for a synchronous standby.
+fn complete_snapshot(pool: &Pool, decoder: &mut Session) -> Result<(Held, XidSnapshot), Error> {
+    let earlier = replication::xid_snapshot(decoder)?;
+    let (mut session, watch) = pool.open(Side::Source, Access::ReadOnly)?;
+    let end = Instant::now() + COMMIT_VISIBLE;
+    loop {
+        session.begin(Begin::Snapshot)?;
+        let seen = replication::xid_snapshot(&mut session)?;
+        let open = seen.still_running(&earlier);
+        let late = Instant::now() >= end;
+        if open.is_empty() || late && replication::unfinished_commits(decoder, &open)? == 0 {
+            let id = catalog::export_snapshot(&mut session)?;
+            let session = (session, watch);
+            return Ok((Held { session, id }, seen));
+        }
+        session.rollback()?;
+        pool.check(Side::Source)?;
+        if late {
+            return Err(Error::new(
+                Side::Source,
+                Kind::Timeout,
+                "transactions have committed and wait for a synchronous standby: the target may have them before they are visible here",
+            )
+            .with_hint("SELECT pid, application_name FROM pg_stat_activity WHERE wait_event = 'SyncRep'"));
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// A snapshot of the target, and which transactions it has; none where the origin may not be read.
+struct Arrived {
+    held: Held,
+    range: Option<AppliedRange>,
+}
+
+/// Opens snapshots on the target until one has what the sign says, and then until it is known exactly which
+/// transactions it has, as far as that can be had.
+fn target_snapshot(
+    pool: &Pool,
+    fence: &mut Fence,
+    sign: &Sign,
+    limit: Duration,
+) -> Result<Arrived, Error> {
+    if let Sign::Position(lsn) = sign {
+        fence.wait(pool, *lsn, limit)?;
+    }
+    let (mut session, watch) = pool.open(Side::Target, Access::ReadOnly)?;
+    let (mut reader, _reader_watch) = pool.open(Side::Target, Access::ReadOnly)?;
+    let end = Instant::now() + limit;
+    let mut tries = 0;
+    loop {
+        let from = fence.origin()?;
+        let running = fence.target_xids()?;
+        session.begin(Begin::Snapshot)?;
+        let seen = replication::xid_snapshot(&mut session)?;
+        let id = catalog::export_snapshot(&mut session)?;
+        let upto = fence.origin()?;
+        let arrived = match sign {
+            Sign::Position(_) => true,
+            Sign::Marker(token) => {
+                // Not in the session that keeps the snapshot: it would keep the lock as long.
+                reader.begin(Begin::Import(&id))?;
+                let found = replication::marker_seen(&mut reader, MARKER_NAME, token)?;
+                reader.rollback()?;
+                found
+            }
+        };
+        if arrived {
+            tries += 1;
+            // The origin moves before its transaction becomes visible: only when nothing runs any more that ran then,
+            // the last one is visible for certain.
+            let range = from.zip(upto).map(|(from, upto)| AppliedRange {
+                from,
+                inclusive: seen.still_running(&running).is_empty(),
+                upto,
+            });
+            let exact = range.is_none_or(|range| range.inclusive && range.from == range.upto);
+            if exact || tries >= EXACT_TRIES {
+                let session = (session, watch);
+                let held = Held { session, id };
+                return Ok(Arrived { held, range });
+            }
+        }
+        session.rollback()?;
+        pool.check(Side::Target)?;
+        if Instant::now() >= end {
+            return Err(Error::new(
+                Side::Target,
+                Kind::Timeout,
+                "the marker row did not arrive on the target in time",
+            )
+            .with_hint("see pgl-status for the lag and its cause; --max-wait gives it more time"));
+        }
+        std::thread::sleep(if arrived { PAUSE / 5 } else { PAUSE });
+    }
+}
+
+/// The moment without decoding: a snapshot of the source, one of the target that has at least as much, and a second one of
+/// the source that has at least as much as the target's.
+pub(crate) fn versions(
+    pool: &Pool,
+    fence: &mut Fence,
+    pairs: &[&Pair],
+    limit: Duration,
+) -> Result<Moment, Error> {
+    let files = Files::read(pool, pairs)?;
+    let end = Instant::now() + limit;
+    let (source, first) = plain_snapshot(pool)?;
+    let position = fence.position()?;
+    fence.wait(pool, position, limit)?;
+    let (mut session, watch) = pool.open(Side::Target, Access::ReadOnly)?;
+    let running = fence.target_xids()?;
+    let target = loop {
+        // The origin moves before its transaction becomes visible.
+        session.begin(Begin::Snapshot)?;
+        let seen = replication::xid_snapshot(&mut session)?;
+        if seen.still_running(&running).is_empty() {
+            let id = catalog::export_snapshot(&mut session)?;
+            let session = (session, watch);
+            break Held { session, id };
+        }
+        session.rollback()?;
+        pool.check(Side::Target)?;
+        if Instant::now() >= end {
+            return Err(too_late(position, fence.applied()?));
+        }
+        std::thread::sleep(PAUSE);
+    };
+    let applied = fence.applied()?;
+    let (later, second) = plain_snapshot(pool)?;
+    let both: Vec<u64> = first
+        .running()
+        .iter()
+        .copied()
+        .filter(|xid| second.running().contains(xid))
+        .collect();
+    if later.session.0.version().at_least(10) && fence.unfinished_commits(&both)? > 0 {
+        return Err(Error::new(
+            Side::Source,
+            Kind::Timeout,
+            "transactions have committed and wait for a synchronous standby: the target may have them before they are visible here",
+        ));
+    }
+    let between = Between::Versions {
+        later: later.id.clone(),
+        first,
+        second,
+    };
+    let mut moment = Moment::new(source, target, files, between);
+    moment.source_lsn = Some(position);
+    moment.applied_lsn = applied;
+    moment
+        ._holders
+        .get_mut()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .push(later.session);
+    Ok(moment)
+}
+
+fn plain_snapshot(pool: &Pool) -> Result<(Held, XidSnapshot), Error> {
+    let (mut session, watch) = pool.open(Side::Source, Access::ReadOnly)?;
+    session.begin(Begin::Snapshot)?;
+    let seen = replication::xid_snapshot(&mut session)?;
+    let id = catalog::export_snapshot(&mut session)?;
+    let session = (session, watch);
+    Ok((Held { session, id }, seen))
 }
 
 /// Differs from any other run's: the server's process and the time.
@@ -155,22 +438,6 @@ fn token(session: &Session) -> String {
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();
     format!("{}-{}", session.backend_pid(), now.as_nanos())
-}
-
-/// Which columns of which relations are needed to name a row.
-fn wanted_columns(pairs: &[&Pair]) -> HashMap<QualifiedName, HashSet<String>> {
-    let mut all: HashMap<QualifiedName, HashSet<String>> = HashMap::new();
-    for pair in pairs {
-        let columns: HashSet<String> = match &pair.key {
-            Some(key) => key.iter().cloned().collect(),
-            None => pair.columns.iter().map(|c| c.name.clone()).collect(),
-        };
-        let names = pair.source.iter().map(|r| r.qualified());
-        for name in names.chain([pair.name.clone()]) {
-            all.entry(name).or_default().extend(columns.iter().cloned());
-        }
-    }
-    all
 }
 
 /// The barrier: writers of the source tables wait while the target catches up and both snapshots
@@ -182,6 +449,7 @@ pub(crate) fn barrier(
     limits: (Duration, Duration),
 ) -> Result<Moment, Error> {
     let (max_wait, max_barrier) = limits;
+    let files = Files::read(pool, pairs)?;
     // First without a lock: with a large lag the barrier would be that long.
     let now = fence.position()?;
     fence.wait(pool, now, max_wait)?;
@@ -202,7 +470,7 @@ pub(crate) fn barrier(
                 log::info!("barrier, attempt {attempt}: {error}");
                 pool.pause(Duration::from_millis((100 * attempt).min(1000)));
             }
-            other => return other,
+            other => return other.map(|moment| Moment { files, ..moment }),
         }
     }
 }
@@ -256,8 +524,9 @@ fn once(
         target: Some(target_id),
         source_lsn: Some(lsn),
         applied_lsn: applied,
-        touched: None,
+        between: Between::Nothing,
         held: Some(held),
+        files: Files::default(),
         _holders: Mutex::new(vec![source, target]),
     })
 }

@@ -1,9 +1,13 @@
 //! Sessions for the workers: one per worker and side, opened when first needed, kept for the next
 //! task, replaced when lost.
+//!
+//! A task is a transaction of its own: the snapshot is imported anew each time, so that no lock on a table
+//! outlives its read. While a read goes on, whoever waits for an exclusive lock on its table (TRUNCATE, ALTER
+//! TABLE, the apply worker with a replicated TRUNCATE) is let through: the read is cancelled and done again.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pgl_cli::Context;
@@ -17,6 +21,12 @@ const ATTEMPTS: u32 = 8;
 /// Waits for locks are bounded: a reader stuck behind somebody's DDL is an error with a name.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Between two looks for sessions that wait for a table which is being read.
+const YIELD_EVERY: Duration = Duration::from_millis(500);
+
+/// A read is cancelled for others this often, then it fails.
+const YIELDS: u32 = 20;
+
 /// Sessions of both sides.
 pub(crate) struct Pool {
     context: Context,
@@ -24,16 +34,24 @@ pub(crate) struct Pool {
     target: Endpoint,
     jobs: usize,
     idle: Mutex<Vec<Held>>,
-    running: Mutex<HashMap<u64, CancelHandle>>,
+    running: Mutex<HashMap<u64, Running>>,
     next: AtomicU64,
     expired: AtomicBool,
 }
 
 struct Held {
     session: Session,
-    /// The snapshot of the open transaction, where one is open.
-    snapshot: Option<String>,
+    /// Set when its statement is cancelled for the sake of others.
+    yielded: Arc<AtomicBool>,
     _registration: Registration,
+}
+
+/// A task that a session works on.
+struct Running {
+    side: Side,
+    pid: i32,
+    handle: CancelHandle,
+    yielded: Arc<AtomicBool>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -88,56 +106,61 @@ impl Pool {
         Ok((session, registration))
     }
 
-    fn take(&self, side: Side, snapshot: Option<&str>) -> Result<Held, Error> {
+    fn take(&self, side: Side) -> Result<Held, Error> {
         let found = {
             let mut idle = lock(&self.idle);
-            let of_side = |held: &Held| held.session.side() == side;
-            let best = idle
-                .iter()
-                .position(|held| of_side(held) && held.snapshot.as_deref() == snapshot)
-                .or_else(|| idle.iter().position(of_side));
-            best.map(|at| idle.swap_remove(at))
+            let at = idle.iter().position(|held| held.session.side() == side);
+            at.map(|at| idle.swap_remove(at))
         };
-        let mut held = match found {
-            Some(held) => held,
+        match found {
+            Some(held) => Ok(held),
             None => {
                 let (session, registration) = self.open(side, Access::ReadOnly)?;
-                Held {
+                Ok(Held {
                     session,
-                    snapshot: None,
+                    yielded: Arc::default(),
                     _registration: registration,
-                }
-            }
-        };
-        if held.snapshot.as_deref() != snapshot {
-            if held.snapshot.take().is_some() {
-                held.session.rollback()?;
-            }
-            if let Some(id) = snapshot {
-                held.session.begin(Begin::Import(id))?;
-                held.snapshot = Some(id.to_owned());
+                })
             }
         }
-        Ok(held)
     }
 
-    /// Runs `work` on a session of one side, under a snapshot where one is given. A lost connection
-    /// is replaced and the work done again from its start.
+    /// Runs `work` on a session of one side, in a transaction under a snapshot where one is given. A lost connection
+    /// is replaced and the work done again from its start; likewise when it was cancelled for the sake of others.
     pub(crate) fn with<T>(
         &self,
         side: Side,
         snapshot: Option<&str>,
         mut work: impl FnMut(&mut Session) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut attempt = 0;
+        let (mut attempt, mut yields) = (0, 0);
         loop {
             self.check(side)?;
-            let result = self.once(side, snapshot, &mut work);
+            let mut yielded = false;
+            let result = self.once(side, snapshot, &mut yielded, &mut work);
             match result {
                 Err(error) if again(&error) && attempt < ATTEMPTS && self.check(side).is_ok() => {
                     attempt += 1;
                     log::warn!("{error}; attempt {attempt} of {ATTEMPTS} to go on");
                     self.pause(Duration::from_millis(100 << attempt.min(6)));
+                }
+                Err(error)
+                    if error.kind == Kind::Cancelled && yielded && self.check(side).is_ok() =>
+                {
+                    yields += 1;
+                    if yields > YIELDS {
+                        return Err(Error::new(
+                            side,
+                            Kind::Timeout,
+                            format!(
+                                "the read was cancelled {YIELDS} times for sessions that wait for an exclusive lock on the table"
+                            ),
+                        ));
+                    }
+                    log::info!(
+                        "{side}: a read was cancelled for a session that waits for its table; it is done again"
+                    );
+                    self.pause(Duration::from_millis(50));
                 }
                 other => return other,
             }
@@ -148,27 +171,103 @@ impl Pool {
         &self,
         side: Side,
         snapshot: Option<&str>,
+        yielded: &mut bool,
         work: &mut impl FnMut(&mut Session) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut held = self.take(side, snapshot)?;
+        let mut held = self.take(side)?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        lock(&self.running).insert(id, held.session.cancel_handle());
-        let result = self.check(side).and_then(|()| work(&mut held.session));
+        let running = Running {
+            side,
+            pid: held.session.backend_pid(),
+            handle: held.session.cancel_handle(),
+            yielded: Arc::clone(&held.yielded),
+        };
+        lock(&self.running).insert(id, running);
+        let session = &mut held.session;
+        let result = self.check(side).and_then(|()| match snapshot {
+            None => work(session),
+            Some(snapshot) => {
+                session.begin(Begin::Import(snapshot))?;
+                let done = work(session)?;
+                session.rollback()?;
+                Ok(done)
+            }
+        });
         lock(&self.running).remove(&id);
+        if result.is_err() {
+            // A request may come a moment late and meet the session's next statement: it belongs to that one.
+            *yielded = held.yielded.swap(false, Ordering::SeqCst);
+        }
         let fit = match &result {
             Ok(_) => true,
             Err(error) if error.is_lost() => false,
             // The transaction is aborted; without one there is nothing to roll back, and it does
             // no harm.
-            Err(_) => {
-                held.snapshot = None;
-                held.session.rollback().is_ok()
-            }
+            Err(_) => held.session.rollback().is_ok(),
         };
         if fit {
             lock(&self.idle).push(held);
         }
         result
+    }
+
+    /// Cancels reads that somebody waits behind, until `finished`. Where that cannot be looked up it is said, and reads
+    /// are not cancelled.
+    pub(crate) fn yield_to_others(&self, side: Side, finished: &AtomicBool) {
+        let mut watcher: Option<(Session, Registration)> = None;
+        while !finished.load(Ordering::SeqCst) && !self.stopped() {
+            let end = Instant::now() + YIELD_EVERY;
+            while Instant::now() < end && !finished.load(Ordering::SeqCst) && !self.stopped() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let pids: Vec<i32> = lock(&self.running)
+                .values()
+                .filter(|task| task.side == side)
+                .map(|task| task.pid)
+                .collect();
+            if pids.is_empty() {
+                continue;
+            }
+            if watcher.is_none() {
+                watcher = self
+                    .open(side, Access::ReadOnly)
+                    .inspect_err(|error| log::warn!("{error}"))
+                    .ok();
+            }
+            let Some((session, _)) = &mut watcher else {
+                continue;
+            };
+            match pgl_catalog::verify::replication::blocking(session, &pids) {
+                Ok(blocking) => {
+                    self.cancel(|task| task.side == side && blocking.contains(&task.pid))
+                }
+                Err(error) => {
+                    log::warn!("{}", error.with_context("looking for sessions that wait"));
+                    watcher = None;
+                }
+            }
+        }
+    }
+
+    /// Cancels tasks for the sake of others. All at a time: a request takes as long as its connection does.
+    fn cancel(&self, which: impl Fn(&Running) -> bool) {
+        let chosen: Vec<CancelHandle> = lock(&self.running)
+            .values()
+            .filter(|task| which(task))
+            .map(|task| {
+                task.yielded.store(true, Ordering::SeqCst);
+                task.handle.clone()
+            })
+            .collect();
+        std::thread::scope(|scope| {
+            for handle in chosen {
+                scope.spawn(move || {
+                    if let Err(error) = handle.cancel() {
+                        log::debug!("cancelling: {error}");
+                    }
+                });
+            }
+        });
     }
 
     /// Fails when a signal has come or the time is over.
@@ -196,11 +295,7 @@ impl Pool {
     /// Ends everything: called when the time is over.
     pub(crate) fn expire(&self) {
         self.expired.store(true, Ordering::SeqCst);
-        for handle in lock(&self.running).values() {
-            if let Err(error) = handle.cancel() {
-                log::debug!("cancelling: {error}");
-            }
-        }
+        self.cancel(|_| true);
     }
 
     /// Sleeps, but not beyond a signal or the end of the time.
@@ -209,14 +304,6 @@ impl Pool {
         while Instant::now() < end && !self.stopped() {
             std::thread::sleep(Duration::from_millis(20).min(end - Instant::now().min(end)));
         }
-    }
-
-    /// Ends open transactions, so that no snapshot holds back vacuum any longer than needed.
-    pub(crate) fn release(&self) {
-        lock(&self.idle).retain_mut(|held| match held.snapshot.take() {
-            None => true,
-            Some(_) => held.session.rollback().is_ok(),
-        });
     }
 }
 

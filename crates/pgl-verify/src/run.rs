@@ -22,15 +22,16 @@ use crate::digest;
 use crate::engine::{Engine, Found, Settings, lock, round};
 use crate::fence::{Fence, Marker};
 use crate::mode;
-use crate::moment::{self, Moment, Sign};
+use crate::moment::{self, Moment};
 use crate::pool::Pool;
 use crate::resume::{Journal, fingerprint};
 use crate::settle::{self, Open};
 use crate::throttle::Throttle;
 use crate::view::{self, Body};
 
-/// A moment whose sessions died is replaced this often.
-const MOMENTS: u32 = 3;
+/// Tables that one moment does not decide are compared under this many more at most: those that were truncated or rewritten
+/// meanwhile, whose changes do not show their rows, or whose snapshot was lost.
+const MOMENTS: u32 = 8;
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
     let started = Instant::now();
@@ -44,6 +45,10 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
         if let Some(limit) = args.how.timeout {
             let (pool, finished) = (&pool, &finished);
             scope.spawn(move || watchdog(pool, finished, started + limit));
+        }
+        for side in [Side::Source, Side::Target] {
+            let (pool, finished) = (&pool, &finished);
+            scope.spawn(move || pool.yield_to_others(side, finished));
         }
         let result = compare(&args, incoming, context, &pool, started);
         finished.store(true, Ordering::SeqCst);
@@ -337,35 +342,53 @@ impl<'a> Run<'a> {
             settings: &self.ready.settings,
             throttle: &throttle,
             progress: &progress,
+            only_on_target: Mutex::default(),
         };
         let mut relate = Relate::open(self.pool, self.ready, how)?;
         let mut held = None;
         let mut rest: Vec<(usize, &Pair)> = work.to_vec();
+        let mut pause = Duration::from_millis(50);
         for attempt in 1..=MOMENTS {
             let pairs: Vec<&Pair> = rest.iter().map(|(_, pair)| *pair).collect();
             let moment = relate.moment(self.pool, &pairs)?;
             held = held.max(moment.held);
             let open = Mutex::new(Vec::new());
             let again = Mutex::new(Vec::new());
-            engine.run(&rest, &moment, &|found: Found| {
+            engine.run(&rest, &moment, &|mut found: Found| {
                 let Some((index, pair)) = rest.iter().find(|(index, _)| *index == found.index)
                 else {
                     return;
                 };
-                let gone = found.result.status == Status::Error
+                if found.again.is_none()
+                    && found.result.status == Status::Error
                     && moment.source.is_some()
                     && found
                         .result
                         .reason
                         .as_deref()
-                        .is_some_and(settle::moment_is_gone);
-                if gone && attempt < MOMENTS {
-                    lock(&again).push((*index, *pair));
-                } else if found.pending.is_empty() {
-                    progress.message(&format!("{} {}", pair.name, found.result.status.as_str()));
-                    self.take(found);
-                } else {
-                    lock(&open).push(Open { pair, found });
+                        .is_some_and(settle::moment_is_gone)
+                {
+                    found.again = found.result.reason.clone();
+                }
+                match found.again.take() {
+                    Some(why) if attempt < MOMENTS && !self.pool.stopped() => {
+                        log::info!("{} is compared again: {why}", pair.name);
+                        lock(&again).push((*index, *pair));
+                    }
+                    Some(why) if found.result.status != Status::Error => {
+                        found.result.status = Status::Inconclusive;
+                        found.result.reason = Some(format!("{why}, in each of {attempt} attempts"));
+                        self.take(found);
+                    }
+                    _ if found.pending.is_empty() => {
+                        progress.message(&format!(
+                            "{} {}",
+                            pair.name,
+                            found.result.status.as_str()
+                        ));
+                        self.take(found);
+                    }
+                    _ => lock(&open).push(Open { pair, found }),
                 }
             })?;
             drop(moment);
@@ -375,10 +398,8 @@ impl<'a> Run<'a> {
             if rest.is_empty() {
                 break;
             }
-            log::warn!(
-                "a snapshot was lost; {} tables are compared again",
-                rest.len()
-            );
+            self.pool.pause(pause);
+            pause = (pause * 2).min(Duration::from_secs(1));
         }
         progress.finish();
         Ok(held)
@@ -413,52 +434,22 @@ impl<'a> Relate<'a> {
     }
 
     fn moment(&mut self, pool: &Pool, pairs: &[&Pair]) -> Result<Moment, Error> {
-        let missing = || Error::new(Side::Target, pgl_conn::Kind::Config, "no subscription");
+        let limit = self.how.max_wait;
+        let Some(fence) = &mut self.fence else {
+            return Moment::unrelated(pool, pairs);
+        };
         match self.ready.mode.mode {
-            Mode::Static => {
-                let (mut session, _watch) = pool.open(Side::Source, Access::ReadOnly)?;
-                let lsn = match session.is_standby() {
-                    true => None,
-                    false => Some(catalog::insert_lsn(&mut session)?),
-                };
-                Ok(Moment::now(lsn, None))
-            }
-            Mode::Fenced => {
-                let fence = self.fence.as_mut().ok_or_else(missing)?;
-                let mut moment = Moment::unrelated(pool)?;
-                moment.source_lsn = Some(fence.position()?);
-                moment.applied_lsn = fence.applied()?;
-                Ok(moment)
-            }
-            Mode::Barrier => {
-                let fence = self.fence.as_mut().ok_or_else(missing)?;
-                let limits = (self.how.max_wait, self.how.max_barrier);
-                moment::barrier(pool, fence, pairs, limits)
-            }
-            Mode::Live => {
-                let sign = match (&mut self.marker, &mut self.fence) {
-                    (Some(marker), _) => Sign::Marker(marker),
-                    (None, Some(fence)) => Sign::Position(fence),
-                    (None, None) => return Err(missing()),
-                };
-                moment::live(pool, sign, pairs, self.how.max_wait)
-            }
+            Mode::Static => Moment::unrelated(pool, pairs),
+            Mode::Fenced => moment::versions(pool, fence, pairs, limit),
+            Mode::Barrier => moment::barrier(pool, fence, pairs, (limit, self.how.max_barrier)),
+            Mode::Live => moment::live(pool, fence, &mut self.marker, pairs, limit),
         }
     }
 
     fn settle(&mut self, run: &Run<'_>, engine: &Engine<'_>, open: Vec<Open<'_>>) {
-        if open.is_empty() {
-            return;
-        }
-        let pool = run.pool;
-        let done = |found: Found| run.take(found);
-        if self.ready.mode.mode == Mode::Fenced {
-            let limit = self.how.max_wait;
-            let fence = self.fence.as_mut().map(|fence| (fence, limit));
-            let never = |_: &[&Pair]| Err(settle::gone(Side::Source));
-            settle::settle(engine, open, never, fence, &done);
-        } else {
-            settle::settle(engine, open, |pairs| self.moment(pool, pairs), None, &done);
+        if !open.is_empty() {
+            let done = |found: Found| run.take(found);
+            settle::settle(engine, open, |pairs| self.moment(run.pool, pairs), &done);
         }
     }
 }

@@ -1,69 +1,338 @@
-//! The second look while writes go on: rows that differed at first are in flight or corrupt.
+//! What was written between the two snapshots of a moment, and rows that one moment does not settle.
 //!
-//! Live: a row that differs between the two snapshots of a moment and was not written in between
-//! cannot be in flight. One gap is left: a transaction that committed just before the slot was made
-//! may not have been visible yet to the snapshot taken right after it. So a row counts as proven
-//! only when two moments, each with its own slot, say so.
-//!
-//! Fenced: the row's version on the source is the same before and after the target has passed a
-//! position taken in between, so the target has to hold exactly this version. Again twice.
-//!
-//! A row that is written all the time is never called equal and never called different: unresolved.
+//! A row that nobody wrote in between is what it is: equal, or different. A row that was written is compared with
+//! what its last change before the target's snapshot left, where the decoded change shows that. What cannot be
+//! decided is looked at again under another moment. A difference counts once two moments have shown it; equality
+//! of a row needs one. A row that never settles is reported as unresolved.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use pgl_conn::{Error, Kind, Session};
+use pgl_conn::Error;
 use pgl_core::Side;
-use pgl_core::verify::copy::Rows;
-use pgl_core::verify::outcome::{Digest, RowDiff};
+use pgl_core::verify::TableResult;
+use pgl_core::verify::changes::{Effect, Effects, Then};
+use pgl_core::verify::outcome::{KeyPart, RowDiff};
 use pgl_core::verify::pairing::Pair;
-use pgl_core::verify::rows::{Difference, Join, Kind as RowKind, Seen};
-use pgl_core::verify::{Mode, TableResult};
+use pgl_core::verify::rows::{Difference, Join, Kind as RowKind, Place, Seen};
 use serde::Deserialize;
 
 use crate::detail;
 use crate::drill;
-use crate::engine::{Engine, Found, settled};
-use crate::fence::Fence;
-use crate::moment::Moment;
-use crate::touched::Keys;
+use crate::engine::{Engine, Found};
+use crate::moment::{Between, Moment};
+use crate::outcome::settled;
 
 /// Looks at rows that do not settle.
-const ROUNDS: u32 = 12;
-/// Proofs that a difference needs.
+const ROUNDS: u32 = 14;
+/// Moments in which a row that was being written has to be right: one that the source changes to and fro, and the target
+/// keeps as it is, is right in half of them.
+const CONFIRMATIONS: u32 = 8;
+/// With more written rows than this one moment has to do.
+const CONFIRMED: usize = 1000;
+/// Moments that have to show a difference.
 const PROOFS: u32 = 2;
+/// Rows in one statement.
+const AT_ONCE: usize = 500;
 
-/// A row that may be in flight.
-#[derive(Debug, Clone)]
-pub(crate) struct Pending {
-    key: Box<[u8]>,
-    texts: Vec<Option<String>>,
-    /// The bucket list of the table, for tables without a key.
-    buckets: (usize, Vec<u32>),
-    proofs: u32,
+/// Rows written between the snapshots, by the bytes of their key; of the whole row's digest where there is no key.
+#[derive(Default)]
+pub(crate) struct Written {
+    pub(crate) rows: HashMap<Box<[u8]>, WrittenRow>,
 }
 
-/// Makes pending rows of differences, with a first proof where the moment gives one.
+/// One of them.
+pub(crate) struct WrittenRow {
+    /// The key's columns as text; all columns where there is no key.
+    pub(crate) texts: Vec<Option<String>>,
+    pub(crate) expect: Expect,
+}
+
+/// What the target has to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// A row with this digest.
+    Row(u128),
+    /// No row.
+    Absent,
+    /// So many more of the row than the source's snapshot has, or fewer.
+    Net(i64),
+    /// Nobody knows.
+    Unknown,
+}
+
+/// What was written, or why that is not known.
+pub(crate) enum Changed {
+    Rows(Written),
+    Unknown(&'static str),
+}
+
+/// What was written to a table between the snapshots of a moment; with `only`, as far as these keys go.
+pub(crate) fn written(
+    engine: &Engine<'_>,
+    pair: &Pair,
+    moment: &Moment,
+    only: Option<&[Vec<Option<String>>]>,
+) -> Result<Changed, Error> {
+    let effects = match &moment.between {
+        Between::Nothing => return Ok(Changed::Rows(Written::default())),
+        Between::Decoded {
+            log,
+            source,
+            applied,
+        } => log.effects(pair, source, *applied),
+        Between::Versions { .. } => Effects::Known(changed_versions(engine, pair, moment, only)?),
+    };
+    let mut effects = match effects {
+        Effects::Known(effects) => effects,
+        Effects::Unknown(why) => return Ok(Changed::Unknown(why)),
+    };
+    if engine.settings.condition.is_some() {
+        // Whether a row meets the condition is not known from its change.
+        for effect in &mut effects {
+            effect.then = Then::Unknown;
+        }
+    }
+    let mut written = Written::default();
+    let given: Vec<Vec<Option<String>>> =
+        effects.iter().map(|effect| whole(pair, effect)).collect();
+    let seen = drill::given(engine, pair, Side::Source, moment, &given)?;
+    for (effect, row) in effects.into_iter().zip(seen) {
+        let expect = match effect.then {
+            Then::Row(_) => Expect::Row(row.digest),
+            Then::Absent => Expect::Absent,
+            Then::Net(net) => Expect::Net(net),
+            Then::Unknown => Expect::Unknown,
+        };
+        let texts = effect.row;
+        written
+            .rows
+            .entry(row.key)
+            // Two texts of one value: which came last is not known.
+            .and_modify(|known| known.expect = add(known.expect, expect))
+            .or_insert(WrittenRow { texts, expect });
+    }
+    Ok(Changed::Rows(written))
+}
+
+fn add(one: Expect, two: Expect) -> Expect {
+    match (one, two) {
+        (Expect::Net(one), Expect::Net(two)) => Expect::Net(one + two),
+        _ => Expect::Unknown,
+    }
+}
+
+/// The texts of all columns, as far as they are known.
+fn whole(pair: &Pair, effect: &Effect) -> Vec<Option<String>> {
+    match (&effect.then, &pair.key) {
+        (Then::Row(texts), _) => texts.clone(),
+        (_, None) => effect.row.clone(),
+        (_, Some(key)) => pair
+            .columns
+            .iter()
+            .map(|column| {
+                let at = key.iter().position(|name| *name == column.name)?;
+                effect.row.get(at).cloned().flatten()
+            })
+            .collect(),
+    }
+}
+
+#[derive(Deserialize)]
+struct Version {
+    place: String,
+    texts: Vec<Option<String>>,
+}
+
+/// Rows whose version came or went between the two snapshots of the source.
+fn changed_versions(
+    engine: &Engine<'_>,
+    pair: &Pair,
+    moment: &Moment,
+    only: Option<&[Vec<Option<String>>]>,
+) -> Result<Vec<Effect>, Error> {
+    let Between::Versions {
+        later,
+        first,
+        second,
+    } = &moment.between
+    else {
+        return Ok(Vec::new());
+    };
+    let short = |xid: u64| xid & 0xffff_ffff;
+    let running: Vec<String> = first
+        .running()
+        .iter()
+        .map(|xid| short(*xid).to_string())
+        .collect();
+    let made = format!(
+        "((xmin::pg_catalog.text::pg_catalog.int8 - {} + 4294967296) % 4294967296 < {} \
+         OR xmin::pg_catalog.text::pg_catalog.int8 = ANY ('{{{}}}'::pg_catalog.int8[]))",
+        short(first.xmax()),
+        second.xmax().saturating_sub(first.xmax()),
+        running.join(",")
+    );
+    // A mark of deletion also comes from a lock, and stays: it counts only where the version is gone.
+    let marked = "xmax::pg_catalog.text <> '0'";
+    let reading = engine.reading(pair, Side::Source, 1);
+    let mut rows: HashSet<Vec<Option<String>>> = HashSet::new();
+    for relation in &pair.source {
+        let list = |snapshot: Option<&str>, condition: &str| -> Result<Vec<Version>, Error> {
+            let mut all = Vec::new();
+            for keys in chunks(only) {
+                let sql = reading.texts_that(relation, condition, keys);
+                let part: Vec<Version> = engine.pool.with(Side::Source, snapshot, |session| {
+                    pgl_catalog::rows(session, &sql, &[])
+                })?;
+                all.extend(part);
+            }
+            Ok(all)
+        };
+        let still: HashSet<String> = list(Some(later), marked)?
+            .into_iter()
+            .map(|version| version.place)
+            .collect();
+        let gone = list(moment.of(Side::Source), marked)?;
+        rows.extend(
+            gone.into_iter()
+                .filter(|version| !still.contains(&version.place))
+                .map(|version| version.texts),
+        );
+        rows.extend(
+            list(Some(later), &made)?
+                .into_iter()
+                .map(|version| version.texts),
+        );
+    }
+    Ok(rows
+        .into_iter()
+        .map(|row| Effect {
+            row,
+            then: Then::Unknown,
+        })
+        .collect())
+}
+
+/// Keys in parts; one part without any where all rows are meant.
+fn chunks(only: Option<&[Vec<Option<String>>]>) -> Vec<Option<&[Vec<Option<String>>]>> {
+    match only {
+        None => vec![None],
+        Some(keys) => keys.chunks(AT_ONCE).map(Some).collect(),
+    }
+}
+
+/// How many moments each of so many written rows has to be right in.
+pub(crate) fn confirmations(written: usize) -> u32 {
+    if written > CONFIRMED {
+        1
+    } else {
+        CONFIRMATIONS
+    }
+}
+
+/// A row that one moment has not settled.
+#[derive(Debug, Clone)]
+pub(crate) struct Pending {
+    pub(crate) key: Box<[u8]>,
+    pub(crate) texts: Vec<Option<String>>,
+    /// Moments that showed it to be different.
+    pub(crate) proofs: u32,
+    /// Moments that showed it to be equal, one after the other.
+    pub(crate) equal: u32,
+    /// How many of those it needs.
+    pub(crate) confirm: u32,
+    /// Where the target's rows were then.
+    pub(crate) target: Vec<Place>,
+}
+
+impl Pending {
+    /// Whether each moment that decided anything has shown it to be equal.
+    fn was_equal(&self) -> bool {
+        self.proofs == 0 && self.equal > 0
+    }
+}
+
+/// Rows of some keys on both sides, by the bytes of the key.
+pub(crate) struct BothRows {
+    pub(crate) source: HashMap<Box<[u8]>, Vec<Seen>>,
+    pub(crate) target: HashMap<Box<[u8]>, Vec<Seen>>,
+}
+
+/// Reads them. A key may equal others by its type that are not the same bytes: those rows are left out.
+pub(crate) fn rows_of(
+    engine: &Engine<'_>,
+    pair: &Pair,
+    moment: &Moment,
+    keys: &HashMap<&[u8], &Vec<Option<String>>>,
+) -> Result<BothRows, Error> {
+    let texts: Vec<Vec<Option<String>>> = keys.values().map(|texts| (*texts).clone()).collect();
+    let read = |side: Side| -> Result<HashMap<Box<[u8]>, Vec<Seen>>, Error> {
+        let mut places = HashSet::new();
+        let mut map: HashMap<Box<[u8]>, Vec<Seen>> = HashMap::new();
+        for row in drill::rows_by_key(engine, pair, moment, side, &texts)? {
+            if keys.contains_key(&*row.key) && places.insert(row.place) {
+                map.entry(row.key.clone()).or_default().push(row);
+            }
+        }
+        Ok(map)
+    };
+    let (source, target) = rayon::join(|| read(Side::Source), || read(Side::Target));
+    Ok(BothRows {
+        source: source?,
+        target: target?,
+    })
+}
+
+impl BothRows {
+    /// The difference of one key, where there is one.
+    fn difference(&self, key: &[u8]) -> Option<Difference> {
+        let mut join = Join::default();
+        for (side, map) in [(Side::Source, &self.source), (Side::Target, &self.target)] {
+            for row in map.get(key).into_iter().flatten() {
+                join.add(side, row.clone());
+            }
+        }
+        join.differences().pop()
+    }
+
+    fn places(&self, key: &[u8]) -> Vec<Place> {
+        let mut places: Vec<Place> = self
+            .target
+            .get(key)
+            .into_iter()
+            .flatten()
+            .map(|row| row.place)
+            .collect();
+        places.sort_unstable();
+        places
+    }
+
+    /// Whether the target holds what a written row has to be; none where nobody knows.
+    pub(crate) fn holds(&self, key: &[u8], expect: Expect) -> Option<bool> {
+        let rows = self.target.get(key).map_or(&[][..], Vec::as_slice);
+        match expect {
+            Expect::Row(digest) => Some(matches!(rows, [one] if one.digest == digest)),
+            Expect::Absent => Some(rows.is_empty()),
+            Expect::Net(_) | Expect::Unknown => None,
+        }
+    }
+}
+
+/// Rows to look at again: those that differ in this moment, nobody having written them, and those that were written.
 pub(crate) fn pending(
     engine: &Engine<'_>,
     pair: &Pair,
     moment: &Moment,
-    differences: Vec<Difference>,
-    count: usize,
-    buckets: Vec<u32>,
-) -> Result<Vec<Pending>, Error> {
+    differences: &[Difference],
+) -> Result<(Vec<Pending>, u64), Error> {
     let mut texts = HashMap::new();
-    if pair.key.is_some() {
-        for side in [Side::Source, Side::Target] {
-            texts.extend(
-                detail::key_texts(engine, pair, moment, side, &differences)?
-                    .into_iter()
-                    .map(|(place, text)| ((side, place), text)),
-            );
-        }
+    for side in [Side::Source, Side::Target] {
+        texts.extend(
+            detail::key_texts(engine, pair, moment, side, differences)?
+                .into_iter()
+                .map(|(place, text)| ((side, place), text)),
+        );
     }
-    let written = written(engine, pair, moment)?;
     let mut all = Vec::with_capacity(differences.len());
     for found in differences {
         let at = found
@@ -71,87 +340,56 @@ pub(crate) fn pending(
             .first()
             .map(|place| (Side::Source, *place))
             .or_else(|| found.target.first().map(|place| (Side::Target, *place)));
-        let text = at.and_then(|at| texts.get(&at)).cloned();
+        let mut target = found.target.clone();
+        target.sort_unstable();
         all.push(Pending {
-            proofs: u32::from(written.as_ref().is_some_and(|w| !w.touches(&found.key))),
-            texts: text.unwrap_or_default(),
-            key: found.key,
-            buckets: (count, buckets.clone()),
+            proofs: 1,
+            equal: 0,
+            confirm: 1,
+            texts: at
+                .and_then(|at| texts.get(&at))
+                .cloned()
+                .unwrap_or_default(),
+            key: found.key.clone(),
+            target,
         });
     }
-    Ok(all)
-}
-
-/// Canonical keys written between the snapshots of a moment.
-enum Written {
-    Keys(HashSet<Box<[u8]>>),
-    All,
-}
-
-impl Written {
-    fn touches(&self, key: &[u8]) -> bool {
-        match self {
-            Self::Keys(keys) => keys.contains(key),
-            Self::All => true,
-        }
+    let before = all.len();
+    for side in [Side::Source, Side::Target] {
+        all = findable(engine, pair, moment, side, all)?;
     }
+    let lost = (before - all.len()) as u64;
+    Ok((all, lost))
 }
 
-/// What was written to a table, in the form that keys have in the comparison; none where the
-/// moment does not know.
-fn written(engine: &Engine<'_>, pair: &Pair, moment: &Moment) -> Result<Option<Written>, Error> {
-    let Some(touched) = &moment.touched else {
-        return Ok(None);
-    };
-    let keys = match touched.of(pair) {
-        Keys::All => return Ok(Some(Written::All)),
-        Keys::Some(keys) => keys,
-    };
-    if engine.settings.digest == Digest::Client && pair.key.is_none() && !keys.is_empty() {
-        // The client's digest of a row that only stands in the log cannot be had from the server.
-        return Ok(Some(Written::All));
-    }
-    let reading = engine.reading(pair, Side::Source, 1);
-    let mut all = HashSet::new();
-    for some in keys.chunks(1000) {
-        let sql = reading.key_images(some);
-        let part = engine
-            .pool
-            .with(Side::Source, moment.of(Side::Source), |session| {
-                key_images(session, &sql, engine.settings.digest, pair.key.is_none())
-            })?;
-        all.extend(part);
-    }
-    Ok(Some(Written::Keys(all)))
-}
-
-fn key_images(
-    session: &mut Session,
-    sql: &str,
-    digest: Digest,
-    keyless: bool,
-) -> Result<Vec<Box<[u8]>>, Error> {
-    let side = session.side();
-    let copy = session.copy_out(sql)?;
-    let read = |input| -> std::io::Result<Vec<Box<[u8]>>> {
-        let mut rows = Rows::new(input)?;
-        let mut out = Vec::new();
-        while rows.advance()? {
-            out.push(if keyless {
-                let digest = u128::from(drill::number_of(rows.field(0))?) << 64
-                    | u128::from(drill::number_of(rows.field(1))?);
-                Box::from(digest.to_be_bytes())
-            } else if digest == Digest::Client {
-                let mut image = Vec::new();
-                rows.image(0, &mut image);
-                image.into_boxed_slice()
-            } else {
-                rows.field(0).unwrap_or_default().into()
-            });
-        }
-        Ok(out)
-    };
-    read(std::io::BufReader::new(copy)).map_err(|error| Error::from_io(side, error))
+/// Those whose key comes back from its text as the same bytes: others could not be found again, and a row that is found on
+/// neither side would pass for equal.
+fn findable(
+    engine: &Engine<'_>,
+    pair: &Pair,
+    moment: &Moment,
+    side: Side,
+    rows: Vec<Pending>,
+) -> Result<Vec<Pending>, Error> {
+    let given: Vec<Vec<Option<String>>> = rows
+        .iter()
+        .map(|row| {
+            whole(
+                pair,
+                &Effect {
+                    row: row.texts.clone(),
+                    then: Then::Unknown,
+                },
+            )
+        })
+        .collect();
+    let back = drill::given(engine, pair, side, moment, &given)?;
+    Ok(rows
+        .into_iter()
+        .zip(back)
+        .filter(|(row, back)| row.key == back.key)
+        .map(|(row, _)| row)
+        .collect())
 }
 
 /// A table with rows that do not settle at once.
@@ -165,34 +403,32 @@ pub(crate) fn settle(
     engine: &Engine<'_>,
     mut open: Vec<Open<'_>>,
     mut next: impl FnMut(&[&Pair]) -> Result<Moment, Error>,
-    mut fence: Option<(&mut Fence, Duration)>,
     done: &dyn Fn(Found),
 ) {
     let mut round = 0;
     let mut pause = Duration::from_millis(20);
     while !open.is_empty() && round < ROUNDS && !engine.pool.stopped() {
         round += 1;
-        if round > 2 {
+        if round > CONFIRMATIONS {
             engine.pool.pause(pause);
             pause = (pause * 2).min(Duration::from_secs(2));
         }
         let pairs: Vec<&Pair> = open.iter().map(|one| one.pair).collect();
-        let moment = match engine.settings.mode {
-            Mode::Fenced => Ok(Moment::now(None, None)),
-            _ => next(&pairs),
-        };
+        let moment = next(&pairs);
         let mut rest = Vec::new();
         for mut one in open {
             let outcome = match &moment {
-                Ok(moment) => match (engine.settings.mode, &mut fence) {
-                    (Mode::Fenced, Some((fence, limit))) => {
-                        fenced_round(engine, &mut one, fence, *limit)
-                    }
-                    _ => live_round(engine, &mut one, moment),
-                },
+                Ok(moment) => look(engine, &mut one, moment),
                 Err(error) => Err(error.clone()),
             };
-            if let Err(error) = outcome {
+            if let (Err(error), true) = (&outcome, one.found.pending.iter().all(Pending::was_equal))
+            {
+                // The rows have been right in one moment; only further ones are not to be had.
+                log::info!("{}: {error}", one.pair.name);
+                one.found.pending.clear();
+                settled(&mut one.found.result);
+                done(one.found);
+            } else if let Err(error) = outcome {
                 engine.failed(&mut one.found.result, &error);
                 one.found.pending.clear();
                 done(one.found);
@@ -204,31 +440,41 @@ pub(crate) fn settle(
             }
         }
         open = rest;
-        engine.pool.release();
     }
     for mut one in open {
-        one.found.result.unresolved = one.found.pending.len() as u64;
-        unresolved_rows(engine, &mut one);
+        give_up(engine, &mut one);
         settled(&mut one.found.result);
         done(one.found);
     }
 }
 
-/// Names rows that never settled.
-fn unresolved_rows(engine: &Engine<'_>, one: &mut Open<'_>) {
+/// What remains when the rounds are over: rows that were written each time. Those that were not what their last
+/// change left, more than once, are different; of the others nobody knows.
+fn give_up(engine: &Engine<'_>, one: &mut Open<'_>) {
+    let (proven, unknown): (Vec<Pending>, Vec<Pending>) = std::mem::take(&mut one.found.pending)
+        .into_iter()
+        .filter(|row| !row.was_equal())
+        .partition(|row| row.proofs >= PROOFS);
+    let result = &mut one.found.result;
+    result.changed += proven.len() as u64;
+    result.unresolved += unknown.len() as u64;
     let limit = usize::try_from(engine.settings.max_diffs).unwrap_or(usize::MAX);
-    for row in one.found.pending.iter().take(limit) {
+    let rows = proven
+        .iter()
+        .map(|row| (row, true))
+        .chain(unknown.iter().map(|row| (row, false)));
+    for (row, proven) in rows.take(limit.saturating_sub(result.rows.len())) {
         let names = one.pair.key.iter().flatten();
         let key = names
             .zip(&row.texts)
-            .map(|(name, text)| pgl_core::verify::outcome::KeyPart {
+            .map(|(name, text)| KeyPart {
                 name: name.clone(),
                 value: text.clone().filter(|_| !engine.settings.redact),
             })
             .collect();
-        one.found.result.rows.push(RowDiff {
+        result.rows.push(RowDiff {
             kind: RowKind::Changed,
-            proven: false,
+            proven,
             key,
             source_count: 0,
             target_count: 0,
@@ -239,82 +485,79 @@ fn unresolved_rows(engine: &Engine<'_>, one: &mut Open<'_>) {
     }
 }
 
-/// Rows of pending keys under a moment, as differences by key.
-fn look(
-    engine: &Engine<'_>,
-    pair: &Pair,
-    moment: &Moment,
-    pending: &[Pending],
-) -> Result<HashMap<Box<[u8]>, Difference>, Error> {
-    let wanted: HashSet<&[u8]> = pending.iter().map(|row| &*row.key).collect();
-    let differences = if pair.key.is_some() {
-        let keys: Vec<Vec<Option<String>>> = pending.iter().map(|row| row.texts.clone()).collect();
-        let (source, target) = rayon::join(
-            || drill::rows_by_key(engine, pair, moment, Side::Source, &keys),
-            || drill::rows_by_key(engine, pair, moment, Side::Target, &keys),
-        );
-        let mut join = Join::default();
-        let mut put = |side, rows: Vec<Seen>| {
-            for row in rows {
-                if wanted.contains(&*row.key) {
-                    join.add(side, row);
-                }
-            }
-        };
-        put(Side::Source, source?);
-        put(Side::Target, target?);
-        join.differences()
-    } else {
-        let (count, buckets) = pending
-            .first()
-            .map(|row| row.buckets.clone())
-            .unwrap_or_default();
-        drill::group_of(engine, pair, moment, count, &buckets)?
-    };
-    Ok(differences
-        .into_iter()
-        .filter(|found| wanted.contains(&*found.key))
-        .map(|found| (found.key.clone(), found))
-        .collect())
-}
-
-fn live_round(engine: &Engine<'_>, one: &mut Open<'_>, moment: &Moment) -> Result<(), Error> {
+/// One look at the rows of a table that are not settled.
+fn look(engine: &Engine<'_>, one: &mut Open<'_>, moment: &Moment) -> Result<(), Error> {
     let pair = one.pair;
-    let pending = std::mem::take(&mut one.found.pending);
-    let mut differing = look(engine, pair, moment, &pending)?;
-    let written = written(engine, pair, moment)?;
-    let mut proven = Vec::new();
-    for mut row in pending {
-        let Some(found) = differing.remove(&row.key) else {
-            one.found.result.in_flight += 1;
-            continue;
+    let texts: Vec<Vec<Option<String>>> = one
+        .found
+        .pending
+        .iter()
+        .map(|row| row.texts.clone())
+        .collect();
+    let Changed::Rows(written) = written(engine, pair, moment, Some(&texts))? else {
+        return Ok(());
+    };
+    let keys: HashMap<&[u8], &Vec<Option<String>>> = one
+        .found
+        .pending
+        .iter()
+        .map(|row| (&*row.key, &row.texts))
+        .collect();
+    let rows = rows_of(engine, pair, moment, &keys)?;
+    let (mut left, mut proven, mut equal) = (Vec::new(), Vec::new(), 0);
+    for row in &one.found.pending {
+        let mut row = row.clone();
+        let written = written.rows.get(&row.key).map(|written| written.expect);
+        let (holds, difference) = match written {
+            None => {
+                let difference = rows.difference(&row.key);
+                (Some(difference.is_none()), difference)
+            }
+            Some(expect) => (rows.holds(&row.key, expect), None),
         };
-        if written.as_ref().is_some_and(|w| !w.touches(&row.key)) {
-            row.proofs += 1;
+        match holds {
+            None => {}
+            Some(true) => row.equal += 1,
+            Some(false) => {
+                let target = rows.places(&row.key);
+                // Without decoding, a row that the source had for a moment only is not told from one that it never
+                // had: then it has to be the same row of the target that two moments show.
+                let same = difference
+                    .as_ref()
+                    .is_none_or(|one| one.kind != RowKind::Extra)
+                    || !matches!(moment.between, Between::Versions { .. })
+                    || row.target == target;
+                row.proofs = if same { row.proofs + 1 } else { 1 };
+                row.target = target;
+                row.equal = 0;
+                row.confirm = row.confirm.max(2);
+            }
         }
-        if row.proofs >= PROOFS {
-            proven.push(found);
-        } else {
-            one.found.pending.push(row);
+        match difference {
+            Some(found) if row.proofs >= PROOFS => proven.push(found),
+            _ if row.equal >= row.confirm => equal += 1,
+            _ => left.push(row),
         }
     }
-    prove(engine, pair, moment, proven, &mut one.found)
-}
-
-fn prove(
-    engine: &Engine<'_>,
-    pair: &Pair,
-    moment: &Moment,
-    proven: Vec<Difference>,
-    found: &mut Found,
-) -> Result<(), Error> {
-    if proven.is_empty() {
+    let mut part = TableResult::new(&pair.name, one.found.result.status, None);
+    let mut fixes = Vec::new();
+    if !proven.is_empty() {
+        detail::report(engine, pair, moment, proven, &mut part, &mut fixes)?;
+    }
+    if moment.rewritten(engine.pool, pair)? {
+        // Nothing of this look counts.
         return Ok(());
     }
-    let mut part = TableResult::new(&pair.name, found.result.status, None);
-    let mut fixes = Vec::new();
-    detail::report(engine, pair, moment, proven, &mut part, &mut fixes)?;
-    let result = &mut found.result;
+    one.found.pending = left;
+    one.found.fixes.extend(fixes);
+    let result = &mut one.found.result;
+    result.in_flight += equal;
+    merge(result, part);
+    Ok(())
+}
+
+/// Adds what one look has proven.
+fn merge(result: &mut TableResult, part: TableResult) {
     result.missing += part.missing;
     result.extra += part.extra;
     result.changed += part.changed;
@@ -325,109 +568,9 @@ fn prove(
             None => result.columns.push(column),
         }
     }
-    found.fixes.extend(fixes);
-    Ok(())
-}
-
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord, Clone)]
-struct Version {
-    place: String,
-    version: String,
-}
-
-/// Versions of one key's rows on the source.
-fn versions(
-    engine: &Engine<'_>,
-    pair: &Pair,
-    row: &Pending,
-) -> Result<Vec<(usize, Version)>, Error> {
-    let reading = engine.reading(pair, Side::Source, 1);
-    let mut all = Vec::new();
-    for (at, relation) in pair.source.iter().enumerate() {
-        let sql = reading.versions(relation, std::slice::from_ref(&row.texts));
-        let found: Vec<Version> = engine.pool.with(Side::Source, None, |session| {
-            pgl_catalog::rows(session, &sql, &[])
-        })?;
-        all.extend(found.into_iter().map(|version| (at, version)));
-    }
-    all.sort();
-    Ok(all)
-}
-
-/// One look behind a fence.
-fn fenced_round(
-    engine: &Engine<'_>,
-    one: &mut Open<'_>,
-    fence: &mut Fence,
-    limit: Duration,
-) -> Result<(), Error> {
-    let pair = one.pair;
-    if pair.key.is_none() {
-        return keyless_round(engine, one);
-    }
-    let pending = std::mem::take(&mut one.found.pending);
-    let before: Result<Vec<_>, Error> = pending
-        .iter()
-        .map(|row| versions(engine, pair, row))
-        .collect();
-    let before = before?;
-    let position = fence.position()?;
-    fence.wait(engine.pool, position, limit)?;
-    // The origin moves a moment before the applied transaction becomes visible.
-    let settle_until = Instant::now() + Duration::from_millis(20);
-    engine
-        .pool
-        .pause(settle_until.saturating_duration_since(Instant::now()));
-    let moment = Moment::unrelated(engine.pool)?;
-    let mut differing = look(engine, pair, &moment, &pending)?;
-    one.found.result.source_lsn = Some(position);
-    one.found.result.applied_lsn = fence.applied()?;
-    let mut proven = Vec::new();
-    for (mut row, before) in pending.into_iter().zip(before) {
-        let Some(found) = differing.remove(&row.key) else {
-            one.found.result.in_flight += 1;
-            continue;
-        };
-        // Read after the comparison: unchanged from before the fence until now.
-        if versions(engine, pair, &row)? == before {
-            row.proofs += 1;
-        } else {
-            row.proofs = 0;
-        }
-        if row.proofs >= PROOFS {
-            proven.push(found);
-        } else {
-            one.found.pending.push(row);
-        }
-    }
-    prove(engine, pair, &moment, proven, &mut one.found)
-}
-
-/// Without a key no version can be followed: only equality can settle such a row.
-fn keyless_round(engine: &Engine<'_>, one: &mut Open<'_>) -> Result<(), Error> {
-    let moment = Moment::unrelated(engine.pool)?;
-    let pending = std::mem::take(&mut one.found.pending);
-    let differing = look(engine, one.pair, &moment, &pending)?;
-    for row in pending {
-        if differing.contains_key(&row.key) {
-            one.found.pending.push(row);
-        } else {
-            one.found.result.in_flight += 1;
-        }
-    }
-    Ok(())
 }
 
 /// Whether a lost holder of a snapshot made this fail: the table has to be compared again.
 pub(crate) fn moment_is_gone(error: &str) -> bool {
     error.contains("SQLSTATE 22023") || error.contains("SQLSTATE 42704")
-}
-
-/// An error of its own kind for what cannot go on.
-pub(crate) fn gone(side: Side) -> Error {
-    Error::new(
-        side,
-        Kind::Lost,
-        "the snapshot that the comparison rests on is gone",
-    )
 }

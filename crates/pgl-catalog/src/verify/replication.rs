@@ -1,7 +1,10 @@
 //! How the target is fed, how far it has come, and which rows were written in between.
 
 use pgl_conn::{Error, Kind, Session, field};
-use pgl_core::verify::decoding::{self, Change};
+use std::collections::HashMap;
+
+use pgl_core::verify::changes::{ChangeLog, Wanted, XidSnapshot};
+use pgl_core::verify::decoding;
 use pgl_core::{Lsn, QualifiedName};
 use serde::Deserialize;
 
@@ -146,25 +149,100 @@ pub fn undecodable(source: &mut Session) -> Result<Option<String>, Error> {
     }
 }
 
-/// Reads the changes up to a position, one by one.
+/// Reads the transactions up to a position, in the order of their commits.
 pub fn slot_changes(
     source: &mut Session,
     name: &str,
     upto: Lsn,
-    mut each: impl FnMut(Change),
-) -> Result<(), Error> {
+    wanted: &Wanted,
+) -> Result<ChangeLog, Error> {
+    const CHANGE: &str = "a change from the slot";
     let side = source.side();
     let upto = upto.to_string();
     let sql = include_str!("../../sql/verify_slot_changes.sql");
+    let bad = |what: &dyn std::fmt::Display| Error::new(side, Kind::Protocol, what.to_string());
+    let mut log = ChangeLog::default();
     source.for_each(sql, &[&name, &upto], |row| {
-        let line: &str = field(side, &row, 0, "a change from the slot")?;
-        match decoding::parse(line) {
-            Ok(Some(change)) => each(change),
-            Ok(None) => {}
-            Err(error) => return Err(Error::new(side, Kind::Protocol, error.to_string())),
+        let line: &str = field(side, &row, 2, CHANGE)?;
+        if line.starts_with("BEGIN") {
+            let xid: i64 = field(side, &row, 1, CHANGE)?;
+            log.begin(u32::try_from(xid).map_err(|error| bad(&error))?);
+        } else if line.starts_with("COMMIT") {
+            let end: &str = field(side, &row, 0, CHANGE)?;
+            log.commit(end.parse().map_err(|error| bad(&error))?);
+        } else if let Some(change) = decoding::parse(line).map_err(|error| bad(&error))? {
+            log.add(change, wanted);
         }
         Ok(())
+    })?;
+    Ok(log)
+}
+
+#[derive(Deserialize)]
+struct XidText {
+    snapshot: String,
+}
+
+/// Which transactions the session's snapshot sees.
+pub fn xid_snapshot(session: &mut Session) -> Result<XidSnapshot, Error> {
+    let sql = include_str!("../../sql/verify_xid_snapshot.sql");
+    let text = row::<XidText>(session, sql, &[])?.snapshot;
+    XidSnapshot::parse(&text).ok_or_else(|| {
+        let what = format!("a snapshot that cannot be read: {text:?}");
+        Error::new(session.side(), Kind::Protocol, what)
     })
+}
+
+/// How many of these transactions may have committed in the log and are not visible yet, because they wait for a
+/// synchronous standby.
+pub fn unfinished_commits(source: &mut Session, xids: &[u64]) -> Result<i64, Error> {
+    let short: Vec<i64> = xids
+        .iter()
+        .map(|xid| i64::from((xid & 0xffff_ffff) as u32))
+        .collect();
+    let sql = include_str!("../../sql/verify_unfinished_commits.sql");
+    row::<Seen>(source, sql, &[&short]).map(|found| found.seen)
+}
+
+/// Which object a name stands for, and the file in which it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct TableFile {
+    oid: i64,
+    file: i64,
+}
+
+#[derive(Deserialize)]
+struct NamedFile {
+    schema: String,
+    name: String,
+    #[serde(flatten)]
+    file: TableFile,
+}
+
+/// The files of tables, as they are now; without those that do not exist.
+pub fn table_files(
+    session: &mut Session,
+    tables: &[QualifiedName],
+) -> Result<HashMap<QualifiedName, TableFile>, Error> {
+    let (schemas, names) = QualifiedName::split(tables);
+    let sql = include_str!("../../sql/verify_files.sql");
+    let found: Vec<NamedFile> = rows(session, sql, &[&schemas, &names])?;
+    Ok(found
+        .into_iter()
+        .map(|one| (QualifiedName::new(one.schema, one.name), one.file))
+        .collect())
+}
+
+#[derive(Deserialize)]
+struct Holder {
+    pid: i32,
+}
+
+/// Which of these sessions keep somebody waiting for an exclusive lock on a table.
+pub fn blocking(session: &mut Session, pids: &[i32]) -> Result<Vec<i32>, Error> {
+    let sql = include_str!("../../sql/verify_waiting.sql");
+    let found: Vec<Holder> = rows(session, sql, &[&pids])?;
+    Ok(found.into_iter().map(|one| one.pid).collect())
 }
 
 /// Drops the slot.

@@ -251,48 +251,45 @@ impl Reading<'_> {
         )
     }
 
-    /// A one-row-per-key source of typed columns, from texts.
-    fn typed(&self, columns: &[&Column], keys: &[Vec<Option<String>>]) -> String {
-        let arrays: Vec<String> = (0..columns.len())
-            .map(|at| text_array(keys.iter().map(|key| key.get(at).cloned().flatten())))
-            .map(|array| format!("pg_catalog.unnest({array})"))
-            .collect();
-        let aliases: Vec<String> = (0..columns.len()).map(|at| format!("k{at}")).collect();
-        let named: Vec<String> = columns
+    /// Rows given as texts of all columns, in the form of [`Self::rows`], or of [`Self::whole`] where the client hashes;
+    /// the place is the number in the list. Each text is read by the type's input function, as a decoded change or
+    /// pglogical's own text would be.
+    pub fn given(&self, rows: &[Vec<Option<String>>]) -> String {
+        let column = |column: &Column| column.canon.column().to_owned();
+        let names: Vec<String> = self.pair.columns.iter().map(column).collect();
+        let mut number = "n".to_owned();
+        while self.pair.columns.iter().any(|c| c.name == number) {
+            number.push('n');
+        }
+        let list: Vec<String> = rows
             .iter()
-            .zip(&aliases)
-            .map(|(column, alias)| {
-                format!(
-                    "{alias}::{} AS {}",
-                    column.type_sql(self.side),
-                    column.canon.column()
-                )
+            .enumerate()
+            .map(|(at, row)| {
+                let values: String = self
+                    .pair
+                    .columns
+                    .iter()
+                    .enumerate()
+                    .map(|(column, info)| {
+                        let text = row.get(column).and_then(Option::as_deref);
+                        let literal =
+                            text.map_or_else(|| "NULL".to_owned(), pgl_core::quote_literal);
+                        format!(", {literal}::{}", info.type_sql(self.side))
+                    })
+                    .collect();
+                format!("('({at},1)'::pg_catalog.tid{values})")
             })
             .collect();
+        let names: String = names.iter().map(|name| format!(", {name}")).collect();
+        let from = format!("(VALUES {}) AS given ({number}{names})", list.join(", "));
+        if self.digest == Digest::Client {
+            return self.copy_columns(&number, &from, "");
+        }
+        let more = [(self.key_image(), "key"), (number, "place")];
         format!(
-            "(SELECT {} FROM ROWS FROM ({}) AS u({})) AS t",
-            named.join(", "),
-            arrays.join(", "),
-            aliases.join(", ")
+            "COPY (SELECT key, first, second, place FROM ({}) AS q) TO STDOUT (FORMAT binary)",
+            self.digested(&from, "", &more)
         )
-    }
-
-    /// The canonical bytes of keys given as text, through binary COPY: one field, or the key's
-    /// columns where the client digests. Without a key the texts are whole rows, and the two fields
-    /// are the row's digests.
-    pub fn key_images(&self, keys: &[Vec<Option<String>>]) -> String {
-        let inner = if self.pair.key.is_none() {
-            let columns: Vec<&Column> = self.pair.columns.iter().collect();
-            self.digested(&self.typed(&columns, keys), "", &[])
-        } else {
-            let columns: Vec<&Column> = self.pair.key_columns().collect();
-            let list = match self.digest {
-                Digest::Client => self.list(self.pair.key_columns(), Flavour::Send),
-                _ => self.key_image(),
-            };
-            format!("SELECT {list} FROM {}", self.typed(&columns, keys))
-        };
-        format!("COPY ({inner}) TO STDOUT (FORMAT binary)")
     }
 
     fn copy_rows(&self, from: &str, filter: &str) -> String {
@@ -316,7 +313,11 @@ impl Reading<'_> {
     }
 
     fn copy_whole(&self, relation: &RelationInfo, filter: &str) -> String {
-        let mut list = vec!["ctid".to_owned()];
+        self.copy_columns("ctid", &from(relation), filter)
+    }
+
+    fn copy_columns(&self, place: &str, from: &str, filter: &str) -> String {
+        let mut list = vec![place.to_owned()];
         let key = self.list(self.pair.key_columns(), Flavour::Send);
         let all = self.list(
             self.pair.columns.iter().filter(|column| {
@@ -331,9 +332,8 @@ impl Reading<'_> {
         );
         list.extend([key, all].into_iter().filter(|part| !part.is_empty()));
         format!(
-            "COPY (SELECT {} FROM {}{filter}) TO STDOUT (FORMAT binary)",
-            list.join(", "),
-            from(relation)
+            "COPY (SELECT {} FROM {from}{filter}) TO STDOUT (FORMAT binary)",
+            list.join(", ")
         )
     }
 
@@ -410,12 +410,29 @@ impl Reading<'_> {
         )
     }
 
-    /// Places and versions of rows with some keys: what tells whether a row was written in between.
-    pub fn versions(&self, relation: &RelationInfo, keys: &[Vec<Option<String>>]) -> String {
+    /// Places and texts of the key's columns (of all columns where there is no key) of rows that meet a condition
+    /// and have one of these keys, where any are given.
+    pub fn texts_that(
+        &self,
+        relation: &RelationInfo,
+        condition: &str,
+        keys: Option<&[Vec<Option<String>>]>,
+    ) -> String {
+        let columns: Vec<&Column> = match self.pair.key {
+            Some(_) => self.pair.key_columns().collect(),
+            None => self.pair.columns.iter().collect(),
+        };
+        let list: Vec<String> = columns
+            .iter()
+            .map(|column| output(column.canon.column()))
+            .collect();
+        let mut more = vec![condition.to_owned()];
+        more.extend(keys.map(|keys| self.key_condition(keys)));
         format!(
-            "SELECT ctid::pg_catalog.text AS place, xmin::pg_catalog.text AS version FROM {}{}",
+            "SELECT ctid::pg_catalog.text AS place, ARRAY[{}]::pg_catalog.text[] AS texts FROM {}{}",
+            list.join(", "),
             from(relation),
-            self.filter(Pages::ALL, &[self.key_condition(keys)])
+            self.filter(Pages::ALL, &more)
         )
     }
 }

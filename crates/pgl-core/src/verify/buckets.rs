@@ -106,6 +106,19 @@ impl Buckets {
         Ok(())
     }
 
+    /// Adds a row so many times, or takes it away.
+    pub fn add_times(&mut self, bucket: u32, row: Bucket, times: i64) -> Result<(), BadSum> {
+        let many = times.cast_unsigned();
+        self.add(
+            bucket,
+            Bucket {
+                count: many.wrapping_mul(row.count),
+                first: many.wrapping_mul(row.first),
+                second: many.wrapping_mul(row.second),
+            },
+        )
+    }
+
     /// Adds what another reader found.
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.list.iter_mut().zip(&other.list) {

@@ -4,11 +4,12 @@
 //! Nothing here talks to a server. The rules that keep the comparison honest live here, where they
 //! can be tested in milliseconds: a canonical form that two different values never share
 //! ([`canon`]), sums that no pair of rows cancels ([`buckets`]), differences by key and by
-//! multiplicity ([`rows`]), which keys were written in between ([`decoding`]), and a verdict that
-//! is "equal" only when everything asked for was compared ([`outcome`]).
+//! multiplicity ([`rows`]), what was written between the two snapshots ([`decoding`], [`changes`]), and a
+//! verdict that is "equal" only when everything asked for was compared ([`outcome`]).
 
 pub mod buckets;
 pub mod canon;
+pub mod changes;
 pub mod copy;
 pub mod decoding;
 pub mod fix;

@@ -18,7 +18,7 @@ pub enum Mode {
     Static,
     /// Snapshots of both sides and the changes decoded in between.
     Live,
-    /// Live without the rights for decoding: rows that differ are read again behind a fence.
+    /// Live without decoding: row versions name what was written between the snapshots.
     Fenced,
     /// Source tables locked for the instant in which both snapshots are taken.
     Barrier,

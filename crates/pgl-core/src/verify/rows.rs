@@ -107,6 +107,21 @@ impl Join {
         }
     }
 
+    /// What differs where the target has to hold so many more, or fewer, of some rows than the source; for tables without
+    /// a key. Nothing is known of rows for which `net` gives none.
+    pub fn differences_from(mut self, net: &dyn Fn(&[u8]) -> Option<i64>) -> Vec<Difference> {
+        let mut all: Vec<Difference> = self
+            .keys
+            .drain()
+            .filter_map(|(key, both)| {
+                let net = net(&key)?;
+                counted(key, both, net)
+            })
+            .collect();
+        all.sort_by(|one, two| one.key.cmp(&two.key));
+        all
+    }
+
     /// What differs, in the order of the key bytes.
     pub fn differences(self) -> Vec<Difference> {
         let mut all: Vec<Difference> = self
@@ -138,6 +153,32 @@ fn compare(key: Box<[u8]>, both: Both) -> Option<Difference> {
         target,
         source_count: source_count as u64,
         target_count: target_count as u64,
+    })
+}
+
+/// A row by how often the source has it, with what came since, and how often the target.
+fn counted(key: Box<[u8]>, both: Both, net: i64) -> Option<Difference> {
+    let wanted = (both.source.len() as u64).saturating_add_signed(net);
+    let held = both.target.len() as u64;
+    let kind = match (wanted, held) {
+        (one, two) if one == two => return None,
+        (_, 0) => Kind::Missing,
+        (0, _) => Kind::Extra,
+        _ => Kind::Multiplicity,
+    };
+    let last = |rows: Vec<(u128, Place)>, count: u64| -> Vec<Place> {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let mut places: Vec<Place> = rows.into_iter().map(|(_, place)| place).collect();
+        places.sort_unstable();
+        places.split_off(places.len().saturating_sub(count))
+    };
+    Some(Difference {
+        kind,
+        key,
+        source: last(both.source, wanted.saturating_sub(held)),
+        target: last(both.target, held.saturating_sub(wanted)),
+        source_count: wanted,
+        target_count: held,
     })
 }
 

@@ -1,0 +1,396 @@
+//! What lies between two snapshots, from decoded lines as the plugin writes them.
+
+use super::*;
+use crate::verify::decoding::parse;
+use crate::verify::pairing::{Catalog, Entry, Wishes, pair};
+use crate::verify::types::{ColumnInfo, RelationInfo, TypeInfo, Types};
+
+fn relation(key: Option<&[&str]>, identity: &str) -> RelationInfo {
+    let column = |name: &str| ColumnInfo {
+        name: name.into(),
+        type_oid: 23,
+        shown: "integer".into(),
+        generated: false,
+    };
+    let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
+    RelationInfo {
+        schema: "public".into(),
+        name: "t".into(),
+        kind: "r".into(),
+        persistence: "p".into(),
+        root: None,
+        extension: None,
+        row_security: false,
+        replica_identity: identity.into(),
+        columns: vec![column("id"), column("v")],
+        primary_key: key.map(names),
+        identity_key: None,
+        unique_key: None,
+        bytes: 8192,
+        estimate: 1.0,
+        pages: 1,
+        readable: true,
+    }
+}
+
+fn paired(relation: RelationInfo) -> Pair {
+    let int4 = TypeInfo {
+        oid: 23,
+        schema: "pg_catalog".into(),
+        name: "int4".into(),
+        kind: "b".into(),
+        base: None,
+        element: None,
+        subtype: None,
+        send: None,
+        fields: Vec::new(),
+    };
+    let catalog = Catalog {
+        relations: vec![relation],
+        types: Types::new([int4]),
+        encoding: "UTF8".into(),
+    };
+    match pair(&catalog, &catalog, &Wishes::default(), None).pop() {
+        Some(Entry::Compare(pair)) => *pair,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn keyed() -> Pair {
+    paired(relation(Some(&["id"]), "d"))
+}
+
+fn keyless(identity: &str) -> Pair {
+    paired(relation(None, identity))
+}
+
+/// Transactions by number and end, with their changes.
+fn log(pair: &Pair, transactions: &[(u32, u64, &[&str])]) -> ChangeLog {
+    let wanted = wanted(&[pair]);
+    let mut log = ChangeLog::default();
+    for (xid, end, lines) in transactions {
+        log.begin(*xid);
+        for line in *lines {
+            log.add(
+                parse(&format!("table public.t: {line}")).unwrap().unwrap(),
+                &wanted,
+            );
+        }
+        log.commit(Lsn(*end));
+    }
+    log
+}
+
+fn exactly(at: u64) -> AppliedRange {
+    AppliedRange {
+        from: Lsn(at),
+        inclusive: true,
+        upto: Lsn(at),
+    }
+}
+
+fn snapshot(text: &str) -> XidSnapshot {
+    XidSnapshot::parse(text).unwrap()
+}
+
+fn texts(values: &[&str]) -> Vec<Option<String>> {
+    let null = |value: &&str| (*value != "NULL").then(|| (*value).to_owned());
+    values.iter().map(null).collect()
+}
+
+fn shown(effects: Effects) -> Vec<(String, Then)> {
+    match effects {
+        Effects::Known(list) => list
+            .into_iter()
+            .map(|effect| {
+                let key: Vec<String> = effect
+                    .row
+                    .into_iter()
+                    .map(|value| value.unwrap_or_else(|| "NULL".into()))
+                    .collect();
+                (key.join(","), effect.then)
+            })
+            .collect(),
+        Effects::Unknown(why) => panic!("unknown: {why}"),
+    }
+}
+
+#[test]
+fn a_snapshot_sees_what_had_committed() {
+    let seen = snapshot("100:110:100,105");
+    for (xid, visible) in [
+        (99, true),
+        (100, false),
+        (101, true),
+        (105, false),
+        (109, true),
+        (110, false),
+        (4_000_000_000, true),
+    ] {
+        assert_eq!(seen.sees(xid), visible, "{xid}");
+    }
+    // Numbers start anew every four billion transactions.
+    let later = snapshot("4294967290:4294967300:4294967295");
+    for (xid, visible) in [
+        (4_294_967_289, true),
+        (4_294_967_295, false),
+        (3, true),
+        (4, false),
+        (4_294_967_296_u64, false),
+    ] {
+        let Ok(xid) = u32::try_from(xid) else {
+            continue;
+        };
+        assert_eq!(later.sees(xid), visible, "{xid}");
+    }
+    assert_eq!(
+        snapshot("100:120:100,105,111").still_running(&seen),
+        [100, 105]
+    );
+    assert!(snapshot("110:110:").still_running(&seen).is_empty());
+    for bad in ["", "1:2", "1:2:x", "1:2:3:4", "a:2:"] {
+        assert_eq!(XidSnapshot::parse(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn only_transactions_between_the_snapshots_count() {
+    let pair = keyed();
+    let log = log(
+        &pair,
+        &[
+            (10, 100, &["UPDATE: id[integer]:1 v[integer]:10"]),
+            (
+                11,
+                200,
+                &[
+                    "UPDATE: id[integer]:2 v[integer]:20",
+                    "UPDATE: id[integer]:2 v[integer]:21",
+                ],
+            ),
+            (
+                12,
+                300,
+                &[
+                    "INSERT: id[integer]:3 v[integer]:null",
+                    "DELETE: id[integer]:4",
+                ],
+            ),
+            (13, 400, &["UPDATE: id[integer]:5 v[integer]:50"]),
+        ],
+    );
+    let row = |values: &[&str]| Then::Row(texts(values));
+    // S has 10 and 11; T has all up to 300.
+    assert_eq!(
+        shown(log.effects(&pair, &snapshot("12:12:"), exactly(300))),
+        [
+            ("3".to_owned(), row(&["3", "NULL"])),
+            ("4".to_owned(), Then::Absent)
+        ]
+    );
+    let all = shown(log.effects(&pair, &snapshot("11:11:"), exactly(300)));
+    assert_eq!(all[0], ("2".to_owned(), row(&["2", "21"])));
+    assert_eq!(all.len(), 3);
+    // A transaction that may or may not be in T leaves its rows unknown.
+    let range = AppliedRange {
+        from: Lsn(300),
+        inclusive: false,
+        upto: Lsn(300),
+    };
+    let all = shown(log.effects(&pair, &snapshot("11:11:"), range));
+    assert_eq!(all[0].1, row(&["2", "21"]));
+    assert_eq!((&all[1].1, &all[2].1), (&Then::Unknown, &Then::Unknown));
+    // One that S has, and T perhaps not.
+    let all = shown(log.effects(&pair, &snapshot("13:13:"), range));
+    assert_eq!(
+        all.iter().map(|one| &one.1).collect::<Vec<_>>(),
+        [&Then::Unknown, &Then::Unknown]
+    );
+    // Nothing in between.
+    assert!(shown(log.effects(&pair, &snapshot("14:14:"), exactly(400))).is_empty());
+    assert!(shown(log.effects(&pair, &snapshot("10:10:"), exactly(50))).is_empty());
+}
+
+#[test]
+fn both_keys_of_a_moved_row_count() {
+    let pair = keyed();
+    let moved = "UPDATE: old-key: id[integer]:1 new-tuple: id[integer]:2 v[integer]:7";
+    let log = log(&pair, &[(10, 100, &[moved])]);
+    let all = shown(log.effects(&pair, &snapshot("10:10:"), exactly(100)));
+    assert_eq!(all[0], ("1".to_owned(), Then::Absent));
+    assert_eq!(all[1], ("2".to_owned(), Then::Row(texts(&["2", "7"]))));
+}
+
+#[test]
+fn values_that_are_not_shown_are_not_guessed() {
+    let pair = keyed();
+    let lines: &[&str] = &["UPDATE: id[integer]:1 v[integer]:unchanged-toast-datum"];
+    let unknown = log(&pair, &[(10, 100, lines)]);
+    let all = shown(unknown.effects(&pair, &snapshot("10:10:"), exactly(100)));
+    assert_eq!(all, [("1".to_owned(), Then::Unknown)]);
+    let why = |pair: &Pair, line: &str| match log(pair, &[(10, 100, &[line])]).effects(
+        pair,
+        &snapshot("10:10:"),
+        exactly(100),
+    ) {
+        Effects::Unknown(why) => why,
+        Effects::Known(list) => panic!("{list:?}"),
+    };
+    assert_eq!(why(&pair, "TRUNCATE: (no-flags)"), TRUNCATED);
+    assert_eq!(why(&pair, "DELETE: (no-tuple-data)"), NO_IDENTITY);
+    // The key is not what the server logs of old rows: a moved row would leave no trace of its old key.
+    let other = paired(RelationInfo {
+        replica_identity: "n".into(),
+        ..relation(Some(&["id"]), "n")
+    });
+    assert_eq!(
+        why(&other, "UPDATE: id[integer]:1 v[integer]:2"),
+        NO_IDENTITY
+    );
+}
+
+#[test]
+fn rows_without_a_key_are_counted() {
+    let pair = keyless("d");
+    let insert = "INSERT: id[integer]:1 v[integer]:null";
+    let log_of = |lines: &[&str]| {
+        log(
+            &pair,
+            &[(10, 100, &[insert]), (11, 200, lines), (12, 300, &[insert])],
+        )
+    };
+    let inserted = log_of(&[insert, insert, "INSERT: id[integer]:2 v[integer]:2"]);
+    let all = shown(inserted.effects(&pair, &snapshot("11:11:"), exactly(200)));
+    assert_eq!(
+        all,
+        [
+            ("1,NULL".to_owned(), Then::Net(2)),
+            ("2,2".to_owned(), Then::Net(1))
+        ]
+    );
+    let range = AppliedRange {
+        from: Lsn(200),
+        inclusive: true,
+        upto: Lsn(300),
+    };
+    assert_eq!(
+        inserted.effects(&pair, &snapshot("11:11:"), range),
+        Effects::Unknown(NOT_PLACED)
+    );
+    // The server does not log which row an UPDATE or DELETE met.
+    for line in [
+        "UPDATE: id[integer]:1 v[integer]:2",
+        "DELETE: (no-tuple-data)",
+    ] {
+        assert_eq!(
+            log_of(&[line]).effects(&pair, &snapshot("11:11:"), exactly(200)),
+            Effects::Unknown(NO_IDENTITY)
+        );
+    }
+    // With the whole row as its identity it does; NULLs are left out.
+    let full = keyless("f");
+    let lines: &[&str] = &[
+        "UPDATE: old-key: id[integer]:1 new-tuple: id[integer]:1 v[integer]:5",
+        "DELETE: id[integer]:2 v[integer]:2",
+    ];
+    let all =
+        shown(log(&full, &[(11, 200, lines)]).effects(&full, &snapshot("11:11:"), exactly(200)));
+    assert_eq!(
+        all,
+        [
+            ("1,NULL".to_owned(), Then::Net(-1)),
+            ("1,5".to_owned(), Then::Net(1)),
+            ("2,2".to_owned(), Then::Net(-1))
+        ]
+    );
+}
+
+#[test]
+fn the_target_has_what_any_sign_proves() {
+    let origin = AppliedRange {
+        from: Lsn(100),
+        inclusive: false,
+        upto: Lsn(120),
+    };
+    let of = |sure: Option<u64>| AppliedRange::of(Some(origin), sure.map(Lsn), Lsn(500)).unwrap();
+    assert_eq!(of(None), origin);
+    assert_eq!(of(Some(90)), origin);
+    assert_eq!(
+        of(Some(100)),
+        AppliedRange {
+            inclusive: true,
+            ..origin
+        }
+    );
+    assert_eq!(
+        of(Some(110)),
+        AppliedRange {
+            from: Lsn(110),
+            inclusive: true,
+            upto: Lsn(120)
+        }
+    );
+    let marker = AppliedRange::of(None, Some(Lsn(100)), Lsn(500)).unwrap();
+    assert_eq!(
+        marker,
+        AppliedRange {
+            from: Lsn(100),
+            inclusive: true,
+            upto: Lsn(500)
+        }
+    );
+    assert_eq!(AppliedRange::of(None, None, Lsn(500)), None);
+    let placed: Vec<Applied> = [99, 100, 101, 120, 121]
+        .iter()
+        .map(|end| origin.has(Lsn(*end)))
+        .collect();
+    assert_eq!(
+        placed,
+        [
+            Applied::Yes,
+            Applied::Unknown,
+            Applied::Unknown,
+            Applied::Unknown,
+            Applied::No
+        ]
+    );
+}
+
+#[test]
+fn the_marker_is_found_by_its_token() {
+    let pair = keyed();
+    let log = log(
+        &pair,
+        &[
+            (10, 100, &["INSERT: id[integer]:1 v[integer]:7"]),
+            (11, 200, &["UPDATE: id[integer]:1 v[integer]:8"]),
+        ],
+    );
+    let name = QualifiedName::new("public", "t");
+    assert_eq!(log.end_of(&name, "v", "8"), Some(Lsn(200)));
+    assert_eq!(log.end_of(&name, "v", "9"), None);
+}
+
+/// Memory stays flat: first the rows are let go, the keys are kept.
+#[test]
+fn of_very_many_changes_only_the_keys_are_kept() {
+    let pair = keyed();
+    let wanted = wanted(&[&pair]);
+    let mut log = ChangeLog::default();
+    log.begin(10);
+    for id in 0..40 {
+        let line = format!(
+            "table public.t: INSERT: id[integer]:{id} v[integer]:'{}'",
+            "x".repeat(1 << 20)
+        );
+        log.add(parse(&line).unwrap().unwrap(), &wanted);
+    }
+    log.commit(Lsn(100));
+    let all = shown(log.effects(&pair, &snapshot("10:10:"), exactly(100)));
+    assert_eq!(all.len(), 40);
+    let known = all
+        .iter()
+        .filter(|(_, then)| matches!(then, Then::Row(_)))
+        .count();
+    assert!((30..=33).contains(&known), "{known}");
+}
