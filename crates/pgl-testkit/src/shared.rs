@@ -16,12 +16,17 @@ use postgres::Client;
 use crate::cluster::{Cluster, quote};
 use crate::pair::Pair;
 
-type Slot = Arc<Mutex<Option<Arc<Pair>>>>;
+/// The pair, and how many took it.
+type Slot = Arc<Mutex<Option<(Arc<Pair>, u32)>>>;
+
+/// After so many the next one gets new servers: each database whose pglogical goes may leave a worker slot taken for
+/// good, and at some point no worker starts any more.
+const PER_PAIR: u32 = 16;
 
 static PAIRS: Mutex<Option<HashMap<(u16, u16), Slot>>> = Mutex::new(None);
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
-/// The pair of this binary for two majors; started at the first call.
+/// The pair of this binary for two majors; started at the first call, and anew after some time.
 pub fn shared_pair(source_major: u16, target_major: u16) -> Result<SharedPair> {
     let slot = {
         let mut pairs = PAIRS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -30,11 +35,14 @@ pub fn shared_pair(source_major: u16, target_major: u16) -> Result<SharedPair> {
     };
     // Only those who want the same pair wait for each other.
     let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-    let pair = match slot.as_ref() {
-        Some(pair) => Arc::clone(pair),
-        None => {
+    let pair = match slot.as_mut() {
+        Some((pair, taken)) if *taken < PER_PAIR => {
+            *taken += 1;
+            Arc::clone(pair)
+        }
+        _ => {
             let pair = Arc::new(Pair::start(source_major, target_major)?);
-            *slot = Some(Arc::clone(&pair));
+            *slot = Some((Arc::clone(&pair), 1));
             pair
         }
     };
