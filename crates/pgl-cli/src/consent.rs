@@ -29,6 +29,7 @@ impl Context {
             );
         }
         self.streams.tell(&format!("{question} Type yes to go on:"));
+        self.streams.drain();
         let mut answer = String::new();
         let read = io::stdin().lock().read_line(&mut answer);
         if read.is_ok() && answer.trim() == "yes" {

@@ -1,7 +1,7 @@
 //! Standard output and error, and what is known about them. Tests pass buffers.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 
 use crate::args::{Color, Format, Output};
 use crate::escape::{Breaks, escape};
@@ -10,7 +10,7 @@ use crate::escape::{Breaks, escape};
 #[derive(Clone)]
 pub struct Streams {
     out: Arc<Mutex<Box<dyn Write + Send>>>,
-    err: Arc<Mutex<Box<dyn Write + Send>>>,
+    err: ErrorStream,
     /// Form of the answer.
     pub format: Format,
     /// Whether stdout may carry colour.
@@ -34,7 +34,7 @@ impl Streams {
         let fallback = if out_tty { Format::Text } else { Format::Json };
         Self {
             out: Arc::new(Mutex::new(Box::new(BufWriter::new(io::stdout())))),
-            err: Arc::new(Mutex::new(Box::new(io::stderr()))),
+            err: ErrorStream::unhurried(Box::new(io::stderr())),
             format: options.format.unwrap_or(fallback),
             out_color: wants_color(options.color, out_tty),
             err_color: wants_color(options.color, err_tty),
@@ -52,7 +52,7 @@ impl Streams {
     ) -> Self {
         Self {
             out: Arc::new(Mutex::new(out)),
-            err: Arc::new(Mutex::new(err)),
+            err: ErrorStream::Direct(Arc::new(Mutex::new(err))),
             format,
             out_color: false,
             err_color: false,
@@ -70,13 +70,82 @@ impl Streams {
         out.flush()
     }
 
-    /// Writes one line for people to stderr, or several of a failure. A closed stderr is nothing to fail
-    /// over.
+    /// Writes one line for people to stderr, or several of a failure, without waiting for whoever reads it: a pipe that is full must not keep
+    /// writers of a database waiting. A closed stderr is nothing to fail over.
     pub fn tell(&self, line: &str) {
-        let mut err = lock(&self.err);
-        if writeln!(err, "{}", escape(line, Breaks::Keep)).is_err() {
-            // Nobody is listening; the exit code still says what happened.
+        self.err.line(&escape(line, Breaks::Keep));
+    }
+
+    /// Waits until everything that was told is written: before the process ends.
+    pub(crate) fn drain(&self) {
+        self.err.drain();
+    }
+}
+
+/// Lines for people.
+#[derive(Clone)]
+enum ErrorStream {
+    /// Written by a thread of its own.
+    Queue(mpsc::Sender<ToError>),
+    /// Written at once: buffers of tests, and where no thread could be started.
+    Direct(Arc<Mutex<Box<dyn Write + Send>>>),
+}
+
+enum ToError {
+    Line(String),
+    /// Answered when everything before it is written.
+    Drain(mpsc::SyncSender<()>),
+}
+
+impl ErrorStream {
+    fn unhurried(to: Box<dyn Write + Send>) -> Self {
+        let to = Arc::new(Mutex::new(to));
+        let (sender, receiver) = mpsc::channel();
+        let mine = Arc::clone(&to);
+        let thread = std::thread::Builder::new()
+            .name("stderr".to_owned())
+            .spawn(move || {
+                for message in receiver {
+                    match message {
+                        ToError::Line(line) => write_line(&mine, &line),
+                        ToError::Drain(done) => {
+                            if done.send(()).is_err() {
+                                // Whoever asked has gone.
+                            }
+                        }
+                    }
+                }
+            });
+        match thread {
+            Ok(_) => Self::Queue(sender),
+            Err(_) => Self::Direct(to),
         }
+    }
+
+    fn line(&self, line: &str) {
+        match self {
+            Self::Queue(queue) => {
+                if queue.send(ToError::Line(line.to_owned())).is_err() {
+                    // The thread lives as long as the process.
+                }
+            }
+            Self::Direct(to) => write_line(to, line),
+        }
+    }
+
+    fn drain(&self) {
+        if let Self::Queue(queue) = self {
+            let (sender, receiver) = mpsc::sync_channel(1);
+            if queue.send(ToError::Drain(sender)).is_ok() && receiver.recv().is_err() {
+                // Likewise.
+            }
+        }
+    }
+}
+
+fn write_line(to: &Mutex<Box<dyn Write + Send>>, line: &str) {
+    if writeln!(lock(to), "{line}").is_err() {
+        // Nobody is listening; the exit code still says what happened.
     }
 }
 
@@ -94,5 +163,44 @@ fn wants_color(choice: Color, tty: bool) -> bool {
         Color::Auto if set("NO_COLOR") => false,
         Color::Auto if set("CLICOLOR_FORCE") => true,
         Color::Auto => tty && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Blocks until it is told to go on, as a full pipe does.
+    struct Full(mpsc::Receiver<()>, mpsc::Sender<Vec<u8>>);
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.recv().map_err(io::Error::other)?;
+            self.1.send(bytes.to_vec()).map_err(io::Error::other)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_full_pipe_and_nothing_that_was_told_is_lost() {
+        let (go, gate) = mpsc::channel();
+        let (written, read) = mpsc::channel();
+        let err = ErrorStream::unhurried(Box::new(Full(gate, written)));
+        // Both would block for ever if they waited.
+        err.line("one");
+        err.line("two");
+        assert!(read.try_recv().is_err());
+        for _ in 0..100 {
+            if go.send(()).is_err() {
+                break;
+            }
+        }
+        err.drain();
+        let all: Vec<u8> = read.try_iter().flatten().collect();
+        assert_eq!(String::from_utf8_lossy(&all), "one\ntwo\n");
     }
 }

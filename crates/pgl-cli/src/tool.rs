@@ -85,7 +85,9 @@ fn run_on<T: Tool>(args: impl IntoIterator<Item = OsString>) -> Exit {
     if let Err(error) = context.interrupt.listen() {
         ::log::warn!("signals are not handled: {error}");
     }
-    finish(&context, tool.run(&context))
+    let exit = finish(&context, tool.run(&context));
+    context.streams.drain();
+    exit
 }
 
 fn finish(context: &Context, result: Result<Verdict, Failure>) -> Exit {
