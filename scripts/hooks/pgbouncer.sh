@@ -1,5 +1,5 @@
 #!/bin/sh
-# pgbouncer as the gate of a cutover: clients wait instead of failing, and go on at the target.
+# pgbouncer during a cutover: clients wait instead of failing, and continue on the target.
 #
 #   export PGBOUNCER_ADMIN='host=127.0.0.1 port=6432 user=admin dbname=pgbouncer'
 #   export PGBOUNCER_INI=/etc/pgbouncer/pgbouncer.ini  PGBOUNCER_DB=shop
@@ -13,20 +13,26 @@
 # gone by itself, so `pause` refuses; use `switch` alone there, and clients connect again once.
 #
 # The line of the database in the [databases] section is rewritten in place; one copy of the file as
-# it was stays beside it. Sessions that do not come through pgbouncer are ended by pgl-cutover itself.
+# it was before the first switch stays beside it. Every command can be run again: --resume does so. Sessions that do not come through pgbouncer are ended by pgl-cutover itself.
 set -eu
 
 : "${PGBOUNCER_ADMIN:?conninfo of the admin console}"
 : "${PGBOUNCER_DB:?name of the database in pgbouncer}"
 
+# The name as the admin console reads it.
+quoted="\"$(printf '%s' "$PGBOUNCER_DB" | sed 's/"/""/g')\""
+
 admin() {
     psql -X -q -v ON_ERROR_STOP=1 -d "$PGBOUNCER_ADMIN" -c "$1" >/dev/null
 }
 
+# awk reads names from the environment: an assignment with -v would interpret backslashes.
+export PGBOUNCER_DB
+
 pool_mode() {
-    psql -X -A -F '|' -v ON_ERROR_STOP=1 -d "$PGBOUNCER_ADMIN" -c 'SHOW POOLS' | awk -F '|' -v name="$PGBOUNCER_DB" '
+    psql -X -A -F '|' -v ON_ERROR_STOP=1 -d "$PGBOUNCER_ADMIN" -c 'SHOW POOLS' | awk -F '|' '
         NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next }
-        $column["database"] == name { print $column["pool_mode"]; exit }'
+        $column["database"] == ENVIRON["PGBOUNCER_DB"] { print $column["pool_mode"]; exit }'
 }
 
 pause() {
@@ -34,7 +40,7 @@ pause() {
         echo "pgbouncer.sh: $PGBOUNCER_DB has pool_mode session: PAUSE would wait until every client has gone" >&2
         exit 1
     fi
-    admin "PAUSE \"$PGBOUNCER_DB\""
+    admin "PAUSE $quoted"
 }
 
 # One session for everything: clients wait for it. RESUME of what is not paused is an error that means
@@ -43,7 +49,7 @@ resume() {
     psql -X -q -v ON_ERROR_STOP=1 -d "$PGBOUNCER_ADMIN" >/dev/null <<END
 ${1:-}
 \\set ON_ERROR_STOP off
-RESUME "$PGBOUNCER_DB";
+RESUME $quoted;
 \\set ON_ERROR_STOP on
 SHOW VERSION;
 END
@@ -52,11 +58,40 @@ END
 rewrite() {
     : "${PGBOUNCER_INI:?path of pgbouncer.ini}"
     : "${PGBOUNCER_TARGET:?where the database is from now on}"
-    cp -p "$PGBOUNCER_INI" "$PGBOUNCER_INI.before-cutover"
+    export PGBOUNCER_TARGET
+    # The first copy stays: a hook that runs again finds the file rewritten.
+    [ -e "$PGBOUNCER_INI.before-cutover" ] || cp -p "$PGBOUNCER_INI" "$PGBOUNCER_INI.before-cutover"
     new=$(mktemp "$PGBOUNCER_INI.XXXXXX")
-    awk -v name="$PGBOUNCER_DB" -v line="$PGBOUNCER_DB = $PGBOUNCER_TARGET" '
-        /^\[/ { inside = ($0 ~ /^\[databases\]/) }
-        inside { key = $0; sub(/[ \t]*=.*/, "", key); if (key == name) { print line; found = 1; next } }
+    awk '
+        # The name that a line defines: indented or not, in quotes or not.
+        function key(line,    name, c, i) {
+            sub(/^[ \t]*/, "", line)
+            if (substr(line, 1, 1) != "\"") {
+                sub(/[ \t]*=.*/, "", line)
+                return line
+            }
+            name = ""
+            for (i = 2; i <= length(line); i++) {
+                c = substr(line, i, 1)
+                if (c == "\"") {
+                    if (substr(line, i + 1, 1) != "\"") return name
+                    i++
+                }
+                name = name c
+            }
+            return name
+        }
+        function shown(name) {
+            if (name ~ /^[A-Za-z0-9_.-]+$/) return name
+            gsub(/"/, "\"\"", name)
+            return "\"" name "\""
+        }
+        /^[ \t]*\[/ { inside = ($0 ~ /^[ \t]*\[databases\]/) }
+        inside && /=/ && !/^[ \t]*[;#]/ && key($0) == ENVIRON["PGBOUNCER_DB"] {
+            print shown(ENVIRON["PGBOUNCER_DB"]) " = " ENVIRON["PGBOUNCER_TARGET"]
+            found = 1
+            next
+        }
         { print }
         END { exit !found }' "$PGBOUNCER_INI" >"$new" || {
         rm -f "$new"

@@ -19,7 +19,8 @@ case "${1:-}" in
     switch)
         : "${SERVICE_ENV:?file that the services read}"
         : "${SERVICE_TARGET:?its new content}"
-        cp -p "$SERVICE_ENV" "$SERVICE_ENV.before-cutover"
+        # The first copy stays: --resume runs this again.
+        [ -e "$SERVICE_ENV.before-cutover" ] || cp -p "$SERVICE_ENV" "$SERVICE_ENV.before-cutover"
         printf '%s\n' "$SERVICE_TARGET" >"$SERVICE_ENV"
         systemctl start $SERVICES
         ;;
