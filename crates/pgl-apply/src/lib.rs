@@ -13,6 +13,7 @@ mod error;
 pub mod full;
 pub mod journal;
 pub mod lock;
+pub mod lock_wait;
 pub mod marker;
 pub mod own;
 pub mod provider;

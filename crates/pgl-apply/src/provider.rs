@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use pgl_catalog::setup::Member;
 use pgl_conn::{DsnText, Session};
+use pgl_core::lock_wait::Holders;
 use pgl_core::setup::StepId;
 use pgl_core::{Plan, QualifiedName, Side, quote_ident, quote_literal};
 use serde_json::json;
 
+use crate::lock_wait::{LockWait, is_busy};
 use crate::unlogged::unlogged;
 use crate::{Done, Error, Watch, journal, own};
 
@@ -246,10 +248,12 @@ pub fn sets(
             "pgl-control adds a table with its rows; use the plan that this migration began with otherwise",
         ));
     }
+    let mut wait = LockWait::of(session)?;
     watch.begin("replication sets", missing.len() as u64, false);
     for want in &missing {
         watch.doing(&want.object.to_string());
-        add(session, want, watch)?;
+        add(session, want, &mut wait, watch)?;
+        session.batch(&format!("SET lock_timeout = {}", wait.usual_ms()))?;
         watch.add(1);
     }
     watch.end();
@@ -260,7 +264,12 @@ pub fn sets(
     )))
 }
 
-fn add(session: &mut Session, want: &Wanted, watch: &dyn Watch) -> Result<(), Error> {
+fn add(
+    session: &mut Session,
+    want: &Wanted,
+    wait: &mut LockWait,
+    watch: &dyn Watch,
+) -> Result<(), Error> {
     let started = Instant::now();
     let mut pause = Duration::from_millis(200);
     loop {
@@ -271,9 +280,7 @@ fn add(session: &mut Session, want: &Wanted, watch: &dyn Watch) -> Result<(), Er
             Ok(()) => return Ok(()),
             // Another run, or an operator, was faster.
             Err(error) if error.is_sqlstate("23505") => return Ok(()),
-            Err(error)
-                if error.kind == pgl_conn::Kind::LockTimeout || error.is_sqlstate("40P01") =>
-            {
+            Err(error) if is_busy(&error) => {
                 if started.elapsed() > LOCK_PATIENCE {
                     return Err(Error::NotYet {
                         side: Side::Source,
@@ -289,6 +296,8 @@ fn add(session: &mut Session, want: &Wanted, watch: &dyn Watch) -> Result<(), Er
                 if pause > Duration::from_secs(1) {
                     watch.say(&format!("{} is busy, trying again", want.object));
                 }
+                let table = std::slice::from_ref(&want.object);
+                wait.set_next(session, table, Holders::Waited)?;
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_secs(10));
             }

@@ -10,6 +10,7 @@ mod database;
 pub mod facts;
 pub mod foreign_keys;
 pub mod link;
+pub mod lock_wait;
 pub mod objects;
 mod rows;
 pub mod sequences;

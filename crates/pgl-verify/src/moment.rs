@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use pgl_catalog::lock_wait::{deadlock_timeout, lower_deadlock_timeout};
 use pgl_catalog::verify as catalog;
 use pgl_catalog::verify::replication::{self, TableFile};
 use pgl_cli::signal::Registration;
@@ -475,11 +476,16 @@ pub(crate) fn barrier(
     }
 }
 
-/// Bounds the wait for all locks of the session together to a part of `deadlock_timeout`. Locks on
-/// several tables can meet a writer's locks in a deadlock, and the server would end whichever of
-/// the two looks first: it must be us who step back, never the application or the apply worker.
+/// Begins a transaction in which the wait for all locks together lasts no longer than a part of `deadlock_timeout`.
+/// Locks on several tables can meet a writer's locks in a deadlock, and the server would end whichever of
+/// the two looks first: it must be us who step back, never the application or the apply worker. Where the role may, the
+/// session looks much earlier than that, and the server then cancels an autovacuum that holds a table.
 fn give_way_first(session: &mut Session, max_barrier: Duration) -> Result<(), Error> {
-    let patience = catalog::deadlock_timeout(session)? / 2;
+    let patience = deadlock_timeout(session)? / 2;
+    lower_deadlock_timeout(session)?;
+    session.begin(Begin::ReadOnly)?;
+    let millis = max_barrier.as_millis().max(1);
+    session.batch(&format!("SET LOCAL lock_timeout = {millis}"))?;
     let millis = patience.min(max_barrier).as_millis().max(1);
     session.batch(&format!("SET LOCAL statement_timeout = {millis}"))
 }
@@ -495,11 +501,6 @@ fn once(
     let (mut closer, _closer_watch) = pool.open(Side::Target, Access::ReadOnly)?;
     let mut source = pool.open(Side::Source, Access::ReadOnly)?;
     let mut target = pool.open(Side::Target, Access::ReadOnly)?;
-    locker.begin(Begin::ReadOnly)?;
-    let millis = max_barrier.as_millis().max(1);
-    locker.batch(&format!("SET LOCAL lock_timeout = {millis}"))?;
-    closer.begin(Begin::ReadOnly)?;
-    closer.batch(&format!("SET LOCAL lock_timeout = {millis}"))?;
     give_way_first(&mut locker, max_barrier)?;
     give_way_first(&mut closer, max_barrier)?;
     let asked = Instant::now();

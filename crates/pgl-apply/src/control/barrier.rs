@@ -4,9 +4,11 @@
 use std::time::{Duration, Instant};
 
 use pgl_conn::{Begin, Error as ConnError, Session};
+use pgl_core::lock_wait::Holders;
 use pgl_core::{QualifiedName, Side, quote_literal};
 
 use super::state::worker;
+use crate::lock_wait::{LockWait, is_busy};
 use crate::provider::Wanted;
 use crate::{Error, Watch, marker, subscription};
 
@@ -129,6 +131,7 @@ fn stand(
         ));
     }
     let started = Instant::now();
+    let mut wait = LockWait::of(locker)?;
     let mut pause = Duration::from_millis(200);
     loop {
         if watch.stop() {
@@ -154,6 +157,7 @@ fn stand(
                 if pause > Duration::from_secs(1) {
                     watch.say("the tables are busy, trying again");
                 }
+                wait.set_next(locker, tables, Holders::Waited)?;
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_secs(5));
             }
@@ -203,10 +207,6 @@ fn moment(
     reader.query("SELECT 1", &[])?;
     marker::write(locker, MARKER)?;
     locker.commit()
-}
-
-fn is_busy(error: &ConnError) -> bool {
-    error.kind == pgl_conn::Kind::LockTimeout || error.is_sqlstate("40P01")
 }
 
 fn late(subscription: &str, limit: Duration) -> Error {

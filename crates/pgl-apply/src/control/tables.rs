@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use pgl_conn::{Begin, Error as ConnError, Session};
 use pgl_core::control::Membership;
+use pgl_core::lock_wait::Holders;
 use pgl_core::{QualifiedName, Side, quote_ident, quote_literal};
 use serde::Deserialize;
 
+use crate::lock_wait::{LockWait, is_busy};
 use crate::subscription::although_published;
 use crate::{Error, Watch};
 
@@ -130,6 +132,7 @@ pub fn leave(
     watch: &dyn Watch,
 ) -> Result<(), Error> {
     let started = Instant::now();
+    let mut wait = LockWait::of(polite)?;
     let mut pause = Duration::from_millis(200);
     loop {
         if watch.stop() {
@@ -144,8 +147,7 @@ pub fn leave(
         if !error.is_lost() {
             polite.rollback()?;
         }
-        let busy = error.kind == pgl_conn::Kind::LockTimeout || error.is_sqlstate("40P01");
-        if !busy {
+        if !is_busy(&error) {
             return Err(error.with_context(format!("taking {table} out")).into());
         }
         if started.elapsed() > limit {
@@ -155,6 +157,7 @@ pub fn leave(
                 hint: "a long transaction uses it; run this again when it has ended".to_owned(),
             });
         }
+        wait.set_next(polite, std::slice::from_ref(table), Holders::Waited)?;
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_secs(5));
     }

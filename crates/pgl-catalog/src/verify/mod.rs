@@ -4,8 +4,6 @@
 pub mod replication;
 pub mod sql;
 
-use std::time::Duration;
-
 use pgl_conn::{Error, Session};
 use pgl_core::Lsn;
 use pgl_core::verify::outcome::Digest;
@@ -46,19 +44,6 @@ pub fn catalog(session: &mut Session, encoding: &str) -> Result<Catalog, Error> 
 #[derive(Deserialize)]
 struct Position {
     lsn: Lsn,
-}
-
-/// How long this server lets a lock be waited for before it looks for a deadlock.
-///
-/// # Errors
-/// The server's.
-pub fn deadlock_timeout(session: &mut Session) -> Result<Duration, Error> {
-    #[derive(Deserialize)]
-    struct Found {
-        millis: u64,
-    }
-    let sql = include_str!("../../sql/verify_deadlock_timeout.sql");
-    row::<Found>(session, sql, &[]).map(|found| Duration::from_millis(found.millis))
 }
 
 /// Where the server writes its log now. A standby has no such position.
