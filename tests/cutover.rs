@@ -9,6 +9,7 @@ mod compare;
 mod drift;
 mod encodings;
 mod faults;
+mod guards;
 mod hooks;
 mod intruder;
 mod large;

@@ -40,7 +40,10 @@ fn a_wrong_value_stops_the_switch_where_rows_are_compared() -> Result<()> {
         ] {
             let past_the_wall = |sql: &str| -> Result<()> {
                 let mut client = db.target_client()?;
-                client.batch_execute("SET default_transaction_read_only = off")?;
+                // As the apply worker writes: write-block triggers keep everybody else away.
+                client.batch_execute(
+                    "SET default_transaction_read_only = off; SET session_replication_role = replica",
+                )?;
                 Ok(client.batch_execute(sql)?)
             };
             past_the_wall(wrong)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use pgl_testkit::load::{Load, Writers};
-use pgl_testkit::{Bouncer, PairDb, Tool};
+use pgl_testkit::{Bouncer, PairDb, Signal, Tool};
 use tempfile::TempDir;
 
 use super::support::{cutover, go_on, replicating, roles, same, settings, writes_within};
@@ -182,5 +182,147 @@ fn a_name_is_moved_and_a_name_that_is_not_is_reported() -> Result<()> {
         );
         db.on_target("INSERT INTO parent VALUES (-2)")?;
     }
+    Ok(())
+}
+
+/// What a hook started ends with it: it would else send clients to the target after the attempt was rolled back.
+#[test]
+fn a_hook_that_is_ended_takes_everything_with_it_that_it_started() -> Result<()> {
+    let db = replicating(13, 17, "group")?;
+    let dir = tempfile::tempdir()?;
+    let (begun, late) = (dir.path().join("begun"), dir.path().join("late"));
+    let command = format!(
+        "(touch '{}'; sleep 2; touch '{}') & wait",
+        begun.display(),
+        late.display()
+    );
+    let out = cutover(&db)
+        .args([
+            "--yes",
+            "--hook-timeout",
+            "500ms",
+            "--hook-drained",
+            &command,
+        ])
+        .run()?
+        .expect(3)?;
+    ensure!(out.json()?["state"] == "restored", "{}", out.stdout);
+    std::fs::remove_file(&begun)?;
+    // A signal is seen inside a hook.
+    let running = cutover(&db)
+        .args(["--yes", "--max-pause", "60s", "--hook-timeout", "60s"])
+        .args(["--hook-drained", &command])
+        .start()?;
+    while !begun.exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    running.signal(Signal::TERM)?;
+    let out = running.wait(Duration::from_secs(60))?.expect(143)?;
+    ensure!(out.json()?["state"] == "restored", "{}", out.stdout);
+    writes_within(&db, Duration::from_secs(5))?;
+    let processes = std::process::Command::new("pgrep")
+        .args(["-f", &late.display().to_string()])
+        .output()?;
+    ensure!(processes.stdout.is_empty(), "still there: {processes:?}");
+    ensure!(!late.exists(), "it went on after the rollback");
+    Ok(())
+}
+
+/// The hook after the promotion failed, or was never come to: `--resume` runs it.
+#[test]
+fn resume_runs_the_hook_after_the_promotion() -> Result<()> {
+    for (first, code) in [("exit 3", Some(6)), ("kill -9 $PPID", None)] {
+        let db = replicating(15, 18, "again")?;
+        let out = cutover(&db)
+            .args(["--yes", "--hook-switched", first])
+            .start()?
+            .wait(Duration::from_secs(60))?;
+        ensure!(out.code() == code, "{out:?}");
+        let failing = cutover(&db)
+            .args(["--resume", "--hook-switched", "echo no >&2; exit 4"])
+            .run()?
+            .expect(6)?;
+        ensure!(failing.stderr.contains("exit status: 4: no"), "{failing:?}");
+        let dir = tempfile::tempdir()?;
+        let sign = dir.path().join("ran");
+        cutover(&db)
+            .args(["--resume", "--hook-switched"])
+            .arg(format!("touch '{}'", sign.display()))
+            .run()?
+            .expect(0)?;
+        ensure!(sign.exists(), "{first}: the hook was not run");
+    }
+    Ok(())
+}
+
+/// A reader of stderr that has stopped reading, of the tool and of its hooks, costs no time in which writes are blocked.
+#[test]
+fn a_full_pipe_on_stderr_keeps_nobody_waiting() -> Result<()> {
+    let db = replicating(13, 17, "pipe")?;
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_pgl-cutover"))
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", "/nonexistent")
+        .envs(db.env())
+        .args(["--yes", "-vv", "--hook-blocked"])
+        .arg("yes 'a line that nobody reads' | head -n 20000 >&2")
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()?;
+    // Done, with everything that it has to say still in its hands.
+    let until = std::time::Instant::now() + Duration::from_secs(90);
+    let done = "SELECT count(*) FROM pgl.journal WHERE step = 'cutover' AND object = '' AND state = 'done'";
+    while db.source().value(db.name(), done).ok().as_deref() != Some("1") {
+        ensure!(std::time::Instant::now() < until, "it waits for its output");
+        ensure!(child.try_wait()?.is_none(), "it has ended");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let out = child.wait_with_output()?;
+    ensure!(out.status.success(), "{:?}", out.status);
+    let lines = String::from_utf8_lossy(&out.stderr).lines().count();
+    ensure!(lines > 20_000, "{lines} lines of stderr");
+    Ok(())
+}
+
+/// Names as pgbouncer reads them, a target with backslashes, and a second run.
+#[test]
+fn pgbouncers_file_is_rewritten_whatever_its_names_look_like() -> Result<()> {
+    let original = "[pgbouncer]\nshop = 1\n[databases]\n; shop = not this\n  shop = host=old port=1\n\t\"we \"\"ird\" = host=old\nlast=host=old\n[users]\nshop = 2\n";
+    let psql = stand_in("psql", "nothing")?;
+    let dir = tempfile::tempdir()?;
+    let ini = dir.path().join("pgbouncer.ini");
+    std::fs::write(&ini, original)?;
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/hooks/pgbouncer.sh");
+    let switch = |name: &str, target: &str| -> Result<bool> {
+        let out = Tool::new("/bin/sh")
+            .arg(&script)
+            .arg("switch")
+            .env("PATH", format!("{}:/usr/bin:/bin", psql.path().display()))
+            .env("PGBOUNCER_ADMIN", "dbname=pgbouncer")
+            .env("PGBOUNCER_INI", &ini)
+            .env("PGBOUNCER_DB", name)
+            .env("PGBOUNCER_TARGET", target)
+            .run()?;
+        Ok(out.code() == Some(0))
+    };
+    ensure!(switch("shop", r"host=new password='a\tb\\c'")?);
+    ensure!(switch("we \"ird", "host=new")?);
+    ensure!(switch("last", "host=new")?);
+    ensure!(!switch("nobody", "host=new")?);
+    let expected = original
+        .replace(
+            "  shop = host=old port=1",
+            r"shop = host=new password='a\tb\\c'",
+        )
+        .replace("\t\"we \"\"ird\" = host=old", "\"we \"\"ird\" = host=new")
+        .replace("last=host=old", "last = host=new");
+    ensure!(
+        std::fs::read_to_string(&ini)? == expected,
+        "{}",
+        std::fs::read_to_string(&ini)?
+    );
+    let kept = std::fs::read_to_string(dir.path().join("pgbouncer.ini.before-cutover"))?;
+    ensure!(kept == original, "{kept}");
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
-use pgl_testkit::{Cluster, PairDb, Server, Tool, load, shared_pair, texts};
+use anyhow::{Result, bail, ensure};
+use pgl_testkit::{Cluster, Outcome, PairDb, Running, Server, Tool, load, shared_pair, texts};
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -184,4 +184,65 @@ pub(super) fn opens_the_target(db: &PairDb) -> Result<()> {
         .expect(0)?;
     db.on_target("INSERT INTO parent VALUES (-1); DELETE FROM parent WHERE id = -1")?;
     Ok(())
+}
+
+/// A run that waits in one of its hooks.
+pub(super) struct AtHook {
+    running: Running,
+    signs: tempfile::TempDir,
+}
+
+impl AtHook {
+    /// Starts the tool and waits until it is in this hook.
+    pub(super) fn start(tool: Tool, hook: &str) -> Result<Self> {
+        let signs = tempfile::tempdir()?;
+        let path = |name: &str| signs.path().join(name).display().to_string();
+        let mut running = tool
+            .arg(hook)
+            .arg(format!(
+                "touch '{}'; while [ ! -e '{}' ]; do sleep 0.02; done",
+                path("here"),
+                path("go")
+            ))
+            .start()?;
+        let here = signs.path().join("here");
+        while !here.exists() {
+            if running.is_done()? {
+                bail!("never came to {hook}: {:?}", running.wait(PATIENCE)?);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(Self { running, signs })
+    }
+
+    /// Ends the hook, and waits for the tool.
+    pub(super) fn go(self) -> Result<Outcome> {
+        std::fs::write(self.signs.path().join("go"), "")?;
+        self.running.wait(PATIENCE)
+    }
+}
+
+/// The tool with a hook that stops the writers: it runs after the preconditions, and before writes are blocked.
+pub(super) fn before_the_block(db: &PairDb) -> Result<AtHook> {
+    let tool = cutover(db).args(["--yes", "--block", "hook"]);
+    AtHook::start(tool, "--hook-blocked")
+}
+
+/// A session of the source that overrides the read-only setting; in a batch of its own, or the rest of the batch would be
+/// read-only still.
+pub(super) fn overriding(db: &PairDb) -> Result<postgres::Client> {
+    let mut client = db.source_client()?;
+    client.batch_execute("SET default_transaction_read_only = off")?;
+    Ok(client)
+}
+
+/// The SQLSTATE with which a statement was refused.
+pub(super) fn refused_with(outcome: Result<(), postgres::Error>) -> Result<String> {
+    let Err(error) = outcome else {
+        bail!("not refused");
+    };
+    match error.code() {
+        Some(code) => Ok(code.code().to_owned()),
+        None => bail!("{error}"),
+    }
 }

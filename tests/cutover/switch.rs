@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use pgl_testkit::load::{Load, Probe};
+use pgl_testkit::shared_pair;
 use serde_json::Value;
 
 use super::support::{
@@ -78,24 +79,20 @@ fn nothing_acknowledged_is_lost_and_clients_follow_by_themselves() -> Result<()>
     Ok(())
 }
 
+/// Ways of blocking that are not there are named, and nothing was touched before a missing hook is noticed.
 #[test]
-fn other_ways_of_blocking_lose_nothing_either() -> Result<()> {
-    for (way, (source, target)) in ["lock", "revoke"].into_iter().zip(PAIRS) {
-        let db = replicating(source, target, "ways")?;
-        let (app, stubborn) = roles(&db)?;
-        let writers = Load::new()
-            .workers(3)
-            .start(&[either(&db, &app), either(&db, &stubborn)])?;
-        let writers = go_on(writers, 100)?;
-        cutover(&db)
-            .args(["--yes", "--block", way, "--verify", "full"])
-            .run()?
-            .expect(0)?;
-        let writers = go_on(writers, 100)?;
-        writers.stop()?.check(&mut db.target_client()?)?;
-        if way == "revoke" {
-            ensure!(db.source().client_as(&app, db.name()).is_err());
-        }
+fn a_block_that_cannot_be_is_a_usage_error() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("usage")?;
+    for args in [
+        ["--yes", "--block", "lock"].as_slice(),
+        &["--yes", "--block", "revoke"],
+        &["--yes", "--block", "hook"],
+    ] {
+        let out = cutover(&db).args(args).run()?.expect(2)?;
+        ensure!(
+            out.stderr.contains("--block") || out.stderr.contains("--hook-blocked"),
+            "{out:?}"
+        );
     }
     Ok(())
 }
@@ -117,13 +114,19 @@ fn a_rehearsal_and_a_dry_run_leave_everything_as_it_was() -> Result<()> {
         "{dry:#}"
     );
     cutover(&db).run()?.expect(5)?;
-    let mut writers = Load::new()
+    let writers = Load::new()
         .workers(2)
         .start(&[db.source().dsn_as(&app, db.name())])?;
-    writers = go_on(writers, 50)?;
-    for way in ["read-only", "revoke", "lock"] {
+    let writers = go_on(writers, 50)?;
+    let names = |rows: Vec<Vec<Option<String>>>| -> Vec<_> {
+        rows.into_iter()
+            .map(|row| (row[0].clone(), row[1].clone()))
+            .collect()
+    };
+    let rehearse = |more: &[&str]| -> Result<()> {
         let out = cutover(&db)
-            .args(["--rehearse", "--yes", "--block", way])
+            .args(["--rehearse", "--yes"])
+            .args(more.iter().copied())
             .run()?
             .expect(0)?;
         let document = out.json()?;
@@ -133,15 +136,13 @@ fn a_rehearsal_and_a_dry_run_leave_everything_as_it_was() -> Result<()> {
         );
         ensure!(document["pause_seconds"].as_f64().is_some_and(|s| s > 0.0));
         writes_within(&db, Duration::from_secs(5))?;
-        writers = go_on(writers, 50)?;
-        let names = |rows: Vec<Vec<Option<String>>>| -> Vec<_> {
-            rows.into_iter()
-                .map(|row| (row[0].clone(), row[1].clone()))
-                .collect()
-        };
-        ensure!(names(settings(&db)?) == names(before.clone()), "{way}");
-    }
+        ensure!(names(settings(&db)?) == names(before.clone()), "{more:?}");
+        Ok(())
+    };
+    rehearse(&[])?;
+    let writers = go_on(writers, 50)?;
     writers.stop()?.check(&mut db.source_client()?)?;
+    rehearse(&["--block", "hook", "--hook-blocked", "true"])?;
     super::support::target_is_shut(&db)?;
     // Nor does that keep the setup from going on.
     super::support::setup(&db)?.run()?.expect(0)?;

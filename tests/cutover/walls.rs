@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use pgl_testkit::{PairDb, Running};
+use pgl_testkit::{PairDb, Running, texts};
 use postgres::Client;
 
-use super::support::{PATIENCE, cutover, replicating, roles, same, wait_for, writes_within};
+use super::support::{
+    AtHook, PATIENCE, cutover, overriding, replicating, roles, same, wait_for, writes_within,
+};
 
 /// T16: a write block that only the settings make is none for open sessions and for roles that override them.
 #[test]
@@ -110,14 +112,6 @@ fn the_target_is_shut_until_it_is_released() -> Result<()> {
     Ok(())
 }
 
-/// A session that overrides the read-only setting; in a batch of its own, or the rest of the batch would be read-only
-/// still.
-fn overriding(db: &PairDb) -> Result<Client> {
-    let mut client = db.source_client()?;
-    client.batch_execute("SET default_transaction_read_only = off")?;
-    Ok(client)
-}
-
 /// What the triggers say, and not the server by itself.
 fn refused_by_the_wall(outcome: Result<(), postgres::Error>) -> Result<()> {
     let Err(error) = outcome else {
@@ -126,7 +120,7 @@ fn refused_by_the_wall(outcome: Result<(), postgres::Error>) -> Result<()> {
     let said = error.as_db_error().map(|error| error.message().to_owned());
     ensure!(
         said.as_deref()
-            .is_some_and(|text| text.contains("was left at a cutover")),
+            .is_some_and(|text| text.contains("has blocked writes")),
         "{error}: {said:?}"
     );
     Ok(())
@@ -230,32 +224,105 @@ fn a_release_that_fails_opens_the_wall() -> Result<()> {
     Ok(())
 }
 
-/// Triggers that stayed from an attempt that was taken back are no wall: where the next one cannot build its own in
-/// time it is built after the release, and not taken for standing.
+/// An audit trail by event trigger writes a row for each definition, and would meet the write-block trigger that was just
+/// created; one that refuses definitions would keep it from being created. Neither fires for our own definitions.
 #[test]
-fn triggers_that_let_everything_pass_are_no_wall() -> Result<()> {
+fn event_triggers_do_not_keep_the_write_block_triggers_away() -> Result<()> {
     for (source, target) in super::support::PAIRS {
-        let db = replicating(source, target, "relic")?;
-        let reader = release_fails(&db, true)?;
-        drop(reader);
-        db.on_source("INSERT INTO parent VALUES (444444)")?;
-        let walls = "SELECT count(*) > 0 FROM pg_trigger WHERE tgname = 'pgl_refuse_write'";
-        ensure!(db.source().value(db.name(), walls)? == "t");
-
-        // No function can be replaced on the source until after the release.
-        db.on_source(
-            "CREATE FUNCTION public.freeze() RETURNS event_trigger LANGUAGE plpgsql AS
-             $$BEGIN RAISE EXCEPTION 'frozen'; END$$;
-             CREATE EVENT TRIGGER frozen ON ddl_command_start WHEN TAG IN ('CREATE FUNCTION')
-             EXECUTE PROCEDURE public.freeze()",
-        )?;
-        let force = ["--force", "cut.definitions,cut.unplanned"];
-        let running = at_hook(&db, "--hook-switched", "2", &force)?;
-        overriding(&db)?.batch_execute("DROP EVENT TRIGGER frozen")?;
-        let outcome = running.wait(PATIENCE)?.expect(0)?;
-        ensure!(outcome.stdout.contains("cannot be built"), "{outcome:?}");
+        let db = replicating(source, target, "audited")?;
+        let sequence = "CREATE SEQUENCE audit START 5000";
+        db.on_source(sequence)?;
+        db.on_target(sequence)?;
+        for function in [
+            "BEGIN INSERT INTO parent VALUES (nextval('audit')); END",
+            "BEGIN IF current_setting('application_name') = 'pgl-cutover' THEN RAISE EXCEPTION 'frozen'; END IF; END",
+        ] {
+            db.on_source(&format!(
+                "CREATE OR REPLACE FUNCTION public.audit() RETURNS event_trigger LANGUAGE plpgsql AS $${function}$$;
+                 DROP EVENT TRIGGER IF EXISTS audit;
+                 CREATE EVENT TRIGGER audit ON ddl_command_end EXECUTE PROCEDURE public.audit()"
+            ))?;
+            // Both ways: created, and disabled again.
+            cutover(&db)
+                .args(["--rehearse", "--yes", "--force"])
+                .arg("cut.definitions,cut.unplanned")
+                .run()?
+                .expect(0)?;
+        }
+        cutover(&db)
+            .args(["--yes", "--force", "cut.definitions,cut.unplanned"])
+            .run()?
+            .expect(0)?;
         refused_by_the_wall(overriding(&db)?.batch_execute("INSERT INTO parent VALUES (333333)"))?;
         same(&db, &["parent", "child", "keyless"])?;
+    }
+    Ok(())
+}
+
+/// A superuser's session that applies as a replica would pass ordinary triggers: where nothing is replicated back, they fire
+/// for it too. Where something is, the document says that they do not.
+#[test]
+fn a_session_as_a_replica_writes_only_where_reverse_replication_does() -> Result<()> {
+    for (reverse, (source, target)) in [false, true].into_iter().zip(super::support::PAIRS) {
+        let db = replicating(source, target, "replica")?;
+        let tool = cutover(&db).arg("--yes");
+        let tool = if reverse { tool.arg("--reverse") } else { tool };
+        let document = tool.run()?.expect(0)?.json()?;
+        let noted = document["notes"]
+            .to_string()
+            .contains("do not fire for sessions with session_replication_role = replica");
+        ensure!(noted == reverse, "{document:#}");
+        let mut client = overriding(&db)?;
+        client.batch_execute("SET session_replication_role = replica")?;
+        let outcome = client.batch_execute("INSERT INTO parent VALUES (333333)");
+        if reverse {
+            outcome?;
+        } else {
+            refused_by_the_wall(outcome)?;
+        }
+    }
+    Ok(())
+}
+
+/// T18 and worse: a role that was made to override the read-only setting after the first attempt, and a superuser who
+/// does it by himself, write nothing to the target before it is promoted.
+#[test]
+fn nobody_writes_to_the_target_between_attempts() -> Result<()> {
+    for (source, target) in super::support::PAIRS {
+        let db = replicating(source, target, "late_role")?;
+        let (app, _) = roles(&db)?;
+        db.on_target(&format!(
+            "GRANT ALL ON ALL TABLES IN SCHEMA public TO \"{app}\""
+        ))?;
+        cutover(&db)
+            .args(["--rehearse", "--yes"])
+            .run()?
+            .expect(0)?;
+        let mut admin = db.target_client()?;
+        admin.batch_execute("SET default_transaction_read_only = off")?;
+        admin.batch_execute(&format!(
+            "ALTER ROLE \"{app}\" SET default_transaction_read_only = off"
+        ))?;
+        let write = "INSERT INTO parent VALUES (666666)";
+        refused_by_the_wall(admin.batch_execute(write))?;
+        refused_by_the_wall(db.target().client_as(&app, db.name())?.batch_execute(write))?;
+        let at = AtHook::start(cutover(&db).arg("--yes"), "--hook-drained")?;
+        // Read anew: the role begins read-only now.
+        let mut late = db.target().client_as(&app, db.name())?;
+        ensure!(
+            texts(&mut late, "SHOW default_transaction_read_only")? == [[Some("on".to_owned())]],
+            "the override of the role holds"
+        );
+        at.go()?.expect(0)?;
+        ensure!(
+            db.target()
+                .client_as(&app, db.name())?
+                .batch_execute(write)
+                .is_ok(),
+            "the promoted target accepts no writes"
+        );
+        let walls = "SELECT count(*) FROM pg_trigger WHERE tgname = 'pgl_refuse_write'";
+        ensure!(db.target().value(db.name(), walls)? == "0");
     }
     Ok(())
 }

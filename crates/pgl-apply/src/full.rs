@@ -4,6 +4,7 @@
 use pgl_catalog::verify as catalog;
 use pgl_catalog::verify::sql::{Pages, Reading};
 use pgl_conn::{Error as ConnError, Kind, Session, field};
+use pgl_core::plan::Set;
 use pgl_core::verify::buckets::Buckets;
 use pgl_core::verify::outcome::Digest;
 use pgl_core::verify::pairing::{Entry, Pair, Wishes, pair};
@@ -37,23 +38,49 @@ impl Full {
             let database = catalog::database(session)?;
             catalog::catalog(session, &database.encoding)
         };
-        let wishes = Wishes {
-            selection: plan.selection.clone(),
-            ..Wishes::default()
-        };
+        // Everything that is asked for, whatever the plan's selection and its sets say of it.
+        let roots: Vec<&QualifiedName> = plan
+            .tables
+            .iter()
+            .filter(|one| tables.contains(&one.qualified()))
+            .filter_map(|one| one.partition_root.as_ref())
+            .collect();
+        let mut asked = plan.clone();
+        for table in &mut asked.tables {
+            let name = table.qualified();
+            if tables.contains(&name) || roots.contains(&&name) {
+                table.set = Set::Default;
+            }
+        }
         let mut pairs = Vec::new();
-        for entry in pair(&read(source)?, &read(target)?, &wishes, None) {
+        let mut why_not: Vec<(QualifiedName, String)> = Vec::new();
+        for entry in pair(
+            &read(source)?,
+            &read(target)?,
+            &Wishes::default(),
+            Some(&asked),
+        ) {
             match entry {
                 Entry::Compare(pair) if concerns(&pair, tables) => pairs.push(*pair),
-                Entry::Differs(name, why) | Entry::Error(name, why) if tables.contains(&name) => {
-                    return Err(Error::refused(
-                        Side::Target,
-                        format!("{name} cannot be compared: {why}"),
-                        "make both sides the same; pgl-cutover --verify counts compares the numbers of rows alone",
-                    ));
+                Entry::Compare(_) => {}
+                Entry::Differs(name, why) | Entry::Error(name, why) | Entry::Skip(name, why) => {
+                    why_not.push((name, why));
                 }
-                _ => {}
             }
+        }
+        if let Some(table) = tables
+            .iter()
+            .find(|table| !pairs.iter().any(|pair| concerns(pair, &[(*table).clone()])))
+        {
+            let why = why_not
+                .iter()
+                .find(|(name, _)| name == table || roots.contains(&name))
+                .map_or("it is not on both sides", |(_, why)| why);
+            return Err(Error::refused(
+                Side::Target,
+                format!("{table} cannot be compared: {why}"),
+                "make both sides the same; pgl-cutover --verify counts compares the numbers of rows alone",
+            ));
         }
         let digest = common(source, target)?;
         Ok(Self { pairs, digest })

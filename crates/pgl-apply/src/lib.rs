@@ -10,6 +10,7 @@ pub mod copy;
 mod crew;
 pub mod cutover;
 mod error;
+pub mod fingerprint;
 pub mod full;
 pub mod journal;
 pub mod lock;

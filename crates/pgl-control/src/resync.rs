@@ -1,6 +1,7 @@
 //! `resync`: the rows of tables again. `add-table` ends the same way.
 
 use pgl_apply::control::{self, Replacing, Why};
+use pgl_apply::fingerprint::{MarksOf, keep_marks};
 use pgl_apply::full::Full;
 use pgl_apply::{Watch, copy};
 use pgl_catalog::foreign_keys::referring;
@@ -238,8 +239,10 @@ pub(crate) fn copy_all(
         [],
     );
     let steps = work.body.steps.len();
+    let marks = marks(work, chosen);
     let outcome = behind(work, chosen, &mut reader, &mut loader, &prepared);
     let outcome = outcome.and_then(|copied| {
+        loader.batch(&marks?)?;
         for table in joining {
             control::synced(&mut loader, &name, table)?;
         }
@@ -261,6 +264,24 @@ pub(crate) fn copy_all(
         );
     }
     outcome
+}
+
+/// What tells the cutover from now on whether one of these tables was rewritten after its rows were copied.
+fn marks(work: &mut Work<'_>, chosen: &[Chosen]) -> Result<String, Failure> {
+    let whole: Vec<QualifiedName> = chosen
+        .iter()
+        .filter(|one| one.whole())
+        .map(|one| one.table().clone())
+        .collect();
+    let ground = &mut work.ground;
+    let (source, target) = (&mut ground.source, &mut ground.target);
+    Ok(keep_marks(
+        source,
+        target,
+        &ground.name,
+        &whole,
+        MarksOf::NewRows,
+    )?)
 }
 
 /// How a table can be compared before it is copied. What cannot be compared is copied.

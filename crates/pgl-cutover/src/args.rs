@@ -7,7 +7,6 @@ use clap::{Parser, ValueEnum};
 use pgl_cli::args::{Connect, Output, PlanInput};
 use pgl_cli::units::{parse_bytes, parse_duration};
 use pgl_cli::{Context, Failure, Tool};
-use pgl_core::cutover::Way;
 use pgl_core::doc::Verdict;
 
 /// Switch from the source to the target within a moment, or take all of it back
@@ -30,7 +29,7 @@ pub struct Cutover {
     /// Take everything back when the pause lasts longer
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub(crate) max_pause: Duration,
-    /// How writers are kept out of the source
+    /// How writes on the source are blocked
     #[arg(long, value_name = "HOW", default_value = "read-only")]
     pub(crate) block: Block,
     /// What is compared before the target is released
@@ -51,8 +50,13 @@ pub struct Cutover {
         help_heading = "Connections"
     )]
     pub(crate) reverse_dsn: Option<OsString>,
-    /// Command when nobody writes any more; with --block hook it is the command that stops the writers
-    #[arg(long, value_name = "CMD", help_heading = "Hooks")]
+    /// Run CMD after writes are blocked; with --block hook, CMD stops the writers
+    #[arg(
+        long,
+        value_name = "CMD",
+        help_heading = "Hooks",
+        required_if_eq("block", "hook")
+    )]
     pub(crate) hook_blocked: Option<OsString>,
     /// Command when the target has everything, just before it is released
     #[arg(long, value_name = "CMD", help_heading = "Hooks")]
@@ -98,13 +102,9 @@ pub(crate) enum Action {
 /// `--block`
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Block {
-    /// New sessions read only, open ones are ended
+    /// Set default_transaction_read_only on the database and end open sessions
     ReadOnly,
-    /// The same, and only superusers may connect
-    Revoke,
-    /// Writers wait for locks; sessions are ended only when everything else is done
-    Lock,
-    /// --hook-blocked stops the writers; the locks prove it
+    /// --hook-blocked stops the writers first, then the same: the table locks are granted only when nobody writes
     Hook,
 }
 
@@ -117,15 +117,6 @@ pub(crate) enum Verify {
     Full,
     /// Nothing
     None,
-}
-
-impl Block {
-    pub(crate) fn way(self) -> Way {
-        match self {
-            Self::Revoke => Way::Revoke,
-            Self::ReadOnly | Self::Lock | Self::Hook => Way::ReadOnly,
-        }
-    }
 }
 
 const AFTER: &str = "\

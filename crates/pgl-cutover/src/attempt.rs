@@ -1,8 +1,9 @@
 //! One attempt, by whoever decides: the engine works aside, and what it comes back with, or that it
 //! does not come back, leads to the release, to what comes after it, or to taking everything back.
 
+use std::ffi::OsStr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pgl_apply::{Error, subscription};
 use pgl_cli::{Context, Failure, Screen};
@@ -148,7 +149,13 @@ impl Trail<'_> {
     fn hook_switched(&self, input: &serde_json::Value) -> Option<Result<Instant, Error>> {
         let command = self.args.hook_switched.as_ref()?;
         let started = Instant::now();
-        let outcome = hook::run("hook-switched", command, input, self.args.hook_timeout);
+        let outcome = run_after(
+            self.context,
+            "hook-switched",
+            command,
+            input,
+            self.args.hook_timeout,
+        );
         Some(outcome.map(|()| started))
     }
 
@@ -305,6 +312,20 @@ impl Trail<'_> {
         }
         emit(self.context, self.ground, Verdict::Ok, body)
     }
+}
+
+/// Runs a hook after the decision: a signal that came before it does not keep it from being run, one that comes now
+/// ends it.
+pub(crate) fn run_after(
+    context: &Context,
+    name: &str,
+    command: &OsStr,
+    input: &serde_json::Value,
+    limit: Duration,
+) -> Result<(), Error> {
+    let before = context.interrupt.exit().is_some();
+    let stop = || !before && context.interrupt.exit().is_some();
+    hook::run(name, command, input, limit, &stop)
 }
 
 /// The target as the source's server reaches it, with output settings that keep values exact.

@@ -3,14 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use pgl_apply::cutover::{self as apply, Wall};
+use pgl_apply::cutover as apply;
 use pgl_apply::schema::{self, How};
 use pgl_apply::{Done, Error, Servers, Watch};
 use pgl_conn::Session;
 use pgl_core::cutover::{Attempt, Direction, State};
 use pgl_core::setup::StepId;
 
-use crate::engine::end::no_wall;
 use crate::ground::Ground;
 use crate::view::{Body, Phase};
 
@@ -54,21 +53,8 @@ impl Rest<'_> {
         });
     }
 
-    /// Where the wall could not be built before the release: nobody waits now.
+    /// Removes the write-block triggers of the new home, which the promotion has disabled.
     fn wall(&mut self) -> Result<(), Error> {
-        let tables = self.ground.carried();
-        let wall = Wall::plan(&mut self.old, &tables)?;
-        match wall.build_afterwards(&mut self.old, &self.ground.name) {
-            Ok(_) => {}
-            Err(error) if error.is_lost() => return Err(error.into()),
-            Err(error) => {
-                let note = no_wall(&error);
-                if !self.body.notes.contains(&note) {
-                    self.body.notes.push(note);
-                }
-            }
-        }
-        // What the new home had as long as it was an old one lets everything pass since the release.
         let left = apply::wall_standing(&mut self.new, &self.ground.name)?;
         apply::clear_wall(&mut self.new, &self.ground.name, &left);
         Ok(())

@@ -53,16 +53,18 @@ pub(crate) fn check(
     args: &Cutover,
     ground: &Ground,
     direction: Direction,
-    old: &mut Session,
-    new: &mut Session,
+    (old, new): (&mut Session, &mut Session),
     sequences: &Sequences,
+    (recopied, rewritten): (&[QualifiedName], &[String]),
 ) -> Result<Vec<Refusal>, Error> {
     let home = ground.home(direction, new)?;
     let mut plan = ground.plan.clone();
     if direction == Direction::Back {
-        plan.tables.retain(|table| !table.recopy_at_cutover);
+        plan.tables
+            .retain(|table| !recopied.contains(&table.qualified()));
     }
     let mut facts: Facts = apply::facts(old, new, &ground.name, &home, &plan)?;
+    facts.rewritten = rewritten.to_vec();
     facts.circular =
         direction == Direction::Forward && args.reverse && !old.version().at_least_num(90_500);
     if direction == Direction::Back {

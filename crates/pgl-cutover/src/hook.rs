@@ -1,27 +1,44 @@
 //! Hooks: a command of the user's, with the document so far on its standard input.
+//!
+//! A hook is a process group of its own: at its time limit, or at a signal, all of it is ended and waited for. What it
+//! started would else go on, and point clients to a target after the attempt was rolled back.
 
 use std::ffi::OsStr;
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pgl_apply::Error;
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use serde_json::Value;
 
-/// Runs a hook through the shell and waits for it. What it prints goes to standard error.
+/// Between two looks at the command.
+const LOOK: Duration = Duration::from_millis(2);
+/// How long what was killed may take to be gone.
+const GONE: Duration = Duration::from_secs(5);
+/// How long the last line that it wrote may take to be read, once it has ended.
+const LAST_LINE: Duration = Duration::from_millis(200);
+
+/// Runs a hook through the shell and waits for it, as long as `stop` does not say that a signal has come. What it writes to
+/// standard error is passed on without waiting for whoever reads it.
 ///
 /// # Errors
-/// [`Error::Program`] when it cannot be run, fails, or takes too long.
+/// [`Error::Program`] when it cannot be run, fails, or takes too long; [`Error::Interrupted`] after a signal. Its process
+/// group is gone then.
 pub(crate) fn run(
     name: &str,
     command: &OsStr,
     input: &Value,
     limit: Duration,
+    stop: &dyn Fn() -> bool,
 ) -> Result<(), Error> {
     let failed = |detail: String| Error::Program {
-        what: format!("hook {name} failed"),
+        what: format!("{name} failed"),
         detail,
-        hint: "run it by hand with a document on its standard input".to_owned(),
+        hint: "run the command by itself with a document on its standard input".to_owned(),
     };
     let mut child = Command::new("/bin/sh")
         .arg("-c")
@@ -29,7 +46,8 @@ pub(crate) fn run(
         .env("PGL_HOOK", name)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
-        .stderr(Stdio::inherit())
+        .stderr(Stdio::piped())
+        .process_group(0)
         .spawn()
         .map_err(|error| failed(error.to_string()))?;
     if let Some(mut stdin) = child.stdin.take() {
@@ -41,19 +59,149 @@ pub(crate) fn run(
             }
         });
     }
-    let until = Instant::now() + limit;
+    let said = Said::default();
+    if let Some(stderr) = child.stderr.take() {
+        let (said, name) = (said.clone(), name.to_owned());
+        std::thread::spawn(move || said.pass_on(&name, stderr));
+    }
+    let until = Instant::now().checked_add(limit);
     loop {
         match child.try_wait() {
             Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(status)) => return Err(failed(status.to_string())),
-            Ok(None) if Instant::now() > until => {
-                if let Err(error) = child.kill().and_then(|()| child.wait().map(drop)) {
-                    log::warn!("hook {name}: {error}");
-                }
-                return Err(failed(format!("not done after {} s", limit.as_secs())));
+            Ok(Some(status)) => return Err(failed(format!("{status}{}", said.last()))),
+            Ok(None) if stop() => {
+                end(name, &mut child);
+                return Err(Error::Interrupted);
             }
-            Ok(None) => std::thread::sleep(Duration::from_millis(2)),
-            Err(error) => return Err(failed(error.to_string())),
+            Ok(None) if until.is_some_and(|until| Instant::now() > until) => {
+                end(name, &mut child);
+                return Err(failed(format!(
+                    "not done after {:.1} s{}",
+                    limit.as_secs_f64(),
+                    said.last()
+                )));
+            }
+            Ok(None) => std::thread::sleep(LOOK),
+            Err(error) => {
+                end(name, &mut child);
+                return Err(failed(error.to_string()));
+            }
         }
+    }
+}
+
+/// The last line that a hook wrote to standard error, and whether there can be more.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<(String, bool)>>);
+
+impl Said {
+    fn pass_on(&self, name: &str, stderr: impl Read) {
+        for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            log::warn!("{name}: {line}");
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = line;
+        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+    }
+
+    fn last(&self) -> String {
+        let until = Instant::now() + LAST_LINE;
+        loop {
+            let (line, all) = self
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
+            if all || Instant::now() > until {
+                return if line.is_empty() {
+                    String::new()
+                } else {
+                    format!(": {line}")
+                };
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+/// Ends everything that belongs to the hook, and waits until it is gone.
+fn end(name: &str, child: &mut Child) {
+    let group = Pid::from_child(child);
+    if let Err(error) = kill_process_group(group, Signal::KILL) {
+        log::warn!("{name} cannot be ended: {error}");
+    }
+    if let Err(error) = child.wait() {
+        log::warn!("{name}: {error}");
+    }
+    let until = Instant::now() + GONE;
+    while test_kill_process_group(group) != Err(Errno::SRCH) {
+        if Instant::now() > until {
+            log::warn!("{name}: a process of its group {group} does not end");
+            return;
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEVER: fn() -> bool = || false;
+
+    fn start(command: &str, limit: Duration, stop: &dyn Fn() -> bool) -> Result<(), Error> {
+        run("hook-x", OsStr::new(command), &Value::Null, limit, stop)
+    }
+
+    /// A command that starts another one in the background, which would make a file after a second.
+    fn with_child(dir: &std::path::Path) -> String {
+        let (begun, late) = (dir.join("begun"), dir.join("late"));
+        format!(
+            "(touch '{}'; sleep 1; touch '{}') & wait",
+            begun.display(),
+            late.display()
+        )
+    }
+
+    fn nothing_comes_late(dir: &std::path::Path) {
+        let until = Instant::now() + Duration::from_millis(1500);
+        while Instant::now() < until {
+            assert!(!dir.join("late").exists(), "a process of the hook went on");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    #[test]
+    fn at_the_limit_everything_that_it_started_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let command = with_child(dir.path());
+        let Err(Error::Program { detail, .. }) =
+            start(&command, Duration::from_millis(300), &NEVER)
+        else {
+            panic!("it was not ended");
+        };
+        assert_eq!(detail, "not done after 0.3 s");
+        nothing_comes_late(dir.path());
+    }
+
+    #[test]
+    fn a_signal_is_seen_while_it_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let begun = dir.path().join("begun");
+        let outcome = start(&with_child(dir.path()), Duration::MAX, &|| begun.exists());
+        assert!(matches!(outcome, Err(Error::Interrupted)));
+        nothing_comes_late(dir.path());
+    }
+
+    #[test]
+    fn what_it_wrote_last_is_the_reason() {
+        let limit = Duration::from_secs(60);
+        assert!(start("exit 0", limit, &NEVER).is_ok());
+        let Err(Error::Program { detail, .. }) =
+            start("echo first >&2; echo why >&2; exit 7", limit, &NEVER)
+        else {
+            panic!("it did not fail");
+        };
+        assert_eq!(detail, "exit status: 7: why");
     }
 }

@@ -10,10 +10,9 @@ use pgl_core::cutover::{Attempt, Direction, Standing, State};
 use pgl_core::doc::Verdict;
 
 use crate::args::{Action, Cutover};
-use crate::attempt::attempt_once;
+use crate::attempt::{attempt_once, run_after};
 use crate::finish::Rest;
 use crate::ground::{Ground, open};
-use crate::hook;
 use crate::orphan;
 use crate::restore::{alone, restore};
 use crate::view::Body;
@@ -47,7 +46,7 @@ pub(crate) fn run(args: &Cutover, context: &Context) -> Result<Verdict, Failure>
             direction = left;
             ground = Arc::new(Ground::find(args, context)?);
         } else if let Some((left, attempt)) = switched(&ground) {
-            return resume_rest(context, &ground, left, attempt);
+            return resume_rest(args, context, &ground, left, attempt);
         }
     } else if let Some((_, attempt)) = halfway(&ground) {
         return Err(Failure::refused(format!(
@@ -65,7 +64,9 @@ pub(crate) fn run(args: &Cutover, context: &Context) -> Result<Verdict, Failure>
         .hint("pgl-cutover --resume finishes it"));
     }
     match (direction, &ground.forward) {
-        (Direction::Forward, Standing::Done(_)) => return already(context, &ground),
+        (Direction::Forward, Standing::Done(made)) => {
+            return already(args, context, &ground, made);
+        }
         (Direction::Forward, _) => {}
         (Direction::Back, Standing::Done(made) | Standing::Switched(made)) if made.reverse => {}
         (Direction::Back, Standing::Done(_) | Standing::Switched(_)) => {
@@ -102,8 +103,22 @@ fn switched(ground: &Ground) -> Option<(Direction, Attempt)> {
     }
 }
 
-fn already(context: &Context, ground: &Ground) -> Result<Verdict, Failure> {
+fn already(
+    args: &Cutover,
+    context: &Context,
+    ground: &Ground,
+    made: &Attempt,
+) -> Result<Verdict, Failure> {
     let mut body = Body::new(Direction::Forward);
+    if args.resume {
+        let faults = switched_hook(args, context, made);
+        if !faults.is_empty() {
+            body.state = Some(State::Done);
+            body.error = Some(faults.join("; "));
+            context.say(&format!("pgl-cutover: error: {}", faults.join("; ")));
+            return emit(context, ground, Verdict::Partial, body);
+        }
+    }
     body.state = Some(State::Done);
     body.notes
         .push("the switch was made by an earlier run".to_owned());
@@ -149,7 +164,8 @@ fn take_back(
 pub(crate) fn restored_hook(args: &Cutover, context: &Context, attempt: &Attempt) {
     if let Some(command) = &args.hook_restored {
         let input = serde_json::json!({"hook": "hook-restored", "attempt": attempt});
-        if let Err(error) = hook::run("hook-restored", command, &input, args.hook_timeout) {
+        let outcome = run_after(context, "hook-restored", command, &input, args.hook_timeout);
+        if let Err(error) = outcome {
             context.say(&format!("pgl-cutover: warning: {error}"));
         }
     }
@@ -212,7 +228,18 @@ fn target_stays(args: &Cutover, ground: &Ground, body: &mut Body) -> Result<(), 
     Ok(())
 }
 
+/// The hook after the promotion once more, where it is given: a run that died may not have come to it, or it has failed.
+fn switched_hook(args: &Cutover, context: &Context, attempt: &Attempt) -> Vec<String> {
+    let Some(command) = &args.hook_switched else {
+        return Vec::new();
+    };
+    let input = serde_json::json!({"hook": "hook-switched", "attempt": attempt});
+    let outcome = run_after(context, "hook-switched", command, &input, args.hook_timeout);
+    outcome.err().iter().map(ToString::to_string).collect()
+}
+
 fn resume_rest(
+    args: &Cutover,
     context: &Context,
     ground: &Ground,
     direction: Direction,
@@ -223,6 +250,7 @@ fn resume_rest(
     let mut new = open(ground.tool, ground.new_home(direction))?;
     alone(&mut old, &ground.name).map_err(failure)?;
     alone(&mut new, &ground.name).map_err(failure)?;
+    let faults = switched_hook(args, context, &attempt);
     let body = Body::new(direction);
     let rest = Rest {
         ground,
@@ -233,7 +261,7 @@ fn resume_rest(
         old,
         new,
     };
-    finish(context, ground, rest, Vec::new())
+    finish(context, ground, rest, faults)
 }
 
 pub(crate) fn finish(

@@ -58,7 +58,7 @@ _pgl__cutover() {
                     return 0
                     ;;
                 --block)
-                    COMPREPLY=($(compgen -W "read-only revoke lock hook" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "read-only hook" -- "${cur}"))
                     return 0
                     ;;
                 --verify)

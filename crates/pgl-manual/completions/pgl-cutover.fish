@@ -5,15 +5,13 @@ complete -c pgl-cutover -l force -d 'Go on although this finding blocks (repeata
 complete -c pgl-cutover -l name -d 'Name of the migration [default: the plan\'s, else the source database\'s]' -r
 complete -c pgl-cutover -l max-lag -d 'Begin only when the target is at most this far behind, or catching up' -r
 complete -c pgl-cutover -l max-pause -d 'Take everything back when the pause lasts longer' -r
-complete -c pgl-cutover -l block -d 'How writers are kept out of the source' -r -f -a "read-only\t'New sessions read only, open ones are ended'
-revoke\t'The same, and only superusers may connect'
-lock\t'Writers wait for locks; sessions are ended only when everything else is done'
-hook\t'--hook-blocked stops the writers; the locks prove it'"
+complete -c pgl-cutover -l block -d 'How writes on the source are blocked' -r -f -a "read-only\t'Set default_transaction_read_only on the database and end open sessions'
+hook\t'--hook-blocked stops the writers first, then the same: the table locks are granted only when nobody writes'"
 complete -c pgl-cutover -l verify -d 'What is compared before the target is released' -r -f -a "counts\t'Row counts: small tables within the pause, large ones as of then, right after it'
 full\t'Every row of every table, by a digest, within the pause'
 none\t'Nothing'"
 complete -c pgl-cutover -l reverse-dsn -d 'The target as the source\'s server reaches it, for --reverse [default: as --target]' -r
-complete -c pgl-cutover -l hook-blocked -d 'Command when nobody writes any more; with --block hook it is the command that stops the writers' -r
+complete -c pgl-cutover -l hook-blocked -d 'Run CMD after writes are blocked; with --block hook, CMD stops the writers' -r
 complete -c pgl-cutover -l hook-drained -d 'Command when the target has everything, just before it is released' -r
 complete -c pgl-cutover -l hook-switched -d 'Command when the target takes writes: sends the clients there' -r
 complete -c pgl-cutover -l hook-restored -d 'Command when the source takes writes again' -r

@@ -1,6 +1,7 @@
 //! What each step does: the I/O between the core's decisions and the functions that write.
 
 use pgl_apply::copy::Copied;
+use pgl_apply::fingerprint::{MarksOf, keep_marks};
 use pgl_apply::schema::{self, How, Programs};
 use pgl_apply::target::{self, Missing};
 use pgl_apply::{Done, Error, Watch, journal, lock, own, provider};
@@ -360,12 +361,16 @@ impl<'a> Run<'a> {
         (source, target)
     }
 
-    /// Our schema, and the plan in it: a run without `--plan` goes on with the same one.
+    /// Our schema, and in it the plan, with which a run without `--plan` continues, and the tables' marks.
     fn target_marker(&mut self) -> Result<Done, Error> {
         let (name, plan) = (self.name.clone(), self.plan());
-        let target = self.target()?;
+        let tables: Vec<QualifiedName> = plan.replicated().map(|t| t.qualified()).collect();
+        let target = self.target.as_mut().ok_or_else(no_target)?;
         let done = own::create(target)?;
-        target.batch(&journal::keep_plan(&name, &plan))?;
+        let kept = journal::keep_plan(&name, &plan);
+        // Before the copy: a table that is rewritten from now on is compared at the cutover.
+        let marks = keep_marks(&mut self.source, target, &name, &tables, MarksOf::TheCopy)?;
+        target.batch(&format!("{kept}{marks}"))?;
         Ok(done)
     }
 }

@@ -1,5 +1,5 @@
 -- The tables ($1 schemas, $2 names) and everything above them: a statement on a partitioned table fires the
--- triggers of that table alone. Whether the trigger is there already: it may have stayed from an attempt.
+-- triggers of that table alone. The state of the trigger that is there already: it may have stayed from an attempt.
 WITH RECURSIVE named AS (
     SELECT c.oid
       FROM unnest($1::text[], $2::text[]) AS w(schema, name)
@@ -9,8 +9,8 @@ WITH RECURSIVE named AS (
     SELECT i.inhparent FROM named JOIN pg_catalog.pg_inherits i ON i.inhrelid = named.oid
 )
 SELECT json_build_object('schema', n.nspname, 'name', c.relname) AS "table",
-       EXISTS (SELECT FROM pg_catalog.pg_trigger t
-                WHERE t.tgrelid = c.oid AND t.tgname = 'pgl_refuse_write') AS there
+       (SELECT t.tgenabled::text FROM pg_catalog.pg_trigger t
+         WHERE t.tgrelid = c.oid AND t.tgname = 'pgl_refuse_write') AS enabled
   FROM named
   JOIN pg_catalog.pg_class c ON c.oid = named.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

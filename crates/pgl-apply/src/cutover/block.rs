@@ -1,18 +1,20 @@
-//! The write block: sessions ended, tables locked, and the marker that travels behind the last write.
+//! The write block: sessions ended, tables and sequences locked, and the marker that is replicated behind the last write.
 
 use std::time::{Duration, Instant};
 
 use pgl_conn::{Error as ConnError, Kind, Session};
 use pgl_core::QualifiedName;
 use pgl_core::cutover::lock_sql;
+use pgl_core::lock_wait::Holders;
 
-use super::Home;
+use super::{Home, wall};
+use crate::lock_wait::{LockWait, is_busy, lock_holders};
 use crate::{Error, Watch, marker as own_marker};
 
 /// Between two looks at whether the marker has arrived.
 const LOOK: Duration = Duration::from_millis(1);
 /// How long one attempt waits for the locks before the sessions are looked at again.
-const ATTEMPT_MS: u32 = 400;
+pub const LOCK_ATTEMPT: Duration = Duration::from_millis(400);
 
 /// Ends every session of a client but ours; how many there were.
 ///
@@ -50,75 +52,131 @@ pub struct Locked {
     pub attempts: u32,
 }
 
-/// Whether sessions of clients are ended before the locks are asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ends {
-    Yes,
-    No,
-}
-
-/// Locks all tables in `holder`'s transaction, which stays open: the proof that no writer is left, and
-/// the wall for those who override every setting. `helper` ends sessions between attempts; none
-/// where writers shall only wait.
+/// Ends every session of a client that began before now, and waits until they are gone: a session that has ended has
+/// reported what it changed to the statistics.
 ///
 /// # Errors
-/// [`Error::NotYet`] when the locks are not to be had before `deadline`.
+/// [`Error::NotYet`] when one is still there at `deadline`: a role that is no superuser may not end a superuser's.
+pub fn end_sessions_and_wait(
+    session: &mut Session,
+    ours: &[i32],
+    deadline: Instant,
+    watch: &dyn Watch,
+) -> Result<u64, Error> {
+    let now: String = session.value("SELECT clock_timestamp()::text", &[], "the server's time")?;
+    let ended = end_sessions(session, ours)?;
+    loop {
+        let left: Vec<i32> = session.values(
+            include_str!("../../sql/cutover/sessions_since_before.sql"),
+            &[&ours, &now],
+            "which sessions of clients are still there",
+        )?;
+        let Some(pid) = left.first() else {
+            return Ok(ended);
+        };
+        if watch.stop() {
+            return Err(Error::Interrupted);
+        }
+        if Instant::now() > deadline {
+            return Err(Error::NotYet {
+                side: session.side(),
+                what: format!("the session with pid {pid} does not end"),
+                hint: format!("SELECT pg_terminate_backend({pid}) as a superuser"),
+            });
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Locks all tables and sequences in `holder`'s transaction, which stays open: granted, nobody writes any more, and
+/// nobody can, who overrides every setting either. `helper` ends sessions between attempts where `holders` says so.
+/// `sequences` are the statements of [`sequence_locks`].
+///
+/// # Errors
+/// [`Error::NotYet`] when the locks are not to be had before `deadline`; [`Error::Refused`] at once where they
+/// never will be.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "two sessions, two lists, and how long"
+)]
 pub fn lock_all(
     holder: &mut Session,
-    mut helper: Option<(&mut Session, &[i32])>,
+    helper: (&mut Session, &[i32]),
     tables: &[QualifiedName],
+    sequences: &[String],
+    holders: Holders,
+    wait: &mut LockWait,
     deadline: Instant,
     watch: &dyn Watch,
 ) -> Result<Locked, Error> {
     let side = holder.side();
+    let (helper, ours) = helper;
     let mut locked = Locked::default();
-    let ends = if helper.is_some() {
-        Ends::Yes
-    } else {
-        Ends::No
-    };
+    let mut millis = wait.usual_ms();
+    let quiet = wall::quiet_sql(holder);
+    let lock = lock_sql(tables).unwrap_or_default();
+    let script = format!("{lock};\n{}", sequences.join(";\n"));
     loop {
         if watch.stop() {
             return Err(Error::Interrupted);
         }
-        if let Some((helper, ours)) = &mut helper {
+        if holders == Holders::Ended {
             locked.ended += end_sessions(helper, ours)?;
         }
         locked.attempts += 1;
         holder.batch(&format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {ATTEMPT_MS}"
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {millis};\n{quiet}"
         ))?;
-        let Some(sql) = lock_sql(tables) else {
-            return Ok(locked);
-        };
-        match holder.batch(&sql) {
+        match holder.batch(&script) {
             Ok(()) => return Ok(locked),
-            Err(error) if error.kind == Kind::LockTimeout || error.is_sqlstate("40P01") => {
+            Err(error) if is_busy(&error) => {
                 holder.rollback()?;
                 if Instant::now() > deadline {
+                    let found = lock_holders(holder, tables)?;
+                    let who = match found.first() {
+                        Some(one) => one.said(side),
+                        None => "the session that holds a lock has just ended".to_owned(),
+                    };
                     return Err(Error::NotYet {
                         side,
                         what: format!(
-                            "the tables could not be locked in {} attempts: somebody still writes",
+                            "the tables could not be locked in {} attempts: {who}",
                             locked.attempts
                         ),
-                        hint: match ends {
-                            Ends::Yes => {
-                                "pg_locks shows who holds them: a prepared transaction, or a session that may not be ended"
-                            }
-                            Ends::No => "--block read-only ends the sessions that hold them",
-                        }
-                        .to_owned(),
+                        hint: "end it, or stop the application that writes, and run this again"
+                            .to_owned(),
                     });
                 }
+                millis = wait.next(holder, tables, holders)?;
                 // Writers go first for a moment where nobody ends them.
-                if ends == Ends::No {
+                if holders != Holders::Ended {
                     std::thread::sleep(Duration::from_millis(20));
                 }
             }
-            Err(error) => return Err(error.with_context("locking the tables").into()),
+            Err(error) => {
+                return Err(error.with_context("locking tables and sequences").into());
+            }
         }
     }
+}
+
+/// Statements that lock sequences against `nextval`, for a session that writes although the database is read-only: the owner
+/// stays the same. Those of a role that this one may not act for are left out; how many that are.
+///
+/// # Errors
+/// The server's.
+pub fn sequence_locks(
+    session: &mut Session,
+    sequences: &[QualifiedName],
+) -> Result<(Vec<String>, usize), ConnError> {
+    let (schemas, names) = QualifiedName::split(sequences);
+    let all: Vec<String> = session.values(
+        include_str!("../../sql/cutover/sequence_locks.sql"),
+        &[&schemas, &names],
+        "the statement that locks a sequence",
+    )?;
+    let left_out = sequences.len().saturating_sub(all.len());
+    Ok((all, left_out))
 }
 
 /// Writes the marker on the old home and waits until the new home shows it: everything that was

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use pgl_conn::{Error, Session};
-use pgl_core::cutover::Facts;
+use pgl_core::cutover::{Facts, not_members};
+use pgl_core::lock_wait::vacuums_in_the_way;
 use pgl_core::plan::Set;
 use pgl_core::setup::StepId;
 use pgl_core::{Plan, QualifiedName};
 use serde::Deserialize;
 
+use crate::fingerprint::table_marks;
+use crate::lock_wait::lock_holders;
 use crate::{journal, subscription};
 
 /// The new home's view of a migration.
@@ -71,6 +74,20 @@ fn names(all: Vec<Named>) -> Vec<String> {
     all.into_iter().map(|one| one.name).collect()
 }
 
+/// Tables in which the statistics count an UPDATE or a DELETE.
+///
+/// # Errors
+/// The server's.
+pub fn changed_tables(session: &mut Session) -> Result<Vec<QualifiedName>, Error> {
+    let all: Vec<Changed> =
+        pgl_catalog::rows(session, include_str!("../../sql/change_counters.sql"), &[])?;
+    Ok(all
+        .into_iter()
+        .filter(|one| one.updated + one.deleted > 0)
+        .map(|one| QualifiedName::new(one.schema, one.name))
+        .collect())
+}
+
 /// Reads what can be read by statements; differences, sequences and findings are the caller's.
 ///
 /// # Errors
@@ -102,18 +119,20 @@ pub fn facts(
         include_str!("../../sql/cutover/followed.sql"),
         &[&schemas, &its, &home.subscription],
     )?);
-    let changed: Vec<Changed> =
-        pgl_catalog::rows(old, include_str!("../../sql/change_counters.sql"), &[])?;
+    let marks = table_marks(old, &tables)?;
+    let wanted: Vec<(QualifiedName, &str)> = plan
+        .replicated()
+        .filter_map(|table| Some((table.qualified(), table.set.name()?)))
+        .collect();
+    facts.not_members = not_members(&wanted, &marks);
+    let locked: Vec<QualifiedName> = plan.tables.iter().map(|t| t.qualified()).collect();
+    facts.vacuums = vacuums_in_the_way(old.side(), &lock_holders(old, &locked)?);
+    let changed = changed_tables(old)?;
     facts.uncarried = plan
         .tables
         .iter()
         .filter(|table| table.set == Set::DefaultInsertOnly && !table.recopy_at_cutover)
-        .filter(|table| {
-            changed.iter().any(|one| {
-                (one.schema.as_str(), one.name.as_str()) == (&table.schema, &table.name)
-                    && one.updated + one.deleted > 0
-            })
-        })
+        .filter(|table| changed.contains(&table.qualified()))
         .map(|table| table.qualified().to_string())
         .collect();
     facts.invalid_indexes = names(pgl_catalog::rows(

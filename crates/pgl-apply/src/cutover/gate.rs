@@ -1,17 +1,11 @@
 //! Closing a database to writers, and opening it again, each in one commit with its note.
 
 use pgl_conn::{Error, Session};
-use pgl_core::cutover::{Closed, Grant, Override, Way, close_sql, open_sql};
-use serde::Deserialize;
+use pgl_core::cutover::{Closed, Override, close_sql, open_sql};
 
 use super::{note, wall};
 
 pub(super) const CLOSED: &str = "closed";
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-}
 
 /// How a database was before we closed it, if we have.
 ///
@@ -24,28 +18,21 @@ pub fn closed(session: &mut Session, migration: &str) -> Result<Option<Closed>, 
     }
 }
 
-/// What there is to be stored and changed. Where the database is closed already, what was stored
-/// then stays: the settings of now are ours. Who may connect is read where only now that is asked for.
+/// What there is to be stored and changed. Where the database is read-only already, what was stored
+/// then stays; settings that somebody made since then are added, because each of them would let its
+/// role write.
 ///
 /// # Errors
 /// The server's.
-pub fn plan_close(session: &mut Session, migration: &str, way: Way) -> Result<Closed, Error> {
-    if let Some(mut before) = closed(session, migration)? {
-        if way == Way::Revoke && before.way != Way::Revoke {
-            before.way = way;
-            (before.grants, before.keep) = connect_rights(session)?;
-        }
-        return Ok(before);
-    }
+pub fn plan_close(session: &mut Session, migration: &str) -> Result<Closed, Error> {
     let overrides: Vec<Override> = pgl_catalog::rows(
         session,
         include_str!("../../sql/cutover/overrides.sql"),
         &[],
     )?;
-    let (grants, keep) = match way {
-        Way::Revoke => connect_rights(session)?,
-        Way::ReadOnly => (Vec::new(), Vec::new()),
-    };
+    if let Some(before) = closed(session, migration)? {
+        return Ok(before.with_new(overrides));
+    }
     let database: String = session.value(
         "SELECT current_database()::text",
         &[],
@@ -53,20 +40,8 @@ pub fn plan_close(session: &mut Session, migration: &str, way: Way) -> Result<Cl
     )?;
     Ok(Closed {
         database,
-        way,
         overrides,
-        grants,
-        keep,
     })
-}
-
-/// Who may connect, and who must still be able to.
-fn connect_rights(session: &mut Session) -> Result<(Vec<Grant>, Vec<String>), Error> {
-    let grants =
-        pgl_catalog::rows::<Grant>(session, include_str!("../../sql/cutover/grants.sql"), &[])?;
-    let names: Vec<Named> =
-        pgl_catalog::rows(session, include_str!("../../sql/cutover/keep.sql"), &[])?;
-    Ok((grants, names.into_iter().map(|one| one.name).collect()))
 }
 
 /// Closes the database; `with` goes into the same commit.
@@ -144,7 +119,8 @@ pub fn open(session: &mut Session, migration: &str, with: &str) -> Result<bool, 
         Some(_) => closed_at(session, migration)?,
         None => None,
     };
-    let sql = format!("BEGIN;\n{opening}{with}COMMIT;");
+    let quiet = wall::quiet_sql(session);
+    let sql = format!("BEGIN;\n{quiet}{opening}{with}COMMIT;");
     run(session, &sql, "opening the database to writers")?;
     if let Some(at) = at {
         end_since(session, &at)?;

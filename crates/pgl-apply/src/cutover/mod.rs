@@ -15,9 +15,12 @@ mod reverse;
 mod session;
 mod wall;
 
-pub use block::{Locked, confirmed, end_sessions, end_waiting, lock_all, marker};
+pub use block::{
+    LOCK_ATTEMPT, Locked, confirmed, end_sessions, end_sessions_and_wait, end_waiting, lock_all,
+    marker, sequence_locks,
+};
 pub use count::{Counted, compare};
-pub use facts::{Home, facts, held_labels};
+pub use facts::{Home, changed_tables, facts, held_labels};
 pub use gate::{close, closed, closed_at, end_since, open, plan_close};
 pub use large::{
     Carried, carry as carry_large_objects, lockable as large_objects_lockable,

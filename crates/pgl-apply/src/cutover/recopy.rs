@@ -1,12 +1,16 @@
 //! Tables that replication cannot carry (without a key, or unlogged), copied again while nobody writes.
 
+use std::time::Instant;
+
 use pgl_catalog::foreign_keys::referring;
 use pgl_conn::{Error as ConnError, Session};
 use pgl_core::control::Emptied;
 use pgl_core::setup::copy::Task;
 
+use super::end_sessions;
 use crate::copy::Freeze;
 use crate::copy::stream::{Streamed, encoding, stream};
+use crate::lock_wait::is_busy;
 use crate::{Error, ObjectFailure, Watch};
 
 /// A table to be copied again, and what can be known of that before the pause.
@@ -26,6 +30,13 @@ pub struct Recopied {
     pub rows: u64,
     /// Bytes that travelled.
     pub bytes: u64,
+}
+
+impl Recopy {
+    /// The table.
+    pub fn table(&self) -> pgl_core::QualifiedName {
+        self.task.table.clone()
+    }
 }
 
 fn origin(subscription: &str) -> String {
@@ -90,7 +101,11 @@ pub fn plan_recopy(
     Ok(all)
 }
 
-/// Replaces the rows of one table, in one transaction of the new home.
+/// How long one attempt to lock the table on the new home waits before the sessions there are ended.
+const LOCK_MS: u32 = 200;
+
+/// Replaces the rows of one table, in one transaction of the new home. Sessions of clients that hold a lock on it there
+/// are ended, by the first of `ends` and but for those of the second: the database is read-only for them anyway.
 ///
 /// # Errors
 /// The servers'; [`Error::Objects`] when the new home did not take every row that was sent. The new
@@ -98,10 +113,13 @@ pub fn plan_recopy(
 pub fn recopy(
     old: &mut Session,
     new: &mut Session,
+    ends: (&mut Session, &[i32]),
     one: &Recopy,
+    deadline: Instant,
     watch: &dyn Watch,
 ) -> Result<Recopied, Error> {
-    let outcome = replace(old, new, one, watch);
+    let outcome =
+        empty(new, ends, one, deadline, watch).and_then(|()| replace(old, new, one, watch));
     if let Err(error) = &outcome
         && !matches!(error, Error::Server(error) if error.is_lost())
         && !new.is_closed()
@@ -117,6 +135,35 @@ pub fn recopy(
     })
 }
 
+/// Begins the transaction, and empties the table in it.
+fn empty(
+    new: &mut Session,
+    (helper, ours): (&mut Session, &[i32]),
+    one: &Recopy,
+    deadline: Instant,
+    watch: &dyn Watch,
+) -> Result<(), Error> {
+    let empty = match one.emptied {
+        Emptied::Delete => "DELETE FROM ONLY",
+        Emptied::Truncate => "TRUNCATE ONLY",
+    };
+    let sql = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {LOCK_MS}; {empty} {}",
+        one.task.table.sql()
+    );
+    loop {
+        match new.batch(&sql) {
+            Ok(()) => return Ok(()),
+            Err(error) if is_busy(&error) && Instant::now() < deadline => new.rollback()?,
+            Err(error) => return Err(error.into()),
+        }
+        if watch.stop() {
+            return Err(Error::Interrupted);
+        }
+        end_sessions(helper, ours)?;
+    }
+}
+
 fn replace(
     old: &mut Session,
     new: &mut Session,
@@ -124,14 +171,6 @@ fn replace(
     watch: &dyn Watch,
 ) -> Result<Recopied, Error> {
     let task = &one.task;
-    let table = task.table.sql();
-    let empty = match one.emptied {
-        Emptied::Delete => "DELETE FROM ONLY",
-        Emptied::Truncate => "TRUNCATE ONLY",
-    };
-    new.batch(&format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {empty} {table}"
-    ))?;
     let Streamed { sent, taken, bytes } = stream(old, new, task, &one.encoding, Freeze::No, watch)?;
     if sent != taken {
         return Err(Error::Objects {

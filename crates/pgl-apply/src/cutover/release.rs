@@ -120,7 +120,8 @@ pub fn prepare(session: &mut Session, migration: &str) -> Result<Release, Error>
 /// The server's; the transaction is rolled back then.
 pub fn constraints(session: &mut Session, release: &Release) -> Result<(), Error> {
     let sql = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n{}",
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n{}{}",
+        wall::quiet_sql(session),
         release.script()
     );
     session.batch(&sql).map_err(|error| {

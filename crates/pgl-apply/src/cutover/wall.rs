@@ -1,63 +1,75 @@
-//! The wall around a home that is left: a trigger on each table that refuses every write, also of a
-//! session that overrides the read-only setting. What was written there would be lost.
+//! Write-block triggers: a trigger on each table that refuses every write, also of a session that overrides
+//! the read-only setting. What was written there would be lost.
 //!
-//! It is an ordinary trigger, so pglogical's worker, which applies as a replica, passes it: replication
-//! back goes on. It is built while the tables are locked, and committed before the new home is released: locks go
-//! with their session, a trigger outlives a kill and a restart. To let everybody pass again only its function is
-//! replaced, which waits for nobody; the triggers go later.
+//! As long as something is replicated to the database they are ordinary triggers, so that pglogical's worker, which
+//! applies as a replica, passes them. On the source they are created while the tables are locked, and committed before
+//! the target is promoted: locks go with their session, a trigger outlives a kill and a restart. To let everybody pass
+//! again only their function is replaced, which waits for nobody; the triggers go later.
+
+use std::time::{Duration, Instant};
 
 use pgl_conn::{Error, Kind, Session};
 use pgl_core::QualifiedName;
-use pgl_core::cutover::{unwall_sql, wall_sql};
-use serde::Deserialize;
+use pgl_core::cutover::{BlockedTable, WriteBlock, unwall_sql, wall_sql};
+use pgl_core::lock_wait::Holders;
 
-use super::{gate, note};
+use super::note;
+use crate::Watch;
+use crate::lock_wait::{LockWait, is_busy};
 
 const WALL: &str = "wall";
-const BUILDING: &str = "keeping writers out of the home that is left";
+const BUILDING: &str = "creating the write-block triggers";
 /// How long the removal of one trigger waits for whoever reads its table: writers wait behind it.
 const CLEARING_MS: u32 = 150;
 /// How often it is tried.
 const CLEARING_TRIES: u32 = 4;
+/// Tables that get their triggers in one transaction while replication goes on.
+const AT_ONCE: usize = 50;
 
-/// The triggers of one home.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The triggers of one database.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wall {
-    /// Tables that have one when it stands.
-    tables: Vec<QualifiedName>,
-    /// Those that have none yet.
-    missing: Vec<QualifiedName>,
+    tables: Vec<BlockedTable>,
+    fires: WriteBlock,
 }
 
-#[derive(Deserialize)]
-struct Place {
-    table: QualifiedName,
-    there: bool,
+/// Event triggers do not fire for our own definitions from here to the end of the transaction, where the role may say
+/// so: one that writes a row would meet the trigger that was just created.
+pub(super) fn quiet_sql(session: &Session) -> &'static str {
+    if session.version().at_least(17) {
+        concat!(include_str!("../../sql/cutover/quiet_ddl_pg17.sql"), ";\n")
+    } else if session.version().at_least(15) {
+        concat!(include_str!("../../sql/cutover/quiet_ddl_pg15.sql"), ";\n")
+    } else {
+        concat!(include_str!("../../sql/cutover/quiet_ddl.sql"), ";\n")
+    }
 }
 
 impl Wall {
-    /// The wall for these tables and what they are partitions of.
+    /// The triggers for these tables and what they are partitions of.
     ///
     /// # Errors
     /// The server's.
-    pub fn plan(session: &mut Session, tables: &[QualifiedName]) -> Result<Self, Error> {
+    pub fn plan(
+        session: &mut Session,
+        tables: &[QualifiedName],
+        fires: WriteBlock,
+    ) -> Result<Self, Error> {
         let (schemas, names) = QualifiedName::split(tables);
-        let places: Vec<Place> = pgl_catalog::rows(
+        let tables = pgl_catalog::rows(
             session,
             include_str!("../../sql/cutover/wall_tables.sql"),
             &[&schemas, &names],
         )?;
-        let mut wall = Self::default();
-        for place in places {
-            if !place.there {
-                wall.missing.push(place.table.clone());
-            }
-            wall.tables.push(place.table);
-        }
-        Ok(wall)
+        Ok(Self { tables, fires })
     }
 
-    /// How many tables it has.
+    /// The tables.
+    pub fn tables(&self) -> Vec<QualifiedName> {
+        self.tables.iter().map(|one| one.table.clone()).collect()
+    }
+
+    /// How many tables there are.
     pub fn len(&self) -> usize {
         self.tables.len()
     }
@@ -69,27 +81,29 @@ impl Wall {
 
     /// The statements that build it, but for the function's.
     pub fn script(&self) -> Vec<String> {
-        wall_sql(&self.missing)
+        wall_sql(&self.tables, self.fires)
     }
 
-    /// Builds it in the transaction that the session is in, next to the locks that it holds. Nobody else
-    /// meets it before [`Self::keep`].
+    /// Creates them in the transaction that the session is in, next to the locks that it holds. Nobody else
+    /// meets them before [`Self::keep`].
     ///
     /// # Errors
-    /// The server's. The transaction lives on with its locks and without the wall, but where the
-    /// connection is lost.
+    /// The server's.
     pub fn raise(&self, session: &mut Session) -> Result<(), Error> {
-        session.batch("SAVEPOINT pgl_wall")?;
-        let built = self.build(session);
-        if let Err(error) = &built
-            && !error.is_lost()
-        {
-            session.batch("ROLLBACK TO SAVEPOINT pgl_wall")?;
-        }
-        built
+        let function = include_str!("../../sql/cutover/wall_function.sql");
+        let quiet = quiet_sql(session);
+        let sql = format!("{quiet}{function};\n{}", self.script().join(";\n"));
+        session
+            .batch(&sql)
+            .map_err(|error| error.with_context(BUILDING))
     }
 
-    /// Commits what was built, with the list of its tables and `statements`: from here on the wall keeps
+    fn row(&self, migration: &str) -> String {
+        let detail = serde_json::json!(self.tables()).to_string();
+        note::statement(migration, WALL, WALL, &detail)
+    }
+
+    /// Commits what was created, with the list of its tables and `statements`: from here on the triggers keep
     /// writers out, and the locks go.
     ///
     /// # Errors
@@ -100,54 +114,74 @@ impl Wall {
         migration: &str,
         statements: &str,
     ) -> Result<(), Error> {
-        let detail = serde_json::json!(self.tables).to_string();
-        let row = note::statement(migration, WALL, WALL, &detail);
+        let row = self.row(migration);
         session
             .batch(&format!("{row}{statements}COMMIT"))
             .map_err(|error| error.with_context(BUILDING))
     }
 
-    /// Builds it in a transaction of its own, where that could not be done before; says whether it had to be. A
-    /// home that is not closed, or has its wall, is left alone. Triggers alone are none: those of an attempt that
-    /// was taken back let everything pass.
+    /// Creates and commits them while replication goes on: some tables at a time, under locks that are asked for with a
+    /// limit.
     ///
     /// # Errors
-    /// The server's: nothing was built.
-    pub fn build_afterwards(&self, session: &mut Session, migration: &str) -> Result<bool, Error> {
-        let closed = gate::closed(session, migration)?.is_some();
-        if !closed || self.is_empty() || (self.missing.is_empty() && refuses(session)?) {
-            return Ok(false);
+    /// [`crate::Error::NotYet`] when a table stays locked until `deadline`; the server's.
+    pub fn build_beside_replication(
+        &self,
+        session: &mut Session,
+        migration: &str,
+        wait: &mut LockWait,
+        deadline: Instant,
+        watch: &dyn Watch,
+    ) -> Result<(), crate::Error> {
+        if self.is_empty() {
+            return Ok(());
         }
-        session.batch(
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '5s'",
-        )?;
-        let outcome = self
-            .build(session)
-            .and_then(|()| self.keep(session, migration, ""));
-        if let Err(error) = &outcome
-            && !error.is_lost()
-        {
-            session.rollback()?;
-        }
-        outcome.map(|()| true)
-    }
-
-    fn build(&self, session: &mut Session) -> Result<(), Error> {
+        let quiet = quiet_sql(session);
         let function = include_str!("../../sql/cutover/wall_function.sql");
-        let sql = format!("{function};\n{}", self.script().join(";\n"));
+        // The list first: triggers that it names need not be there, but one that it does not name would stay for ever.
         session
-            .batch(&sql)
-            .map_err(|error| error.with_context(BUILDING))
+            .batch(&format!(
+                "BEGIN;\n{quiet}{function};\n{}COMMIT",
+                self.row(migration)
+            ))
+            .map_err(|error| error.with_context(BUILDING))?;
+        for some in self.tables.chunks(AT_ONCE) {
+            let statements = wall_sql(some, self.fires);
+            if statements.is_empty() {
+                continue;
+            }
+            let names: Vec<QualifiedName> = some.iter().map(|one| one.table.clone()).collect();
+            let mut millis = wait.usual_ms();
+            loop {
+                let script = format!(
+                    "BEGIN; SET LOCAL lock_timeout = {millis};\n{quiet}{};\nCOMMIT",
+                    statements.join(";\n")
+                );
+                let Err(error) = session.batch(&script) else {
+                    break;
+                };
+                if !error.is_lost() {
+                    session.rollback()?;
+                }
+                if !is_busy(&error) {
+                    return Err(error.with_context(BUILDING).into());
+                }
+                if watch.stop() {
+                    return Err(crate::Error::Interrupted);
+                }
+                if Instant::now() > deadline {
+                    return Err(crate::Error::NotYet {
+                        side: session.side(),
+                        what: format!("{BUILDING}: {}", error.message),
+                        hint: "run this again when the tables are not locked".to_owned(),
+                    });
+                }
+                millis = wait.next(session, &names, Holders::Waited)?;
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+        Ok(())
     }
-}
-
-/// Whether the function that the triggers call refuses writes.
-fn refuses(session: &mut Session) -> Result<bool, Error> {
-    session.value(
-        include_str!("../../sql/cutover/wall_refuses.sql"),
-        &[],
-        "whether the triggers of the wall refuse",
-    )
 }
 
 /// Tables that have a trigger of the wall, whether it lets pass or not.
@@ -183,13 +217,14 @@ pub fn clear(session: &mut Session, migration: &str, walls: &[QualifiedName]) {
             _ => error.to_string(),
         };
         log::warn!(
-            "{side}: triggers pgl_refuse_write, which let everything pass now, stay on tables ({why}): \
+            "{side}: disabled write-block triggers (pgl_refuse_write) remain on tables ({why}): \
              pgl-teardown removes them"
         );
     }
 }
 
 fn take_away(session: &mut Session, migration: &str, walls: &[QualifiedName]) -> Result<(), Error> {
+    let quiet = quiet_sql(session);
     let statements = unwall_sql(walls);
     for (number, sql) in statements.iter().enumerate() {
         // The function goes last, and with it the list.
@@ -199,8 +234,9 @@ fn take_away(session: &mut Session, migration: &str, walls: &[QualifiedName]) ->
         } else {
             String::new()
         };
-        let script =
-            format!("BEGIN; SET LOCAL lock_timeout = {CLEARING_MS};\n{sql};\n{forget}COMMIT");
+        let script = format!(
+            "BEGIN; SET LOCAL lock_timeout = {CLEARING_MS};\n{quiet}{sql};\n{forget}COMMIT"
+        );
         let mut tries = 1;
         while let Err(error) = session.batch(&script) {
             if error.is_lost() {

@@ -15,16 +15,6 @@ const SETTING: &str = "default_transaction_read_only";
 /// The trigger of a home that was left.
 const TRIGGER: &str = "pgl_refuse_write";
 
-/// How a database is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Way {
-    /// New sessions can read.
-    ReadOnly,
-    /// New sessions are refused as well, but for superusers, ourselves and who replicates.
-    Revoke,
-}
-
 /// A value of the setting in the catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Override {
@@ -36,30 +26,13 @@ pub struct Override {
     pub value: String,
 }
 
-/// Who may connect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Grant {
-    /// The role; null for everybody.
-    pub grantee: Option<String>,
-    /// Whether it may pass the right on.
-    pub grantable: bool,
-}
-
 /// What a closed database was like: enough to open it again as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Closed {
     /// The database.
     pub database: String,
-    /// How it was closed.
-    pub way: Way,
     /// Every setting that was there.
     pub overrides: Vec<Override>,
-    /// Who could connect; empty unless [`Way::Revoke`].
-    #[serde(default)]
-    pub grants: Vec<Grant>,
-    /// Who must still be able to: ourselves and who replicates.
-    #[serde(default)]
-    pub keep: Vec<String>,
 }
 
 impl Closed {
@@ -75,17 +48,32 @@ impl Closed {
         roles
     }
 
+    /// What is stored, with the settings of `now` that came after the database was made read-only: those of roles that
+    /// had none, and values that somebody has put in the place of ours.
+    #[must_use]
+    pub fn with_new(mut self, now: Vec<Override>) -> Self {
+        let known: Vec<Option<String>> = self
+            .roles()
+            .into_iter()
+            .map(|r| Some(r.to_owned()))
+            .collect();
+        for one in now {
+            let ours = one.role.is_none() || known.contains(&one.role);
+            if ours && (!one.here || one.value == "on") {
+                continue;
+            }
+            self.overrides
+                .retain(|old| (&old.role, old.here) != (&one.role, one.here));
+            self.overrides.push(one);
+        }
+        self
+    }
+
     fn before(&self, role: Option<&str>) -> Option<&str> {
         self.overrides
             .iter()
             .find(|one| one.here && one.role.as_deref() == role)
             .map(|one| one.value.as_str())
-    }
-
-    fn granted(&self, role: &str) -> bool {
-        self.grants
-            .iter()
-            .any(|grant| grant.grantee.as_deref() == Some(role))
     }
 }
 
@@ -97,54 +85,66 @@ fn target(closed: &Closed, role: Option<&str>) -> String {
     }
 }
 
-fn grantee(role: Option<&str>) -> String {
-    role.map_or_else(|| "PUBLIC".to_owned(), quote_ident)
-}
-
 /// The statements that close it.
 pub fn close_sql(closed: &Closed) -> Vec<String> {
     let mut all = vec![format!("{} SET {SETTING} = on", target(closed, None))];
     for role in closed.roles() {
         all.push(format!("{} SET {SETTING} = on", target(closed, Some(role))));
     }
-    if closed.way == Way::Revoke {
-        let database = quote_ident(&closed.database);
-        for role in &closed.keep {
-            if !closed.granted(role) {
-                all.push(format!(
-                    "GRANT CONNECT ON DATABASE {database} TO {}",
-                    quote_ident(role)
-                ));
-            }
-        }
-        for grant in &closed.grants {
-            let kept = grant
-                .grantee
-                .as_ref()
-                .is_some_and(|role| closed.keep.contains(role));
-            if !kept {
-                all.push(format!(
-                    "REVOKE CONNECT ON DATABASE {database} FROM {}",
-                    grantee(grant.grantee.as_deref())
-                ));
-            }
-        }
-    }
     all
 }
 
-/// The statements that keep every writer out of a home that was left; `pgl.refuse_write()` is there.
-pub fn wall_sql(tables: &[QualifiedName]) -> Vec<String> {
-    tables
-        .iter()
-        .map(|table| {
-            format!(
-                "CREATE TRIGGER {TRIGGER} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {} \
-                 FOR EACH STATEMENT EXECUTE PROCEDURE pgl.refuse_write()",
-                table.sql()
-            )
-        })
-        .collect()
+/// Which sessions a write-block trigger fires for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteBlock {
+    /// All but those with `session_replication_role = replica`, as pglogical's apply worker has it.
+    ButReplicas,
+    /// All: nothing is replicated to this database any more.
+    Always,
+}
+
+impl WriteBlock {
+    /// `pg_trigger.tgenabled` of such a trigger.
+    fn enabled(self) -> &'static str {
+        match self {
+            Self::ButReplicas => "O",
+            Self::Always => "A",
+        }
+    }
+}
+
+/// A table that needs a write-block trigger, and the state of the one that it has: `pg_trigger.tgenabled`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct BlockedTable {
+    /// The table.
+    pub table: QualifiedName,
+    /// Null where there is none.
+    pub enabled: Option<String>,
+}
+
+/// The statements that make the write-block triggers of these tables what `fires` says; `pgl.refuse_write()` is there.
+pub fn wall_sql(tables: &[BlockedTable], fires: WriteBlock) -> Vec<String> {
+    let mut all = Vec::new();
+    for one in tables {
+        let table = one.table.sql();
+        if one.enabled.is_none() {
+            all.push(format!(
+                "CREATE TRIGGER {TRIGGER} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table} \
+                 FOR EACH STATEMENT EXECUTE PROCEDURE pgl.refuse_write()"
+            ));
+        }
+        // A new trigger has state O.
+        if one.enabled.as_deref().unwrap_or("O") != fires.enabled() {
+            let always = match fires {
+                WriteBlock::ButReplicas => "",
+                WriteBlock::Always => "ALWAYS ",
+            };
+            all.push(format!(
+                "ALTER TABLE ONLY {table} ENABLE {always}TRIGGER {TRIGGER}"
+            ));
+        }
+    }
+    all
 }
 
 /// The statements that take the triggers away, and their function.
@@ -159,6 +159,13 @@ pub fn unwall_sql(tables: &[QualifiedName]) -> Vec<String> {
     all
 }
 
+/// The same for people: a session of that database began read-only itself.
+pub fn reset_sql(closed: &Closed) -> Vec<String> {
+    let mut all = vec![format!("SET {SETTING} = off")];
+    all.extend(open_sql(closed));
+    all
+}
+
 /// The statements that open it again, to what it was.
 pub fn open_sql(closed: &Closed) -> Vec<String> {
     let mut all = Vec::new();
@@ -170,28 +177,6 @@ pub fn open_sql(closed: &Closed) -> Vec<String> {
             None => format!("{target} RESET {SETTING}"),
         });
     }
-    if closed.way == Way::Revoke {
-        let database = quote_ident(&closed.database);
-        for grant in &closed.grants {
-            let option = if grant.grantable {
-                " WITH GRANT OPTION"
-            } else {
-                ""
-            };
-            all.push(format!(
-                "GRANT CONNECT ON DATABASE {database} TO {}{option}",
-                grantee(grant.grantee.as_deref())
-            ));
-        }
-        for role in &closed.keep {
-            if !closed.granted(role) {
-                all.push(format!(
-                    "REVOKE CONNECT ON DATABASE {database} FROM {}",
-                    quote_ident(role)
-                ));
-            }
-        }
-    }
     all
 }
 
@@ -199,33 +184,26 @@ pub fn open_sql(closed: &Closed) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn closed(way: Way) -> Closed {
+    fn closed() -> Closed {
         let entry = |role: Option<&str>, here, value: &str| Override {
             role: role.map(str::to_owned),
             here,
             value: value.to_owned(),
         };
-        let grant = |grantee: Option<&str>, grantable| Grant {
-            grantee: grantee.map(str::to_owned),
-            grantable,
-        };
         Closed {
             database: "Shop".to_owned(),
-            way,
             overrides: vec![
                 entry(Some("app"), false, "off"),
                 entry(Some("bat\"ch"), true, "off"),
                 entry(Some("bat\"ch"), false, "on"),
             ],
-            grants: vec![grant(None, false), grant(Some("owner"), true)],
-            keep: vec!["me".to_owned(), "owner".to_owned()],
         }
     }
 
     #[test]
     fn roles_with_a_setting_of_their_own_are_closed_too() {
         assert_eq!(
-            close_sql(&closed(Way::ReadOnly)),
+            close_sql(&closed()),
             [
                 r#"ALTER DATABASE "Shop" SET default_transaction_read_only = on"#,
                 r#"ALTER ROLE "app" IN DATABASE "Shop" SET default_transaction_read_only = on"#,
@@ -237,12 +215,82 @@ mod tests {
     #[test]
     fn what_was_there_comes_back() {
         assert_eq!(
-            open_sql(&closed(Way::ReadOnly)),
+            open_sql(&closed()),
             [
                 r#"ALTER DATABASE "Shop" RESET default_transaction_read_only"#,
                 r#"ALTER ROLE "app" IN DATABASE "Shop" RESET default_transaction_read_only"#,
                 r#"ALTER ROLE "bat""ch" IN DATABASE "Shop" SET default_transaction_read_only = 'off'"#,
             ]
+        );
+    }
+
+    #[test]
+    fn a_setting_that_came_later_is_added_and_ours_is_not() {
+        let entry = |role: Option<&str>, here, value: &str| Override {
+            role: role.map(str::to_owned),
+            here,
+            value: value.to_owned(),
+        };
+        let before = closed();
+        let ours = vec![
+            entry(None, true, "on"),
+            entry(Some("app"), false, "off"),
+            entry(Some("app"), true, "on"),
+            entry(Some("bat\"ch"), true, "on"),
+            entry(Some("bat\"ch"), false, "on"),
+        ];
+        assert_eq!(before.clone().with_new(ours), before);
+        let late = closed().with_new(vec![
+            entry(Some("late"), false, "off"),
+            entry(Some("app"), true, "off"),
+        ]);
+        assert!(
+            close_sql(&late).contains(
+                &r#"ALTER ROLE "late" IN DATABASE "Shop" SET default_transaction_read_only = on"#
+                    .to_owned()
+            )
+        );
+        let open = open_sql(&late);
+        assert!(
+            open.contains(
+                &r#"ALTER ROLE "late" IN DATABASE "Shop" RESET default_transaction_read_only"#
+                    .to_owned()
+            )
+        );
+        assert!(
+            open.contains(
+                &r#"ALTER ROLE "app" IN DATABASE "Shop" SET default_transaction_read_only = 'off'"#
+                    .to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn a_trigger_that_is_there_is_set_to_what_is_wanted() {
+        let one = |enabled: Option<&str>| BlockedTable {
+            table: QualifiedName::new("s", "t"),
+            enabled: enabled.map(str::to_owned),
+        };
+        let number = |enabled, fires| wall_sql(&[one(enabled)], fires).len();
+        assert_eq!(number(None, WriteBlock::ButReplicas), 1);
+        assert_eq!(number(None, WriteBlock::Always), 2);
+        assert_eq!(number(Some("O"), WriteBlock::ButReplicas), 0);
+        assert_eq!(number(Some("A"), WriteBlock::Always), 0);
+        assert_eq!(
+            wall_sql(&[one(Some("D"))], WriteBlock::Always),
+            [r#"ALTER TABLE ONLY "s"."t" ENABLE ALWAYS TRIGGER pgl_refuse_write"#]
+        );
+        assert_eq!(
+            wall_sql(&[one(Some("A"))], WriteBlock::ButReplicas),
+            [r#"ALTER TABLE ONLY "s"."t" ENABLE TRIGGER pgl_refuse_write"#]
+        );
+    }
+
+    #[test]
+    fn what_is_printed_works_in_a_session_of_that_database() {
+        assert_eq!(
+            reset_sql(&closed())[0],
+            "SET default_transaction_read_only = off"
         );
     }
 
@@ -256,16 +304,5 @@ mod tests {
             ]
         );
         assert!(unwall_sql(&[]).is_empty());
-    }
-
-    #[test]
-    fn who_must_get_in_keeps_the_right_to() {
-        let shut = close_sql(&closed(Way::Revoke));
-        assert!(shut.contains(&r#"GRANT CONNECT ON DATABASE "Shop" TO "me""#.to_owned()));
-        assert!(shut.contains(&r#"REVOKE CONNECT ON DATABASE "Shop" FROM PUBLIC"#.to_owned()));
-        assert!(!shut.iter().any(|sql| sql.contains("FROM \"owner\"")));
-        let open = open_sql(&closed(Way::Revoke));
-        assert!(open.contains(&r#"GRANT CONNECT ON DATABASE "Shop" TO PUBLIC"#.to_owned()));
-        assert!(open.contains(&r#"REVOKE CONNECT ON DATABASE "Shop" FROM "me""#.to_owned()));
     }
 }

@@ -16,6 +16,12 @@ pub struct Facts {
     pub delay_ms: u64,
     /// Replicated tables of the plan that the subscription does not follow.
     pub not_followed: Vec<String>,
+    /// Replicated tables of the plan that are not in the source's replication set, by OID.
+    pub not_members: Vec<String>,
+    /// VACUUM and the like that the server does not cancel for a lock, as sentences.
+    pub vacuums: Vec<String>,
+    /// Tables that were rewritten since their rows were copied, where they are too large to be compared under the locks.
+    pub rewritten: Vec<String>,
     /// Bytes of the source's log that the target has not confirmed: first and second reading.
     pub lag: (u64, u64),
     /// Prepared transactions of the old home.
@@ -114,6 +120,37 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
             "cut.followed",
             format!("not replicated: {}", some(&facts.not_followed)),
             "run pgl-setup again: it adds what is missing",
+        );
+    }
+    if !facts.not_members.is_empty() {
+        refuse(
+            "cut.followed",
+            format!(
+                "not in the source's replication set: {}",
+                some(&facts.not_members)
+            ),
+            "a table that was dropped and created again is in no set, and its rows are not on the target: \
+             pgl-control remove-table, then pgl-control add-table",
+        );
+    }
+    if !facts.vacuums.is_empty() {
+        refuse(
+            "cut.vacuum",
+            format!(
+                "a lock on these tables would wait for: {}",
+                some(&facts.vacuums)
+            ),
+            "wait until it has ended (pg_stat_progress_vacuum), or end it",
+        );
+    }
+    if !facts.rewritten.is_empty() {
+        refuse(
+            "cut.rewritten",
+            format!(
+                "rewritten since the copy, and too large to be compared while writes are blocked: {}",
+                some(&facts.rewritten)
+            ),
+            "an unlogged table writes nothing that is replicated: compare them with pgl-verify, then --force cut.rewritten",
         );
     }
     if facts.delay_ms > 0 {
@@ -266,7 +303,7 @@ mod tests {
     #[test]
     fn each_fault_has_its_id_and_can_be_overridden() {
         type Fault = fn(&mut Facts);
-        let faults: [(&str, Fault); 13] = [
+        let faults: [(&str, Fault); 16] = [
             ("cut.subscription", |f| f.subscription = None),
             ("cut.subscription", |f| {
                 f.subscription = Some("down".to_owned())
@@ -275,6 +312,9 @@ mod tests {
             ("cut.proven", |f| f.copy_proven = false),
             ("cut.delay", |f| f.delay_ms = 5),
             ("cut.prepared", |f| f.prepared = 1),
+            ("cut.followed", |f| f.not_members = vec!["t".to_owned()]),
+            ("cut.vacuum", |f| f.vacuums = vec!["t".to_owned()]),
+            ("cut.rewritten", |f| f.rewritten = vec!["t".to_owned()]),
             ("cut.no_key", |f| f.uncarried = vec!["t".to_owned()]),
             ("cut.held", |f| f.held = 1),
             ("cut.schema", |f| f.differences = vec!["t".to_owned()]),

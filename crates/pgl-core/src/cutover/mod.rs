@@ -8,13 +8,21 @@
 //! remember where a killed run was; both databases say it.
 
 mod drift;
+mod fingerprint;
 mod gate;
 mod guard;
 mod standing;
 mod state;
 
 pub use drift::{Definition, OneSided, one_sided, unplanned};
-pub use gate::{Closed, Grant, Override, Way, close_sql, open_sql, unwall_sql, wall_sql};
+pub use fingerprint::{
+    CatalogMark, Fingerprint, KeptMarks, TableMark, UnkeyedChecks, changes, counters_reliable,
+    not_members, rewritten, unkeyed_checks,
+};
+pub use gate::{
+    BlockedTable, Closed, Override, WriteBlock, close_sql, open_sql, reset_sql, unwall_sql,
+    wall_sql,
+};
 pub use guard::{Facts, Limits, Refusal, guards};
 pub use standing::{Attempt, Direction, Standing, State, standing};
 pub use state::{
@@ -23,7 +31,7 @@ pub use state::{
 };
 
 use crate::QualifiedName;
-use crate::plan::{Plan, Set};
+use crate::plan::{Plan, PlanTable, Set};
 
 /// Name of the cutover's step in the journals.
 pub const STEP: &str = "cutover";
@@ -77,6 +85,15 @@ pub fn copy_small_again(plan: &mut Plan, budget: u64) {
             table.recopy_at_cutover = true;
         }
     }
+}
+
+/// Whether the rows of a table are copied again under the locks. On the way back that is also so where UPDATE and DELETE on a
+/// table without a replica identity were counted on the target (`changed`): reverse replication did not carry them.
+pub fn copied_again(table: &PlanTable, direction: Direction, changed: &[QualifiedName]) -> bool {
+    table.recopy_at_cutover
+        || (direction == Direction::Back
+            && table.set == Set::DefaultInsertOnly
+            && changed.contains(&table.qualified()))
 }
 
 /// The one statement that waits for every writer and keeps new ones out.

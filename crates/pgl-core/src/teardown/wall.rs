@@ -3,7 +3,7 @@
 
 use super::{Kind, Removal, Standing, Teardown};
 use crate::Side;
-use crate::cutover::{State, open_sql, unwall_sql};
+use crate::cutover::{State, open_sql, reset_sql, unwall_sql};
 
 /// An attempt of a cutover that must be finished or taken back first; the sentence that says so.
 pub(super) fn halfway(standing: &Standing) -> Option<String> {
@@ -43,8 +43,8 @@ pub(super) fn plan(out: &mut Teardown, side: Side, standing: &Standing) {
         side,
         format!("database {database} closed to writers"),
         format!(
-            "the switch has left it; this opens it: {};",
-            open_sql(closed).join("; ")
+            "it is read-only since the cutover; to allow writes: {};",
+            reset_sql(closed).join("; ")
         ),
     );
 }
@@ -53,16 +53,13 @@ pub(super) fn plan(out: &mut Teardown, side: Side, standing: &Standing) {
 mod tests {
     use super::*;
     use crate::QualifiedName;
-    use crate::cutover::{Closed, Way};
+    use crate::cutover::Closed;
 
     fn closed(attempt: Option<State>) -> Standing {
         Standing {
             closed: Some(Closed {
                 database: "shop".to_owned(),
-                way: Way::ReadOnly,
                 overrides: Vec::new(),
-                grants: Vec::new(),
-                keep: Vec::new(),
             }),
             attempt,
             ..Standing::default()

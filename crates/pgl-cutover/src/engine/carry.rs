@@ -5,13 +5,14 @@ use super::*;
 impl Engine {
     pub(super) fn set_sequences(&mut self) -> Result<(), Error> {
         let started = Instant::now();
-        let Sessions { old, peer, .. } = &mut self.sessions;
+        // The session that has locked them: nobody else can read them now, let alone call nextval.
+        let Sessions { holder, peer, .. } = &mut self.sessions;
         let all = &mut self.sequences;
         let oids = |readings: &[pgl_core::seqsync::Reading]| -> Vec<i64> {
             readings.iter().map(|one| i64::from(one.oid)).collect()
         };
         let (of_old, of_new) = (oids(&all.old), oids(&all.new));
-        catalog::states(old, &mut all.old, &of_old)?;
+        catalog::states(holder, &mut all.old, &of_old)?;
         catalog::states(peer, &mut all.new, &of_new)?;
         let tasks = decide(EXACT, &all.old, &all.new, Some(&all.wanted));
         if let Some(bad) = tasks.iter().find(|t| t.entry.outcome == Outcome::Refused) {
@@ -79,13 +80,20 @@ impl Engine {
             return Ok(());
         }
         let started = Instant::now();
-        let Sessions { holder, loader, .. } = &mut self.sessions;
+        let ours = self.ours().1;
+        let Sessions {
+            holder,
+            loader,
+            peer,
+            ..
+        } = &mut self.sessions;
         let Some(loader) = loader else { return Ok(()) };
         for one in &self.recopy {
             if self.watch.stop() {
                 return Err(Error::Interrupted);
             }
-            let done = apply::recopy(holder, loader, one, &self.watch)?;
+            let ends = (&mut *peer, ours.as_slice());
+            let done = apply::recopy(holder, loader, ends, one, self.deadline, &self.watch)?;
             self.body.recopied.push(Recopied {
                 table: done.table.to_string(),
                 rows: done.rows,

@@ -58,7 +58,8 @@ impl Engine {
             Some(_) => self.deadline.saturating_duration_since(Instant::now()),
             None => Duration::MAX,
         };
-        hook::run(name, &command, &input, self.args.hook_timeout.min(limit))?;
+        let limit = self.args.hook_timeout.min(limit);
+        hook::run(name, &command, &input, limit, &|| self.watch.stop())?;
         self.done(name, started, "succeeded");
         Ok(())
     }
@@ -86,31 +87,22 @@ impl Engine {
     }
 
     pub(super) fn before_release(&mut self) -> Result<String, Error> {
-        if !self.closed {
-            // Writers have waited for locks so far: they must not go on here afterwards.
-            let started = Instant::now();
-            self.attempt.state = State::Blocking;
-            self.close_old()?;
-            let ours = self.ours().0;
-            let ended = apply::end_sessions(&mut self.sessions.old, &ours)?;
-            self.done("close", started, format!("{ended} sessions ended"));
-        }
         self.stop()?;
         self.attempt.state = State::Releasing;
         // On disk, unlike the notes before: `--abort` without the target relies on it.
         let releasing = apply::begin(&self.ground.name, &self.attempt);
         let Sessions { holder, old, .. } = &mut self.sessions;
-        if self.keeps == Keeps::LocksAndWall {
-            // Locks go with their session, and a server may restart at any time: what has to hold from the
-            // release on is committed before it. Whoever waits for the locks would only meet the wall.
-            let waiting = apply::end_waiting(old, holder.backend_pid())?;
-            self.wall.keep(holder, &self.ground.name, &releasing)?;
-            self.keeps = Keeps::Wall;
-            self.sent_away(waiting);
-        } else {
-            // The locks have to have stood until now.
+        if self.wall.is_empty() {
+            // The locks have to have been held until now.
             holder.ping()?;
             apply::note_firmly(old, &releasing)?;
+        } else {
+            // Locks go with their session, and a server may restart at any time: what has to hold from the
+            // promotion on is committed before it. Whoever waits for the locks would only meet the triggers.
+            let waiting = apply::end_waiting(old, holder.backend_pid())?;
+            self.wall.keep(holder, &self.ground.name, &releasing)?;
+            self.wall_committed = true;
+            self.sent_away(waiting);
         }
         // What the database that is promoted has recorded when it was left.
         let left = match self.direction {
@@ -120,7 +112,7 @@ impl Engine {
         Ok(Release::open_sql(
             &self.ground.name,
             &self.closed_new,
-            &self.walls_new,
+            &self.wall_new.tables(),
             &self.attempt,
             left.made(),
         ))
@@ -160,23 +152,15 @@ impl Engine {
         self.attempt.state = State::Switched;
     }
 
-    /// Builds the wall next to the locks: the commit before the release makes it stand.
+    /// Creates the write-block triggers in the transaction of the locks: the commit before the promotion makes them
+    /// hold. Without them there is no promotion.
     pub(super) fn raise_wall(&mut self) -> Result<(), Error> {
         if self.wall.is_empty() {
             return Ok(());
         }
         let started = Instant::now();
-        let what = match self.wall.raise(&mut self.sessions.holder) {
-            Ok(()) => {
-                self.keeps = Keeps::LocksAndWall;
-                format!("{} triggers", self.wall.len())
-            }
-            Err(error) if error.is_lost() => return Err(error.into()),
-            Err(error) => {
-                self.body.notes.push(no_wall(&error));
-                "cannot be built: the locks stay until after the release".to_owned()
-            }
-        };
+        self.wall.raise(&mut self.sessions.holder)?;
+        let what = format!("{} triggers", self.wall.len());
         self.done("wall", started, what);
         self.stop()
     }
@@ -189,11 +173,11 @@ impl Engine {
         }
     }
 
-    /// Lets go of the locks where no wall has taken their place, and sends everybody away who came to the old
+    /// Releases the locks where no trigger has taken their place, and ends everybody who came to the old
     /// home too early: whoever waits for the locks, and sessions that began read-only there and would go on so.
     pub(crate) fn let_go(&mut self) -> Result<(), Error> {
         let Sessions { holder, old, .. } = &mut self.sessions;
-        if self.keeps != Keeps::Wall {
+        if !self.wall_committed {
             let waiting = apply::end_waiting(old, holder.backend_pid())?;
             holder.commit()?;
             self.sent_away(waiting);
@@ -278,12 +262,4 @@ impl Engine {
             self.sessions.release,
         )
     }
-}
-
-/// What to know where the wall could not be built.
-pub(crate) fn no_wall(error: &pgl_conn::Error) -> String {
-    format!(
-        "a session that overrides the read-only setting can still write to the old home, and that would be \
-         lost: stop such clients, or keep them out with --block revoke ({error})"
-    )
 }

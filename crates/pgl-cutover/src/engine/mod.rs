@@ -1,6 +1,7 @@
 //! One attempt, from the guards to the release or back.
 
 mod carry;
+mod checks;
 pub(crate) mod end;
 
 use std::ffi::OsString;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pgl_apply::cutover::{self as apply, Recopy, Release, Wall};
+use pgl_apply::lock_wait::LockWait;
 use pgl_apply::sequences::{self as setval, Setting};
 use pgl_apply::{Error, Watch, lock};
 use pgl_catalog::sequences as catalog;
@@ -15,8 +17,10 @@ use pgl_cli::Interrupt;
 use pgl_conn::Session;
 use pgl_core::QualifiedName;
 use pgl_core::cutover::{
-    Attempt, Closed, Direction, Sized, State, close_sql, lock_sql, open_sql, within_budget,
+    Attempt, Closed, Direction, Fingerprint, Sized, State, WriteBlock, close_sql, copied_again,
+    lock_sql, open_sql, within_budget,
 };
+use pgl_core::lock_wait::Holders;
 use pgl_core::seqsync::{Outcome, decide};
 use pgl_core::setup::copy::tasks;
 use serde_json::json;
@@ -74,31 +78,26 @@ pub(crate) struct Engine {
     closed_new: Closed,
     recopy: Vec<Recopy>,
     locks: Vec<QualifiedName>,
-    /// On the old home.
+    /// Statements that lock the sequences against nextval.
+    sequence_locks: Vec<String>,
+    wait: LockWait,
+    /// On the old home, created under the locks.
     wall: Wall,
-    keeps: Keeps,
-    /// What an earlier switch has left on the new home.
-    walls_new: Vec<QualifiedName>,
+    /// Whether they are committed, and the locks gone.
+    wall_committed: bool,
+    /// On the new home, created before the pause; the promotion disables them.
+    wall_new: Wall,
+    wait_new: LockWait,
+    /// What the preconditions were checked on.
+    print: Fingerprint,
+    content: checks::ContentChecks,
     full: Option<Full>,
     inside: Vec<QualifiedName>,
     after: Vec<QualifiedName>,
     began: Option<Instant>,
     deadline: Instant,
-    /// Whether the old home's settings were changed.
-    closed: bool,
     /// When the new home was shut, by its own clock.
     shut_at: Option<String>,
-}
-
-/// What keeps writers out of the home that is left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keeps {
-    /// The locks alone, as long as their session lives: the wall is not built yet, or cannot be.
-    Locks,
-    /// The wall is built in the transaction of the locks.
-    LocksAndWall,
-    /// The wall, committed.
-    Wall,
 }
 
 /// How the release came out.
@@ -127,9 +126,16 @@ impl Engine {
         let mut peer = open(ground.tool, to)?;
         lock::take(&mut holder, &ground.name)?;
         lock::take(&mut release, &ground.name)?;
+        let wait = LockWait::prepare(&mut holder, apply::LOCK_ATTEMPT)?;
+        let wait_new = LockWait::prepare(&mut peer, apply::LOCK_ATTEMPT)?;
+        pgl_catalog::lock_wait::lower_deadlock_timeout(&mut release)?;
         let shapes = pgl_catalog::setup::tables(&mut old)?;
+        let changed = apply::changed_tables(&mut old)?;
         let mut again = ground.plan.clone();
-        again.tables.retain(|table| table.recopy_at_cutover);
+        again
+            .tables
+            .retain(|table| copied_again(table, direction, &changed));
+        let recopied: Vec<QualifiedName> = again.tables.iter().map(|t| t.qualified()).collect();
         for table in &mut again.tables {
             // The tasks of a plan are those of its replicated tables; these are copied either way.
             table.set = pgl_core::plan::Set::DefaultInsertOnly;
@@ -140,15 +146,15 @@ impl Engine {
             None
         } else {
             let mut loader = open_loader(ground.tool, to)?;
+            pgl_catalog::lock_wait::lower_deadlock_timeout(&mut loader)?;
             if !args.dry_run {
                 apply::mark_origin(&mut loader, &ground.plan.names.subscription)?;
             }
             Some(loader)
         };
         let sequences = guard::read_sequences(&ground.plan, &mut old, &mut peer)?;
-        let way = args.block.way();
-        let closed_old = apply::plan_close(&mut old, &ground.name, way)?;
-        let closed_new = apply::plan_close(&mut peer, &ground.name, way)?;
+        let closed_old = apply::plan_close(&mut old, &ground.name)?;
+        let closed_new = apply::plan_close(&mut peer, &ground.name)?;
         let prepared = match direction {
             Direction::Forward => apply::prepare(&mut peer, &ground.name)?,
             Direction::Back => Release::default(),
@@ -184,8 +190,33 @@ impl Engine {
             Verify::Counts => within_budget(sized, BUDGET),
             Verify::Full | Verify::None => (Vec::new(), Vec::new()),
         };
-        let wall = Wall::plan(&mut old, &locks)?;
-        let walls_new = apply::wall_standing(&mut peer, &ground.name)?;
+        let fires = match (direction, args.reverse) {
+            (Direction::Forward, false) => WriteBlock::Always,
+            _ => WriteBlock::ButReplicas,
+        };
+        let wall = Wall::plan(&mut old, &locks, fires)?;
+        let wall_new = Wall::plan(&mut peer, &tables, WriteBlock::ButReplicas)?;
+        if fires == WriteBlock::ButReplicas {
+            body.notes.push(
+                "the write-block triggers do not fire for sessions with session_replication_role = replica, \
+                 because reverse replication writes as such a session"
+                    .to_owned(),
+            );
+        }
+        let wanted = &sequences.wanted;
+        let (mut sequence_locks, left_out) = apply::sequence_locks(&mut old, wanted)?;
+        if locks.len() + sequence_locks.len() > catalog::lock_room(&mut old)? {
+            sequence_locks.clear();
+        }
+        if left_out > 0 || sequence_locks.len() + left_out < wanted.len() {
+            body.notes.push(format!(
+                "{} sequences are not locked (no right to, or max_locks_per_transaction is too low): a session that sets \
+                 default_transaction_read_only = off can still call nextval while writes are blocked",
+                wanted.len() - sequence_locks.len()
+            ));
+        }
+        let content =
+            checks::ContentChecks::plan(ground, direction, &recopied, &mut old, &mut peer)?;
         let full = match args.verify {
             Verify::Full => Some(Full::prepare(&ground.plan, &tables, &mut old, &mut peer)?),
             Verify::Counts | Verify::None => None,
@@ -219,15 +250,19 @@ impl Engine {
             closed_new,
             recopy,
             locks,
+            sequence_locks,
+            wait,
             wall,
-            keeps: Keeps::Locks,
-            walls_new,
+            wall_committed: false,
+            wall_new,
+            wait_new,
+            print: Fingerprint::default(),
+            content,
             full,
             inside,
             after,
             began: None,
             deadline: Instant::now() + args.max_pause,
-            closed: false,
             shut_at: None,
         })
     }
@@ -235,14 +270,18 @@ impl Engine {
     /// What is in the way.
     pub(crate) fn guards(&mut self) -> Result<(), Error> {
         let started = Instant::now();
+        let carried = self.ground.carried();
         let Sessions { old, peer, .. } = &mut self.sessions;
+        // Before the checks: what changes while they are made is seen as well.
+        self.print = pgl_apply::fingerprint::fingerprint(old, &carried)?;
+        let recopied = self.recopy.iter().map(Recopy::table).collect::<Vec<_>>();
         self.body.refusals = guard::check(
             &self.args,
             &self.ground,
             self.direction,
-            old,
-            peer,
+            (old, peer),
             &self.sequences,
+            (&recopied, &self.content.too_large),
         )?;
         let found = self.body.refusals.len();
         let what = if found == 0 {
@@ -261,6 +300,7 @@ impl Engine {
             self.direction_word(false)
         )];
         all.extend(close_sql(&self.closed_new));
+        all.extend(self.wall_new.script());
         all.push(format!(
             "-- the old home ({}) is closed",
             self.direction_word(true)
@@ -268,16 +308,14 @@ impl Engine {
         all.extend(close_sql(&self.closed_old));
         all.push("-- every other session of a client is ended, then".to_owned());
         all.extend(lock_sql(&self.locks));
+        all.extend(self.sequence_locks.iter().cloned());
         all.push(format!(
             "-- a marker travels; {} sequences are set; {} tables are copied again; {} are counted",
             self.sequences.wanted.len(),
             self.recopy.len(),
             self.inside.len()
         ));
-        all.push(
-            "-- triggers keep everybody from writing to the old home, committed before the release"
-                .to_owned(),
-        );
+        all.push("-- write-block triggers, committed before the promotion".to_owned());
         all.extend(self.wall.script());
         all.push("-- the release, in one transaction".to_owned());
         all.extend(self.release.keys.iter().map(|(_, sql)| sql.clone()));
@@ -338,7 +376,9 @@ impl Engine {
         self.large_objects()?;
         self.shut()?;
         self.level()?;
+        self.check_again()?;
         self.block()?;
+        self.unchanged()?;
         self.hook(
             "hook-blocked",
             self.args.hook_blocked.clone(),
@@ -347,12 +387,14 @@ impl Engine {
         self.drain()?;
         self.set_sequences()?;
         self.copy_again()?;
+        self.compare_content()?;
         self.large_objects()?;
         // Its locks stay until the release: the rows of tables with keys must be there before.
         self.constraints()?;
         self.verify()?;
         self.raise_wall()?;
         self.hook("hook-drained", self.args.hook_drained.clone(), true)?;
+        self.unchanged()?;
         self.stop()
     }
 
@@ -402,10 +444,21 @@ impl Engine {
         apply::close(new, &self.ground.name, &self.closed_new, "")?;
         self.shut_at = apply::closed_at(new, &self.ground.name)?;
         let ended = apply::end_sessions(new, &ours)?;
+        let limit = Instant::now() + self.args.max_pause.max(Duration::from_secs(30));
+        self.wall_new.build_beside_replication(
+            new,
+            &self.ground.name,
+            &mut self.wait_new,
+            limit,
+            &self.watch,
+        )?;
         self.done(
             "shut",
             started,
-            format!("takes no writes of clients; {ended} sessions ended"),
+            format!(
+                "read-only for clients; {ended} sessions ended; {} write-block triggers",
+                self.wall_new.len()
+            ),
         );
         Ok(())
     }
@@ -441,17 +494,10 @@ impl Engine {
             apply::limit(loader, limit)?;
         }
         self.stop()?;
-        if self.args.block == Block::Hook {
-            let Some(command) = self.args.hook_blocked.clone() else {
-                return Err(Error::refused(
-                    self.sessions.old.side(),
-                    "--block hook needs --hook-blocked, the command that stops the writers",
-                    "or use another --block",
-                ));
-            };
-            let now = Instant::now();
-            self.begin_pause(now);
-            self.hook("hook-blocked", Some(command), true)?;
+        let hook = self.args.block == Block::Hook;
+        if hook {
+            self.begin_pause(Instant::now());
+            self.hook("hook-blocked", self.args.hook_blocked.clone(), true)?;
         }
         let started = Instant::now();
         if self.began.is_none() {
@@ -459,26 +505,40 @@ impl Engine {
         }
         self.attempt.state = State::Blocking;
         let ours = self.ours().0;
-        let locked = match self.args.block {
-            Block::ReadOnly | Block::Revoke => {
-                self.close_old()?;
-                let Sessions { holder, old, .. } = &mut self.sessions;
-                let helper = Some((old, ours.as_slice()));
-                apply::lock_all(holder, helper, &self.locks, self.deadline, &self.watch)?
-            }
-            Block::Lock | Block::Hook => {
-                self.note(State::Blocking)?;
-                let holder = &mut self.sessions.holder;
-                apply::lock_all(holder, None, &self.locks, self.deadline, &self.watch)?
-            }
+        if hook {
+            self.note(State::Blocking)?;
+        } else {
+            self.close_old()?;
+        }
+        let Sessions { holder, old, .. } = &mut self.sessions;
+        let holders = if hook {
+            Holders::Stopped
+        } else {
+            Holders::Ended
         };
+        let mut locked = apply::lock_all(
+            holder,
+            (&mut *old, ours.as_slice()),
+            &self.locks,
+            &self.sequence_locks,
+            holders,
+            &mut self.wait,
+            self.deadline,
+            &self.watch,
+        )?;
+        if hook {
+            // The hook has kept its word: from here on nobody may begin to write again.
+            self.close_old()?;
+            locked.ended += apply::end_sessions(&mut self.sessions.old, &ours)?;
+        }
         self.done(
             "block",
             started,
             format!(
-                "{} sessions ended, {} tables locked at attempt {}",
+                "{} sessions ended, {} tables and {} sequences locked at attempt {}",
                 locked.ended,
                 self.locks.len(),
+                self.sequence_locks.len(),
                 locked.attempts
             ),
         );
@@ -493,7 +553,6 @@ impl Engine {
 
     fn close_old(&mut self) -> Result<(), Error> {
         let begun = apply::begin(&self.ground.name, &self.attempt);
-        self.closed = true;
         let old = &mut self.sessions.old;
         apply::close(old, &self.ground.name, &self.closed_old, &begun)?;
         Ok(())

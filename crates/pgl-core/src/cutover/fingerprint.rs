@@ -1,0 +1,318 @@
+//! What the preconditions were checked on, to be compared again under the locks: each table of the plan, and how
+//! much there is of each kind of definition. DDL in between is found without reading the definitions again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{QualifiedName, Side};
+
+/// A table of the plan as the catalog has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableMark {
+    /// The table.
+    pub table: QualifiedName,
+    /// Its OID; null where it does not exist.
+    pub oid: Option<u32>,
+    /// The file that holds its rows: another one after TRUNCATE, SET LOGGED and whatever else rewrites it.
+    pub filenode: Option<u32>,
+    /// `relpersistence`.
+    pub persistence: Option<String>,
+    /// `relreplident`.
+    pub replica_identity: Option<String>,
+    /// Replication sets that it is in, by its OID.
+    #[serde(default)]
+    pub sets: Vec<String>,
+}
+
+/// Rows of a catalog, without temporary objects and our own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogMark {
+    /// `pg_class` and the like.
+    pub catalog: String,
+    /// How many rows there are.
+    pub rows: u64,
+    /// A sum over the transactions that wrote them.
+    pub mark: String,
+}
+
+/// Everything of one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// The tables of the plan.
+    pub tables: Vec<TableMark>,
+    /// The catalogs.
+    pub catalogs: Vec<CatalogMark>,
+    /// A transaction that had not begun then: what is younger came later.
+    pub horizon: String,
+}
+
+/// The marks that pgl-setup keeps, to find tables that were rewritten since the copy.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptMarks {
+    /// When the source's statistics were reset; they count from then on.
+    #[serde(default)]
+    pub stats_reset: Option<String>,
+    /// The tables.
+    pub tables: Vec<TableMark>,
+}
+
+impl KeptMarks {
+    /// Adds the marks of `tables`, in place of earlier ones where `replace` says so.
+    pub fn add(&mut self, tables: Vec<TableMark>, replace: bool) {
+        for mark in tables {
+            match self.tables.iter_mut().find(|one| one.table == mark.table) {
+                Some(one) if replace => *one = mark,
+                Some(_) => {}
+                None => self.tables.push(mark),
+            }
+        }
+    }
+}
+
+fn table_change(before: &TableMark, now: &TableMark) -> Option<&'static str> {
+    Some(match (before.oid, now.oid) {
+        (Some(_), None) => "was dropped",
+        (None, Some(_)) => "was created",
+        (Some(one), Some(other)) if one != other => "was dropped and created again",
+        _ if before.persistence != now.persistence => "was set LOGGED or UNLOGGED",
+        _ if before.filenode != now.filenode => "was truncated or rewritten",
+        _ if before.replica_identity != now.replica_identity => "has another replica identity",
+        _ if before.sets != now.sets => "is in other replication sets",
+        _ => return None,
+    })
+}
+
+/// What has changed on `side`, as sentences; empty where nothing has.
+pub fn changes(side: Side, before: &Fingerprint, now: &Fingerprint) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for one in &now.tables {
+        let known = before.tables.iter().find(|b| b.table == one.table);
+        if let Some(what) = known.and_then(|known| table_change(known, one)) {
+            found.push(format!("{side} table {} {what}", one.table));
+        }
+    }
+    for one in &now.catalogs {
+        match before.catalogs.iter().find(|b| b.catalog == one.catalog) {
+            Some(known) if known == one => {}
+            Some(known) if known.rows != one.rows => found.push(format!(
+                "{side} catalog {} has {} rows instead of {}",
+                one.catalog, one.rows, known.rows
+            )),
+            _ => found.push(format!("rows of {side} catalog {} changed", one.catalog)),
+        }
+    }
+    found
+}
+
+/// Tables that have another file than when their rows were copied: what changed in between may never have been
+/// replicated, because an unlogged table writes nothing to the WAL.
+pub fn rewritten(kept: &KeptMarks, now: &[TableMark]) -> Vec<QualifiedName> {
+    now.iter()
+        .filter(|one| {
+            kept.tables.iter().any(|known| {
+                known.table == one.table && known.oid == one.oid && known.filenode != one.filenode
+            })
+        })
+        .map(|one| one.table.clone())
+        .collect()
+}
+
+/// Tables that are not in the replication set of the plan, `wanted`: by name they are there, and yet nothing of them is
+/// replicated after they were dropped and created again.
+pub fn not_members(wanted: &[(QualifiedName, &str)], now: &[TableMark]) -> Vec<String> {
+    wanted
+        .iter()
+        .filter(|(table, set)| {
+            !now.iter()
+                .any(|one| one.table == *table && one.sets.iter().any(|is| is == set))
+        })
+        .map(|(table, set)| format!("{table} (set {set})"))
+        .collect()
+}
+
+/// How the rows of tables without a replica identity are compared, whose UPDATE and DELETE are not replicated.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnkeyedChecks {
+    /// Every row is compared under the locks.
+    pub content: Vec<QualifiedName>,
+    /// The statistics are read again after all sessions have ended: they must count no UPDATE and no DELETE.
+    pub counters: Vec<QualifiedName>,
+}
+
+/// Splits the tables: every row is compared up to `budget` bytes, smallest first, and beyond where the statistics cannot
+/// be relied on.
+pub fn unkeyed_checks(
+    tables: Vec<super::Sized>,
+    budget: u64,
+    counters_reliable: bool,
+) -> UnkeyedChecks {
+    let (mut content, rest) = super::within_budget(tables, budget);
+    if counters_reliable {
+        return UnkeyedChecks {
+            content,
+            counters: rest,
+        };
+    }
+    content.extend(rest);
+    UnkeyedChecks {
+        content,
+        counters: Vec::new(),
+    }
+}
+
+/// Whether the source's statistics count every change since the copy: from 15 on a session adds its changes to
+/// shared memory before it is gone, and after a crash they begin anew, which `stats_reset` shows.
+pub fn counters_reliable(
+    version_15: bool,
+    track_counts: bool,
+    kept: Option<&KeptMarks>,
+    stats_reset: Option<&str>,
+) -> bool {
+    version_15
+        && track_counts
+        && kept.is_some_and(|kept| kept.stats_reset.as_deref() == stats_reset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(name: &str, oid: Option<u32>) -> TableMark {
+        TableMark {
+            table: QualifiedName::new("s", name),
+            oid,
+            filenode: oid,
+            persistence: Some("p".to_owned()),
+            replica_identity: Some("d".to_owned()),
+            sets: vec!["default".to_owned()],
+        }
+    }
+
+    fn catalog(name: &str, rows: u64, sum: &str) -> CatalogMark {
+        CatalogMark {
+            catalog: name.to_owned(),
+            rows,
+            mark: sum.to_owned(),
+        }
+    }
+
+    fn print() -> Fingerprint {
+        Fingerprint {
+            tables: vec![mark("t", Some(7)), mark("u", Some(8))],
+            catalogs: vec![catalog("pg_class", 10, "99"), catalog("pg_proc", 3, "5")],
+            horizon: "1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn every_change_of_a_table_is_named() {
+        type Change = fn(&mut TableMark);
+        let all: [(&str, Change); 6] = [
+            ("was dropped", |t| t.oid = None),
+            ("was dropped and created again", |t| t.oid = Some(9)),
+            ("was set LOGGED or UNLOGGED", |t| {
+                t.persistence = Some("u".to_owned());
+            }),
+            ("was truncated or rewritten", |t| t.filenode = Some(9)),
+            ("has another replica identity", |t| {
+                t.replica_identity = Some("f".to_owned());
+            }),
+            ("is in other replication sets", |t| t.sets.clear()),
+        ];
+        for (what, change) in all {
+            let mut now = print();
+            change(&mut now.tables[0]);
+            assert_eq!(
+                changes(Side::Source, &print(), &now),
+                [format!("source table s.t {what}")]
+            );
+        }
+    }
+
+    #[test]
+    fn a_later_reading_of_the_same_is_no_change_and_another_sum_is() {
+        let mut now = print();
+        now.horizon = "5".to_owned();
+        assert!(changes(Side::Source, &print(), &now).is_empty());
+        now.catalogs[0].mark = "100".to_owned();
+        now.catalogs[1].rows = 4;
+        assert_eq!(
+            changes(Side::Source, &print(), &now),
+            [
+                "rows of source catalog pg_class changed",
+                "source catalog pg_proc has 4 rows instead of 3"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_table_with_another_file_was_rewritten_and_a_new_one_was_not() {
+        let kept = KeptMarks {
+            stats_reset: None,
+            tables: vec![mark("t", Some(7)), mark("u", Some(8))],
+        };
+        let mut now = vec![mark("t", Some(7)), mark("u", Some(9)), mark("new", Some(1))];
+        assert!(rewritten(&kept, &now).is_empty());
+        now[0].filenode = Some(70);
+        assert_eq!(rewritten(&kept, &now), [QualifiedName::new("s", "t")]);
+    }
+
+    #[test]
+    fn marks_of_the_copy_stay_until_the_rows_are_copied_again() {
+        let mut kept = KeptMarks::default();
+        kept.add(vec![mark("t", Some(7))], false);
+        kept.add(vec![mark("t", Some(8))], false);
+        assert_eq!(kept.tables, [mark("t", Some(7))]);
+        kept.add(vec![mark("t", Some(8))], true);
+        assert_eq!(kept.tables, [mark("t", Some(8))]);
+    }
+
+    #[test]
+    fn membership_is_looked_up_by_the_table_that_is_there_now() {
+        let t = QualifiedName::new("s", "t");
+        let mut now = vec![mark("t", Some(7))];
+        assert!(not_members(&[(t.clone(), "default")], &now).is_empty());
+        assert_eq!(
+            not_members(&[(t.clone(), "default_insert_only")], &now),
+            ["s.t (set default_insert_only)"]
+        );
+        now[0].sets.clear();
+        assert_eq!(not_members(&[(t, "default")], &now), ["s.t (set default)"]);
+    }
+
+    #[test]
+    fn large_tables_are_compared_too_unless_the_counters_say_everything() {
+        let all = || {
+            vec![
+                super::super::Sized {
+                    table: QualifiedName::new("s", "big"),
+                    bytes: 900,
+                },
+                super::super::Sized {
+                    table: QualifiedName::new("s", "small"),
+                    bytes: 10,
+                },
+            ]
+        };
+        let names = |all: &[QualifiedName]| all.iter().map(|t| t.name.clone()).collect::<Vec<_>>();
+        let found = unkeyed_checks(all(), 100, true);
+        assert_eq!(names(&found.content), ["small"]);
+        assert_eq!(names(&found.counters), ["big"]);
+        let found = unkeyed_checks(all(), 100, false);
+        assert_eq!(names(&found.content), ["small", "big"]);
+        assert!(found.counters.is_empty());
+    }
+
+    #[test]
+    fn counters_say_everything_only_since_the_copy_and_from_15_on() {
+        let kept = KeptMarks {
+            stats_reset: Some("then".to_owned()),
+            tables: Vec::new(),
+        };
+        assert!(counters_reliable(true, true, Some(&kept), Some("then")));
+        assert!(!counters_reliable(false, true, Some(&kept), Some("then")));
+        assert!(!counters_reliable(true, false, Some(&kept), Some("then")));
+        assert!(!counters_reliable(true, true, None, Some("then")));
+        assert!(!counters_reliable(true, true, Some(&kept), Some("later")));
+        assert!(!counters_reliable(true, true, Some(&kept), None));
+    }
+}
