@@ -6,6 +6,7 @@
 
 mod back;
 mod compare;
+mod crash;
 mod drift;
 mod encodings;
 mod faults;
@@ -13,6 +14,7 @@ mod guards;
 mod hooks;
 mod intruder;
 mod large;
+mod overtaken;
 mod pgbouncer;
 mod promoted;
 mod published;

@@ -31,7 +31,7 @@ fn a_table_joins_under_load_and_the_other_tools_know_it() -> Result<()> {
         ensure!(moved["state"] == "done", "{moved:#}");
         same(&db, &["load.item"])?;
         let said = refuses(&db, &["add-table", "load.beat"], 5)?;
-        ensure!(said.contains("switch is made"), "{said}");
+        ensure!(said.contains("cut over at"), "{said}");
     }
     Ok(())
 }

@@ -29,6 +29,24 @@ fn recover(db: &PairDb) -> Result<bool> {
     }
 }
 
+/// Every point of an attempt, in order.
+const POINTS: [&str; 14] = [
+    "target-read-only",
+    "wait-caught-up",
+    "block-writes",
+    "blocked",
+    "drain",
+    "sequences",
+    "copy-unkeyed",
+    "constraints",
+    "verify",
+    "write-block-triggers",
+    "promote",
+    "promote-commit",
+    "promoted",
+    "finish",
+];
+
 #[test]
 fn killed_anywhere_the_source_takes_writes_within_seconds_and_nothing_is_lost() -> Result<()> {
     for (pair, (source, target)) in PAIRS.into_iter().enumerate() {
@@ -38,31 +56,22 @@ fn killed_anywhere_the_source_takes_writes_within_seconds_and_nothing_is_lost() 
             .workers(3)
             .start(&[either(&db, &all.0), either(&db, &all.1)])?;
         writers = go_on(writers, 100)?;
-        let hooks = ["--hook-blocked", "--hook-drained", "--hook-switched"];
-        let delays = [40, 70, 90, 110, 130, 160, 200];
-        for step in 0..hooks.len() + delays.len() {
+        // Each pair has every other point.
+        for point in POINTS.into_iter().skip(pair).step_by(PAIRS.len()) {
             let before = settings(&db)?;
-            let (tool, after) = match hooks.get(step) {
-                Some(hook) => (cutover(&db).args(["--yes", hook, "kill -9 $PPID"]), None),
-                None => {
-                    let delay = delays[step - hooks.len()] + 15 * pair as u64;
-                    (
-                        cutover(&db).arg("--yes"),
-                        Some(Duration::from_millis(delay)),
-                    )
-                }
-            };
-            let running = tool.start()?;
-            match after {
-                Some(delay) => {
-                    std::thread::sleep(delay);
-                    running.kill9()?;
-                }
-                None => drop(running.wait(PATIENCE)?),
-            }
+            let mut running = cutover(&db)
+                .args(["--yes", "--max-pause", "300s"])
+                .env("PGL_TEST_STOP_AT", point)
+                .start()?;
+            ensure!(running.stopped(PATIENCE)?, "{}", running.stderr_so_far());
+            running.kill9()?;
             let died = Instant::now();
-            if recover(&db)? {
-                // The switch was made before the kill: a new migration for the next one.
+            let made = recover(&db)?;
+            ensure!(
+                made == matches!(point, "promoted" | "finish"),
+                "{point}: made: {made}"
+            );
+            if made {
                 writers = go_on(writers, 50)?;
                 writers.stop()?.check(&mut db.target_client()?)?;
                 db = replicating(source, target, "kill")?;
@@ -74,13 +83,9 @@ fn killed_anywhere_the_source_takes_writes_within_seconds_and_nothing_is_lost() 
                 continue;
             }
             writes_within(&db, RESTORED)?;
-            ensure!(
-                died.elapsed() < RESTORED,
-                "step {step}: {:?}",
-                died.elapsed()
-            );
-            ensure!(settings(&db)? == before, "step {step}");
-            if step < hooks.len() {
+            ensure!(died.elapsed() < RESTORED, "{point}: {:?}", died.elapsed());
+            ensure!(settings(&db)? == before, "{point}");
+            if point != "target-read-only" {
                 target_is_shut(&db)?;
             }
             writers = go_on(writers, 20)?;
@@ -143,13 +148,22 @@ fn signals_limits_and_failing_hooks_are_taken_back() -> Result<()> {
         ensure!(settings(&db)? == before);
         target_is_shut(&db)
     };
-    // A signal.
-    let running = cutover(&db)
-        .args(["--yes", "--hook-blocked", "sleep 1"])
-        .start()?;
-    wait_for(db.source(), &db, "object = '' AND state = 'blocked'")?;
-    running.signal(Signal::TERM)?;
-    expect_restored(running.wait(PATIENCE)?, 143)?;
+    // A signal; each is like the others, but for the exit code.
+    for (signal, code) in [
+        (Signal::TERM, 143),
+        (Signal::INT, 130),
+        (Signal::QUIT, 131),
+        (Signal::HUP, 129),
+    ] {
+        let mut running = cutover(&db)
+            .args(["--yes", "--max-pause", "300s"])
+            .env("PGL_TEST_STOP_AT", "drain")
+            .start()?;
+        ensure!(running.stopped(PATIENCE)?, "{}", running.stderr_so_far());
+        running.signal(signal)?;
+        running.go_on()?;
+        expect_restored(running.wait(PATIENCE)?, code)?;
+    }
     // A hook that fails, and one that does not end.
     let tool = cutover(&db).args(["--yes", "--hook-drained", "exit 7"]);
     expect_restored(tool.run()?, 3)?;
@@ -209,21 +223,4 @@ fn expect_restored_late(
     drop(holder);
     writes_within(db, RESTORED)?;
     opens_the_target(db)
-}
-
-#[test]
-fn two_operators_and_prepared_transactions_are_refused() -> Result<()> {
-    let db = replicating(13, 17, "two")?;
-    let first = cutover(&db)
-        .args(["--yes", "--hook-blocked", "sleep 1"])
-        .start()?;
-    wait_for(db.source(), &db, "object = '' AND state = 'blocked'")?;
-    let second = cutover(&db).arg("--yes").run()?.expect(5)?;
-    ensure!(
-        second.stderr.contains("an earlier attempt"),
-        "{}",
-        second.stderr
-    );
-    first.wait(PATIENCE)?.expect(0)?;
-    Ok(())
 }

@@ -60,6 +60,24 @@ pub(super) fn cutover(db: &PairDb) -> Tool {
         .limit(PATIENCE)
 }
 
+/// The `--terminate` options for the run that is alive, as a refusal names them.
+pub(super) fn holders(refused: &Outcome) -> Result<Vec<String>> {
+    ensure!(
+        refused.stderr.contains("another run holds the lock")
+            && refused.stderr.contains("connected from 127.0.0.1"),
+        "{}",
+        refused.stderr
+    );
+    let words: Vec<&str> = refused.stderr.split_whitespace().collect();
+    let pids: Vec<String> = words
+        .windows(2)
+        .filter(|pair| pair[0] == "--terminate")
+        .flat_map(|pair| pair.iter().map(|word| (*word).to_owned()))
+        .collect();
+    ensure!(!pids.is_empty(), "no process is named: {}", refused.stderr);
+    Ok(pids)
+}
+
 /// Whichever server takes writes, source first.
 pub(super) fn either(db: &PairDb, role: &str) -> String {
     format!(

@@ -152,7 +152,8 @@ fn two_operators_at_once() -> Result<()> {
     }
     let out = setup(&db)?.run()?.expect(5)?;
     ensure!(
-        out.stderr.contains("another run works on migration"),
+        out.stderr
+            .contains("another run holds the lock of migration"),
         "{}",
         out.stderr
     );

@@ -8,6 +8,8 @@ use pgl_core::{Exit, Side};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::cutover::OVERTAKEN;
+
 /// A failure of one object of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ObjectFailure {
@@ -49,6 +51,12 @@ pub enum Error {
         what: String,
         /// What to do.
         hint: String,
+    },
+    /// Another run has rolled back, finished or replaced the attempt that this one worked on: this transaction
+    /// changed nothing.
+    Overtaken {
+        /// The server that records it.
+        side: Side,
     },
     /// Time ran out; trying again makes sense.
     NotYet {
@@ -98,6 +106,10 @@ impl Error {
                 told.exit = Exit::Refused;
                 told.side = *side;
             }
+            Self::Overtaken { side } => {
+                told.exit = Exit::Refused;
+                told.side = Some(*side);
+            }
             Self::NotYet { side, .. } => {
                 told.exit = Exit::NotYet;
                 told.side = Some(*side);
@@ -119,6 +131,9 @@ impl Error {
             Self::Objects { .. } => Some(
                 "mend the cause and run the same command again: what is done stays done".to_owned(),
             ),
+            Self::Overtaken { .. } => {
+                Some("pgl-cutover --dry-run reports what holds now".to_owned())
+            }
             Self::Interrupted => None,
         }
     }
@@ -158,6 +173,9 @@ impl Error {
 
 impl From<pgl_conn::Error> for Error {
     fn from(error: pgl_conn::Error) -> Self {
+        if error.is_sqlstate(OVERTAKEN) {
+            return Self::Overtaken { side: error.side };
+        }
         Self::Server(error)
     }
 }
@@ -167,6 +185,9 @@ impl fmt::Display for Error {
         match self {
             Self::Server(error) => error.fmt(f),
             Self::Refused { what, .. } | Self::NotYet { what, .. } => f.write_str(what),
+            Self::Overtaken { .. } => f.write_str(
+                "another run has taken over this attempt at the cutover: this run has touched nothing since",
+            ),
             Self::Program { what, detail, .. } => write!(f, "{what}: {detail}"),
             Self::Objects { what, failures, .. } => {
                 write!(f, "{what}: {} objects failed", failures.len())

@@ -10,6 +10,7 @@ mod database;
 pub mod facts;
 pub mod foreign_keys;
 pub mod link;
+mod lock;
 pub mod lock_wait;
 pub mod objects;
 mod rows;
@@ -22,5 +23,6 @@ pub mod verify;
 
 pub use cutover::cutover_record;
 pub use database::database;
+pub use lock::{LockHolder, RUN as LOCK_RUN, SESSIONS as LOCK_SESSIONS, lock_holders, lock_key};
 pub use rows::{row, rows};
 pub use standing::{slot_endings, standing};

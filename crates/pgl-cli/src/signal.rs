@@ -1,12 +1,13 @@
-//! SIGINT and SIGTERM: the first asks the tool to stop and cancels what runs on the servers, the
-//! second ends the process at once.
+//! SIGHUP, SIGINT, SIGQUIT and SIGTERM: the first asks the tool to stop and cancels what runs on the servers;
+//! a second one ends the process at once, but for SIGHUP. A shell sends that once more to its jobs when the
+//! terminal goes, and a service manager right after SIGTERM: nobody has asked twice then.
 
 use std::io;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pgl_core::Exit;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::Failure;
@@ -31,15 +32,28 @@ pub struct Registration {
 impl Interrupt {
     /// Starts to listen for signals. One thread per process.
     pub fn listen(&self) -> io::Result<()> {
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let mut wanted = vec![SIGINT, SIGQUIT, SIGTERM];
+        if !ignored(
+            SIGHUP,
+            &std::fs::read_to_string("/proc/self/status").unwrap_or_default(),
+        ) {
+            wanted.push(SIGHUP);
+        }
+        let mut signals = Signals::new(wanted)?;
         let this = self.clone();
         std::thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
+                let mut asked = false;
                 for signal in signals.forever() {
-                    let before = this.signal.swap(signal, Ordering::SeqCst);
-                    if before != 0 {
+                    let first =
+                        this.signal
+                            .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
+                    if second(&mut asked, signal) {
                         end_now(signal);
+                    }
+                    if first.is_err() {
+                        continue;
                     }
                     // Aside: a silent network must not keep the second signal waiting.
                     let this = this.clone();
@@ -95,6 +109,8 @@ impl Interrupt {
     pub fn exit(&self) -> Option<Exit> {
         match self.signal.load(Ordering::SeqCst) {
             0 => None,
+            SIGHUP => Some(Exit::HungUp),
+            SIGQUIT => Some(Exit::Quit),
             SIGTERM => Some(Exit::Terminated),
             _ => Some(Exit::Interrupted),
         }
@@ -115,6 +131,21 @@ impl Drop for Registration {
     }
 }
 
+/// Whether a signal asks for the end for the second time.
+fn second(asked: &mut bool, signal: i32) -> bool {
+    signal != SIGHUP && std::mem::replace(asked, true)
+}
+
+/// Whether whoever started this process has it ignore a signal, as nohup does; `status` is the kernel's text about
+/// the process.
+fn ignored(signal: i32, status: &str) -> bool {
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
 #[expect(
     clippy::disallowed_methods,
     clippy::exit,
@@ -128,6 +159,39 @@ fn end_now(signal: i32) {
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicUsize;
+
+    #[test]
+    fn a_terminal_that_goes_is_no_second_signal() {
+        let twice = |signals: [i32; 2]| {
+            let mut asked = false;
+            let [first, last] = signals.map(|signal| second(&mut asked, signal));
+            assert!(!first);
+            last
+        };
+        assert!(twice([SIGINT, SIGINT]));
+        assert!(twice([SIGINT, SIGTERM]));
+        for calm in [[SIGHUP, SIGHUP], [SIGTERM, SIGHUP], [SIGHUP, SIGTERM]] {
+            assert!(!twice(calm), "{calm:?}");
+        }
+    }
+
+    #[test]
+    fn each_signal_has_its_exit_code() {
+        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
+            let interrupt = Interrupt::default();
+            interrupt.raise(signal);
+            let exit = interrupt.exit().map(Exit::code);
+            assert_eq!(exit.map(i32::from), Some(128 + signal));
+        }
+    }
+
+    #[test]
+    fn what_nohup_ignores_stays_ignored() {
+        let status = "Name:\tpgl\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000002\n";
+        assert!(ignored(SIGHUP, status));
+        assert!(!ignored(SIGINT, status));
+        assert!(!ignored(SIGHUP, ""));
+    }
 
     #[test]
     fn a_signal_cancels_what_is_registered_and_nothing_else() {

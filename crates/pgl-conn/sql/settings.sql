@@ -6,7 +6,8 @@ WHERE name IN (
     'extra_float_digits', 'bytea_output', 'lc_monetary', 'search_path', 'row_security',
     'standard_conforming_strings', 'xmloption', 'synchronize_seqscans', 'statement_timeout',
     'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
-    'transaction_timeout', 'default_transaction_read_only', 'session_replication_role'
+    'transaction_timeout', 'default_transaction_read_only', 'session_replication_role',
+    'synchronous_commit'
 )
 UNION ALL
 SELECT 'pg_is_in_recovery', pg_catalog.pg_is_in_recovery()::text, ''

@@ -44,6 +44,9 @@ const PINS: &[Pin] = &[
 /// The setting that [`Access`] is about.
 const READ_ONLY: &str = "default_transaction_read_only";
 
+/// Off, a crash of the server may take a transaction that was committed.
+const COMMIT: &str = "synchronous_commit";
+
 /// The value of a setting and its `pg_settings.source`.
 pub(crate) type Settings = BTreeMap<String, (String, String)>;
 
@@ -112,7 +115,18 @@ impl Wanted {
             // A value that only happens to be right goes when the server's configuration is read again.
             canonical(setting) != canonical(value) || name == READ_ONLY && source != "session"
         };
-        self.all(version).into_iter().filter(differs).collect()
+        let mut all: Vec<_> = self.all(version).into_iter().filter(differs).collect();
+        all.extend(self.durable(found));
+        all
+    }
+
+    /// What a session that writes relies on later has to survive a crash of the server. Whether a standby is waited for
+    /// is left to the server's configuration.
+    fn durable(&self, found: &Settings) -> Option<(String, String)> {
+        let chosen = self.extra.iter().any(|(name, _)| name == COMMIT);
+        let lost = found.get(COMMIT).is_some_and(|(value, _)| value == "off");
+        let writes = self.access != Access::ReadOnly && self.pins == Pins::Canonical;
+        (writes && lost && !chosen).then(|| (COMMIT.to_owned(), "local".to_owned()))
     }
 
     /// Whether the start-up packet's options never reached the server: a setting has another
@@ -225,6 +239,31 @@ mod tests {
         let missing = untouched.missing(ServerVersion(180_000), &served("default"));
         assert_eq!(names(&missing), ["default_transaction_read_only"]);
         assert!(!untouched.dropped(&Settings::new()));
+    }
+
+    #[test]
+    fn a_session_that_writes_does_not_lose_what_it_committed() {
+        let missing = |access, value: &str, extra: Vec<(String, String)>| {
+            let wanted = Wanted {
+                access,
+                extra,
+                ..wanted()
+            };
+            let mut found = served("client");
+            found.insert(COMMIT.to_owned(), (value.to_owned(), "database".to_owned()));
+            let missing = wanted.missing(ServerVersion(90_426), &found);
+            missing.into_iter().find(|(name, _)| name == COMMIT)
+        };
+        let local = Some((COMMIT.to_owned(), "local".to_owned()));
+        assert_eq!(missing(Access::WriteEvenIfShut, "off", Vec::new()), local);
+        assert_eq!(missing(Access::ReadWrite, "off", Vec::new()), local);
+        assert_eq!(missing(Access::ReadOnly, "off", Vec::new()), None);
+        for durable in ["local", "on", "remote_apply"] {
+            assert_eq!(missing(Access::ReadWrite, durable, Vec::new()), None);
+        }
+        // Rows of a copy: a note that is written durably comes behind them.
+        let off = vec![(COMMIT.to_owned(), "off".to_owned())];
+        assert_eq!(missing(Access::ReadWrite, "off", off), None);
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use pgl_apply::control::Worker;
-use pgl_apply::cutover::{attempt, promoted_by};
+use pgl_apply::lock::{self, MigrationState};
 use pgl_apply::subscription::{self, Subscription};
-use pgl_apply::{Error, Servers, control, journal, lock};
-use pgl_cli::{Context, Failure, input};
+use pgl_apply::{Error, Servers, control};
+use pgl_cli::{Context, Failure, input, stop_point};
 use pgl_conn::{Access, Endpoint, Environment, Error as ConnError, Session, SessionOptions};
-use pgl_core::cutover::{Standing, standing};
+use pgl_core::cutover::Purpose;
 use pgl_core::setup::compare::TableShape;
 use pgl_core::{Database, Migration, Plan, QualifiedName, Side};
 
@@ -65,34 +65,24 @@ impl Ground {
             .clone()
             .or_else(|| planned.map(|migration| migration.name.clone()))
             .unwrap_or_else(|| source_db.database.clone());
-        // The target's word, not a document's: a table may have joined since that was written.
-        let kept = journal::kept_plan(&mut target, &name)?;
-        let Some(plan) = kept else {
+        stop_point("lock");
+        let (source, target, state) = if args.dry_run {
+            let state = MigrationState::observe(&name, &mut source, &mut target)?;
+            (source, target, state)
+        } else {
+            lock::acquire(&name, source, target)
+                .map_err(failure)?
+                .into_parts()
+        };
+        stop_point("locked");
+        state.allows(Purpose::ChangeReplication).map_err(failure)?;
+        // The target's plan, not a document's: a table may have been added since that was written.
+        let Some(plan) = state.plan else {
             return Err(no_migration(&name, "the target keeps no plan"));
         };
-        let Some(subscription) = subscription::find(&mut target, &plan.names.subscription)? else {
+        let Some(subscription) = state.subscription else {
             return Err(no_migration(&name, "the target has no subscription"));
         };
-        let at = standing(
-            attempt(&mut source, &name)?,
-            promoted_by(&mut target, &name)?.as_deref(),
-        );
-        match at {
-            Standing::Clean => {}
-            Standing::Halfway(_) => {
-                return Err(Failure::refused("a cutover was begun and is not over")
-                    .hint("pgl-cutover --abort takes it back"));
-            }
-            Standing::Switched(_) | Standing::Done(_) => {
-                return Err(Failure::refused(
-                    "the switch is made: nothing comes from the source any more",
-                ));
-            }
-        }
-        if !args.dry_run {
-            lock::take(&mut source, &name).map_err(failure)?;
-            lock::take(&mut target, &name).map_err(failure)?;
-        }
         Ok(Self {
             servers: Servers {
                 tool: context.tool,
@@ -121,22 +111,27 @@ impl Ground {
     /// A session of the source whose tries to lock a table are short.
     pub(crate) fn polite(&self) -> Result<Session, ConnError> {
         let limit = Some(self.lock_timeout);
-        open(self.servers.tool, &self.servers.source, limit, &[])
+        self.joined(open(self.servers.tool, &self.servers.source, limit, &[])?)
     }
 
     /// A session that reads the source.
     pub(crate) fn reader(&self) -> Result<Session, ConnError> {
-        open(self.servers.tool, &self.servers.source, None, &[])
+        self.joined(open(self.servers.tool, &self.servers.source, None, &[])?)
+    }
+
+    fn joined(&self, mut session: Session) -> Result<Session, ConnError> {
+        lock::join(&mut session, &self.name)?;
+        Ok(session)
     }
 
     /// A session that writes rows on the target: no trigger or rule of an ordinary kind fires.
     pub(crate) fn loader(&self) -> Result<Session, ConnError> {
-        open(
+        self.joined(open(
             self.servers.tool,
             &self.servers.target,
             Some(TARGET_LOCK),
             &[("session_replication_role", "replica")],
-        )
+        )?)
     }
 
     /// What the subscription does.

@@ -23,8 +23,12 @@ pub enum Exit {
     Bug = 70,
     /// The result could not be written.
     Output = 74,
+    /// Ended by SIGHUP.
+    HungUp = 129,
     /// Ended by SIGINT.
     Interrupted = 130,
+    /// Ended by SIGQUIT.
+    Quit = 131,
     /// Ended by SIGTERM.
     Terminated = 143,
 }
@@ -73,7 +77,12 @@ impl Exit {
         ),
         (Self::Bug, "a bug in the tool"),
         (Self::Output, "the result could not be written"),
+        (
+            Self::HungUp,
+            "ended by SIGHUP: the terminal or the ssh session has gone",
+        ),
         (Self::Interrupted, "ended by SIGINT"),
+        (Self::Quit, "ended by SIGQUIT"),
         (Self::Terminated, "ended by SIGTERM"),
     ];
 
@@ -99,6 +108,6 @@ mod tests {
     #[test]
     fn the_table_is_complete_and_in_order() {
         let codes: Vec<u8> = Exit::TABLE.iter().map(|(exit, _)| exit.code()).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 70, 74, 130, 143]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 70, 74, 129, 130, 131, 143]);
     }
 }

@@ -85,6 +85,9 @@ pub struct Cutover {
     /// With --abort: clients may write on the target again, which attempts leave shut
     #[arg(long, requires = "abort")]
     pub(crate) open_target: bool,
+    /// With --abort or --resume: end the run whose session has this process id and holds the lock; can be repeated
+    #[arg(long, value_name = "PID", conflicts_with_all = ["dry_run", "rehearse", "action"])]
+    pub(crate) terminate: Vec<i32>,
     /// Do it
     #[arg(short, long)]
     pub(crate) yes: bool,

@@ -16,9 +16,9 @@ use crate::args::Cutover;
 use crate::aside::{Came, Shared, aside};
 use crate::engine::{Engine, Pids, Released};
 use crate::finish::Rest;
-use crate::ground::{Ground, open};
+use crate::ground::Ground;
 use crate::hook;
-use crate::restore::{Found, end_left, find_out, restore};
+use crate::restore::{Found, Lock, RolledBack, end_left, find_out, restore};
 use crate::run::{STAYS_SHUT, emit, failure, finish, restored_hook};
 use crate::view::Body;
 
@@ -32,30 +32,52 @@ struct Trail<'a> {
     body: Body,
     pids: Pids,
     fence: Shared,
+    lock: Lock,
+}
+
+/// An attempt with its preconditions evaluated.
+fn examined(
+    args: &Cutover,
+    context: &Context,
+    ground: &Arc<Ground>,
+    direction: Direction,
+) -> Result<Engine, Failure> {
+    let interrupt = context.interrupt.clone();
+    let mut engine = Engine::open(args, ground, direction, interrupt.clone()).map_err(failure)?;
+    interrupt.check()?;
+    engine.guards().map_err(failure)?;
+    interrupt.check()?;
+    Ok(engine)
+}
+
+/// What an attempt would do, and what prevents it; reads only, so it needs no lock.
+pub(crate) fn dry_run(
+    args: &Cutover,
+    context: &Context,
+    ground: &Arc<Ground>,
+    direction: Direction,
+) -> Result<Verdict, Failure> {
+    let mut engine = examined(args, context, ground, direction)?;
+    engine.body.sql = engine.script();
+    let verdict = match engine.body.refusals.is_empty() {
+        true => Verdict::Ok,
+        false => Verdict::No,
+    };
+    emit(context, ground, verdict, engine.body)
 }
 
 pub(crate) fn attempt_once(
     args: &Cutover,
     context: &Context,
     ground: &Arc<Ground>,
+    lock: Lock,
     direction: Direction,
 ) -> Result<Verdict, Failure> {
     let screen = Screen::new(context);
     let interrupt = context.interrupt.clone();
-    let mut engine = Engine::open(args, ground, direction, interrupt.clone()).map_err(failure)?;
-    interrupt.check()?;
-    engine.guards().map_err(failure)?;
-    interrupt.check()?;
-    if args.dry_run {
-        engine.body.sql = engine.script();
-    }
-    if args.dry_run || !engine.body.refusals.is_empty() {
-        let verdict = match (engine.body.refusals.is_empty(), args.dry_run) {
-            (true, _) => Verdict::Ok,
-            (false, true) => Verdict::No,
-            (false, false) => Verdict::Refused,
-        };
-        return emit(context, ground, verdict, engine.body);
+    let mut engine = examined(args, context, ground, direction)?;
+    if !engine.body.refusals.is_empty() {
+        return emit(context, ground, Verdict::Refused, engine.body);
     }
     if args.reverse && direction == Direction::Forward {
         let dsn = reverse_dsn(args, &ground.target)?;
@@ -70,6 +92,7 @@ pub(crate) fn attempt_once(
         body: engine.body.clone(),
         pids: engine.pids(),
         fence: Arc::clone(&engine.fence),
+        lock,
     };
     let watched: Vec<_> = engine
         .handles()
@@ -168,7 +191,10 @@ impl Trail<'_> {
         }
         engine.pause_is_over();
         if let Err(error) = engine.let_go() {
-            faults.push(error.to_string());
+            // The rest writes down that the target is promoted.
+            engine.body.notes.push(format!(
+                "sessions that reconnected to the source before the promotion may still be there, read-only: {error}"
+            ));
         }
         if let Err(error) = engine.verify_after() {
             faults.push(format!("large tables could not be compared: {error}"));
@@ -176,7 +202,7 @@ impl Trail<'_> {
         let (body, attempt, old, new) = engine.into_rest();
         let alive = |session: Session, endpoint: &Endpoint| {
             if session.is_closed() {
-                open(self.ground.tool, endpoint)
+                self.ground.open(endpoint)
             } else {
                 Ok(session)
             }
@@ -216,7 +242,7 @@ impl Trail<'_> {
         if let Some(Err(error)) = self.hook_switched(&input) {
             faults.push(error.to_string());
         }
-        let mut old = open(self.ground.tool, self.ground.old_home(self.direction))?;
+        let mut old = self.ground.open(self.ground.old_home(self.direction))?;
         end_left(&mut old, &self.pids.old).map_err(failure)?;
         let mut body = self.body;
         body.phases = self.fence.phases();
@@ -252,6 +278,7 @@ impl Trail<'_> {
         // Where the engine came back its sessions are closed already: nothing is found then.
         let outcome = restore(
             self.ground,
+            &mut self.lock,
             self.direction,
             &self.attempt,
             left,
@@ -261,25 +288,28 @@ impl Trail<'_> {
         self.body.pause_seconds = pause.map(|(began, _)| began.elapsed().as_secs_f64());
         let why = failure(error);
         self.body.error = Some(why.message.clone());
-        if let Err(second) = outcome {
-            self.body.state = Some(self.attempt.state);
-            let second = failure(second);
-            self.context.say(&format!("pgl-cutover: error: {second}"));
-            self.body.notes.push(
-                "the old home could not be opened again: pgl-cutover --abort does it".to_owned(),
-            );
-            return emit(self.context, self.ground, Verdict::Partial, self.body);
+        match outcome {
+            Ok(RolledBack::Attempt) => {
+                self.body.state = Some(State::Restored);
+                self.body.notes.push(format!(
+                    "everything was rolled back: the {} accepts writes",
+                    self.ground.old_home(self.direction).side()
+                ));
+                if self.direction == Direction::Forward {
+                    self.body.notes.push(STAYS_SHUT.to_owned());
+                }
+                restored_hook(self.args, self.context, &self.attempt);
+            }
+            Ok(RolledBack::Nothing) => {
+                self.body.state = None;
+                self.body.notes.push("nothing was begun".to_owned());
+            }
+            Err(second) => return self.not_unblocked(second, &why.message),
         }
-        self.body.state = Some(State::Restored);
-        self.body
-            .notes
-            .push("everything was taken back: the old home takes writes".to_owned());
-        if self.direction == Direction::Forward {
-            self.body.notes.push(STAYS_SHUT.to_owned());
-        }
-        restored_hook(self.args, self.context, &self.attempt);
         // What was left there holds locks that the apply worker waits for.
-        let ended = open(self.ground.tool, self.ground.new_home(self.direction))
+        let ended = self
+            .ground
+            .open(self.ground.new_home(self.direction))
             .map_err(Error::from)
             .and_then(|mut new| end_left(&mut new, &self.pids.new));
         if let Err(error) = ended {
@@ -297,16 +327,51 @@ impl Trail<'_> {
         emit(self.context, self.ground, verdict, self.body)
     }
 
-    fn rehearsed(self, engine: Engine) -> Result<Verdict, Failure> {
+    /// The database could not be unblocked; or it must not be, because another run has rolled this attempt back or
+    /// finished it, and may have begun its own: then nothing was touched.
+    fn not_unblocked(mut self, error: Error, why: &str) -> Result<Verdict, Failure> {
+        let overtaken = matches!(error, Error::Overtaken { .. } | Error::Refused { .. });
+        let failure = failure(error);
+        self.context.say(&format!("pgl-cutover: error: {failure}"));
+        let verdict = if overtaken {
+            self.body.state = None;
+            self.body
+                .notes
+                .push(format!("this run had ended with: {why}"));
+            self.body.error = Some(failure.message);
+            Verdict::Refused
+        } else {
+            self.body.state = Some(self.attempt.state);
+            self.body.notes.push(format!(
+                "the {} could not be unblocked: pgl-cutover --abort does it",
+                self.ground.old_home(self.direction).side()
+            ));
+            Verdict::Partial
+        };
+        emit(self.context, self.ground, verdict, self.body)
+    }
+
+    fn rehearsed(mut self, engine: Engine) -> Result<Verdict, Failure> {
         let pause = engine.pause();
         let (mut body, attempt, left) = engine.give_up();
-        restore(self.ground, self.direction, &attempt, left, &self.pids.old).map_err(failure)?;
+        let outcome = restore(
+            self.ground,
+            &mut self.lock,
+            self.direction,
+            &attempt,
+            left,
+            &self.pids.old,
+        );
+        if let Err(error) = outcome {
+            (self.body, self.attempt) = (body, attempt);
+            return self.not_unblocked(error, "the rehearsal was done");
+        }
         restored_hook(self.args, self.context, &attempt);
         body.state = Some(State::Restored);
         body.rehearsal = true;
         body.pause_seconds = pause;
         body.notes
-            .push("a rehearsal: everything was taken back, the old home takes writes".to_owned());
+            .push("a rehearsal: everything was rolled back, the source accepts writes".to_owned());
         if self.direction == Direction::Forward {
             body.notes.push(STAYS_SHUT.to_owned());
         }

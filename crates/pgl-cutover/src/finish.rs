@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use pgl_apply::cutover as apply;
 use pgl_apply::schema::{self, How};
 use pgl_apply::{Done, Error, Servers, Watch};
+use pgl_cli::stop_point;
 use pgl_conn::Session;
 use pgl_core::cutover::{Attempt, Direction, State};
 use pgl_core::setup::StepId;
@@ -37,8 +38,10 @@ impl Rest<'_> {
             self.validate()?;
         }
         self.confirm()?;
+        stop_point("finish");
         self.attempt.state = State::Done;
-        apply::write(&mut self.old, &self.ground.name, &self.attempt)?;
+        let done = apply::conclude(&self.ground.name, &self.attempt);
+        apply::note_firmly(&mut self.old, &done)?;
         self.body.state = Some(State::Done);
         Ok(())
     }
@@ -93,24 +96,37 @@ impl Rest<'_> {
         let Some(lsn) = self.attempt.final_lsn else {
             return Ok(());
         };
+        if home.slot.is_empty() {
+            let what = format!(
+                "subscription {} is gone: there is nothing to wait for",
+                home.subscription
+            );
+            self.done("confirm", started, what);
+            return Ok(());
+        }
         let mut confirmed = apply::confirmed(&mut self.old, &home, lsn)?;
         while !confirmed && started.elapsed() < CONFIRMATION {
             std::thread::sleep(Duration::from_millis(100));
             confirmed = apply::confirmed(&mut self.old, &home, lsn)?;
         }
         if !confirmed {
-            self.body.notes.push(format!(
-                "slot {} is not confirmed up to {lsn} yet; the rows were seen on the new home before it was released",
-                home.slot
-            ));
-        } else if !self.attempt.reverse && self.direction == Direction::Forward {
-            apply::disable(&mut self.new, &home.subscription)?;
+            return Err(Error::NotYet {
+                side: self.old.side(),
+                what: format!(
+                    "slot {} is not confirmed up to LSN {lsn} after {} s, so subscription {} stays enabled; the \
+                     target had applied everything before its promotion",
+                    home.slot,
+                    CONFIRMATION.as_secs(),
+                    home.subscription
+                ),
+                hint: "pgl-cutover --resume waits for it again".to_owned(),
+            });
         }
-        let what = if confirmed {
-            format!("slot {} is confirmed up to {lsn}", home.slot)
-        } else {
-            "not confirmed in time".to_owned()
-        };
+        if !self.attempt.reverse && self.direction == Direction::Forward {
+            let (name, token) = (&self.ground.name, &self.attempt.token);
+            apply::disable(&mut self.new, &home.subscription, name, token)?;
+        }
+        let what = format!("slot {} is confirmed up to {lsn}", home.slot);
         self.done("confirm", started, what);
         Ok(())
     }

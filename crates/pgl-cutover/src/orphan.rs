@@ -3,16 +3,15 @@
 //! Nothing is released before the state "releasing" stands on the source's disk, and whoever would write it there
 //! has lost the sessions to do it with when this opens the source.
 
-use pgl_apply::cutover::attempt;
 use pgl_cli::{Context, Failure};
-use pgl_conn::Environment;
+use pgl_conn::{Environment, Session};
 use pgl_core::cutover::{Direction, State};
 use pgl_core::doc::Verdict;
 use pgl_core::{Migration, Side};
 
 use crate::args::Cutover;
-use crate::ground::open;
-use crate::restore::{alone, open_again};
+use crate::ground::{open, take};
+use crate::restore::unblock;
 use crate::run::{STAYS_SHUT, failure, restored_hook};
 use crate::view::Body;
 
@@ -27,28 +26,25 @@ pub(crate) fn abort(args: &Cutover, context: &Context, away: Failure) -> Result<
         .name
         .clone()
         .unwrap_or_else(|| database.database.clone());
-    let Some(found) = attempt(&mut session, &name)? else {
+    let lock = take(args, context, &name, session, None::<Session>)?;
+    let (mut session, _, state) = lock.into_parts();
+    let Some(found) = state.source.and_then(|record| record.attempt) else {
         return Err(away);
     };
     if found.direction != Direction::Forward || found.state.is_over() {
         return Err(away);
     }
-    // Before it is judged: a run that lives could get further meanwhile.
-    alone(&mut session, &name).map_err(failure)?;
-    let Some(found) = attempt(&mut session, &name)? else {
-        return Err(away);
-    };
-    if found.state.is_over() || found.state >= State::Releasing {
+    if found.state >= State::Releasing {
         return Err(away.hint(
-            "the target may have been released: the source stays closed until the target can be asked",
+            "the target may have been promoted: the source stays read-only until the target can be asked",
         ));
     }
-    open_again(&mut session, &name, &found)?;
+    unblock(&mut session, &name, &found).map_err(failure)?;
     restored_hook(args, context, &found);
     let mut body = Body::new(found.direction);
     body.state = Some(State::Restored);
     body.notes.push(format!(
-        "the target is away ({}); the attempt had stopped at {}, before the release: taken back, the source takes writes",
+        "the target cannot be reached ({}); the attempt had stopped at {}, before the promotion: rolled back, the source accepts writes",
         away.message,
         found.state.as_str()
     ));

@@ -1,11 +1,14 @@
-//! Taking an attempt back: the old home takes writes as before.
+//! Rolling an attempt back: the database that it was to leave accepts writes as before.
 
 use std::time::{Duration, Instant};
 
-use pgl_apply::cutover::{begin, end_own, end_these, limit, open as open_gate, promoted_by};
-use pgl_apply::{Error, lock};
+use pgl_apply::Error;
+use pgl_apply::cutover::{end_these, limit, open as open_gate, promoted_by, undo};
+use pgl_apply::lock::LockedMigration;
+use pgl_cli::stop_point;
 use pgl_conn::Session;
-use pgl_core::cutover::{Attempt, Direction, State};
+use pgl_core::Side;
+use pgl_core::cutover::{Attempt, Direction};
 
 use crate::ground::{Ground, open};
 
@@ -16,47 +19,67 @@ const GONE: Duration = Duration::from_secs(3);
 /// Between two attempts to reach it.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// Opens the old home, after ending what is left of the processes `pids` there: one of them could close
-/// it again. The caller knows that the new home was not released.
+/// The lock of the migration, in sessions that do nothing else.
+pub(crate) type Lock<T = Session> = LockedMigration<Session, T>;
+
+/// What there was to be rolled back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RolledBack {
+    /// The attempt: the database accepts writes again.
+    Attempt,
+    /// Nothing: the attempt was not even recorded.
+    Nothing,
+}
+
+/// Unblocks the database that the attempt was to leave, after ending what is left of the processes `pids` there:
+/// one of them could block it again. The caller knows that the other database was not promoted.
 ///
-/// The new home stays shut. Clients that look for whichever server takes writes may have been refused
-/// by the old home a moment ago, and ask the new one next: if it was open then, they would write there,
-/// with keys that the old home hands out again.
+/// The other database stays read-only. Clients that look for whichever server accepts writes may have been refused
+/// by the first one a moment ago, and ask the other one next: if it accepted writes then, they would write there,
+/// with keys that the first one hands out again.
 ///
 /// # Errors
-/// When the old home cannot be reached for a minute: it is still closed then.
+/// [`Error::Overtaken`] or [`Error::Refused`] when another run has taken over: nothing is touched then. Otherwise when the database cannot
+/// be reached for a minute: it is still blocked then.
 pub(crate) fn restore(
     ground: &Ground,
+    lock: &mut Lock,
     direction: Direction,
     attempt: &Attempt,
     mut left: Option<Session>,
     pids: &[i32],
-) -> Result<(), Error> {
-    let mut over = attempt.clone();
-    over.state = State::Restored;
-    let note = begin(&ground.name, &over);
+) -> Result<RolledBack, Error> {
+    stop_point("unblock");
     let endpoint = ground.old_home(direction);
     let until = Instant::now() + PATIENCE;
     loop {
         let outcome = match left.take() {
             Some(mut own) => calm(&mut own)
-                .and_then(|()| open_gate(&mut own, &ground.name, &note))
-                .map(drop)
-                .map_err(Error::from),
-            None => open(ground.tool, endpoint)
                 .map_err(Error::from)
-                .and_then(|mut fresh| {
-                    end_left(&mut fresh, pids)?;
-                    open_gate(&mut fresh, &ground.name, &note)?;
-                    Ok(())
-                }),
+                .and_then(|()| unblock(&mut own, &ground.name, attempt)),
+            None => {
+                let again = || open(ground.tool, endpoint);
+                match endpoint.side() {
+                    Side::Source => lock.keep_source(again),
+                    Side::Target => lock.keep_target(again),
+                }
+            }
+            .and_then(|()| Ok(ground.open(endpoint)?))
+            .and_then(|mut fresh| {
+                end_left(&mut fresh, pids)?;
+                unblock(&mut fresh, &ground.name, attempt)
+            }),
         };
         match outcome {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(RolledBack::Attempt),
+            Err(error @ Error::Overtaken { .. }) => {
+                return never_recorded(ground, lock, direction, error);
+            }
+            Err(error @ Error::Refused { .. }) => return Err(error),
             Err(error) if Instant::now() > until => {
                 return Err(match error {
                     Error::Server(error) => error
-                        .with_context("opening the database again")
+                        .with_context("unblocking the database")
                         .with_hint(
                             "pgl-cutover --abort does it as soon as the server can be reached",
                         )
@@ -72,18 +95,34 @@ pub(crate) fn restore(
     }
 }
 
-/// Opens the old home in a session that works, and notes that it was.
+/// Whether a refusal only means that the attempt had not been recorded: then the journal is as it was when the lock
+/// was taken.
+fn never_recorded(
+    ground: &Ground,
+    lock: &Lock,
+    direction: Direction,
+    refusal: Error,
+) -> Result<RolledBack, Error> {
+    let mut session = open(ground.tool, ground.old_home(direction))?;
+    let now = pgl_catalog::cutover_record(&mut session, &ground.name)?;
+    let state = lock.state();
+    let before = match direction {
+        Direction::Forward => &state.source,
+        Direction::Back => &state.target,
+    };
+    match before {
+        Some(before) if before.attempt == now.attempt => Ok(RolledBack::Nothing),
+        Some(_) | None => Err(refusal),
+    }
+}
+
+/// Unblocks the database and records that the attempt was rolled back, in one transaction.
 ///
 /// # Errors
-/// The server's: nothing is changed then.
-pub(crate) fn open_again(
-    session: &mut Session,
-    name: &str,
-    attempt: &Attempt,
-) -> Result<(), pgl_conn::Error> {
-    let mut over = attempt.clone();
-    over.state = State::Restored;
-    open_gate(session, name, &begin(name, &over)).map(drop)
+/// [`Error::Overtaken`] when the database records another attempt by now; the server's. Nothing is changed then.
+pub(crate) fn unblock(session: &mut Session, name: &str, attempt: &Attempt) -> Result<(), Error> {
+    open_gate(session, name, &undo(name, attempt))?;
+    Ok(())
 }
 
 /// Leaves whatever transaction the session is in, and its time limit.
@@ -111,26 +150,26 @@ pub(crate) fn end_left(session: &mut Session, pids: &[i32]) -> Result<(), Error>
     Ok(())
 }
 
-/// What became of a release whose answer did not come.
+/// What became of a promotion whose answer did not come.
 pub(crate) enum Found {
-    /// It was made; a session there that holds the operator's lock.
+    /// It was made; a session there.
     Released(Box<Session>),
     /// It was not made, and will not be.
     Not,
-    /// The new home cannot be reached.
+    /// The server cannot be reached.
     Nothing,
 }
 
-/// Asks the new home, after ending the process that was to commit the release: once that is gone, the
-/// answer does not change any more.
+/// Asks the database that was to be promoted, after ending the process that was to commit that: once it is gone,
+/// the answer does not change any more.
 pub(crate) fn find_out(ground: &Ground, direction: Direction, token: &str, pid: i32) -> Found {
     let until = Instant::now() + PATIENCE;
     loop {
-        let asked = open(ground.tool, ground.new_home(direction))
+        let asked = ground
+            .open(ground.new_home(direction))
             .map_err(Error::from)
             .and_then(|mut session| {
                 end_left(&mut session, &[pid])?;
-                lock::take(&mut session, &ground.name)?;
                 let found = promoted_by(&mut session, &ground.name)?;
                 Ok((session, found))
             });
@@ -144,30 +183,6 @@ pub(crate) fn find_out(ground: &Ground, direction: Direction, token: &str, pid: 
                 log::warn!("{error}; asking again");
                 std::thread::sleep(AGAIN);
             }
-        }
-    }
-}
-
-/// Makes sure that nobody works on this migration any more: sessions of a dead run may live on for a
-/// moment, and one behind a broken network for hours.
-///
-/// # Errors
-/// The refusal of [`lock::take`] after some seconds.
-pub(crate) fn alone(session: &mut Session, name: &str) -> Result<(), Error> {
-    let until = Instant::now() + Duration::from_secs(3);
-    let mut ended = false;
-    loop {
-        match lock::take(session, name) {
-            Ok(()) => return Ok(()),
-            Err(error) if Instant::now() > until => return Err(error),
-            Err(Error::Refused { .. }) => {
-                if !ended && Instant::now() + Duration::from_secs(2) > until {
-                    end_own(session)?;
-                    ended = true;
-                }
-                std::thread::sleep(AGAIN);
-            }
-            Err(other) => return Err(other),
         }
     }
 }

@@ -3,88 +3,115 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use pgl_apply::Error;
+use pgl_apply::{Error, cutover as apply};
 use pgl_cli::{Context, Failure, Screen};
-use pgl_core::Side;
 use pgl_core::cutover::{Attempt, Direction, Standing, State};
 use pgl_core::doc::Verdict;
+use pgl_core::{Exit, Side};
 
 use crate::args::{Action, Cutover};
-use crate::attempt::{attempt_once, run_after};
+use crate::attempt::{attempt_once, dry_run, run_after};
 use crate::finish::Rest;
-use crate::ground::{Ground, open};
+use crate::ground::Ground;
 use crate::orphan;
-use crate::restore::{alone, restore};
+use crate::restore::{Lock, restore};
 use crate::view::Body;
 
-pub(crate) const STAYS_SHUT: &str = "the target stays shut to clients until it is released: one that looks for a \
-                          server that takes writes could else write there; \
-                          --abort --open-target opens it";
+pub(crate) const STAYS_SHUT: &str = "the target stays read-only until promotion, so that clients with target_session_attrs=read-write \
+                          cannot connect to it early; to make it writable: pgl-cutover --abort --open-target";
 
 pub(crate) fn run(args: &Cutover, context: &Context) -> Result<Verdict, Failure> {
-    let mut ground = match Ground::find(args, context) {
-        Ok(ground) => Arc::new(ground),
-        Err(away) if args.abort && away.side == Some(Side::Target) => {
+    if !(args.terminate.is_empty() || args.abort || args.resume) {
+        return Err(Failure::usage("--terminate goes with --abort or --resume"));
+    }
+    let (ground, lock) = match Ground::find(args, context) {
+        Ok(found) => found,
+        Err(away)
+            if args.abort && away.side == Some(Side::Target) && away.exit == Exit::Unknown =>
+        {
             return orphan::abort(args, context, away);
         }
         Err(failure) => return Err(failure),
     };
-    if args.abort {
-        return abort(args, context, &ground);
-    }
+    let mut ground = Arc::new(ground);
     let mut direction = match args.action {
         Some(Action::Rollback) => Direction::Back,
         None => Direction::Forward,
     };
+    let Some(mut lock) = lock else {
+        // A dry run.
+        if let Some(made) = made(&ground, direction) {
+            return already(args, context, &ground, made);
+        }
+        may_begin(&ground, direction)?;
+        return dry_run(args, context, &ground, direction);
+    };
+    if args.abort {
+        return abort(args, context, &ground, &mut lock);
+    }
     if args.resume {
         if let Some((left, attempt)) = halfway(&ground) {
-            take_back(args, context, &ground, left, &attempt)?;
+            take_back(args, context, &ground, &mut lock, left, &attempt)?;
             context.say(&format!(
-                "pgl-cutover: an attempt had stopped at {}: taken back, beginning again",
+                "pgl-cutover: an attempt had stopped at {}: rolled back, beginning again",
                 attempt.state.as_str()
             ));
             direction = left;
-            ground = Arc::new(Ground::find(args, context)?);
+            lock.read_again()?;
+            ground = Arc::new(ground.again(lock.state()));
         } else if let Some((left, attempt)) = switched(&ground) {
             return resume_rest(args, context, &ground, left, attempt);
         }
-    } else if let Some((_, attempt)) = halfway(&ground) {
+    }
+    if let Some(made) = made(&ground, direction) {
+        return already(args, context, &ground, made);
+    }
+    may_begin(&ground, direction)?;
+    if !(args.yes || args.resume) {
+        return Err(Failure::refused("this keeps everybody from writing for a moment")
+            .hint("--dry-run shows what would be done, --rehearse --yes how long it takes, --yes does it"));
+    }
+    attempt_once(args, context, &ground, lock, direction)
+}
+
+/// The attempt that leaves nothing to do in this direction.
+fn made(ground: &Ground, direction: Direction) -> Option<&Attempt> {
+    match (direction, &ground.forward) {
+        (Direction::Forward, Standing::Done(made)) => Some(made),
+        _ => None,
+    }
+}
+
+/// Whether an attempt in this direction may begin in this state.
+fn may_begin(ground: &Ground, direction: Direction) -> Result<(), Failure> {
+    if let Some((_, attempt)) = halfway(ground) {
         return Err(Failure::refused(format!(
-            "an earlier attempt stopped at {}: the source may refuse writes",
+            "an earlier attempt stopped at {}: the source may be read-only",
             attempt.state.as_str()
         ))
-        .hint("pgl-cutover --abort takes it back; --resume takes it back and begins again"));
-    } else if let Some((_, attempt)) = switched(&ground)
+        .hint("pgl-cutover --abort rolls it back; --resume rolls it back and begins again"));
+    }
+    if let Some((_, attempt)) = switched(ground)
         && direction == Direction::Forward
     {
         return Err(Failure::refused(format!(
-            "the switch is made, work after it is left (state {})",
+            "the cutover is made, work after it is left (state {})",
             attempt.state.as_str()
         ))
         .hint("pgl-cutover --resume finishes it"));
     }
     match (direction, &ground.forward) {
-        (Direction::Forward, Standing::Done(made)) => {
-            return already(args, context, &ground, made);
+        (Direction::Forward, _) => Ok(()),
+        (Direction::Back, Standing::Done(made) | Standing::Switched(made)) if made.reverse => {
+            Ok(())
         }
-        (Direction::Forward, _) => {}
-        (Direction::Back, Standing::Done(made) | Standing::Switched(made)) if made.reverse => {}
-        (Direction::Back, Standing::Done(_) | Standing::Switched(_)) => {
-            return Err(Failure::refused(
-                "the switch was made without --reverse: nothing carries the target's writes back",
-            ));
-        }
-        (Direction::Back, _) => {
-            return Err(Failure::refused(
-                "there was no switch that could be taken back",
-            ));
-        }
+        (Direction::Back, Standing::Done(_) | Standing::Switched(_)) => Err(Failure::refused(
+            "the cutover was made without --reverse: nothing replicates the target's writes to the source",
+        )),
+        (Direction::Back, _) => Err(Failure::refused(
+            "there was no cutover that could be rolled back",
+        )),
     }
-    if !(args.yes || args.dry_run || args.resume) {
-        return Err(Failure::refused("this keeps everybody from writing for a moment")
-            .hint("--dry-run shows what would be done, --rehearse --yes how long it takes, --yes does it"));
-    }
-    attempt_once(args, context, &ground, direction)
 }
 
 fn halfway(ground: &Ground) -> Option<(Direction, Attempt)> {
@@ -121,7 +148,7 @@ fn already(
     }
     body.state = Some(State::Done);
     body.notes
-        .push("the switch was made by an earlier run".to_owned());
+        .push("the cutover was made by an earlier run".to_owned());
     emit(context, ground, Verdict::Ok, body)
 }
 
@@ -136,27 +163,16 @@ pub(crate) fn emit(
     Ok(verdict)
 }
 
-/// Takes back what a run that is gone has left, after making sure that it is gone.
+/// Rolls back what a run that is gone has left. Nobody else works on it: this run has the lock.
 fn take_back(
     args: &Cutover,
     context: &Context,
     ground: &Ground,
+    lock: &mut Lock,
     direction: Direction,
     attempt: &Attempt,
 ) -> Result<(), Failure> {
-    let mut old = open(ground.tool, ground.old_home(direction))?;
-    alone(&mut old, &ground.name).map_err(failure)?;
-    // The old home first: nothing else is urgent. But a release on its way decides otherwise.
-    let mut new = open(ground.tool, ground.new_home(direction))?;
-    alone(&mut new, &ground.name).map_err(failure)?;
-    let released = pgl_apply::cutover::promoted_by(&mut new, &ground.name)?;
-    if released.as_deref() == Some(attempt.token.as_str()) {
-        return Err(
-            Failure::refused("the new home was released meanwhile: the switch is made")
-                .hint("pgl-cutover --resume finishes it"),
-        );
-    }
-    restore(ground, direction, attempt, Some(old), &[]).map_err(failure)?;
+    restore(ground, lock, direction, attempt, None, &[]).map_err(failure)?;
     restored_hook(args, context, attempt);
     Ok(())
 }
@@ -171,58 +187,65 @@ pub(crate) fn restored_hook(args: &Cutover, context: &Context, attempt: &Attempt
     }
 }
 
-fn abort(args: &Cutover, context: &Context, ground: &Ground) -> Result<Verdict, Failure> {
+fn abort(
+    args: &Cutover,
+    context: &Context,
+    ground: &Ground,
+    lock: &mut Lock,
+) -> Result<Verdict, Failure> {
     let started = Instant::now();
-    let mut fresh = None;
-    if halfway(ground).is_none() && matches!(ground.forward, Standing::Clean) {
-        // A run that has not written anything yet would begin after this one has said that there is
-        // nothing to take back.
-        let mut source = open(ground.tool, &ground.source)?;
-        alone(&mut source, &ground.name).map_err(failure)?;
-        fresh = Some(Ground::find(args, context)?);
-    }
-    let ground = fresh.as_ref().unwrap_or(ground);
     if let Some((direction, attempt)) = halfway(ground) {
-        take_back(args, context, ground, direction, &attempt)?;
+        take_back(args, context, ground, lock, direction, &attempt)?;
         let mut body = Body::new(direction);
         body.state = Some(State::Restored);
         body.notes.push(format!(
-            "an attempt had stopped at {}: taken back in {:.2} s, the old home takes writes",
+            "an attempt had stopped at {}: rolled back in {:.2} s, the {} accepts writes",
             attempt.state.as_str(),
-            started.elapsed().as_secs_f64()
+            started.elapsed().as_secs_f64(),
+            ground.old_home(direction).side()
         ));
         if direction == Direction::Forward {
-            target_stays(args, ground, &mut body)?;
+            target_stays(args, ground, Some(&attempt), &mut body)?;
         }
         return emit(context, ground, Verdict::Ok, body);
     }
     if switched(ground).is_some() || matches!(ground.forward, Standing::Done(_)) {
-        return Err(
-            Failure::refused("the switch is made: there is nothing to abort")
-                .hint("pgl-cutover rollback goes back, if it was made with --reverse"),
-        );
+        return Err(already_made());
     }
     let mut body = Body::new(Direction::Forward);
     body.notes.push("nothing was begun".to_owned());
     if args.open_target {
-        target_stays(args, ground, &mut body)?;
+        let last = lock.state().source.as_ref();
+        let last = last.and_then(|record| record.attempt.clone());
+        target_stays(args, ground, last.as_ref(), &mut body)?;
     }
     emit(context, ground, Verdict::Ok, body)
 }
 
-/// What becomes of the target after an attempt was taken back: shut, unless it was asked otherwise.
-fn target_stays(args: &Cutover, ground: &Ground, body: &mut Body) -> Result<(), Failure> {
+fn already_made() -> Failure {
+    Failure::refused("the cutover is made: there is nothing to abort")
+        .hint("pgl-cutover rollback goes back to the source, if it was made with --reverse")
+}
+
+/// What becomes of the target after an attempt was rolled back: read-only, unless it was asked otherwise. No run
+/// that was left behind may promote it then.
+fn target_stays(
+    args: &Cutover,
+    ground: &Ground,
+    last: Option<&Attempt>,
+    body: &mut Body,
+) -> Result<(), Failure> {
     if !args.open_target {
         body.notes.push(STAYS_SHUT.to_owned());
         return Ok(());
     }
-    let mut target = open(ground.tool, &ground.target)?;
-    alone(&mut target, &ground.name).map_err(failure)?;
-    let opened = pgl_apply::cutover::open(&mut target, &ground.name, "")?;
-    let note = if opened {
-        "the target takes writes of clients again"
+    let mut target = ground.open(&ground.target)?;
+    let nobody = apply::disclaim(&ground.name, last.map(|attempt| attempt.token.as_str()));
+    let opened = apply::open(&mut target, &ground.name, &nobody).map_err(Error::from);
+    let note = if opened.map_err(failure)? {
+        "the target accepts writes of clients again"
     } else {
-        "the target was not shut"
+        "the target was not read-only"
     };
     body.notes.push(note.to_owned());
     Ok(())
@@ -246,10 +269,8 @@ fn resume_rest(
     attempt: Attempt,
 ) -> Result<Verdict, Failure> {
     let screen = Screen::new(context);
-    let mut old = open(ground.tool, ground.old_home(direction))?;
-    let mut new = open(ground.tool, ground.new_home(direction))?;
-    alone(&mut old, &ground.name).map_err(failure)?;
-    alone(&mut new, &ground.name).map_err(failure)?;
+    let old = ground.open(ground.old_home(direction))?;
+    let new = ground.open(ground.new_home(direction))?;
     let faults = switched_hook(args, context, &attempt);
     let body = Body::new(direction);
     let rest = Rest {
@@ -273,11 +294,21 @@ pub(crate) fn finish(
     rest.body.state = Some(State::Switched);
     let outcome = rest.run();
     let mut faults = faults;
+    let mut overtaken = false;
     if let Err(error) = outcome {
-        faults.push(format!("{}; pgl-cutover --resume goes on", named(&error)));
+        overtaken = matches!(error, Error::Overtaken { .. });
+        let next = if overtaken {
+            ""
+        } else {
+            "; pgl-cutover --resume goes on"
+        };
+        faults.push(format!("{}{next}", named(&error)));
     }
     let mut body = rest.body;
-    let verdict = if !body.checked.differences.is_empty() {
+    let verdict = if overtaken {
+        body.state = None;
+        Verdict::Refused
+    } else if !body.checked.differences.is_empty() {
         Verdict::No
     } else if faults.is_empty() {
         Verdict::Ok

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use pgl_apply::lock;
 use pgl_apply::sequences::{self as apply, Setting};
 use pgl_catalog::sequences as catalog;
-use pgl_cli::{Context, Failure, input};
+use pgl_cli::{Context, Failure, input, stop_point};
 use pgl_conn::{Access, Environment, Session, SessionOptions};
+use pgl_core::cutover::Purpose;
 use pgl_core::doc::Verdict;
 use pgl_core::select::Selection;
 use pgl_core::seqsync::{Mode, Outcome, Reading, State, Task, decide, verdict, verdict_of_check};
@@ -60,6 +62,23 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
         );
     }
 
+    let name = earlier
+        .map_or(&databases.0.database, |migration| &migration.name)
+        .clone();
+    stop_point("lock");
+    let (mut source, mut target) = if args.writes() {
+        let lock =
+            lock::acquire(&name, source, target).map_err(|error| Failure::from(error.told()))?;
+        lock.state()
+            .allows(Purpose::SetSequences)
+            .map_err(|error| Failure::from(error.told()))?;
+        let (source, target, _) = lock.into_parts();
+        (source, target)
+    } else {
+        (source, target)
+    };
+    stop_point("locked");
+
     let plan = incoming.as_ref().and_then(|document| document.plan.clone());
     let selection = Selection::from(args.select.clone());
     let mut from = catalog::sequences(&mut source)?;
@@ -90,9 +109,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
     } else {
         verdict(&entries)
     };
-    let name = earlier.map_or(&databases.0.database, |migration| &migration.name);
     let migration = Migration {
-        name: name.clone(),
+        name,
         source: databases.0,
         target: Some(databases.1),
     };

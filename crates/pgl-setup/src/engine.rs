@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use pgl_apply::{Done, Error};
-use pgl_cli::{Context, Failure, Screen, input};
+use pgl_cli::{Context, Failure, Screen, input, stop_point};
+use pgl_core::cutover::Purpose;
 use pgl_core::doc::Verdict;
 use pgl_core::setup::{Step, StepId, When, choose, steps};
 
@@ -47,6 +48,7 @@ pub(crate) fn run(args: &Setup, context: &Context) -> Result<Verdict, Failure> {
             }
             When::Now => {
                 log::info!("{}", step.id);
+                stop_point(step.id.as_str());
                 let result = match context.interrupt.check() {
                     Ok(()) => run.step(step.id),
                     Err(_) => Err(Error::Interrupted),
@@ -102,7 +104,7 @@ fn verdict(broken: &Option<Error>, reports: &[StepReport], run: &mut Run<'_>) ->
     match error {
         Error::Objects { .. } if at_guard => Verdict::Refused,
         _ if !at_guard && (touched || run.journal_exists()) => Verdict::Partial,
-        Error::Refused { .. } => Verdict::Refused,
+        Error::Refused { .. } | Error::Overtaken { .. } => Verdict::Refused,
         Error::NotYet { .. } => Verdict::NotYet,
         Error::Server(_) | Error::Program { .. } | Error::Objects { .. } | Error::Interrupted => {
             Verdict::Unknown
@@ -111,7 +113,8 @@ fn verdict(broken: &Option<Error>, reports: &[StepReport], run: &mut Run<'_>) ->
 }
 
 fn dry(context: &Context, chosen: &[Step], run: &mut Run<'_>) -> Result<Verdict, Failure> {
-    run.not_cut_over()
+    run.state
+        .allows(Purpose::SetUp)
         .map_err(|error| Failure::from(error.told()))?;
     let mut reports = Vec::new();
     for step in chosen {

@@ -1,10 +1,10 @@
 //! The guard: the lock of the migration, and the blocking checks once more.
 
 use pgl_apply::schema::Programs;
-use pgl_apply::{Done, Error, Watch, journal, lock};
+use pgl_apply::{Done, Error, Watch, journal};
 use pgl_catalog::facts::{Request, collect};
 use pgl_catalog::link::ServerProbe;
-use pgl_core::cutover::{Purpose, cutover_state, refusal};
+use pgl_core::cutover::Purpose;
 use pgl_core::facts::{Asked, Facts};
 use pgl_core::preflight::{Choice, examine};
 use pgl_core::select::Selection;
@@ -43,17 +43,11 @@ pub(crate) fn facts(
 }
 
 impl Run<'_> {
-    /// Takes the lock and refuses to go on past a blocking finding that nobody overrides.
+    /// Refuses to go on past a blocking finding that nobody overrides.
     pub(crate) fn guard(&mut self) -> Result<Done, Error> {
         let name = self.name.clone();
-        lock::take(&mut self.source, &name)?;
-        let mut begun = journal::exists(&mut self.source)?;
-        if let Some(target) = &mut self.target {
-            lock::take(target, &name)?;
-            begun |= journal::exists(target)?;
-        }
-        self.not_cut_over()?;
-        let stage = if begun {
+        self.state.allows(Purpose::SetUp)?;
+        let stage = if self.state.begun {
             Stage::Continued
         } else {
             Stage::Fresh
@@ -118,21 +112,5 @@ impl Run<'_> {
                 })
                 .collect(),
         })
-    }
-
-    /// A promoted target is the production database: nothing of the setup is done there any more.
-    pub(crate) fn not_cut_over(&mut self) -> Result<(), Error> {
-        let source = pgl_catalog::cutover_record(&mut self.source, &self.name)?;
-        let target = match &mut self.target {
-            Some(target) => Some(pgl_catalog::cutover_record(target, &self.name)?),
-            None => None,
-        };
-        match refusal(
-            &cutover_state(Some(&source), target.as_ref()),
-            Purpose::SetUp,
-        ) {
-            Some(refusal) => Err(Error::refused(Side::Target, refusal.what, refusal.hint)),
-            None => Ok(()),
-        }
     }
 }

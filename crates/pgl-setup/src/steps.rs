@@ -2,10 +2,11 @@
 
 use pgl_apply::copy::Copied;
 use pgl_apply::fingerprint::{MarksOf, keep_marks};
+use pgl_apply::lock::{self, MigrationState};
 use pgl_apply::schema::{self, How, Programs};
 use pgl_apply::target::{self, Missing};
-use pgl_apply::{Done, Error, Watch, journal, lock, own, provider};
-use pgl_cli::{Context, Failure, input};
+use pgl_apply::{Done, Error, Watch, journal, own, provider};
+use pgl_cli::{Context, Failure, input, stop_point};
 use pgl_conn::Session;
 use pgl_core::doc::Incoming;
 use pgl_core::select::Selection;
@@ -29,6 +30,8 @@ pub(crate) struct Run<'a> {
     pub(crate) target_db: Option<Database>,
     pub(crate) plan: Plan,
     pub(crate) name: String,
+    /// The migration, as it was when its lock was taken.
+    pub(crate) state: MigrationState,
     /// What the copy came to.
     pub(crate) copied: Option<Copied>,
     /// The schema taken apart, for a dry run.
@@ -68,10 +71,17 @@ impl<'a> Run<'a> {
             (None, Some(planned)) => planned,
             (None, None) => source_db.database.clone(),
         };
-        let kept = match &mut target {
-            Some(target) => journal::kept_plan(target, &name).map_err(Failure::from)?,
-            None => None,
+        stop_point("lock");
+        let (source, target, state) = if args.dry_run {
+            let state = MigrationState::observe(&name, &mut source, &mut target)?;
+            (source, target, state)
+        } else {
+            lock::acquire(&name, source, target)
+                .map_err(|error| Failure::from(error.told()))?
+                .into_parts()
         };
+        stop_point("locked");
+        let kept = state.plan.clone();
         let selection = Selection::from(args.select.clone());
         let plan = match (document.and_then(|document| document.plan), kept) {
             (Some(given), _) => given,
@@ -96,6 +106,7 @@ impl<'a> Run<'a> {
             target_db,
             plan,
             name,
+            state,
             copied: None,
             dumped: None,
         })
@@ -225,7 +236,7 @@ impl<'a> Run<'a> {
         let mut maintenance = self.place.maintenance()?;
         target::create_database(&mut maintenance, &name, &locale)?;
         let mut session = self.place.servers.session(Side::Target)?;
-        lock::take(&mut session, &self.name)?;
+        lock::hold(&mut [&mut session], &self.name)?;
         self.target_db = Some(pgl_catalog::database(&mut session)?);
         self.target = Some(session);
         Ok(Done::Changed(format!(

@@ -2,11 +2,11 @@
 
 use pgl_apply::{Silent, lock};
 use pgl_catalog::{slot_endings, standing};
-use pgl_cli::{Consent, Context, Failure, Tool, input};
+use pgl_cli::{Consent, Context, Failure, Tool, input, stop_point};
 use pgl_conn::{Access, Environment, Session, SessionOptions};
 use pgl_core::doc::{Incoming, Verdict};
 use pgl_core::migration::Names;
-use pgl_core::teardown::{Request, Standing, leftovers, plan, refusal};
+use pgl_core::teardown::{Removal, Request, Standing, leftovers, plan, refusal};
 use pgl_core::{Database, Migration, Side};
 
 use crate::args::Args;
@@ -37,6 +37,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
         sessions.push((side, session));
     }
     let name = migration_name(args, incoming.as_ref(), &mut sessions)?;
+    stop_point("lock");
+    if !(args.scan || args.dry_run) {
+        let mut all: Vec<&mut Session> = sessions.iter_mut().map(|(_, session)| session).collect();
+        lock::hold(&mut all, &name).map_err(failure)?;
+    }
+    stop_point("locked");
     let mut places = Vec::new();
     for (side, mut session) in sessions {
         let database = pgl_catalog::database(&mut session)?;
@@ -104,9 +110,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
         &format!("{count} objects of migration {name} would be dropped."),
         consent,
     )?;
-    for place in &mut places {
-        lock::take(&mut place.session, &name).map_err(failure)?;
-    }
     let all_done = remove_all(context, &mut places, &mut body.removals);
     for place in &mut places {
         place.before = standing(&mut place.session, &name)?;
@@ -243,6 +246,8 @@ fn remove_all(context: &Context, places: &mut [Place], removals: &mut [Removed])
         else {
             continue;
         };
+        let Removal { kind, side, .. } = &removed.removal;
+        stop_point(&format!("{side}.{}", kind.as_str()));
         match pgl_apply::teardown::remove(&mut place.session, &removed.removal, &Silent) {
             Ok(()) => removed.state = State::Done,
             Err(error) => {

@@ -35,6 +35,15 @@ pub fn works_in(pid: i32, dir: &Path) -> bool {
     })
 }
 
+/// Whether a process is stopped by a signal.
+pub fn is_stopped(pid: u32) -> bool {
+    // The name in parentheses may hold anything; the state comes behind it.
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+        state.is_some_and(|state| state.starts_with('T'))
+    })
+}
+
 /// Sends a signal to one process; a process that is already gone is not an error.
 pub fn signal(pid: i32, signal: Signal) -> Result<()> {
     let Some(pid) = Pid::from_raw(pid) else {

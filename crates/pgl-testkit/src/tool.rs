@@ -176,6 +176,27 @@ impl Running {
         Ok(self.child.try_wait()?.is_some())
     }
 
+    /// Waits until it has stopped itself (SIGSTOP), as a tool does at the point that `PGL_TEST_STOP_AT` names; false
+    /// when it has ended before.
+    pub fn stopped(&mut self, limit: Duration) -> Result<bool> {
+        let until = Instant::now() + limit;
+        while !self.is_done()? {
+            if proc::is_stopped(self.child.id()) {
+                return Ok(true);
+            }
+            if Instant::now() > until {
+                bail!("not stopped within {limit:?}\n{}", self.stderr.so_far());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(false)
+    }
+
+    /// Lets it go on after it was stopped.
+    pub fn go_on(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
     /// Waits for its end; past the limit it is killed, and that is an error.
     pub fn wait(mut self, limit: Duration) -> Result<Outcome> {
         let until = Instant::now() + limit;

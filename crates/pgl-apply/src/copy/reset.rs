@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::by_pglogical;
-use crate::{Error, journal, lock};
+use crate::{Error, journal};
 
 /// A run of the copy, as both databases note it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,7 +161,6 @@ pub(super) fn clear(
     broken: Option<&Run>,
     tasks: &[Task],
 ) -> Result<(), Error> {
-    lock::no_copy_left(target, migration)?;
     if let Some(run) = broken {
         drop_slot(source, migration, run)?;
     }

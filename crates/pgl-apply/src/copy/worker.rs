@@ -43,7 +43,7 @@ impl Shared<'_> {
             .import_snapshot(self.snapshot)
             .map_err(|error| error.with_context("importing the slot's snapshot"))?;
         let mut target = self.servers.loader()?;
-        lock::share_copy(&mut target, self.migration)?;
+        lock::join(&mut target, self.migration)?;
         Ok(Sessions { source, target })
     }
 

@@ -26,13 +26,13 @@ pub use large::{
     Carried, carry as carry_large_objects, lockable as large_objects_lockable,
     missing as large_objects_missing,
 };
-pub use note::{attempt, begin, promoted_by, promoted_sql, write};
+pub use note::{
+    OVERTAKEN, advance, attempt, claim, claimed, conclude, disclaim, promoted_by, start, undo,
+};
 pub use recopy::{Recopied, Recopy, forget_origin, mark_origin, plan_recopy, recopy};
 pub use release::{Release, constraints, prepare};
 pub use reverse::{
     Back, back_names, prepare as prepare_back, slot as back_slot, tables as back_tables,
 };
-pub use session::{
-    disable, end_own, end_these, freeze_view, limit, note_firmly, note_lightly, token,
-};
+pub use session::{disable, end_these, freeze_view, limit, note_firmly, note_lightly, token};
 pub use wall::{Wall, clear as clear_wall, standing as wall_standing};

@@ -10,6 +10,7 @@ use pgl_core::quote_literal;
 use crate::journal;
 
 const PROMOTED: &str = "promoted";
+const INCOMING: &str = "incoming";
 
 fn read(session: &mut Session, migration: &str, object: &str) -> Result<Option<String>, Error> {
     if !journal::exists(session)? {
@@ -66,18 +67,115 @@ pub fn attempt(session: &mut Session, migration: &str) -> Result<Option<Attempt>
     }
 }
 
-/// The statements that note where an attempt is.
-pub fn begin(migration: &str, attempt: &Attempt) -> String {
+/// The statements that record the begin of an attempt; they fail with [`OVERTAKEN`] below another attempt that is
+/// not over.
+pub fn start(migration: &str, attempt: &Attempt) -> String {
+    let others = format!(
+        "{} AND (detail ->> 'token') <> {}",
+        recorded(migration, ""),
+        quote_literal(&attempt.token)
+    );
+    format!(
+        "{}{}",
+        raise_if(true, &format!("{others} AND NOT {}", is_in(&OVER))),
+        row(migration, attempt)
+    )
+}
+
+/// The statements that record where an attempt is; they fail with [`OVERTAKEN`] when the database does not record
+/// this attempt any more, or has it as over.
+pub fn advance(migration: &str, attempt: &Attempt) -> String {
+    let guard = must_be(migration, "", &attempt.token, &OVER);
+    format!("{guard}{}", row(migration, attempt))
+}
+
+/// The statements that record that an attempt was rolled back. Not once it has promoted the other database.
+pub fn undo(migration: &str, attempt: &Attempt) -> String {
+    let made = [State::Switched, State::Done, State::RolledBack];
+    let guard = must_be(migration, "", &attempt.token, &made);
+    let mut over = attempt.clone();
+    over.state = State::Restored;
+    format!("{guard}{}", row(migration, &over))
+}
+
+/// The statements that record what is done after the promotion.
+pub fn conclude(migration: &str, attempt: &Attempt) -> String {
+    let undone = [State::Restored, State::RolledBack];
+    let guard = must_be(migration, "", &attempt.token, &undone);
+    format!("{guard}{}", row(migration, attempt))
+}
+
+/// The statements that record, in the database that an attempt is to promote, that it is the one.
+pub fn claim(migration: &str, token: &str) -> String {
+    let detail = serde_json::json!({"token": token}).to_string();
+    statement(migration, INCOMING, INCOMING, &detail)
+}
+
+/// The statement that fails with [`OVERTAKEN`] unless this attempt is the one that may promote this database.
+pub fn claimed(migration: &str, token: &str) -> String {
+    must_be(migration, INCOMING, token, &[])
+}
+
+/// The statements after which no attempt may promote this database. They fail with [`OVERTAKEN`] when another
+/// than `known` has come since.
+pub fn disclaim(migration: &str, known: Option<&str>) -> String {
+    let others = format!(
+        "{} AND (detail ->> 'token') IS DISTINCT FROM {}",
+        recorded(migration, INCOMING),
+        known.map_or_else(|| "NULL".to_owned(), quote_literal)
+    );
+    format!("{}{}", raise_if(true, &others), forget(migration, INCOMING))
+}
+
+/// SQLSTATE of a transaction that finds another attempt than its own.
+pub const OVERTAKEN: &str = "PGL01";
+
+/// States in which nobody works on an attempt any more.
+const OVER: [State; 3] = [State::Done, State::Restored, State::RolledBack];
+
+fn row(migration: &str, attempt: &Attempt) -> String {
     let detail = serde_json::json!(attempt).to_string();
     statement(migration, "", attempt.state.as_str(), &detail)
 }
 
-/// Notes where an attempt is.
-///
-/// # Errors
-/// The server's.
-pub fn write(session: &mut Session, migration: &str, attempt: &Attempt) -> Result<(), Error> {
-    session.batch(&begin(migration, attempt))
+fn must_be(migration: &str, object: &str, token: &str, not_in: &[State]) -> String {
+    let mut condition = format!(
+        "{} AND (detail ->> 'token') = {}",
+        recorded(migration, object),
+        quote_literal(token)
+    );
+    if !not_in.is_empty() {
+        condition.push_str(&format!(" AND NOT {}", is_in(not_in)));
+    }
+    raise_if(false, &condition)
+}
+
+fn recorded(migration: &str, object: &str) -> String {
+    format!(
+        "migration = {} AND step = {} AND object = {}",
+        quote_literal(migration),
+        quote_literal(STEP),
+        quote_literal(object)
+    )
+}
+
+fn is_in(states: &[State]) -> String {
+    let list: Vec<String> = states
+        .iter()
+        .map(|state| quote_literal(state.as_str()))
+        .collect();
+    format!("(state IN ({}))", list.join(", "))
+}
+
+/// A statement that locks the journal's row, so that nobody replaces it before the end of the transaction, and
+/// fails when there is one (or none).
+fn raise_if(there: bool, condition: &str) -> String {
+    let found = if there { "FOUND" } else { "NOT FOUND" };
+    let body = format!(
+        "BEGIN PERFORM 1 FROM pgl.journal WHERE {condition} FOR UPDATE; IF {found} THEN \
+         RAISE EXCEPTION 'another run has taken over' USING ERRCODE = '{OVERTAKEN}'; END IF; END"
+    );
+    format!("DO {};\n", quote_literal(&body))
 }
 
 /// The token of the attempt that promoted this database last.
@@ -91,14 +189,14 @@ pub fn promoted_by(session: &mut Session, migration: &str) -> Result<Option<Stri
 
 /// The statements that record the promotion of a database. An attempt to leave it, which it may have made
 /// before, is undone by that.
-pub fn promoted_sql(migration: &str, attempt: &Attempt, left: Option<&Attempt>) -> String {
+pub(super) fn promoted_sql(migration: &str, attempt: &Attempt, left: Option<&Attempt>) -> String {
     let detail =
         serde_json::json!({"token": attempt.token, "reverse": attempt.reverse}).to_string();
     let mut sql = statement(migration, PROMOTED, PROMOTED, &detail);
     if let Some(left) = left {
         let mut left = left.clone();
         left.state = State::RolledBack;
-        sql.push_str(&begin(migration, &left));
+        sql.push_str(&row(migration, &left));
     }
     sql
 }

@@ -56,7 +56,8 @@ impl Release {
         left: Option<&Attempt>,
     ) -> String {
         format!(
-            "{}{}{}",
+            "{}{}{}{}",
+            note::claimed(migration, &attempt.token),
             wall::disarm_sql(walls),
             gate::open_statements(migration, closed),
             note::promoted_sql(migration, attempt, left)

@@ -52,27 +52,26 @@ pub fn freeze_view(session: &mut Session) -> Result<(), Error> {
     session.query("SELECT 1", &[]).map(drop)
 }
 
-/// Stops a subscription; it stays, with its slot.
+/// Disables a subscription if the attempt with this token promoted this database last; it stays, with its slot.
 ///
 /// # Errors
-/// The server's.
-pub fn disable(session: &mut Session, subscription: &str) -> Result<(), Error> {
-    session
-        .query(
-            include_str!("../../sql/cutover/disable.sql"),
-            &[&subscription],
-        )
-        .map(drop)
-}
-
-/// Ends sessions of a cutover that works, or has worked, in this database; never this one.
-///
-/// # Errors
-/// The server's.
-pub fn end_own(session: &mut Session) -> Result<(), Error> {
-    session
-        .query(include_str!("../../sql/cutover/end_own.sql"), &[])
-        .map(drop)
+/// [`crate::Error::Overtaken`] when another attempt did; the server's.
+pub fn disable(
+    session: &mut Session,
+    subscription: &str,
+    migration: &str,
+    token: &str,
+) -> Result<(), crate::Error> {
+    let done = session.query(
+        include_str!("../../sql/cutover/disable.sql"),
+        &[&subscription, &migration, &token],
+    )?;
+    if done.is_empty() {
+        return Err(crate::Error::Overtaken {
+            side: session.side(),
+        });
+    }
+    Ok(())
 }
 
 /// Ends those of these processes that are sessions of a cutover in this database; how many are still

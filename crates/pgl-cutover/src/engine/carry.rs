@@ -80,7 +80,7 @@ impl Engine {
             return Ok(());
         }
         let started = Instant::now();
-        let ours = self.ours().1;
+        let ours = self.spared().1;
         let Sessions {
             holder,
             loader,

@@ -155,7 +155,7 @@ impl Engine {
     pub(super) fn compare_content(&mut self) -> Result<(), Error> {
         let started = Instant::now();
         if !self.content.counters.is_empty() {
-            let ours = self.ours().0;
+            let ours = self.spared().0;
             let old = &mut self.sessions.old;
             // What a session has changed is counted for certain when it is gone.
             apply::end_sessions_and_wait(old, &ours, self.deadline, &self.watch)?;

@@ -80,6 +80,7 @@ impl Engine {
 
     /// The commit after which there is no way back but a rollback.
     pub(crate) fn release(&mut self) -> Released {
+        stop_point("promote");
         match self.before_release() {
             Ok(sql) => self.commit_release(&sql),
             Err(error) => Released::No(error),
@@ -90,7 +91,7 @@ impl Engine {
         self.stop()?;
         self.attempt.state = State::Releasing;
         // On disk, unlike the notes before: `--abort` without the target relies on it.
-        let releasing = apply::begin(&self.ground.name, &self.attempt);
+        let releasing = apply::advance(&self.ground.name, &self.attempt);
         let Sessions { holder, old, .. } = &mut self.sessions;
         if self.wall.is_empty() {
             // The locks have to have been held until now.
@@ -123,7 +124,9 @@ impl Engine {
         if !self.fence.commit() {
             return Released::No(Error::Interrupted);
         }
+        stop_point("promote-commit");
         let outcome = self.sessions.release.batch(&format!("{sql}COMMIT;"));
+        stop_point("promoted");
         let result = match outcome {
             Ok(()) => Released::Yes,
             Err(error) if error.is_lost() => Released::Unknown(error.into()),
@@ -191,7 +194,8 @@ impl Engine {
             apply::forget_origin(loader, &self.ground.plan.names.subscription)?;
         }
         self.attempt.state = State::Switched;
-        apply::write(&mut self.sessions.old, &self.ground.name, &self.attempt)?;
+        let made = apply::conclude(&self.ground.name, &self.attempt);
+        apply::note_firmly(&mut self.sessions.old, &made)?;
         Ok(())
     }
 

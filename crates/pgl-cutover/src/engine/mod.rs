@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use pgl_apply::cutover::{self as apply, Recopy, Release, Wall};
 use pgl_apply::lock_wait::LockWait;
 use pgl_apply::sequences::{self as setval, Setting};
-use pgl_apply::{Error, Watch, lock};
+use pgl_apply::{Error, Watch};
 use pgl_catalog::sequences as catalog;
-use pgl_cli::Interrupt;
+use pgl_cli::{Interrupt, stop_point};
 use pgl_conn::Session;
 use pgl_core::QualifiedName;
 use pgl_core::cutover::{
@@ -28,7 +28,7 @@ use serde_json::json;
 use crate::args::{Block, Cutover, Verify};
 use crate::aside::{Shared, Signals};
 use crate::full::Full;
-use crate::ground::{Ground, open, open_loader};
+use crate::ground::Ground;
 use crate::guard::{self, EXACT, Sequences};
 use crate::hook;
 use crate::view::{Body, Phase, Recopied};
@@ -41,13 +41,13 @@ const LEVEL_TRIES: u32 = 20;
 
 /// Every session is open before the pause begins.
 struct Sessions {
-    /// Old home: the operator's lock, and the locks on the tables.
+    /// Old home: the locks on the tables.
     holder: Session,
     /// Old home: journal, settings, marker, sequences.
     old: Session,
     /// Old home: the view as of the release.
     reader: Session,
-    /// New home: the operator's lock, and the transaction of the release.
+    /// New home: the transaction of the release.
     release: Session,
     /// New home: marker, sequences, then the view as of the release.
     peer: Session,
@@ -119,13 +119,11 @@ impl Engine {
         interrupt: Interrupt,
     ) -> Result<Self, Error> {
         let (from, to) = (ground.old_home(direction), ground.new_home(direction));
-        let mut holder = open(ground.tool, from)?;
-        let mut old = open(ground.tool, from)?;
-        let reader = open(ground.tool, from)?;
-        let mut release = open(ground.tool, to)?;
-        let mut peer = open(ground.tool, to)?;
-        lock::take(&mut holder, &ground.name)?;
-        lock::take(&mut release, &ground.name)?;
+        let mut holder = ground.open(from)?;
+        let mut old = ground.open(from)?;
+        let reader = ground.open(from)?;
+        let mut release = ground.open(to)?;
+        let mut peer = ground.open(to)?;
         let wait = LockWait::prepare(&mut holder, apply::LOCK_ATTEMPT)?;
         let wait_new = LockWait::prepare(&mut peer, apply::LOCK_ATTEMPT)?;
         pgl_catalog::lock_wait::lower_deadlock_timeout(&mut release)?;
@@ -145,7 +143,7 @@ impl Engine {
         let loader = if recopy.is_empty() {
             None
         } else {
-            let mut loader = open_loader(ground.tool, to)?;
+            let mut loader = ground.open_loader(to)?;
             pgl_catalog::lock_wait::lower_deadlock_timeout(&mut loader)?;
             if !args.dry_run {
                 apply::mark_origin(&mut loader, &ground.plan.names.subscription)?;
@@ -359,6 +357,15 @@ impl Engine {
         Pids { old, new, release }
     }
 
+    /// The sessions that are not ended with those of clients: ours, and those that hold the lock.
+    fn spared(&self) -> (Vec<i32>, Vec<i32>) {
+        let (mut old, mut new) = self.ours();
+        let ground = &self.ground;
+        old.extend(ground.lock_pid(ground.old_home(self.direction)));
+        new.extend(ground.lock_pid(ground.new_home(self.direction)));
+        (old, new)
+    }
+
     fn ours(&self) -> (Vec<i32>, Vec<i32>) {
         let s = &self.sessions;
         let mut new = vec![s.release.backend_pid(), s.peer.backend_pid()];
@@ -374,24 +381,34 @@ impl Engine {
     /// Everything up to the release. The caller takes it back when this fails.
     pub(crate) fn advance(&mut self) -> Result<(), Error> {
         self.large_objects()?;
+        stop_point("target-read-only");
         self.shut()?;
+        stop_point("wait-caught-up");
         self.level()?;
         self.check_again()?;
+        stop_point("block-writes");
         self.block()?;
         self.unchanged()?;
+        stop_point("blocked");
         self.hook(
             "hook-blocked",
             self.args.hook_blocked.clone(),
             self.args.block != Block::Hook,
         )?;
+        stop_point("drain");
         self.drain()?;
+        stop_point("sequences");
         self.set_sequences()?;
+        stop_point("copy-unkeyed");
         self.copy_again()?;
         self.compare_content()?;
         self.large_objects()?;
         // Its locks stay until the release: the rows of tables with keys must be there before.
+        stop_point("constraints");
         self.constraints()?;
+        stop_point("verify");
         self.verify()?;
+        stop_point("write-block-triggers");
         self.raise_wall()?;
         self.hook("hook-drained", self.args.hook_drained.clone(), true)?;
         self.unchanged()?;
@@ -430,18 +447,19 @@ impl Engine {
     fn note(&mut self, state: State) -> Result<(), Error> {
         self.stop()?;
         self.attempt.state = state;
-        let note = apply::begin(&self.ground.name, &self.attempt);
+        let note = apply::advance(&self.ground.name, &self.attempt);
         apply::note_lightly(&mut self.sessions.old, &note)?;
         Ok(())
     }
 
     fn shut(&mut self) -> Result<(), Error> {
         let started = Instant::now();
-        let begun = apply::begin(&self.ground.name, &self.attempt);
+        let begun = apply::start(&self.ground.name, &self.attempt);
         apply::note_firmly(&mut self.sessions.old, &begun)?;
-        let ours = self.ours().1;
+        let ours = self.spared().1;
         let new = &mut self.sessions.peer;
-        apply::close(new, &self.ground.name, &self.closed_new, "")?;
+        let claim = apply::claim(&self.ground.name, &self.attempt.token);
+        apply::close(new, &self.ground.name, &self.closed_new, &claim)?;
         self.shut_at = apply::closed_at(new, &self.ground.name)?;
         let ended = apply::end_sessions(new, &ours)?;
         let limit = Instant::now() + self.args.max_pause.max(Duration::from_secs(30));
@@ -504,7 +522,7 @@ impl Engine {
             self.begin_pause(started);
         }
         self.attempt.state = State::Blocking;
-        let ours = self.ours().0;
+        let ours = self.spared().0;
         if hook {
             self.note(State::Blocking)?;
         } else {
@@ -552,7 +570,7 @@ impl Engine {
     }
 
     fn close_old(&mut self) -> Result<(), Error> {
-        let begun = apply::begin(&self.ground.name, &self.attempt);
+        let begun = apply::advance(&self.ground.name, &self.attempt);
         let old = &mut self.sessions.old;
         apply::close(old, &self.ground.name, &self.closed_old, &begun)?;
         Ok(())
@@ -572,7 +590,7 @@ impl Engine {
             &self.watch,
             |old, lsn| {
                 attempt.final_lsn = Some(lsn);
-                let note = apply::begin(&name, &attempt);
+                let note = apply::advance(&name, &attempt);
                 apply::note_lightly(old, &note)
             },
         )?;
