@@ -4,8 +4,12 @@
 //! and the writers know what was acknowledged to them.
 
 mod cascade;
+mod fidelity;
+mod hidden;
 mod kill;
 mod matrix;
+mod pgl_schema;
 mod refuse;
+mod restart;
 mod support;
 mod traps;

@@ -30,11 +30,11 @@ fn a_dry_run_prints_the_statements_and_changes_nothing() -> Result<()> {
     for expected in [
         "CREATE EXTENSION IF NOT EXISTS pglogical",
         "replication_set_add_table(set_name := 'default', relation := '\"public\".\"t\"'",
-        "CREATE TABLE public.t (",
-        "CREATE INDEX t_v ON public.t",
+        "CREATE TABLE \"public\".\"t\" (",
+        "CREATE INDEX \"t_v\" ON \"public\".\"t\"",
         "COPY \"public\".\"t\" (\"id\", \"v\") TO STDOUT",
         "pg_replication_origin_create",
-        "VALIDATE CONSTRAINT u_t_fkey",
+        "VALIDATE CONSTRAINT \"u_t_fkey\"",
     ] {
         ensure!(
             out.stdout.contains(expected),
@@ -206,4 +206,77 @@ fn a_schema_named_like_an_archive_header_arrives() -> Result<()> {
                 UNION ALL SELECT count(*) FROM \"pgl; Owner: z\".u ORDER BY 1";
     ensure!(db.target().value(db.name(), rows)? == "0");
     same_rows(&db)
+}
+
+/// A step that another one has to come before says which, and changes nothing.
+#[test]
+fn steps_before_their_turn_name_the_missing_one() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("early")?;
+    db.on_source("CREATE TABLE t (id int PRIMARY KEY)")?;
+    for (step, missing) in [
+        ("source.node", "source.extension"),
+        ("source.grants", "source.extension"),
+        ("source.sets", "source.node"),
+        ("target.schema", "target.marker"),
+        ("target.node", "target.extension"),
+        ("copy", "source.sets"),
+        ("target.keys", "target.marker"),
+        ("target.triggers", "target.marker"),
+        ("target.subscription", "copy"),
+        ("target.matviews", "target.schema"),
+        ("target.analyze", "target.schema"),
+        ("target.foreign-keys", "target.schema"),
+    ] {
+        let out = setup(&db)?.args(["--step", step]).run()?.expect(5)?;
+        let document = out.document()?;
+        ensure!(state(&document, step)? == "failed", "{document:#}");
+        ensure!(
+            out.stdout
+                .contains(&format!("step {step} comes after step {missing}")),
+            "{step}: {}",
+            out.stdout
+        );
+    }
+    untouched(&db)
+}
+
+/// A dry run looks as a run does.
+#[test]
+fn a_dry_run_says_what_is_done_and_what_would_be_refused() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("dry_again")?;
+    db.on_source("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")?;
+    setup(&db)?
+        .args(["--until", "target.schema"])
+        .run()?
+        .expect(0)?;
+    let half = setup(&db)?.arg("--dry-run").run()?.expect(0)?.document()?;
+    for (step, expected) in [
+        ("source.sets", "already"),
+        ("target.schema", "already"),
+        ("target.node", "planned"),
+        ("copy", "planned"),
+        ("target.keys", "planned"),
+        ("target.subscription", "planned"),
+    ] {
+        ensure!(state(&half, step)? == expected, "{step}: {half:#}");
+    }
+    setup(&db)?.run()?.expect(0)?;
+    let full = setup(&db)?.arg("--dry-run").run()?.expect(0)?.document()?;
+    let steps = full["steps"].as_array().map_or(0, Vec::len);
+    ensure!(steps > 15, "{full:#}");
+    for step in full["steps"].as_array().into_iter().flatten() {
+        let state = step["state"].as_str().unwrap_or_default();
+        ensure!(
+            matches!(state, "already" | "skipped") || step["id"] == "guard",
+            "{step:#}"
+        );
+    }
+    db.on_target(&format!(
+        "SELECT pglogical.drop_subscription('pgl_{}')",
+        db.name()
+    ))?;
+    let refused = setup(&db)?.arg("--dry-run").run()?.expect(5)?.document()?;
+    ensure!(state(&refused, "copy")? == "refused", "{refused:#}");
+    ensure!(refused["verdict"] == "refused", "{refused:#}");
+    Ok(())
 }

@@ -90,8 +90,29 @@ fn the_application_goes_on_truncating() -> Result<()> {
          ALTER TABLE parent OWNER TO \"{role}\"; ALTER TABLE child OWNER TO \"{role}\"; GRANT INSERT, TRUNCATE ON shared TO PUBLIC;
          INSERT INTO parent SELECT generate_series(1, 10); INSERT INTO child SELECT g, g FROM generate_series(1, 10) g; INSERT INTO shared VALUES (1)"
     ))?;
+    // The extension is theirs, and a role uses it.
+    let monitor = db.role("monitor");
+    db.on_source(&format!(
+        "CREATE EXTENSION pglogical; CREATE ROLE \"{monitor}\"; GRANT USAGE ON SCHEMA pglogical TO \"{monitor}\""
+    ))?;
+    let executable = |role: &str| -> Result<bool> {
+        let found = db.on_source(&format!(
+            "SELECT has_function_privilege('{role}', 'pglogical.replication_set_remove_table(name, regclass)', 'EXECUTE')::text"
+        ))?;
+        Ok(found == [[Some("true".to_owned())]])
+    };
+    ensure!(executable(&role)? && executable(&monitor)?);
     setup(&db)?.run()?.expect(0)?;
+    ensure!(
+        !executable(&role)? && executable(&monitor)?,
+        "who may truncate may remove tables from the set"
+    );
     let mut app = db.source().client_as(&role, db.name())?;
+    let denied = app
+        .batch_execute("SELECT pglogical.replication_set_remove_table('default', 'parent')")
+        .err()
+        .and_then(|error| error.code().map(|code| code.code().to_owned()));
+    ensure!(denied.as_deref() == Some("42501"), "{denied:?}");
     app.batch_execute("TRUNCATE child, parent; INSERT INTO parent VALUES (77); INSERT INTO child VALUES (1, 77); TRUNCATE shared; INSERT INTO shared VALUES (2)")?;
     drain(&db)?;
     same_rows(&db)?;
@@ -104,6 +125,17 @@ fn the_application_goes_on_truncating() -> Result<()> {
             .any(|row| row[0].as_deref() == Some("PUBLIC")),
         "{granted:?}"
     );
+    Tool::new(env!("CARGO_BIN_EXE_pgl-teardown"))
+        .envs(db.env())
+        .args(["--yes", "--drop-held"])
+        .run()?
+        .expect(0)?;
+    ensure!(
+        executable(&role)? && executable(&monitor)?,
+        "not given back"
+    );
+    let explicit = db.on_source("SELECT count(*) FROM pg_proc p, aclexplode(p.proacl) a WHERE p.pronamespace = 'pglogical'::regnamespace AND a.grantee NOT IN (0, p.proowner)")?;
+    ensure!(explicit == [[Some("0".to_owned())]], "{explicit:?}");
     Ok(())
 }
 
@@ -328,7 +360,7 @@ fn a_subscription_of_somebody_else_keeps_us_from_making_a_slot() -> Result<()> {
     db.on_target(
         "UPDATE pglogical.local_sync_status SET sync_status = 'i' WHERE sync_relname IS NULL",
     )?;
-    let out = setup(&db)?.run()?.expect(6)?;
+    let out = setup(&db)?.run()?.expect(5)?;
     ensure!(out.stdout.contains("is not synchronised"), "{}", out.stdout);
     let document = out.document()?;
     ensure!(state(&document, "copy")? == "failed", "{document:#}");

@@ -135,14 +135,10 @@ pub fn forget(migration: &str, step: StepId) -> String {
     )
 }
 
-/// Whether this database has a journal.
+/// Whether this database has a journal that can be trusted.
 ///
 /// # Errors
-/// The server's.
+/// The server's; a refusal where another role could have written to schema `pgl`.
 pub fn exists(session: &mut Session) -> Result<bool, Error> {
-    session.value(
-        "SELECT to_regclass('pgl.journal') IS NOT NULL",
-        &[],
-        "whether there is a journal",
-    )
+    pgl_catalog::pgl_schema::usable(session)
 }

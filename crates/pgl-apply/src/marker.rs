@@ -13,6 +13,7 @@ use crate::{Error, Watch};
 /// # Errors
 /// The server's.
 pub fn write(source: &mut Session, name: &str) -> Result<String, ConnError> {
+    pgl_catalog::pgl_schema::require(source)?;
     source.value(
         include_str!("../sql/marker_write.sql"),
         &[&name],

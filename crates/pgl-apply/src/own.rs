@@ -1,8 +1,10 @@
 //! The suite's own schema.
 
-use pgl_conn::{Session, field};
+use pgl_catalog::pgl_schema;
+use pgl_conn::Session;
 use pgl_core::QualifiedName;
 use pgl_core::migration::{MARKER_TABLE, OWN_SCHEMA};
+use pgl_core::pgl_schema::PglSchema;
 
 use crate::{Done, Error};
 
@@ -14,33 +16,29 @@ pub fn marker() -> QualifiedName {
     QualifiedName::new(OWN_SCHEMA, MARKER_TABLE)
 }
 
-/// Creates schema, marker and journal; refuses a schema of that name that is somebody else's.
+/// Creates schema, marker and journal, for the connected role only; refuses a schema of that name that is another's.
 ///
 /// # Errors
 /// The server's, or the refusal.
 pub fn create(session: &mut Session) -> Result<Done, Error> {
     let side = session.side();
-    let found = session.query_opt(
-        "SELECT COALESCE(obj_description(oid, 'pg_namespace'), ''),
-                (SELECT count(*) FROM pg_class c WHERE c.relnamespace = n.oid
-                    AND c.relname IN ('marker', 'journal', 'held') AND c.relkind = 'r') = 3
-           FROM pg_namespace n WHERE nspname = 'pgl'",
-        &[],
-    )?;
-    if let Some(row) = found {
-        let comment: String = field(side, &row, 0, "the comment of schema pgl")?;
-        if !comment.starts_with("pgl:") {
+    match pgl_schema::check(session)? {
+        PglSchema::Usable => return Ok(Done::Already("schema pgl exists".to_owned())),
+        PglSchema::Incomplete => {
             return Err(Error::refused(
                 side,
-                "schema \"pgl\" exists and is not this suite's",
-                "these tools keep their journal in a schema of this name; rename the other one for the time of the migration",
+                "schema \"pgl\" exists and some of its tables do not",
+                "somebody has dropped them: DROP SCHEMA pgl CASCADE and begin again, or run pgl-teardown",
             ));
         }
-        if field(side, &row, 1, "the tables of schema pgl")? {
-            return Ok(Done::Already("schema pgl exists".to_owned()));
-        }
+        PglSchema::Absent => {}
     }
-    session.batch(&format!("BEGIN;\n{SQL}\nCOMMIT;"))?;
+    // Without IF NOT EXISTS: a schema that another role creates in this moment is an error, never ours.
+    if let Err(error) = session.batch(&format!("BEGIN;\n{SQL}\nCOMMIT;")) {
+        session.rollback()?;
+        return Err(error.with_context("creating schema pgl").into());
+    }
+    pgl_schema::require(session)?;
     Ok(Done::Changed(
         "schema pgl with marker and journal".to_owned(),
     ))

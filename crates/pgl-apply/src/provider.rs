@@ -38,6 +38,22 @@ fn comment_extension(name: &str) -> String {
     format!("COMMENT ON EXTENSION {name} IS 'pgl: created for a migration; pgl-teardown drops it'")
 }
 
+/// The version of pglogical in this database.
+///
+/// # Errors
+/// The server's.
+pub fn installed(session: &mut Session) -> Result<Option<String>, pgl_conn::Error> {
+    version_of(session, "pglogical")
+}
+
+fn version_of(session: &mut Session, extension: &str) -> Result<Option<String>, pgl_conn::Error> {
+    session.value_opt(
+        "SELECT extversion::text FROM pg_extension WHERE extname = $1",
+        &[&extension],
+        "the version of an extension",
+    )
+}
+
 /// Creates the extension.
 ///
 /// # Errors
@@ -45,11 +61,7 @@ fn comment_extension(name: &str) -> String {
 pub fn extension(session: &mut Session) -> Result<Done, Error> {
     let mut version: Option<String> = None;
     for name in extensions(session.version()) {
-        version = session.value_opt(
-            "SELECT extversion::text FROM pg_extension WHERE extname = $1",
-            &[name],
-            "the version of an extension",
-        )?;
+        version = version_of(session, name)?;
         if version.is_none() {
             create(session, name)?;
         }
@@ -61,16 +73,27 @@ pub fn extension(session: &mut Session) -> Result<Done, Error> {
 }
 
 fn create(session: &mut Session, name: &str) -> Result<(), Error> {
-    session.batch(&create_extension(name))?;
-    // The comment is how pgl-teardown knows that it may drop the extension again. Where a managed
+    // The comment is how pgl-teardown knows that it may drop the extension again: both or neither. Where a managed
     // service keeps the extension as its own, it stays without, and so stays altogether.
-    match session.batch(&comment_extension(name)) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind == pgl_conn::Kind::Denied => {
-            log::debug!("no comment on extension {name}: {error}");
-            Ok(())
+    session.batch("BEGIN")?;
+    let done = session.batch(&create_extension(name)).and_then(|()| {
+        session.batch("SAVEPOINT comment")?;
+        match session.batch(&comment_extension(name)) {
+            Err(error) if error.kind == pgl_conn::Kind::Denied => {
+                log::debug!("no comment on extension {name}: {error}");
+                session.batch("ROLLBACK TO SAVEPOINT comment")
+            }
+            other => other,
         }
-        Err(error) => Err(error.into()),
+    });
+    match done {
+        Ok(()) => Ok(session.commit()?),
+        Err(error) => {
+            if !error.is_lost() {
+                session.rollback()?;
+            }
+            Err(error.into())
+        }
     }
 }
 
@@ -87,12 +110,66 @@ pub fn node_sql(name: &str) -> String {
 /// # Errors
 /// The server's; a refusal when the database is another node already.
 pub fn node(session: &mut Session, name: &str, dsn: &DsnText) -> Result<Done, Error> {
+    if let Some(done) = node_found(session, name)? {
+        return Ok(done);
+    }
+    unlogged(session, |session| session.query(&node_sql(name), &[dsn]))?;
+    Ok(Done::Changed(format!("node {name} created")))
+}
+
+/// Gives the node of this database another connection string to itself, where it has another one.
+///
+/// # Errors
+/// The server's; a refusal where the role may not.
+pub fn node_dsn(session: &mut Session, name: &str, dsn: &DsnText) -> Result<Done, Error> {
+    let same: bool = unlogged(session, |session| {
+        session.value(
+            "SELECT i.if_dsn = $1::text FROM pglogical.local_node l JOIN pglogical.node_interface i ON i.if_id = l.node_local_interface",
+            &[dsn],
+            "whether the node has this connection string",
+        )
+    })?;
+    if same {
+        return Ok(Done::Already(format!("node {name} is there")));
+    }
+    let changed = unlogged(session, |session| {
+        session.execute(
+            "UPDATE pglogical.node_interface i SET if_dsn = $1::text FROM pglogical.local_node l WHERE i.if_id = l.node_local_interface",
+            &[dsn],
+        )
+    });
+    match changed {
+        Ok(_) => Ok(Done::Changed(format!(
+            "node {name} has another connection string to its own database now"
+        ))),
+        Err(error) if error.kind == pgl_conn::Kind::Denied => Err(Error::refused(
+            session.side(),
+            format!(
+                "node {name} has another connection string than --subscriber-dsn, and this role may not change it"
+            ),
+            format!(
+                "SELECT pglogical.drop_node({}) on the target, and run this again",
+                quote_literal(name)
+            ),
+        )),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the database is this node; none where it is no node.
+///
+/// # Errors
+/// The server's; a refusal when it is another node.
+pub fn node_found(session: &mut Session, name: &str) -> Result<Option<Done>, Error> {
     let side = session.side();
+    if installed(session)?.is_none() {
+        return Ok(None);
+    }
     let found: Option<String> =
         session.value_opt(include_str!("../sql/node.sql"), &[], "the name of the node")?;
     if let Some(existing) = found {
         if existing == name {
-            return Ok(Done::Already(format!("node {name} is there")));
+            return Ok(Some(Done::Already(format!("node {name} is there"))));
         }
         return Err(Error::refused(
             side,
@@ -100,14 +177,69 @@ pub fn node(session: &mut Session, name: &str, dsn: &DsnText) -> Result<Done, Er
             "a database can be one node only: take that migration down first, or give its name with --name",
         ));
     }
-    unlogged(session, |session| session.query(&node_sql(name), &[dsn]))?;
-    Ok(Done::Changed(format!("node {name} created")))
+    Ok(None)
 }
 
 /// The statement that lets a role use pglogical's schema; PUBLIC for none.
 pub fn grant_sql(role: Option<&str>) -> String {
     let role = role.map_or_else(|| "PUBLIC".to_owned(), quote_ident);
     format!("GRANT USAGE ON SCHEMA pglogical TO {role}")
+}
+
+/// What takes EXECUTE from PUBLIC. The functions are nobody's to call who only truncates: they remove tables from sets,
+/// subscribe to other servers and replicate DDL.
+pub const REVOKE_EXECUTE: &str = "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical FROM PUBLIC";
+
+/// The statement that lets a role execute them all the same.
+fn grant_execute_sql(role: &str) -> String {
+    format!(
+        "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical TO {}",
+        quote_ident(role)
+    )
+}
+
+/// Takes EXECUTE on pglogical's functions from PUBLIC before `granted` get USAGE on their schema. Roles that had USAGE
+/// before keep what they could do, and so do those that replicate. All of it is in the journal, for pgl-teardown.
+fn close_functions(
+    session: &mut Session,
+    migration: &str,
+    granted: &[Option<String>],
+) -> Result<(), Error> {
+    let before = pgl_catalog::setup::execute(session, granted)?;
+    if !before.everybody {
+        return Ok(());
+    }
+    let row = |object: &str, state: &str| {
+        journal::record(migration, "source.execute", object, state, &json!(null))
+    };
+    let mut sql = format!("BEGIN;\n{REVOKE_EXECUTE};\n{}", row("PUBLIC", "revoked"));
+    for role in &before.roles {
+        sql.push_str(&format!("{};\n", grant_execute_sql(role)));
+        sql.push_str(&row(role, "granted"));
+    }
+    // The server only warns where another role owns the functions.
+    let done = session
+        .batch(&sql)
+        .and_then(|()| pgl_catalog::setup::execute(session, granted));
+    match done {
+        Ok(after) if !after.everybody => Ok(session.commit()?),
+        Ok(_) => {
+            session.rollback()?;
+            Err(Error::refused(
+                session.side(),
+                "PUBLIC may execute the functions of schema pglogical, and this role cannot revoke that: every role that is granted USAGE on the schema, which TRUNCATE needs, could remove tables from the replication set",
+                format!("as the owner of the extension: {REVOKE_EXECUTE}"),
+            ))
+        }
+        Err(error) => {
+            if !error.is_lost() {
+                session.rollback()?;
+            }
+            Err(error
+                .with_context("revoking EXECUTE on pglogical's functions from PUBLIC")
+                .into())
+        }
+    }
 }
 
 /// Lets everybody who may truncate a replicated table go on doing so: the trigger that a
@@ -124,6 +256,8 @@ pub fn grants(session: &mut Session, migration: &str, plan: &Plan) -> Result<Don
             "everybody who may truncate may use schema pglogical".to_owned(),
         ));
     }
+    pgl_catalog::pgl_schema::require(session)?;
+    close_functions(session, migration, &roles)?;
     for role in &roles {
         let object = role.clone().unwrap_or_else(|| "PUBLIC".to_owned());
         let note = journal::statement(
@@ -143,7 +277,7 @@ pub fn grants(session: &mut Session, migration: &str, plan: &Plan) -> Result<Don
         .map(|role| role.unwrap_or_else(|| "PUBLIC".to_owned()))
         .collect();
     Ok(Done::Changed(format!(
-        "USAGE on schema pglogical granted to {}",
+        "USAGE on schema pglogical granted to {}; PUBLIC may not execute its functions",
         names.join(", ")
     )))
 }
@@ -208,6 +342,35 @@ pub fn sets(
     join: Join,
     watch: &dyn Watch,
 ) -> Result<Done, Error> {
+    let missing = missing_members(session, wanted, join)?;
+    if missing.is_empty() {
+        return Ok(Done::Already(format!("{} members are there", wanted.len())));
+    }
+    let mut wait = LockWait::of(session)?;
+    watch.begin("replication sets", missing.len() as u64, false);
+    for want in &missing {
+        watch.doing(&want.object.to_string());
+        add(session, want, &mut wait, watch)?;
+        session.batch(&format!("SET lock_timeout = {}", wait.usual_ms()))?;
+        watch.add(1);
+    }
+    watch.end();
+    Ok(Done::Changed(format!(
+        "{} of {} members added",
+        missing.len(),
+        wanted.len()
+    )))
+}
+
+/// Memberships that do not exist yet.
+///
+/// # Errors
+/// The server's; a refusal where a table is in another set, or where it may not be added any more.
+pub fn missing_members<'a>(
+    session: &mut Session,
+    wanted: &'a [Wanted],
+    join: Join,
+) -> Result<Vec<&'a Wanted>, Error> {
     let members = pgl_catalog::setup::members(session)?;
     let (mut missing, mut elsewhere) = (Vec::new(), Vec::new());
     for want in wanted {
@@ -234,9 +397,6 @@ pub fn sets(
             "remove them with pglogical.replication_set_remove_table, or make a new plan",
         ));
     }
-    if missing.is_empty() {
-        return Ok(Done::Already(format!("{} members are there", wanted.len())));
-    }
     if let (Join::Closed, Some(first)) = (join, missing.first()) {
         return Err(Error::refused(
             Side::Source,
@@ -248,20 +408,7 @@ pub fn sets(
             "pgl-control adds a table with its rows; use the plan that this migration began with otherwise",
         ));
     }
-    let mut wait = LockWait::of(session)?;
-    watch.begin("replication sets", missing.len() as u64, false);
-    for want in &missing {
-        watch.doing(&want.object.to_string());
-        add(session, want, &mut wait, watch)?;
-        session.batch(&format!("SET lock_timeout = {}", wait.usual_ms()))?;
-        watch.add(1);
-    }
-    watch.end();
-    Ok(Done::Changed(format!(
-        "{} of {} members added",
-        missing.len(),
-        wanted.len()
-    )))
+    Ok(missing)
 }
 
 fn add(

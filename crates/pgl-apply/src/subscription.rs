@@ -133,7 +133,10 @@ pub fn statements(names: &Names, slot: &str, lsn: &str, tables: &[QualifiedName]
             "UPDATE pglogical.local_sync_status SET sync_status = 'r', sync_statuslsn = {lsn}\n \
              WHERE sync_relname IS NULL\n   AND sync_subid = (SELECT sub_id FROM pglogical.subscription WHERE sub_name = {name})"
         )),
-        format!("SELECT pg_catalog.pg_replication_origin_create({slot})"),
+        // One that a dropped extension has left is taken over, and moved.
+        format!(
+            "SELECT pg_catalog.pg_replication_origin_create({slot}) WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_replication_origin WHERE roname = {slot})"
+        ),
         format!("SELECT pg_catalog.pg_replication_origin_advance({slot}, {lsn})"),
     ];
     for chunk in tables.chunks(500) {
@@ -214,6 +217,29 @@ pub fn check(target: &mut Session, plan: &Plan) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+/// Subscribes in a transaction that is rolled back: the target's server connects to the source and to itself as it will
+/// later, so that a connection string that does not work is found before the copy.
+///
+/// # Errors
+/// The server's.
+pub fn rehearse(target: &mut Session, names: &Names, dsn: &DsnText) -> Result<(), Error> {
+    let sql = create_sql(names, &SETS, Data::Left);
+    let outcome = unlogged(target, |target| {
+        target.batch("BEGIN")?;
+        let tried = target.query(&sql, &[dsn]);
+        match &tried {
+            Err(error) if error.is_lost() => {}
+            _ => target.rollback()?,
+        }
+        tried.map(drop)
+    });
+    outcome.map_err(|error| {
+        error
+            .with_context("connecting from the target's server as pglogical will, to the source (--provider-dsn) and to itself (--subscriber-dsn)")
+            .into()
+    })
 }
 
 /// Subscribes at the slot's position.
@@ -298,6 +324,20 @@ pub fn wait_running(
     limit: Duration,
     watch: &dyn Watch,
 ) -> Result<(), Error> {
+    wait_running_unless(target, name, limit, watch, &mut || Ok(None))
+}
+
+/// Likewise; ends at once where `cause` knows why it will never run.
+///
+/// # Errors
+/// Likewise, and a refusal with the cause.
+pub fn wait_running_unless(
+    target: &mut Session,
+    name: &str,
+    limit: Duration,
+    watch: &dyn Watch,
+    cause: &mut dyn FnMut() -> Result<Option<String>, pgl_conn::Error>,
+) -> Result<(), Error> {
     let started = Instant::now();
     let mut kicked = Instant::now();
     let mut good = 0;
@@ -331,6 +371,15 @@ pub fn wait_running(
         pid = worker;
         if good >= 3 {
             return Ok(());
+        }
+        if status == "down"
+            && let Some(why) = cause()?
+        {
+            return Err(Error::refused(
+                Side::Source,
+                format!("subscription {name} is down and will not start: {why}"),
+                "pgl-setup --restart empties the tables that the copy filled and copies them again; pgl-teardown removes the migration and leaves the rows",
+            ));
         }
         if started.elapsed() > limit {
             return Err(Error::NotYet {

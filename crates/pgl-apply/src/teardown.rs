@@ -39,6 +39,13 @@ pub fn statements(removal: &Removal) -> Vec<String> {
             };
             vec![format!("REVOKE USAGE ON SCHEMA pglogical FROM {who}")]
         }
+        Kind::Execute if object == "PUBLIC" => {
+            vec!["GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical TO PUBLIC".to_owned()]
+        }
+        Kind::Execute => vec![format!(
+            "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical FROM {}",
+            quote_ident(object)
+        )],
         // Without CASCADE: an object of somebody else's that depends on it stops this. The empty
         // schema does not go with the extension.
         Kind::Extension => vec![

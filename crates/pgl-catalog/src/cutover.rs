@@ -3,20 +3,16 @@
 use pgl_conn::{Error, Session};
 use pgl_core::cutover::CutoverRecord;
 
-use crate::row;
+use crate::{pgl_schema, row};
 
 /// What this database records about cutovers of a migration. A database without a journal has no record.
 ///
 /// # Errors
-/// The server's, also when the role may not read the journal; [`pgl_conn::Kind::Protocol`] when another version
+/// The server's, also when the role may not read the journal; a refusal where another role could have written to
+/// schema `pgl`; [`pgl_conn::Kind::Protocol`] when another version
 /// of these tools wrote it.
 pub fn cutover_record(session: &mut Session, migration: &str) -> Result<CutoverRecord, Error> {
-    let found: bool = session.value(
-        include_str!("../sql/journal_exists.sql"),
-        &[],
-        "whether there is a journal",
-    )?;
-    if !found {
+    if !pgl_schema::usable(session)? {
         return Ok(CutoverRecord::default());
     }
     row(

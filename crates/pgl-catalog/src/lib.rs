@@ -13,6 +13,7 @@ pub mod link;
 mod lock;
 pub mod lock_wait;
 pub mod objects;
+pub mod pgl_schema;
 mod rows;
 pub mod sequences;
 pub mod server;

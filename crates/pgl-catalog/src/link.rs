@@ -250,12 +250,24 @@ const HUSH: &[&str] = &[
     "SET lc_messages = 'C'",
 ];
 
-fn hush(session: &mut Session) {
+/// Settings without which the server writes the statement of a failed connection into its log.
+const ESSENTIAL: &str = "SELECT pg_catalog.current_setting('log_statement') = 'none' \
+    AND pg_catalog.current_setting('log_min_error_statement') IN ('fatal', 'panic') \
+    AND pg_catalog.current_setting('log_min_duration_statement') = '-1'";
+
+/// Why a string with a password is not tried, where the server's log would show it; none where it would not.
+fn hush(session: &mut Session, outline: &DsnOutline) -> Result<Option<String>, Error> {
     for statement in HUSH {
         if let Err(error) = session.batch(statement) {
             log::debug!("{statement}: {error}");
         }
     }
+    let quiet: bool = session.value(ESSENTIAL, &[], "what the server logs")?;
+    Ok((!quiet && outline.password.is_some()).then(|| {
+        "the connection string holds a password, and this role may not keep a statement out of the target's log; \
+         name a passfile of the target's server in --provider-dsn instead"
+            .to_owned()
+    }))
 }
 
 fn by_subscription(
@@ -275,7 +287,15 @@ fn by_subscription(
             };
         }
     };
-    hush(&mut session);
+    match hush(&mut session, outline) {
+        Ok(None) => {}
+        Ok(Some(reason)) => return Reach::NotProvable { reason },
+        Err(error) => {
+            return Reach::NotProvable {
+                reason: reason(&error),
+            };
+        }
+    }
     let name = format!("pgl_probe_{}", session.backend_pid());
     let create = format!(
         "CREATE SUBSCRIPTION {} CONNECTION {} PUBLICATION {} WITH (connect = true, \
@@ -356,11 +376,14 @@ fn by_dblink(
     let session_options =
         SessionOptions::new(options.tool, Access::ReadOnly).statement_timeout(PROBE_TIMEOUT);
     let asked = Session::connect(target.endpoint(), &session_options).and_then(|mut session| {
-        hush(&mut session);
-        session.query(&sql, &[&dsn])
+        match hush(&mut session, outline)? {
+            Some(reason) => Ok(Some(reason)),
+            None => session.query(&sql, &[&dsn]).map(|_| None),
+        }
     });
     Ok(match asked {
-        Ok(_) => Reach::Reached { by: Probe::Dblink },
+        Ok(Some(reason)) => Reach::NotProvable { reason },
+        Ok(None) => Reach::Reached { by: Probe::Dblink },
         Err(error) => {
             let detail = error
                 .detail

@@ -7,7 +7,7 @@ use pgl_core::setup::archive::IndexFact;
 use pgl_core::setup::compare::TableShape;
 use serde::Deserialize;
 
-use crate::rows;
+use crate::{row, rows};
 
 /// Tables, views and materialised views of the database with their columns.
 ///
@@ -70,6 +70,25 @@ pub fn truncaters(
         &[&schemas, &names],
     )?;
     Ok(found.into_iter().map(|row| row.name).collect())
+}
+
+/// Who may execute functions of schema pglogical.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Execute {
+    /// Whether PUBLIC may.
+    pub everybody: bool,
+    /// Roles that need it when PUBLIC loses it.
+    pub roles: Vec<String>,
+}
+
+/// Reads it; `granted` are roles that get USAGE on the schema now, none for PUBLIC.
+///
+/// # Errors
+/// The server's.
+pub fn execute(session: &mut Session, granted: &[Option<String>]) -> Result<Execute, Error> {
+    let names: Vec<&String> = granted.iter().flatten().collect();
+    let sql = include_str!("../sql/setup_pglogical_execute.sql");
+    row(session, sql, &[&names])
 }
 
 /// A materialised view.

@@ -7,7 +7,7 @@ use pgl_core::migration::Names;
 use pgl_core::teardown::{Slot, Standing, Subscription};
 use serde::Deserialize;
 
-use crate::{row, rows};
+use crate::{pgl_schema, row, rows};
 
 #[derive(Deserialize)]
 struct Base {
@@ -74,7 +74,9 @@ pub fn standing(session: &mut Session, migration: &str) -> Result<Standing, Erro
             .map(|set| (set.name, set.members))
             .collect();
     }
+    // What other roles could have written there is never read, let alone acted upon.
     if base.has_journal && out.schema_ours == Some(true) {
+        pgl_schema::require(session)?;
         out.journal = names(session, include_str!("../sql/teardown/journal.sql"))?;
         let noted: Vec<Noted> = rows(
             session,
@@ -87,9 +89,13 @@ pub fn standing(session: &mut Session, migration: &str) -> Result<Standing, Erro
             .into_iter()
             .map(|held| (held.name, held.members))
             .collect();
-        let (grants, slots): (Vec<_>, Vec<_>) =
-            noted.into_iter().partition(|noted| noted.kind == "grant");
-        out.grants = grants.into_iter().map(|noted| noted.name).collect();
+        let of_kind = |kind: &str| -> Vec<String> {
+            let mine = noted.iter().filter(|noted| noted.kind == kind);
+            mine.map(|noted| noted.name.clone()).collect()
+        };
+        out.grants = of_kind("grant");
+        out.execute = of_kind("execute");
+        out.noted_slots = of_kind("slot");
         let wall: Wall = row(
             session,
             include_str!("../sql/teardown/wall.sql"),
@@ -98,7 +104,6 @@ pub fn standing(session: &mut Session, migration: &str) -> Result<Standing, Erro
         out.closed = wall.closed;
         out.walls = wall.walls.unwrap_or_default();
         out.attempt = wall.attempt;
-        out.noted_slots = slots.into_iter().map(|noted| noted.name).collect();
     }
     Ok(out)
 }

@@ -39,6 +39,8 @@ pub enum Kind {
     Timeout,
     /// The statement was cancelled on request, ours or an operator's.
     Cancelled,
+    /// What is there must not be used, or a precondition does not hold; nothing was changed.
+    Refused,
     /// Any other error reported by the server.
     Server,
     /// An answer that makes no sense to this program, or a value it cannot represent.

@@ -10,6 +10,7 @@ impl Error {
     pub fn told(&self) -> Told {
         let exit = match self.kind {
             Kind::Config | Kind::Unsupported => Exit::Usage,
+            Kind::Refused => Exit::Refused,
             Kind::Unreachable
             | Kind::Auth
             | Kind::Tls

@@ -14,6 +14,7 @@ pub mod lock_wait;
 pub mod lsn;
 pub mod migration;
 pub mod name;
+pub mod pgl_schema;
 pub mod plan;
 pub mod preflight;
 pub mod redact;

@@ -71,6 +71,7 @@ impl Rest<'_> {
             target: self.ground.target.clone(),
         };
         let how = How {
+            secrets: std::collections::HashMap::new(),
             jobs: 2,
             settings: Vec::new(),
         };

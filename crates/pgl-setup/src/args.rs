@@ -14,7 +14,7 @@ use pgl_core::setup::{CopyMode, ForeignKeys, KeepIndexes, Options, RoleMode, Sch
 /// Set up the replication of a live database: schema, rows, subscription
 #[derive(Parser)]
 #[command(
-    after_help = "A run that was stopped is continued by the same command. Foreign keys wait for the cutover unless --foreign-keys now is given."
+    after_help = "A run that was stopped is continued by the same command. A copy that was completed is made again only with --restart. Foreign keys wait for the cutover unless --foreign-keys now is given."
 )]
 pub(crate) struct Setup {
     #[command(flatten)]
@@ -43,6 +43,12 @@ pub(crate) struct Setup {
     /// Print the steps with their SQL, change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Discard the copy of an earlier run: drop its subscription and slot, empty its tables, copy all rows again
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// Confirm --restart
+    #[arg(short, long)]
+    pub(crate) yes: bool,
     /// Print the steps and what they do
     #[arg(long)]
     pub(crate) list_steps: bool,

@@ -6,6 +6,7 @@ use pgl_apply::copy::{Freeze, copy_in, copy_out};
 use pgl_apply::target;
 use pgl_apply::{Error, own, provider, subscription};
 use pgl_core::setup::archive::{Work, unchecked};
+use pgl_core::setup::secrets::redacted;
 use pgl_core::setup::{SchemaMode, StepId};
 
 use crate::steps::Run;
@@ -25,10 +26,12 @@ impl Run<'_> {
                     .replicated()
                     .map(|table| table.qualified())
                     .collect();
-                pgl_catalog::setup::truncaters(&mut self.source, &tables)?
+                let roles = pgl_catalog::setup::truncaters(&mut self.source, &tables)?;
+                let revoke = roles.first().map(|_| provider::REVOKE_EXECUTE.to_owned());
+                let grants = roles
                     .iter()
-                    .map(|role| provider::grant_sql(role.as_deref()))
-                    .collect()
+                    .map(|role| provider::grant_sql(role.as_deref()));
+                revoke.into_iter().chain(grants).collect()
             }
             StepId::SourceSets => provider::wanted(&self.plan)
                 .iter()
@@ -112,7 +115,8 @@ impl Run<'_> {
         Ok(dumped
             .filter(of_step)
             .filter(|work| seen.insert(work.entry.id))
-            .map(|work| work.entry.sql.clone())
+            .map(|work| &work.entry)
+            .map(|entry| redacted(&entry.kind, &entry.sql).unwrap_or_else(|| entry.sql.clone()))
             .collect())
     }
 }

@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use pgl_apply::{Done, Error};
-use pgl_cli::{Context, Failure, Screen, input, stop_point};
+use pgl_cli::{Consent, Context, Failure, Screen, input, stop_point};
 use pgl_core::cutover::Purpose;
 use pgl_core::doc::Verdict;
 use pgl_core::setup::{Step, StepId, When, choose, steps};
 
 use crate::args::Setup;
+use crate::look::Look;
 use crate::place::Place;
 use crate::steps::Run;
 use crate::view::{SetupReport, StepReport, StepState};
@@ -25,6 +26,20 @@ pub(crate) fn run(args: &Setup, context: &Context) -> Result<Verdict, Failure> {
     let mut run = Run::open(args, context, &place, document, &screen)?;
     if args.dry_run {
         return dry(context, &chosen, &mut run);
+    }
+    if args.restart {
+        let consent = if args.yes {
+            Consent::Given
+        } else {
+            Consent::Ask
+        };
+        context.consent(
+            &format!(
+                "--restart drops the subscription and the slot of migration {}, empties every table on the target that it filled, and copies all rows again.",
+                run.name
+            ),
+            consent,
+        )?;
     }
     let mut reports: Vec<StepReport> = Vec::new();
     let mut broken: Option<Error> = None;
@@ -50,6 +65,9 @@ pub(crate) fn run(args: &Setup, context: &Context) -> Result<Verdict, Failure> {
                 log::info!("{}", step.id);
                 stop_point(step.id.as_str());
                 let result = match context.interrupt.check() {
+                    Ok(()) if !args.step.is_empty() => {
+                        run.in_turn(step.id).and_then(|()| run.step(step.id))
+                    }
                     Ok(()) => run.step(step.id),
                     Err(_) => Err(Error::Interrupted),
                 };
@@ -64,11 +82,7 @@ pub(crate) fn run(args: &Setup, context: &Context) -> Result<Verdict, Failure> {
                     }
                     Err(error) => {
                         report.state = StepState::Failed;
-                        report.what = error.to_string();
-                        report.hint = error.told().hint;
-                        if let Error::Objects { failures, .. } = &error {
-                            report.failures.clone_from(failures);
-                        }
+                        report.fail(&error);
                         broken = Some(error);
                     }
                 }
@@ -103,6 +117,10 @@ fn verdict(broken: &Option<Error>, reports: &[StepReport], run: &mut Run<'_>) ->
     let touched = reports.iter().any(|report| report.state == StepState::Done);
     match error {
         Error::Objects { .. } if at_guard => Verdict::Refused,
+        Error::Refused { .. } if !touched => Verdict::Refused,
+        Error::Server(error) if !touched && error.kind == pgl_conn::Kind::Refused => {
+            Verdict::Refused
+        }
         _ if !at_guard && (touched || run.journal_exists()) => Verdict::Partial,
         Error::Refused { .. } | Error::Overtaken { .. } => Verdict::Refused,
         Error::NotYet { .. } => Verdict::NotYet,
@@ -112,40 +130,62 @@ fn verdict(broken: &Option<Error>, reports: &[StepReport], run: &mut Run<'_>) ->
     }
 }
 
+/// Whether a step would refuse, rather than that it could not be found out.
+fn refuses(error: &Error) -> bool {
+    match error {
+        Error::Refused { .. } | Error::Overtaken { .. } | Error::Objects { .. } => true,
+        Error::Server(error) => error.kind == pgl_conn::Kind::Refused,
+        Error::NotYet { .. } | Error::Program { .. } | Error::Interrupted => false,
+    }
+}
+
 fn dry(context: &Context, chosen: &[Step], run: &mut Run<'_>) -> Result<Verdict, Failure> {
     run.state
         .allows(Purpose::SetUp)
         .map_err(|error| Failure::from(error.told()))?;
     let mut reports = Vec::new();
+    let mut verdict = Verdict::Ok;
     for step in chosen {
-        let (state, what, sql) = match step.when {
-            When::Not(reason) => (StepState::Skipped, reason.to_owned(), None),
-            When::Now => {
+        let mut report = StepReport {
+            id: step.id,
+            side: step.id.side(),
+            state: StepState::Planned,
+            seconds: 0.0,
+            what: step.id.title().to_owned(),
+            hint: None,
+            sql: None,
+            failures: Vec::new(),
+        };
+        if let When::Not(reason) = step.when {
+            (report.state, report.what) = (StepState::Skipped, reason.to_owned());
+            reports.push(report);
+            continue;
+        }
+        match run.look(step.id) {
+            Ok(Look::Already(why)) => (report.state, report.what) = (StepState::Already, why),
+            Ok(Look::Planned) => {
                 let sql = run
                     .script(step.id)
                     .map_err(|error| Failure::from(error.told()))?;
-                (StepState::Planned, step.id.title().to_owned(), Some(sql))
+                report.sql = Some(sql);
             }
-        };
-        reports.push(StepReport {
-            id: step.id,
-            side: step.id.side(),
-            state,
-            seconds: 0.0,
-            what,
-            hint: None,
-            sql,
-            failures: Vec::new(),
-        });
+            Err(error) if refuses(&error) => {
+                verdict = Verdict::Refused;
+                report.state = StepState::Refused;
+                report.fail(&error);
+            }
+            Err(error) => return Err(Failure::from(error.told())),
+        }
+        reports.push(report);
     }
     let report = SetupReport {
         dry_run: true,
         steps: reports,
         copy: None,
     };
-    let document = context.document(Verdict::Ok, Some(run.migration()), Some(run.plan()), report);
+    let document = context.document(verdict, Some(run.migration()), Some(run.plan()), report);
     context.emit(&document)?;
-    Ok(Verdict::Ok)
+    Ok(verdict)
 }
 
 fn list(context: &Context, chosen: &[Step]) -> Result<Verdict, Failure> {

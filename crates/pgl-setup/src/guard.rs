@@ -46,6 +46,15 @@ impl Run<'_> {
     /// Refuses to go on past a blocking finding that nobody overrides.
     pub(crate) fn guard(&mut self) -> Result<Done, Error> {
         let name = self.name.clone();
+        let passed = self.checks()?;
+        Ok(Done::Already(format!(
+            "{passed} checks passed; migration {name} is locked for this run"
+        )))
+    }
+
+    /// The blocking checks; how many passed.
+    pub(crate) fn checks(&mut self) -> Result<usize, Error> {
+        let name = self.name.clone();
         self.state.allows(Purpose::SetUp)?;
         let stage = if self.state.begun {
             Stage::Continued
@@ -86,10 +95,7 @@ impl Run<'_> {
             .filter(|finding| !(shut && finding.id == SHUT && finding.side == Side::Target))
             .collect();
         if blocking.is_empty() {
-            return Ok(Done::Already(format!(
-                "{} checks passed; migration {name} is locked for this run",
-                examined.counts.passed
-            )));
+            return Ok(examined.counts.passed);
         }
         let mut ids: Vec<&str> = blocking.iter().map(|finding| finding.id.as_str()).collect();
         ids.dedup();

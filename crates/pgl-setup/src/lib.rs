@@ -15,6 +15,7 @@ mod args;
 mod dry;
 mod engine;
 mod guard;
+mod look;
 mod place;
 mod replicate;
 mod steps;

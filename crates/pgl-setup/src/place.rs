@@ -2,7 +2,9 @@
 
 use pgl_apply::{Servers, subscription};
 use pgl_cli::{Context, Failure};
-use pgl_conn::{DsnText, Endpoint, Environment, Error as ConnError, Session, add_options};
+use pgl_conn::{
+    DsnOutline, DsnText, Endpoint, Environment, Error as ConnError, Session, add_options,
+};
 use pgl_core::Side;
 
 use crate::args::Setup;
@@ -75,14 +77,8 @@ impl Place {
 /// or an environment variable of ours says nothing to the other server.
 fn reachable(endpoint: &Endpoint) -> Result<DsnText, ConnError> {
     let text = endpoint.original_text();
-    let names_host = text
-        .expose_str()
-        .is_some_and(|text| text.contains("host") || text.contains("://"));
-    if names_host
-        && !text
-            .expose_str()
-            .is_some_and(|text| text.contains("service"))
-    {
+    let outline = DsnOutline::read(endpoint.side(), text)?;
+    if !outline.hosts.is_empty() && outline.service.is_none() {
         return Ok(text.clone());
     }
     let mut plain = endpoint.client_conninfo()?;

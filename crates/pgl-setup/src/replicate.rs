@@ -41,12 +41,15 @@ impl Run<'_> {
         Ok(self.subscribed()?.is_some_and(|found| found.is_past_copy()))
     }
 
-    fn subscribed(&mut self) -> Result<Option<subscription::Subscription>, Error> {
+    pub(crate) fn subscribed(&mut self) -> Result<Option<subscription::Subscription>, Error> {
         let name = self.plan.names.subscription.clone();
         Ok(subscription::find(self.target()?, &name)?)
     }
 
     pub(crate) fn copy(&mut self) -> Result<Done, Error> {
+        if self.args.restart {
+            self.discard_copy()?;
+        }
         let found = self.subscribed()?;
         let public = !copy::may_write_catalog(self.target()?)?;
         if self.options.copy != CopyMode::Pglogical
@@ -64,6 +67,10 @@ impl Run<'_> {
             }
         }
         self.compare()?;
+        if self.subscribed()?.is_none() {
+            let (names, dsn) = (self.plan.names.clone(), self.place.provider_dsn.clone());
+            subscription::rehearse(self.target()?, &names, &dsn)?;
+        }
         let tasks = self.tasks()?;
         if self.options.copy == CopyMode::Pglogical {
             let (dsn, plan) = (self.place.provider_dsn.clone(), self.plan.clone());
@@ -120,6 +127,14 @@ impl Run<'_> {
         Ok(done)
     }
 
+    /// What `--restart` asks for.
+    fn discard_copy(&mut self) -> Result<(), Error> {
+        let (name, names) = (self.name.clone(), self.plan.names.clone());
+        let tasks = self.tasks()?;
+        let target = self.target.as_mut().ok_or_else(no_target)?;
+        copy::discard(&mut self.source, target, &name, &names, &tasks, self.watch)
+    }
+
     pub(crate) fn triggers(&mut self, how: &How) -> Result<Done, Error> {
         let name = self.name.clone();
         let done = schema::run(
@@ -144,16 +159,8 @@ impl Run<'_> {
         let timeout = self.args.timeout;
         let done = match self.subscribed()? {
             Some(found) if found.is_past_copy() => {
+                self.not_paused(&found, &name)?;
                 if !found.enabled {
-                    let note =
-                        journal::note(self.target()?, &name, StepId::TargetSubscription, "")?;
-                    if note.is_some() {
-                        return Err(Error::refused(
-                            Side::Target,
-                            format!("subscription {} is disabled", found.name),
-                            "somebody has paused it since it was set up: pgl-control resume starts it again",
-                        ));
-                    }
                     // Stopped between its sets and its start.
                     subscription::kick(self.target()?, &found.name)?;
                 }
@@ -163,8 +170,18 @@ impl Run<'_> {
             Some(_) => self.start_public()?,
             None => self.create_subscription()?,
         };
-        let watch = self.watch;
-        subscription::wait_running(self.target()?, &names.subscription, timeout, watch)?;
+        let slot = self
+            .subscribed()?
+            .map_or_else(String::new, |found| found.slot);
+        let (watch, source) = (self.watch, &mut self.source);
+        let target = self.target.as_mut().ok_or_else(no_target)?;
+        subscription::wait_running_unless(
+            target,
+            &names.subscription,
+            timeout,
+            watch,
+            &mut || copy::slot_gone(source, &slot),
+        )?;
         Ok(done)
     }
 
@@ -199,7 +216,8 @@ impl Run<'_> {
         let target = self.target.as_mut().ok_or_else(no_target)?;
         match copy::state(&mut self.source, target, &name, &tasks)? {
             copy::State::Complete(run, lsn) => Ok((run, lsn)),
-            copy::State::Fresh | copy::State::Broken(_) => Err(Error::refused(
+            copy::State::Lost(_, why) => Err(copy::lost(&name, &why)),
+            copy::State::Fresh | copy::State::Unfinished(_) => Err(Error::refused(
                 Side::Target,
                 "the copy is not complete",
                 "run pgl-setup --step copy first, or the whole of pgl-setup",
@@ -229,7 +247,7 @@ impl Run<'_> {
     }
 }
 
-fn foreign(found: &subscription::Subscription) -> Error {
+pub(crate) fn foreign(found: &subscription::Subscription) -> Error {
     Error::refused(
         Side::Target,
         format!(

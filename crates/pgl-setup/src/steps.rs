@@ -1,5 +1,7 @@
 //! What each step does: the I/O between the core's decisions and the functions that write.
 
+use std::collections::HashMap;
+
 use pgl_apply::copy::Copied;
 use pgl_apply::fingerprint::{MarksOf, keep_marks};
 use pgl_apply::lock::{self, MigrationState};
@@ -176,7 +178,11 @@ impl<'a> Run<'a> {
             StepId::TargetNode => {
                 let dsn = self.place.subscriber_dsn.clone();
                 let node = self.plan.names.subscriber_node.clone();
-                provider::node(self.target()?, &node, &dsn)
+                match provider::node(self.target()?, &node, &dsn)? {
+                    // A corrected string takes effect, before anything is copied.
+                    Done::Already(_) => provider::node_dsn(self.target()?, &node, &dsn),
+                    created => Ok(created),
+                }
             }
             StepId::Copy => self.copy(),
             StepId::TargetKeys | StepId::TargetIndexes | StepId::TargetConstraints => {
@@ -213,6 +219,7 @@ impl<'a> Run<'a> {
 
     fn how(&self) -> How {
         How {
+            secrets: HashMap::new(),
             jobs: usize::from(self.args.jobs),
             settings: vec![
                 (
@@ -256,41 +263,48 @@ impl<'a> Run<'a> {
         all
     }
 
+    /// Where the target's schema comes from, and whether it is there.
+    pub(crate) fn schema_state(&mut self) -> Result<SchemaState, Error> {
+        let name = self.name.clone();
+        if journal::note(self.target()?, &name, StepId::TargetSchema, "")?.is_some() {
+            return Ok(SchemaState::Stored);
+        }
+        let here = pgl_catalog::setup::tables(self.target()?)?;
+        let (there, missing): (Vec<_>, Vec<_>) = self
+            .plan
+            .replicated()
+            .map(|table| table.qualified())
+            .partition(|name| has(&here, name));
+        match (self.options.schema, missing.first(), there.first()) {
+            (SchemaMode::Skip, _, _) | (SchemaMode::Auto, None, Some(_)) => Ok(SchemaState::Exists),
+            (SchemaMode::Auto, Some(absent), Some(present)) => Err(Error::refused(
+                Side::Target,
+                format!("a part of the schema is there ({present}) and a part is not ({absent})"),
+                "empty the target, or complete it and use --schema-copy skip",
+            )),
+            (SchemaMode::Auto, _, None) => Ok(SchemaState::Missing),
+        }
+    }
+
     fn schema(&mut self) -> Result<Done, Error> {
         let name = self.name.clone();
-        let dumped = journal::note(self.target()?, &name, StepId::TargetSchema, "")?.is_some();
-        let mut done = None;
-        if !dumped {
-            let here = pgl_catalog::setup::tables(self.target()?)?;
-            let (there, missing): (Vec<_>, Vec<_>) = self
-                .plan
-                .replicated()
-                .map(|table| table.qualified())
-                .partition(|name| has(&here, name));
-            match (self.options.schema, missing.first(), there.first()) {
-                (SchemaMode::Skip, _, _) | (SchemaMode::Auto, None, Some(_)) => {
-                    done = Some(Done::Already("the target has the schema".to_owned()));
-                }
-                (SchemaMode::Auto, Some(absent), Some(present)) => {
-                    return Err(Error::refused(
-                        Side::Target,
-                        format!(
-                            "a part of the schema is there ({present}) and a part is not ({absent})"
-                        ),
-                        "empty the target, or complete it and use --schema-copy skip",
-                    ));
-                }
-                (SchemaMode::Auto, _, None) => {
-                    let work = self.dump()?;
-                    schema::store(self.target()?, &name, &work)?;
-                }
-            }
+        let state = self.schema_state()?;
+        let mut secrets = HashMap::new();
+        if state == SchemaState::Missing {
+            let work = self.dump()?;
+            schema::store(self.target()?, &name, &work)?;
+            secrets = schema::secrets(&work);
+        } else if state == SchemaState::Stored
+            && schema::wants_secrets(self.target()?, &name, StepId::TargetSchema)?
+        {
+            secrets = schema::secrets(&self.dump()?);
         }
-        let done = match done {
-            Some(done) => done,
-            None => {
+        let done = match state {
+            SchemaState::Exists => Done::Already("the target has the schema".to_owned()),
+            SchemaState::Stored | SchemaState::Missing => {
                 // Its parts build on one another: one after the other, in the archive's order.
                 let how = How {
+                    secrets,
                     jobs: 1,
                     ..self.how()
                 };
@@ -384,6 +398,17 @@ impl<'a> Run<'a> {
         target.batch(&format!("{kept}{marks}"))?;
         Ok(done)
     }
+}
+
+/// Where the target's schema comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SchemaState {
+    /// Its statements are in the target's journal.
+    Stored,
+    /// Somebody else has made it.
+    Exists,
+    /// It is still to be copied.
+    Missing,
 }
 
 fn has(shapes: &[TableShape], name: &QualifiedName) -> bool {

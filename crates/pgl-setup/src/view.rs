@@ -42,7 +42,18 @@ pub struct StepReport {
     pub failures: Vec<ObjectFailure>,
 }
 
-/// Where a step stands.
+impl StepReport {
+    /// What the error says, with each object.
+    pub(crate) fn fail(&mut self, error: &Error) {
+        self.what = error.to_string();
+        self.hint = error.told().hint;
+        if let Error::Objects { failures, .. } = error {
+            self.failures.clone_from(failures);
+        }
+    }
+}
+
+/// The state of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepState {
@@ -54,6 +65,8 @@ pub enum StepState {
     Already,
     /// Left out.
     Skipped,
+    /// Would be refused.
+    Refused,
     /// Failed.
     Failed,
     /// Not come to: an earlier one failed.
@@ -67,6 +80,7 @@ impl StepState {
             Self::Done => "done",
             Self::Already => "already",
             Self::Skipped => "left out",
+            Self::Refused => "refused",
             Self::Failed => "FAILED",
             Self::NotReached => "not reached",
         }
@@ -75,7 +89,7 @@ impl StepState {
     fn style(self) -> Style {
         match self {
             Self::Done => Style::Green,
-            Self::Failed => Style::Red,
+            Self::Refused | Self::Failed => Style::Red,
             Self::Planned | Self::Already => Style::Plain,
             Self::Skipped | Self::NotReached => Style::Dim,
         }
@@ -185,8 +199,18 @@ fn script(report: &SetupReport, page: &mut Page) {
             .map_or_else(String::new, |side| format!(", on the {side}"));
         let head = format!("-- {} ({}{side})", step.id, step.state.word());
         page.heading(Style::Bold, &head);
-        for line in step.what.lines() {
-            page.line(format!("--   {line}"));
+        let failures = Error::causes(&step.failures);
+        let failures = failures
+            .iter()
+            .map(|(cause, objects)| format!("{cause}: {}", some(objects)));
+        let hint = step.hint.iter().map(|hint| format!("hint: {hint}"));
+        for text in std::iter::once(step.what.clone())
+            .chain(failures)
+            .chain(hint)
+        {
+            for line in text.lines() {
+                page.line(format!("--   {line}"));
+            }
         }
         for statement in step.sql.iter().flatten() {
             let statement = statement.trim_end();

@@ -116,6 +116,7 @@ impl Marker {
     /// Opens the one session that may write.
     pub(crate) fn open(pool: &Pool) -> Result<Self, Error> {
         let mut session = pool.open(Side::Source, Access::ReadWrite)?;
+        pgl_catalog::pgl_schema::require(&mut session.0)?;
         // Its commit has to be flushed: it carries all earlier commits with it.
         session.0.batch("SET synchronous_commit = on")?;
         Ok(Self { session })

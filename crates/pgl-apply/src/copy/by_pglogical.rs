@@ -3,7 +3,7 @@
 //! It fails in two ways. When it notices, the subscription stays down for ever ("nonrecoverable
 //! step"). When the last table fails, it does not notice: everything is rolled back and the
 //! subscription replicates into empty tables. So counts decide, and a copy that failed is thrown
-//! away and made again.
+//! away and made again. Rows that are left in a table after that are emptied only on request.
 
 use std::time::{Duration, Instant};
 
@@ -41,15 +41,8 @@ pub fn run(
     watch: &dyn Watch,
 ) -> Result<Done, Error> {
     let tables: Vec<_> = tasks.iter().map(|task| task.table.clone()).collect();
-    let note = journal::note(target, migration, StepId::Copy, "")?;
-    let state = note.as_ref().map_or("", |note| note.state.as_str());
-    if !matches!(state, "" | BEGUN | PROVED) {
-        return Err(Error::refused(
-            Side::Target,
-            "this migration began with a copy of our own",
-            "go on with --copy parallel, or run pgl-teardown and begin again",
-        ));
-    }
+    let state = begun(target, migration)?;
+    let state = state.as_str();
     let mut found = subscription::find(target, &names.subscription)?;
     if let Some(there) = &found {
         if state == PROVED && there.sync.as_deref() == Some("r") {
@@ -67,19 +60,24 @@ pub fn run(
                 "drop it with pglogical.drop_subscription, or give another --name",
             ));
         }
-        if is_dead(target, there, watch)? {
-            watch.say("pglogical's copy had failed: throwing it away and beginning again");
-            throw_away(target, names, tasks)?;
+        if state != PROVED && is_dead(target, there, watch)? {
+            watch.say("pglogical's copy has failed: its subscription is dropped and the copy begins again");
+            drop_subscription(target, names)?;
             found = None;
         }
     }
     if found.is_none() {
-        if state.is_empty() {
-            refuse_rows(target, &tables)?;
-            journal::write(target, migration, StepId::Copy, "", BEGUN, &Value::Null)?;
-        } else {
-            throw_away(target, names, tasks)?;
+        if state == PROVED {
+            let why = format!(
+                "subscription {} does not exist any more",
+                names.subscription
+            );
+            return Err(super::lost(migration, &why));
         }
+        // What failed was rolled back by pglogical: rows that are here are somebody's. The marker's are ours.
+        target.batch("TRUNCATE pgl.marker")?;
+        refuse_rows(target, &tables)?;
+        journal::write(target, migration, StepId::Copy, "", BEGUN, &Value::Null)?;
         let sql = subscription::create_sql(names, &SETS, Data::Copied);
         unlogged(target, |target| target.query(&sql, &[dsn]))
             .map_err(|error| error.with_context("subscribing"))?;
@@ -89,8 +87,8 @@ pub fn run(
         Ok(rows) => rows,
         Err(error) => {
             if let Error::Objects { .. } = &error {
-                // Thrown away at once: nobody must take it for a running migration.
-                throw_away(target, names, tasks)?;
+                // Ended at once: nobody must take it for a running migration.
+                drop_subscription(target, names)?;
             }
             return Err(error);
         }
@@ -102,13 +100,30 @@ pub fn run(
     )))
 }
 
+/// How far this kind of copy is, as the journal says; empty where it never began.
+///
+/// # Errors
+/// The server's; a refusal where the copy is of the other kind.
+pub fn begun(target: &mut Session, migration: &str) -> Result<String, Error> {
+    let note = journal::note(target, migration, StepId::Copy, "")?;
+    let state = note.map_or_else(String::new, |note| note.state);
+    if matches!(state.as_str(), "" | BEGUN | PROVED) {
+        return Ok(state);
+    }
+    Err(Error::refused(
+        Side::Target,
+        "this migration began with --copy parallel",
+        "go on with --copy parallel; pgl-setup --restart discards that copy, pgl-teardown the migration",
+    ))
+}
+
 fn refuse_rows(target: &mut Session, tables: &[pgl_core::QualifiedName]) -> Result<(), Error> {
     match not_empty(target, tables)?.first() {
         None => Ok(()),
         Some(first) => Err(Error::refused(
             Side::Target,
             format!("tables hold rows that this migration did not put there, the first is {first}"),
-            "empty them if they can be thrown away",
+            "empty them if they can be thrown away; pgl-setup --restart empties every table that this migration began to copy",
         )),
     }
 }
@@ -131,27 +146,18 @@ fn is_dead(target: &mut Session, found: &Subscription, watch: &dyn Watch) -> Res
     Ok(true)
 }
 
-fn throw_away(target: &mut Session, names: &Names, tasks: &[Task]) -> Result<(), Error> {
+fn drop_subscription(target: &mut Session, names: &Names) -> Result<(), Error> {
     target
         .query(
             "SELECT pglogical.drop_subscription($1::text::name, true)",
             &[&names.subscription],
         )
-        .map_err(|error| error.with_context("dropping the subscription whose copy failed"))?;
-    let list: Vec<String> = tasks
-        .iter()
-        .map(|task| format!("ONLY {}", task.table.sql()))
-        .collect();
-    target
-        .batch(&format!(
-            "BEGIN;\nSET LOCAL session_replication_role = replica;\nTRUNCATE {};\nCOMMIT;",
-            list.join(", ")
-        ))
-        .or_else(|error| {
-            target.rollback()?;
-            Err(error.with_context("emptying the tables of the failed copy"))
-        })?;
-    Ok(())
+        .map(drop)
+        .map_err(|error| {
+            error
+                .with_context("dropping the subscription whose copy failed")
+                .into()
+        })
 }
 
 fn wait(target: &mut Session, names: &Names, watch: &dyn Watch) -> Result<(), Error> {
@@ -176,7 +182,7 @@ fn wait(target: &mut Session, names: &Names, watch: &dyn Watch) -> Result<(), Er
             if since.elapsed() > DOWN && matches!(sync.as_str(), "s" | "d" | "c") {
                 return Err(Error::Objects {
                     side: Side::Target,
-                    what: "pglogical's copy failed; nothing of it is left".to_owned(),
+                    what: "pglogical's copy failed and was rolled back by pglogical".to_owned(),
                     failures: vec![crate::ObjectFailure {
                         object: format!("subscription {}", names.subscription),
                         sqlstate: None,

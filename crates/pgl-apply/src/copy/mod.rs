@@ -3,7 +3,8 @@
 //!
 //! What makes it safe to be killed: the target notes the run before the slot is created, and each
 //! table in the transaction that fills it. A run whose snapshot is gone cannot be continued; the
-//! next one drops the slot that it made and empties the tables that it filled, and no others.
+//! next one drops the slot that it made and empties the tables that it filled, and no others, and only where
+//! every row in them is provably the copy's. A copy that was completed is made again only on request.
 
 pub mod by_pglogical;
 mod proof;
@@ -18,7 +19,7 @@ mod worker;
 
 pub use proof::prove;
 pub use public::{Public, may_write_catalog};
-pub use reset::{Run, State, state};
+pub use reset::{Run, State, discard, lost, slot_gone, state};
 pub use run::{Copied, Order, Outcome, TableCopied, run, slot_name};
 pub use statement::{Freeze, copy_in, copy_out};
 pub use stream::encoding;

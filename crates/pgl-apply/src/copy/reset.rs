@@ -1,14 +1,21 @@
 //! What an earlier run left behind, and how it is cleared away.
 
+use std::collections::BTreeMap;
+
+use pgl_catalog::foreign_keys::referring;
 use pgl_conn::{Session, field};
+use pgl_core::control::Emptied;
+use pgl_core::migration::Names;
 use pgl_core::setup::StepId;
 use pgl_core::setup::copy::Task;
+use pgl_core::teardown::{Kind, Removal};
 use pgl_core::{Lsn, QualifiedName, Side, quote_literal};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::by_pglogical;
-use crate::{Error, journal};
+use crate::journal::Note;
+use crate::{Error, Watch, journal, subscription, teardown};
 
 /// A run of the copy, as both databases note it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,15 +28,37 @@ pub struct Run {
     pub target: String,
 }
 
+/// A table that the copy filled, or a part of one, as its row in the target's journal says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Filled {
+    /// Rows.
+    pub(super) rows: u64,
+    /// Bytes.
+    pub(super) bytes: u64,
+    /// The transaction of the target that wrote them, as column xmin shows it.
+    pub(super) xid: String,
+}
+
 /// How far the copy is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// Never begun.
     Fresh,
     /// Begun and not finished; its snapshot is gone.
-    Broken(Run),
-    /// Every table is there, and the slot still stands where it began.
+    Unfinished(Run),
+    /// Every table is there, and the slot is where it began.
     Complete(Run, Lsn),
+    /// It was complete, and replication cannot begin where it ended, for this reason.
+    Lost(Run, String),
+}
+
+/// The refusal to make a copy again that was complete: the tables may hold more than the copy by now.
+pub fn lost(migration: &str, why: &str) -> Error {
+    Error::refused(
+        Side::Target,
+        format!("the copy of migration {migration:?} was completed, but {why}"),
+        "pgl-setup --restart empties the tables that it filled and copies them again; pgl-teardown removes the migration and leaves the rows",
+    )
 }
 
 /// What of a slot matters.
@@ -113,15 +142,56 @@ pub fn state(
                 .is_some_and(|(table, _)| table == name)
         })
     };
-    if let ("copied", Some(lsn)) = (note.state.as_str(), run.lsn)
-        && tasks.iter().all(copied)
-        && let Some(found) = slot(source, &run.slot)?
-        && !found.lost
-        && found.confirmed.is_none_or(|confirmed| confirmed <= lsn)
-    {
-        return Ok(State::Complete(run, lsn));
+    let ("copied", Some(lsn)) = (note.state.as_str(), run.lsn) else {
+        return Ok(State::Unfinished(run));
+    };
+    if let Some(task) = tasks.iter().find(|task| !copied(task)) {
+        let why = format!("{} of the plan is not in it", task.table);
+        return Ok(State::Lost(run, why));
     }
-    Ok(State::Broken(run))
+    Ok(
+        match unusable(slot(source, &run.slot)?.as_ref(), &run.slot, lsn) {
+            None => State::Complete(run, lsn),
+            Some(why) => State::Lost(run, why),
+        },
+    )
+}
+
+/// Why replication cannot begin at `lsn` with this slot.
+fn unusable(found: Option<&Slot>, name: &str, lsn: Lsn) -> Option<String> {
+    let found = match found {
+        None => {
+            return Some(format!(
+                "replication slot {name} of the source does not exist any more"
+            ));
+        }
+        Some(found) => found,
+    };
+    if found.lost {
+        return Some(format!(
+            "replication slot {name} of the source is lost (wal_status): the WAL that it needs was removed"
+        ));
+    }
+    let confirmed = found.confirmed.filter(|confirmed| *confirmed > lsn)?;
+    Some(format!(
+        "replication slot {name} of the source is at {confirmed}, behind the copy's {lsn}: changes in between were read by another consumer"
+    ))
+}
+
+/// Why a subscription that is not running will never run: its slot is missing or lost.
+///
+/// # Errors
+/// The server's.
+pub fn slot_gone(source: &mut Session, name: &str) -> Result<Option<String>, pgl_conn::Error> {
+    Ok(match slot(source, name)? {
+        None => Some(format!(
+            "replication slot {name} of the source does not exist"
+        )),
+        Some(found) if found.lost => Some(format!(
+            "replication slot {name} of the source is lost (wal_status): the WAL that it needs was removed"
+        )),
+        Some(_) => None,
+    })
 }
 
 /// Tables that hold rows.
@@ -149,8 +219,8 @@ pub(super) fn not_empty(
     Ok(out)
 }
 
-/// Clears away what a broken run left: its workers, its slot, its rows. Rows are taken away only
-/// from tables that the journal says that run filled; a table with other rows is refused.
+/// Clears away what a copy left that was never completed: its workers, its slot, its rows. Rows are taken away only where
+/// the journal and column xmin prove that the copy wrote every one of them; a table with other rows is refused.
 ///
 /// # Errors
 /// The servers', and the refusals.
@@ -158,34 +228,15 @@ pub(super) fn clear(
     source: &mut Session,
     target: &mut Session,
     migration: &str,
-    broken: Option<&Run>,
+    unfinished: Option<&Run>,
     tasks: &[Task],
 ) -> Result<(), Error> {
-    if let Some(run) = broken {
+    if let Some(run) = unfinished {
         drop_slot(source, migration, run)?;
     }
-    let notes = journal::notes(target, migration, StepId::Copy)?;
     // By the journal, not by the tasks: the plan may have lost a table since.
-    let mut filled: Vec<&str> = notes
-        .iter()
-        .filter_map(|note| Some(note.object.rsplit_once('#')?.0))
-        .collect();
-    filled.sort_unstable();
-    filled.dedup();
-    if !filled.is_empty() {
-        let list: Vec<String> = filled.iter().map(|table| format!("ONLY {table}")).collect();
-        target
-            .batch(&format!(
-                "BEGIN;\nSET LOCAL session_replication_role = replica;\nTRUNCATE {};\n\
-             DELETE FROM pgl.journal WHERE migration = {} AND step = {} AND object <> '';\nCOMMIT;",
-                list.join(", "),
-                quote_literal(migration),
-                quote_literal(StepId::Copy.as_str())
-            ))
-            .or_else(|error| {
-                target.rollback()?;
-                Err(error.with_context("emptying the tables that an earlier run had filled"))
-            })?;
+    for (table, parts) in filled(&journal::notes(target, migration, StepId::Copy)?) {
+        empty(target, migration, &table, Some(&parts))?;
     }
     let all: Vec<QualifiedName> = tasks.iter().map(|task| task.table.clone()).collect();
     let foreign = not_empty(target, &all)?;
@@ -200,9 +251,146 @@ pub(super) fn clear(
                 "tables hold rows that this migration did not put there: {}",
                 names.join(", ")
             ),
-            "empty them if they can be thrown away; a table that has rows of its own cannot be the target of a copy",
+            "empty them if they can be thrown away (TRUNCATE); a table that has rows of its own cannot be the target of a copy",
         ));
     }
+    Ok(())
+}
+
+/// What the copy filled, by table as it is written in SQL. A part whose row cannot be read proves nothing.
+fn filled(notes: &[Note]) -> BTreeMap<String, Vec<Option<Filled>>> {
+    let mut all: BTreeMap<String, Vec<Option<Filled>>> = BTreeMap::new();
+    for note in notes {
+        if let Some((table, _)) = note.object.rsplit_once('#') {
+            let part = serde_json::from_value(note.detail.clone()).ok();
+            all.entry(table.to_owned()).or_default().push(part);
+        }
+    }
+    all
+}
+
+/// Empties one table, and forgets that it was copied, in a transaction of its own. With `parts`, only where every row in
+/// it is the copy's.
+fn empty(
+    target: &mut Session,
+    migration: &str,
+    table: &str,
+    parts: Option<&[Option<Filled>]>,
+) -> Result<(), Error> {
+    target.batch(&format!(
+        "BEGIN;\nSET LOCAL session_replication_role = replica;\nLOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"
+    ))?;
+    let done = empty_locked(target, migration, table, parts);
+    match &done {
+        Ok(()) => target.commit()?,
+        Err(Error::Server(error)) if error.is_lost() => {}
+        Err(_) => target.rollback()?,
+    }
+    done
+}
+
+fn empty_locked(
+    target: &mut Session,
+    migration: &str,
+    table: &str,
+    parts: Option<&[Option<Filled>]>,
+) -> Result<(), Error> {
+    if let Some(parts) = parts {
+        let known: Vec<&Filled> = parts.iter().flatten().collect();
+        let xids: Vec<&str> = known.iter().map(|part| part.xid.as_str()).collect();
+        let row = target.query_one(
+            &format!(
+                "SELECT count(*), count(*) FILTER (WHERE xmin::text <> ALL ($1)) FROM ONLY {table}"
+            ),
+            &[&xids],
+        )?;
+        let number = |at| field::<i64>(Side::Target, &row, at, "the rows of a table");
+        let expected: u64 = known.iter().map(|part| part.rows).sum();
+        let found = (number(0)?.unsigned_abs(), number(1)?.unsigned_abs());
+        if known.len() != parts.len() || found != (expected, 0) {
+            return Err(Error::refused(
+                Side::Target,
+                format!(
+                    "an earlier copy was not completed, and {table} was written to since: {} rows, {} of them not the copy's, which wrote {expected}",
+                    found.0, found.1
+                ),
+                "keep everybody away from the target until the cutover; pgl-setup --restart empties the tables that the copy filled, whatever is in them, and copies them again",
+            ));
+        }
+    }
+    let name = target.value_opt(
+        "SELECT row_to_json(q)::text FROM (SELECT n.nspname AS schema, c.relname AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::text::pg_catalog.regclass) q",
+        &[&table],
+        "the name of a table",
+    )?;
+    let name: Option<QualifiedName> =
+        name.and_then(|text: String| serde_json::from_str(&text).ok());
+    let referring = referring(target, name.as_slice())?;
+    let how = match Emptied::of(&referring) {
+        Emptied::Truncate => "TRUNCATE ONLY",
+        Emptied::Delete => "DELETE FROM ONLY",
+    };
+    target.batch(&format!(
+        "{how} {table};\nDELETE FROM pgl.journal WHERE migration = {} AND step = {} AND object LIKE {}",
+        quote_literal(migration),
+        quote_literal(StepId::Copy.as_str()),
+        quote_literal(&format!("{}#%", like(table)))
+    ))?;
+    Ok(())
+}
+
+/// A text as LIKE takes it literally.
+fn like(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_")
+}
+
+/// Discards a copy, on explicit request: subscription, slot, every row in its tables, and what the journal says of it.
+///
+/// # Errors
+/// The servers', and a refusal for a subscription or slot that the journal does not know.
+pub fn discard(
+    source: &mut Session,
+    target: &mut Session,
+    migration: &str,
+    names: &Names,
+    tasks: &[Task],
+    watch: &dyn Watch,
+) -> Result<(), Error> {
+    let Some(note) = journal::note(target, migration, StepId::Copy, "")? else {
+        return Ok(());
+    };
+    if subscription::find(target, &names.subscription)?.is_some() {
+        watch.say(&format!("dropping subscription {}", names.subscription));
+        let removal = Removal {
+            kind: Kind::Subscription,
+            side: Side::Target,
+            object: names.subscription.clone(),
+            statements: Vec::new(),
+        };
+        teardown::remove(target, &removal, watch)?;
+    }
+    let mut tables: Vec<String> = filled(&journal::notes(target, migration, StepId::Copy)?)
+        .into_keys()
+        .collect();
+    match serde_json::from_value::<Run>(note.detail) {
+        Ok(run) => drop_slot(source, migration, &run)?,
+        // pglogical's own copy has rows of the journal for none of its tables.
+        Err(_) => tables = tasks.iter().map(|task| task.table.sql()).collect(),
+    }
+    for table in &tables {
+        if watch.stop() {
+            return Err(Error::Interrupted);
+        }
+        watch.doing(&format!("emptying {table}"));
+        empty(target, migration, table, None)?;
+    }
+    target.batch(&format!(
+        "BEGIN;\n{}{}COMMIT;",
+        journal::forget(migration, StepId::Copy),
+        journal::forget(migration, StepId::TargetSubscription)
+    ))?;
     Ok(())
 }
 

@@ -1,9 +1,9 @@
 //! The whole of a copy: slot, snapshot, workers, the notes.
 
 use pgl_conn::{Session, SlotLifetime, Walsender, WalsenderOptions};
-use pgl_core::Lsn;
 use pgl_core::setup::StepId;
 use pgl_core::setup::copy::Task;
+use pgl_core::{Lsn, Side};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -85,7 +85,7 @@ pub fn run(
         jobs,
         public,
     } = *order;
-    let broken = match reset::state(source, target, migration, &tasks)? {
+    let unfinished = match reset::state(source, target, migration, &tasks)? {
         State::Complete(run, lsn) => {
             return Ok(Outcome::Already(Copied {
                 slot: run.slot,
@@ -93,18 +93,19 @@ pub fn run(
                 tables: Vec::new(),
             }));
         }
-        State::Broken(run) => {
+        State::Unfinished(run) => {
             watch.say(
-                "an earlier copy did not come to its end and its snapshot is gone: beginning again",
+                "an earlier copy was not completed and its snapshot is gone: the tables that it filled are emptied and copied again",
             );
             Some(run)
         }
+        State::Lost(_, why) => return Err(reset::lost(migration, &why)),
         State::Fresh => None,
     };
     if let Some(public) = &public {
         public::pause(source, target, public, slot, watch)?;
     }
-    reset::clear(source, target, migration, broken.as_ref(), &tasks)?;
+    reset::clear(source, target, migration, unfinished.as_ref(), &tasks)?;
     let mut run = Run {
         slot: slot.to_owned(),
         lsn: None,
@@ -131,10 +132,21 @@ pub fn run(
     let total = tasks.iter().map(|task| task.bytes).sum();
     let jobs = jobs.clamp(1, tasks.len().max(1));
     let queue = Queue::new(tasks);
+    // Two sessions hold the snapshot: the slot's, and one that has taken it over.
+    let mut keeper = servers.session(Side::Source)?;
+    keeper
+        .import_snapshot(holder.snapshot())
+        .map_err(|error| error.with_context("importing the slot's snapshot"))?;
+    let kept: String = keeper.value(
+        "SELECT pg_catalog.pg_export_snapshot()",
+        &[],
+        "the snapshot's identifier",
+    )?;
+    let snapshots = [holder.snapshot().to_owned(), kept];
     let shared = Shared {
         servers,
         migration,
-        snapshot: holder.snapshot(),
+        snapshots: &snapshots,
         encoding: &encoding,
         queue: &queue,
         watch,
@@ -142,8 +154,8 @@ pub fn run(
     watch.begin("copy", total, true);
     let results = crew(jobs, || shared.work());
     watch.end();
-    // Every worker has left the snapshot: whatever happens to the holder now does not matter.
-    drop(holder);
+    // Every worker has ended its transaction: whatever happens to the snapshot now does not matter.
+    drop((holder, keeper));
     let mut tables = Vec::new();
     let mut first: Option<Error> = None;
     for result in results {

@@ -1,4 +1,5 @@
-//! One worker: a session on either side, the source's in the slot's snapshot all the time.
+//! One worker: a session on either side. The source's takes the slot's snapshot over anew for each table, so that a
+//! table is locked only while it is copied: the application can truncate and alter those that are done.
 
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use pgl_core::setup::copy::{Rows, Task};
 use serde_json::json;
 
 use super::queue::Queue;
+use super::reset::Filled;
 use super::run::TableCopied;
 use super::statement::Freeze;
 use super::stream::{Streamed, stream};
@@ -20,7 +22,8 @@ use crate::{Error, ObjectFailure, Servers, Watch, journal, lock};
 pub(super) struct Shared<'a> {
     pub(super) servers: &'a Servers,
     pub(super) migration: &'a str,
-    pub(super) snapshot: &'a str,
+    /// Identifiers of the snapshot, each exported by another session: one that is lost does not end the copy.
+    pub(super) snapshots: &'a [String],
     pub(super) encoding: &'a str,
     pub(super) queue: &'a Queue,
     pub(super) watch: &'a dyn Watch,
@@ -38,13 +41,22 @@ struct Sessions {
 
 impl Shared<'_> {
     fn open(&self) -> Result<Sessions, ConnError> {
-        let mut source = self.servers.session(Side::Source)?;
-        source
-            .import_snapshot(self.snapshot)
-            .map_err(|error| error.with_context("importing the slot's snapshot"))?;
+        let source = self.servers.session(Side::Source)?;
         let mut target = self.servers.loader()?;
         lock::join(&mut target, self.migration)?;
         Ok(Sessions { source, target })
+    }
+
+    fn import(&self, source: &mut Session) -> Result<(), ConnError> {
+        let mut outcome = Ok(());
+        for id in self.snapshots {
+            outcome = source.import_snapshot(id);
+            match &outcome {
+                Err(error) if !error.is_lost() => {}
+                _ => break,
+            }
+        }
+        outcome.map_err(|error| error.with_context("importing the slot's snapshot"))
     }
 
     /// Takes tasks until there are none.
@@ -94,7 +106,7 @@ impl Shared<'_> {
         Ok(done)
     }
 
-    /// One task in one transaction of the target, together with its note in the journal.
+    /// One task in one transaction of either side, on the target together with its row in the journal.
     fn copy(
         &self,
         sessions: &mut Sessions,
@@ -103,17 +115,28 @@ impl Shared<'_> {
     ) -> Result<TableCopied, Error> {
         let started = Instant::now();
         let Sessions { source, target } = sessions;
+        self.import(source)?;
         target.batch("BEGIN")?;
         let freeze = self.make_ready(target, task)?;
         let Streamed { sent, taken, bytes } =
             stream(source, target, task, self.encoding, freeze, self.watch)?;
         self.compare_counts(source, task, sent, taken)?;
+        source.commit()?;
+        let xid: String = target.value(
+            "SELECT (pg_catalog.txid_current() % 4294967296)::text",
+            &[],
+            "the transaction that copies",
+        )?;
         target.batch(&journal::statement(
             self.migration,
             StepId::Copy,
             &format!("{}#{number}", task.table.sql()),
             "copied",
-            &json!({"rows": taken, "bytes": bytes}),
+            &json!(Filled {
+                rows: taken,
+                bytes,
+                xid
+            }),
         ))?;
         target.commit()?;
         Ok(TableCopied {

@@ -5,9 +5,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use pgl_conn::Endpoint;
+use pgl_conn::{DsnText, Endpoint, add_options};
 use pgl_core::setup::archive::{self, IndexFact, Work};
-use pgl_core::{QualifiedName, ServerVersion, redact};
+use pgl_core::{QualifiedName, ServerVersion, Side, redact};
 
 use crate::{Error, Watch};
 
@@ -145,6 +145,8 @@ pub fn dump(
     let mut dump = Command::new(programs.program("pg_dump"));
     dump.arg("--format=custom")
         .arg("--schema-only")
+        // Names that are words of a newer server's language stay names: system_user, json.
+        .arg("--quote-all-identifiers")
         .arg("--encoding=UTF8")
         // A table that is being changed for longer than this is no state to copy.
         .arg("--lock-wait-timeout=30s")
@@ -159,7 +161,12 @@ pub fn dump(
         dump.arg(format!("--table={}", name.sql()));
     }
     source.prepare_client(&mut dump);
-    dump.arg("--dbname").arg(source.client_conninfo()?);
+    // Literals as every session of ours reads them, whatever the source database has set.
+    let conninfo = DsnText::new(source.client_conninfo()?);
+    let standard = [("standard_conforming_strings", "on")];
+    let conninfo = add_options(Side::Source, &conninfo, &standard)?.text;
+    dump.arg("--dbname")
+        .arg(conninfo.expose_str().unwrap_or_default());
     run(dump, "pg_dump", watch)?;
     watch.doing("pg_restore");
     let restore = |arguments: &[&str]| -> Result<String, Error> {

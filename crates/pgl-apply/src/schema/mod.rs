@@ -5,4 +5,4 @@ mod dump;
 mod run;
 
 pub use dump::{Dumped, Programs, dump};
-pub use run::{How, held, run, store};
+pub use run::{How, held, run, secrets, store, wants_secrets};

@@ -4,13 +4,16 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use pgl_catalog::pgl_schema;
 use pgl_conn::{Session, field};
 use pgl_core::setup::StepId;
 use pgl_core::setup::archive::{SESSION, Work};
+use pgl_core::setup::secrets::{HIDDEN, has_options, redacted};
 use pgl_core::{Side, quote_literal};
 use serde::Deserialize;
 
 use crate::crew::crew;
+use crate::unlogged::unlogged_statements;
 use crate::{Done, Error, ObjectFailure, Servers, Watch, journal};
 
 /// A statement that is not done yet.
@@ -25,6 +28,13 @@ struct Held {
     bytes: u64,
 }
 
+impl Held {
+    /// Whether its values are not stored.
+    fn is_hidden(&self) -> bool {
+        has_options(&self.kind) && self.sql.contains(HIDDEN)
+    }
+}
+
 /// How statements of a step are run.
 #[derive(Debug, Clone)]
 pub struct How {
@@ -32,6 +42,31 @@ pub struct How {
     pub jobs: usize,
     /// Settings of each session.
     pub settings: Vec<(String, String)>,
+    /// Statements with values that are not stored, by their object: see [`secrets`].
+    pub secrets: HashMap<String, String>,
+}
+
+/// The statements among `work` that are stored with values hidden: whoever runs them has to bring them along.
+pub fn secrets(work: &[Work]) -> HashMap<String, String> {
+    work.iter()
+        .map(|item| &item.entry)
+        .filter(|entry| redacted(&entry.kind, &entry.sql).is_some())
+        .map(|entry| (entry.label(), entry.sql.clone()))
+        .collect()
+}
+
+/// Whether statements of a step wait for values that are not stored.
+///
+/// # Errors
+/// The server's.
+pub fn wants_secrets(session: &mut Session, migration: &str, step: StepId) -> Result<bool, Error> {
+    pgl_schema::require(session)?;
+    let open: Vec<Held> = pgl_catalog::rows(
+        session,
+        include_str!("../../sql/held_read.sql"),
+        &[&migration, &step.as_str()],
+    )?;
+    Ok(open.iter().any(Held::is_hidden))
 }
 
 /// Stores all work in one transaction, and that the schema has been taken from the source.
@@ -39,6 +74,7 @@ pub struct How {
 /// # Errors
 /// The server's.
 pub fn store(session: &mut Session, migration: &str, work: &[Work]) -> Result<(), Error> {
+    pgl_schema::require(session)?;
     session.batch("BEGIN")?;
     session.batch(&format!(
         "DELETE FROM pgl.held WHERE migration = {}",
@@ -50,6 +86,7 @@ pub fn store(session: &mut Session, migration: &str, work: &[Work]) -> Result<()
         );
         for (n, item) in chunk.iter().enumerate() {
             let entry = &item.entry;
+            let hidden = redacted(&entry.kind, &entry.sql);
             let depends: Vec<String> = entry.depends.iter().map(u32::to_string).collect();
             if n > 0 {
                 sql.push_str(",\n");
@@ -62,7 +99,7 @@ pub fn store(session: &mut Session, migration: &str, work: &[Work]) -> Result<()
                 quote_literal(item.step.as_str()),
                 quote_literal(&entry.kind),
                 quote_literal(&entry.label()),
-                quote_literal(&entry.sql),
+                quote_literal(hidden.as_ref().unwrap_or(&entry.sql)),
                 depends.join(","),
                 item.bytes
             ));
@@ -119,6 +156,7 @@ pub fn run(
     watch: &dyn Watch,
 ) -> Result<Done, Error> {
     let mut session = servers.loader()?;
+    pgl_schema::require(&mut session)?;
     let items: Vec<Held> = pgl_catalog::rows(
         &mut session,
         include_str!("../../sql/held_read.sql"),
@@ -215,7 +253,18 @@ fn work(
             let Some(item) = items.get(&id) else { continue };
             watch.doing(&item.object);
             let _cancel = watch.cancel_on_stop(session.cancel_handle());
-            let outcome = once(&mut session, migration, item);
+            let outcome = match (item.is_hidden(), how.secrets.get(&item.object)) {
+                (false, _) => once(&mut session, migration, item, &item.sql),
+                (true, Some(sql)) => {
+                    unlogged_statements(&mut session, |session| once(session, migration, item, sql))
+                }
+                (true, None) => Err(pgl_conn::Error::new(
+                    Side::Target,
+                    pgl_conn::Kind::Refused,
+                    "its statement holds values that are not stored",
+                )
+                .with_hint("pgl-setup reads them from the source again")),
+            };
             let lost = outcome.as_ref().err().is_some_and(pgl_conn::Error::is_lost);
             finish(queue, turn, item, outcome, watch);
             if lost {
@@ -296,21 +345,20 @@ fn finish(
 
 /// One statement and its mark. A deadlock with a neighbour (two partitions of one table) is tried
 /// again.
-fn once(session: &mut Session, migration: &str, item: &Held) -> Result<(), pgl_conn::Error> {
+fn once(
+    session: &mut Session,
+    migration: &str,
+    item: &Held,
+    statement: &str,
+) -> Result<(), pgl_conn::Error> {
     let quiet = if item.kind.ends_with("TRIGGER") {
         include_str!("../../sql/quiet_triggers.sql")
     } else {
         ""
     };
-    // A mapping to a foreign server holds a password: not to be kept.
-    let blank = if item.kind == "USER MAPPING" {
-        ", sql = ''"
-    } else {
-        ""
-    };
     let sql = format!(
-        "BEGIN;\n{}\n;{quiet}\n;UPDATE pgl.held SET done = clock_timestamp(){blank} WHERE migration = {} AND id = {};\nCOMMIT;",
-        item.sql,
+        "BEGIN;\n{}\n;{quiet}\n;UPDATE pgl.held SET done = clock_timestamp() WHERE migration = {} AND id = {};\nCOMMIT;",
+        statement,
         quote_literal(migration),
         item.id
     );

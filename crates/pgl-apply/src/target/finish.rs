@@ -32,6 +32,37 @@ pub fn quiet_triggers(target: &mut Session, migration: &str) -> Result<Vec<Strin
     Ok(loud.into_iter().map(|trigger| trigger.name).collect())
 }
 
+/// Materialised views that hold rows on the source and none on the target.
+///
+/// # Errors
+/// The servers'.
+pub fn unfilled(
+    source: &mut Session,
+    target: &mut Session,
+) -> Result<Vec<QualifiedName>, ConnError> {
+    let named = |view: pgl_catalog::setup::Matview| QualifiedName::new(view.schema, view.name);
+    let wanted: Vec<QualifiedName> = pgl_catalog::setup::matviews(source)?
+        .into_iter()
+        .filter(|view| view.populated)
+        .map(named)
+        .collect();
+    let here = pgl_catalog::setup::matviews(target)?;
+    Ok(here
+        .into_iter()
+        .filter(|view| !view.populated)
+        .map(named)
+        .filter(|name| wanted.contains(name))
+        .collect())
+}
+
+/// Tables that hold something and were never analysed.
+///
+/// # Errors
+/// The server's.
+pub fn unanalyzed(target: &mut Session) -> Result<Vec<QualifiedName>, ConnError> {
+    pgl_catalog::rows(target, include_str!("../../sql/never_analyzed.sql"), &[])
+}
+
 /// Fills materialised views, each after those that it reads. Those that the source never filled
 /// stay empty. A view that fails does not keep the others from being filled.
 ///
@@ -42,23 +73,11 @@ pub fn matviews(
     target: &mut Session,
     watch: &dyn Watch,
 ) -> Result<Done, Error> {
-    let wanted: Vec<QualifiedName> = pgl_catalog::setup::matviews(source)?
-        .into_iter()
-        .filter(|view| view.populated)
-        .map(|view| QualifiedName::new(view.schema, view.name))
-        .collect();
-    let here = pgl_catalog::setup::matviews(target)?;
-    let todo: Vec<QualifiedName> = here
-        .into_iter()
-        .filter(|view| !view.populated)
-        .map(|view| QualifiedName::new(view.schema, view.name))
-        .filter(|name| wanted.contains(name))
-        .collect();
+    let todo = unfilled(source, target)?;
     if todo.is_empty() {
-        return Ok(Done::Already(match wanted.len() {
-            0 => "there are none that hold rows".to_owned(),
-            count => format!("{count} materialised views are filled"),
-        }));
+        return Ok(Done::Already(
+            "every materialised view that holds rows on the source is filled".to_owned(),
+        ));
     }
     watch.begin("materialised views", todo.len() as u64, false);
     let mut failures = Vec::new();
@@ -102,8 +121,7 @@ pub fn analyze(
     jobs: usize,
     watch: &dyn Watch,
 ) -> Result<Done, Error> {
-    let tables: Vec<QualifiedName> =
-        pgl_catalog::rows(target, include_str!("../../sql/never_analyzed.sql"), &[])?;
+    let tables = unanalyzed(target)?;
     if tables.is_empty() {
         return Ok(Done::Already("every table has statistics".to_owned()));
     }

@@ -30,6 +30,7 @@ pub fn foreign_keys(
     watch: &dyn Watch,
 ) -> Result<Done, Error> {
     let step = StepId::TargetForeignKeys;
+    pgl_catalog::pgl_schema::require(target)?;
     let open: Vec<Key> = pgl_catalog::rows(
         target,
         include_str!("../../sql/held_read.sql"),

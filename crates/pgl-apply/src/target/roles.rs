@@ -124,6 +124,19 @@ pub enum Missing {
     Create,
 }
 
+/// The refusal where roles are missing.
+pub fn roles_missing(open: &[Role]) -> Error {
+    let names: Vec<&str> = open.iter().map(|role| role.name.as_str()).collect();
+    Error::refused(
+        Side::Target,
+        format!(
+            "roles that own objects or hold privileges are missing: {}",
+            names.join(", ")
+        ),
+        "create them, or let --roles copy do it (without passwords), or --roles skip",
+    )
+}
+
 /// Checks that every role is there, or creates the missing ones in one transaction.
 ///
 /// # Errors
@@ -139,14 +152,7 @@ pub fn roles(
     }
     let names: Vec<&str> = open.iter().map(|role| role.name.as_str()).collect();
     if missing_roles == Missing::Refuse {
-        return Err(Error::refused(
-            Side::Target,
-            format!(
-                "roles that own objects or hold privileges are missing: {}",
-                names.join(", ")
-            ),
-            "create them, or let --roles copy do it (without passwords), or --roles skip",
-        ));
+        return Err(roles_missing(&open));
     }
     let mut sql: Vec<String> = open.iter().flat_map(Role::sql).collect();
     sql.extend(open.iter().flat_map(|role| {

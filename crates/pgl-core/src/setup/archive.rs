@@ -105,7 +105,8 @@ pub fn listed(listing: &str) -> Vec<(u32, &str)> {
 /// See [`BadArchive`]: nothing is guessed.
 pub fn split(text: &str, wanted: &[(u32, &str)]) -> Result<Vec<Entry>, BadArchive> {
     let listed: BTreeMap<u32, &str> = wanted.iter().copied().collect();
-    let lines: Vec<&str> = text.lines().collect();
+    // By line feeds alone: a carriage return belongs to the statement.
+    let lines: Vec<&str> = text.split('\n').collect();
     let heads: Vec<(usize, u32, u32, u32)> = lines
         .iter()
         .enumerate()
@@ -578,6 +579,31 @@ mod tests {
             ),
             None
         );
+    }
+
+    #[test]
+    fn carriage_returns_stay_where_they_are() {
+        let old = "COMMENT ON TABLE public.t IS '";
+        assert_eq!(
+            TEXT.matches(old).count(),
+            1,
+            "the fixture has another comment"
+        );
+        let text = TEXT.replace(old, &format!("{old}a\r\nb\r\n\r\nc\rd\r\n"));
+        let entries = split(&text, &listed(ALL)).unwrap();
+        let comment = entries
+            .iter()
+            .find(|entry| entry.name == "TABLE t")
+            .unwrap();
+        assert!(
+            comment.sql.contains("IS 'a\r\nb\r\n\r\nc\rd\r\nmulti"),
+            "{:?}",
+            comment.sql
+        );
+        // And nothing else has changed.
+        for (with, without) in entries.iter().zip(split(TEXT, &listed(ALL)).unwrap()) {
+            assert!(with.id == comment.id || *with == without, "{}", with.sql);
+        }
     }
 
     #[test]

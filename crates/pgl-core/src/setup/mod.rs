@@ -7,12 +7,13 @@
 pub mod archive;
 pub mod compare;
 pub mod copy;
+pub mod secrets;
 mod server_options;
 mod steps;
 
 pub use steps::{
     AFTER_UNTIL, CopyMode, ForeignKeys, KeepIndexes, NOT_NAMED, Options, RoleMode, SchemaMode,
-    Step, StepId, When, choose, steps,
+    Step, StepId, When, choose, needs, steps,
 };
 
 /// Whether rows that were copied without an origin are safe from pglogical's conflict handling.

@@ -378,6 +378,32 @@ pub fn steps(options: &Options) -> Vec<Step> {
         .collect()
 }
 
+/// The steps whose work has to be done before a step can begin.
+pub fn needs(id: StepId) -> &'static [StepId] {
+    use StepId as S;
+    match id {
+        S::Guard | S::SourceExtension | S::SourceMarker | S::TargetDatabase => &[],
+        S::SourceNode => &[S::SourceExtension],
+        S::SourceGrants => &[S::SourceExtension, S::SourceMarker],
+        S::SourceSets => &[S::SourceNode, S::SourceMarker],
+        S::TargetMarker | S::TargetRoles | S::TargetExtension => &[S::TargetDatabase],
+        S::TargetSchema => &[S::TargetDatabase, S::TargetMarker],
+        S::TargetNode => &[S::TargetExtension],
+        S::Copy => &[
+            S::SourceSets,
+            S::TargetMarker,
+            S::TargetSchema,
+            S::TargetNode,
+        ],
+        S::TargetKeys | S::TargetIndexes | S::TargetConstraints | S::TargetTriggers => {
+            &[S::TargetMarker, S::TargetSchema]
+        }
+        S::TargetSubscription => &[S::Copy, S::TargetKeys, S::TargetTriggers],
+        S::TargetMatviews | S::TargetForeignKeys => &[S::TargetSchema, S::Copy],
+        S::TargetAnalyze => &[S::TargetSchema],
+    }
+}
+
 fn when(id: StepId, options: &Options) -> When {
     match id {
         StepId::TargetRoles if options.roles == RoleMode::Skip => When::Not("--roles skip"),

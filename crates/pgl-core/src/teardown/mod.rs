@@ -52,6 +52,8 @@ pub struct Standing {
     pub held: Vec<(String, i64)>,
     /// Roles that were granted the use of schema pglogical by us; `PUBLIC` for everybody.
     pub grants: Vec<String>,
+    /// `PUBLIC`, where we revoked EXECUTE on pglogical's functions from it, and roles that were granted it instead.
+    pub execute: Vec<String>,
     /// How the database was before a cutover closed it to writers; null where it is not closed.
     pub closed: Option<Closed>,
     /// Tables with a trigger of a cutover that refuses writes, or has refused them.
@@ -166,6 +168,8 @@ pub enum Kind {
     Node,
     Origin,
     Grant,
+    /// EXECUTE on pglogical's functions, given back to PUBLIC and taken from the roles that had it instead.
+    Execute,
     Extension,
     /// What keeps writers out of a database.
     Wall,
@@ -182,6 +186,7 @@ impl Kind {
             Self::Node => "node",
             Self::Origin => "origin",
             Self::Grant => "grant",
+            Self::Execute => "privilege EXECUTE of",
             Self::Extension => "extension",
             Self::Wall => "write block of database",
             Self::Schema => "schema",
@@ -401,6 +406,9 @@ fn grants(out: &mut Teardown, side: Side, standing: &Standing) {
     }
     for role in &standing.grants {
         out.remove(Kind::Grant, side, role);
+    }
+    for role in &standing.execute {
+        out.remove(Kind::Execute, side, role);
     }
 }
 

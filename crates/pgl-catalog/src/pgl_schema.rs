@@ -1,0 +1,43 @@
+//! Schema `pgl`, checked before anything in it is read, written or executed.
+
+use pgl_conn::{Error, Kind, Session};
+use pgl_core::pgl_schema::{PglSchema, SchemaFact, evaluate};
+
+use crate::rows;
+
+/// Checks schema `pgl` of the database that this session is connected to.
+///
+/// # Errors
+/// The server's; [`Kind::Refused`] for a schema that other roles own, can write to or have attached something to.
+pub fn check(session: &mut Session) -> Result<PglSchema, Error> {
+    let facts: Vec<SchemaFact> = rows(session, include_str!("../sql/pgl_schema.sql"), &[])?;
+    evaluate(&facts).map_err(|found| {
+        let side = session.side();
+        Error::new(side, Kind::Refused, format!("{side}: {}", found.what)).with_hint(found.hint)
+    })
+}
+
+/// Whether its tables can be used: the entry of every statement on them.
+///
+/// # Errors
+/// As [`check`].
+pub fn usable(session: &mut Session) -> Result<bool, Error> {
+    check(session).map(|found| found == PglSchema::Usable)
+}
+
+/// Goes on only where its tables can be used.
+///
+/// # Errors
+/// As [`check`]; also [`Kind::Refused`] where the schema or a table of it is missing.
+pub fn require(session: &mut Session) -> Result<(), Error> {
+    if usable(session)? {
+        return Ok(());
+    }
+    let side = session.side();
+    Err(Error::new(
+        side,
+        Kind::Refused,
+        format!("schema pgl does not exist in the {side} database, or is not complete"),
+    )
+    .with_hint(format!("pgl-setup --step {side}.marker creates it")))
+}

@@ -1,0 +1,202 @@
+//! Whether schema `pgl` of a database can be trusted: the tools execute statements that they stored in it, and every
+//! write to its tables runs what other roles could have attached to them.
+//!
+//! It can be trusted when everything in it is owned by the role that is connected or by a superuser, nobody else may
+//! write to it or create in it, and nothing is attached to its tables. Then no other role can change that later, so
+//! one check holds for the whole session.
+
+use serde::Deserialize;
+
+use crate::migration::OWN_SCHEMA;
+
+/// What one row of the catalog query is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aspect {
+    /// The schema exists; `role` owns it, `detail` is its comment.
+    Schema,
+    /// One of the suite's tables exists.
+    Table,
+    /// `role`, who is neither connected nor a superuser, owns the object.
+    Owner,
+    /// `role` has privilege `detail` on the object.
+    Privilege,
+    /// Something named `detail` is attached to the table: a trigger, rule, child table, foreign key.
+    Attached,
+    /// The object is not what the suite creates, but `detail`.
+    Shape,
+}
+
+/// One row of the catalog query.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SchemaFact {
+    /// What it is about.
+    pub aspect: Aspect,
+    /// Object, as a person names it.
+    pub object: String,
+    /// Role.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// More.
+    #[serde(default)]
+    pub detail: Option<String>,
+}
+
+/// A schema that can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PglSchema {
+    /// There is none.
+    Absent,
+    /// It exists with its tables.
+    Usable,
+    /// It exists and some of its tables do not.
+    Incomplete,
+}
+
+/// Why a schema of that name must not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untrusted {
+    /// What was found.
+    pub what: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// Evaluates what the catalog query found.
+///
+/// # Errors
+/// [`Untrusted`] with the first problems.
+pub fn evaluate(facts: &[SchemaFact]) -> Result<PglSchema, Untrusted> {
+    let Some(schema) = facts.iter().find(|fact| fact.aspect == Aspect::Schema) else {
+        return Ok(PglSchema::Absent);
+    };
+    let owner = schema.role.as_deref().unwrap_or_default();
+    if !schema
+        .detail
+        .as_deref()
+        .unwrap_or_default()
+        .starts_with("pgl:")
+    {
+        return Err(Untrusted {
+            what: format!(
+                "schema \"{OWN_SCHEMA}\" exists, is owned by role {owner:?} and was not created by pgl-setup"
+            ),
+            hint: format!(
+                "these tools keep their journal in a schema of this name: rename the other one for the time of the migration: ALTER SCHEMA {OWN_SCHEMA} RENAME TO {OWN_SCHEMA}_other"
+            ),
+        });
+    }
+    let problems: Vec<String> = facts.iter().filter_map(problem).collect();
+    if let Some(first) = problems.first() {
+        let more = match problems.len() {
+            1 => String::new(),
+            count => format!("; and {} more", count - 1),
+        };
+        return Err(Untrusted {
+            what: format!(
+                "schema \"{OWN_SCHEMA}\" cannot be trusted, nothing in it is executed: {first}{more}"
+            ),
+            hint: format!(
+                "connect as the role that ran pgl-setup, and revoke or drop what other roles have there; if no migration runs, DROP SCHEMA {OWN_SCHEMA} CASCADE and begin again"
+            ),
+        });
+    }
+    let tables = facts
+        .iter()
+        .filter(|fact| fact.aspect == Aspect::Table)
+        .count();
+    Ok(if tables == crate::migration::OWN_TABLES.len() {
+        PglSchema::Usable
+    } else {
+        PglSchema::Incomplete
+    })
+}
+
+fn problem(fact: &SchemaFact) -> Option<String> {
+    let object = &fact.object;
+    let role = match fact.role.as_deref() {
+        Some(role) => format!("role {role:?}"),
+        None => "PUBLIC".to_owned(),
+    };
+    let detail = fact.detail.as_deref().unwrap_or_default();
+    match fact.aspect {
+        Aspect::Schema | Aspect::Table => None,
+        Aspect::Owner => Some(format!(
+            "{object} is owned by {role}, which is neither the connected role nor a superuser"
+        )),
+        Aspect::Privilege => Some(format!("{role} has {detail} on {object}")),
+        Aspect::Attached => Some(format!("{object} has {detail}")),
+        Aspect::Shape => Some(format!("{object} is {detail}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fact(aspect: Aspect, object: &str, role: Option<&str>, detail: &str) -> SchemaFact {
+        SchemaFact {
+            aspect,
+            object: object.to_owned(),
+            role: role.map(str::to_owned),
+            detail: Some(detail.to_owned()),
+        }
+    }
+
+    fn clean() -> Vec<SchemaFact> {
+        let mut all = vec![fact(
+            Aspect::Schema,
+            "schema pgl",
+            Some("postgres"),
+            "pgl: marker and journal",
+        )];
+        for table in crate::migration::OWN_TABLES {
+            all.push(fact(Aspect::Table, &format!("table pgl.{table}"), None, ""));
+        }
+        all
+    }
+
+    #[test]
+    fn absent_complete_and_incomplete() {
+        assert_eq!(evaluate(&[]), Ok(PglSchema::Absent));
+        assert_eq!(evaluate(&clean()), Ok(PglSchema::Usable));
+        assert_eq!(evaluate(&clean()[..3]), Ok(PglSchema::Incomplete));
+    }
+
+    #[test]
+    fn a_schema_without_our_comment_is_named_with_its_owner() {
+        let theirs = [fact(Aspect::Schema, "schema pgl", Some("mallory"), "")];
+        let refusal = evaluate(&theirs).unwrap_err();
+        assert!(refusal.what.contains("\"mallory\""), "{}", refusal.what);
+        assert!(refusal.hint.contains("RENAME TO"), "{}", refusal.hint);
+    }
+
+    #[test]
+    fn every_aspect_of_another_role_is_a_refusal() {
+        for (bad, expected) in [
+            (
+                fact(Aspect::Owner, "table pgl.held", Some("mallory"), ""),
+                "table pgl.held is owned by role \"mallory\"",
+            ),
+            (
+                fact(Aspect::Privilege, "table pgl.marker", None, "INSERT"),
+                "PUBLIC has INSERT on table pgl.marker",
+            ),
+            (
+                fact(Aspect::Attached, "table pgl.marker", None, "trigger x"),
+                "table pgl.marker has trigger x",
+            ),
+            (
+                fact(Aspect::Shape, "relation pgl.journal", None, "a view"),
+                "relation pgl.journal is a view",
+            ),
+        ] {
+            let mut all = clean();
+            all.push(bad.clone());
+            let refusal = evaluate(&all).unwrap_err();
+            assert!(refusal.what.contains(expected), "{}", refusal.what);
+            all.push(bad);
+            assert!(evaluate(&all).unwrap_err().what.contains("and 1 more"));
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The target's definitions are the source's, to the byte and in meaning.
+
+use anyhow::{Result, ensure};
+use pgl_testkit::{PairDb, shared_pair};
+
+use super::support::{drain, same_rows, setup};
+
+fn same(db: &PairDb, sql: &str) -> Result<()> {
+    let (source, target) = (db.on_source(sql)?, db.on_target(sql)?);
+    ensure!(
+        source == target,
+        "{sql}\nsource {source:?}\ntarget {target:?}"
+    );
+    ensure!(!source.is_empty(), "{sql} yields nothing");
+    Ok(())
+}
+
+/// Carriage returns in literals, bodies, comments, labels and names.
+#[test]
+fn carriage_returns_arrive() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("returns")?;
+    db.on_source(
+        "CREATE TABLE \"a\r\nb\" (id int PRIMARY KEY, v text DEFAULT E'x\r\ny' CHECK (v <> E'p\r\nq'));
+         INSERT INTO \"a\r\nb\" (id) VALUES (1);
+         CREATE TYPE e AS ENUM (E'one\r\ntwo');
+         CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $f$\r\nSELECT 'l\r\nm'::text\r\n$f$;
+         COMMENT ON FUNCTION f() IS E'c\r\nd\r\n'; CREATE VIEW w AS SELECT 'n\r\no'::text AS t",
+    )?;
+    setup(&db)?.run()?.expect(0)?;
+    for sql in [
+        "SELECT encode(convert_to(relname, 'UTF8'), 'hex') FROM pg_class WHERE relname LIKE 'a%b'",
+        "SELECT encode(convert_to(pg_get_expr(adbin, adrelid), 'UTF8'), 'hex') FROM pg_attrdef d JOIN pg_class c ON c.oid = adrelid WHERE relname LIKE 'a%b'",
+        "SELECT encode(convert_to(pg_get_constraintdef(k.oid), 'UTF8'), 'hex') FROM pg_constraint k JOIN pg_class c ON c.oid = conrelid WHERE contype = 'c' AND relname LIKE 'a%b'",
+        "SELECT encode(convert_to(prosrc || f() || obj_description(oid, 'pg_proc'), 'UTF8'), 'hex') FROM pg_proc WHERE proname = 'f' AND pronamespace = 'public'::regnamespace",
+        "SELECT encode(convert_to(enumlabel, 'UTF8'), 'hex') FROM pg_enum",
+        "SELECT encode(convert_to(t, 'UTF8'), 'hex') FROM w",
+    ] {
+        same(&db, sql)?;
+    }
+    drain(&db)?;
+    same_rows(&db)
+}
+
+/// Names that are words of SQL on the newer server only.
+#[test]
+fn names_stay_names_on_a_newer_server() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("words")?;
+    db.on_source(
+        "CREATE TABLE acc (id int PRIMARY KEY, system_user text CHECK (system_user <> 'root'));
+         INSERT INTO acc VALUES (1, 'me');
+         ALTER TABLE acc ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON acc USING (system_user = 'me');
+         CREATE FUNCTION g(json text) RETURNS text LANGUAGE sql AS 'SELECT $1'",
+    )?;
+    setup(&db)?.run()?.expect(0)?;
+    for sql in [
+        "SET quote_all_identifiers = on; SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'acc_system_user_check'",
+        "SET quote_all_identifiers = on; SELECT pg_get_expr(polqual, polrelid) FROM pg_policy",
+        "SELECT proargnames::text, g('x') FROM pg_proc WHERE proname = 'g'",
+    ] {
+        same(&db, sql)?;
+    }
+    let refused = db.on_target("INSERT INTO acc VALUES (2, 'root')");
+    ensure!(refused.is_err(), "the constraint lets everything pass");
+    Ok(())
+}
+
+/// A database whose literals are read in the old way.
+#[test]
+fn backslashes_are_not_doubled() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("backslashes")?;
+    let name = db.name();
+    db.on_source(&format!(
+        "ALTER DATABASE \"{name}\" SET standard_conforming_strings = off"
+    ))?;
+    db.on_source(
+        "CREATE TABLE t (id int PRIMARY KEY, v text DEFAULT E'a\\\\b' CHECK (v <> E'c\\\\d')); INSERT INTO t (id) VALUES (1);
+         COMMENT ON TABLE t IS E'e\\\\f'; CREATE VIEW w AS SELECT E'g\\\\h'::text AS x",
+    )?;
+    setup(&db)?.run()?.expect(0)?;
+    for sql in [
+        "SELECT x, length(x), obj_description('t'::regclass) FROM w",
+        "SET standard_conforming_strings = on; SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 't'::regclass",
+        "SET standard_conforming_strings = on; SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'c'",
+    ] {
+        same(&db, sql)?;
+    }
+    drain(&db)?;
+    same_rows(&db)
+}
