@@ -2,6 +2,7 @@
 
 use pgl_conn::{Error, Session};
 use pgl_core::cutover::CutoverRecord;
+use pgl_core::facts::MigrationRecord;
 
 use crate::{pgl_schema, row};
 
@@ -21,4 +22,21 @@ pub fn cutover_record(session: &mut Session, migration: &str) -> Result<CutoverR
         &[&migration],
     )
     .map_err(|error| error.with_context("reading what the journal records about cutovers"))
+}
+
+/// What this database records about a migration.
+///
+/// # Errors
+/// As [`cutover_record`].
+pub fn migration_record(session: &mut Session, migration: &str) -> Result<MigrationRecord, Error> {
+    if !pgl_schema::usable(session)? {
+        return Ok(MigrationRecord::default());
+    }
+    let cutover = cutover_record(session, migration)?;
+    let begun = session.value(
+        include_str!("../sql/setup_begun.sql"),
+        &[&migration],
+        "whether the migration has begun",
+    )?;
+    Ok(MigrationRecord { begun, cutover })
 }

@@ -1,10 +1,11 @@
 //! Collecting everything that preflight judges, from both servers.
 
 use pgl_conn::{Access, CancelHandle, DsnText, Endpoint, Error, OnPooler, Session, SessionOptions};
-use pgl_core::facts::{Asked, Facts, Section, ServerFacts};
+use pgl_core::facts::{Asked, Facts, MigrationRecord, Section, ServerFacts};
 
 use crate::link::{self, LinkOptions, ServerProbe};
-use crate::{objects, server};
+use crate::server::section;
+use crate::{migration_record, objects, server};
 
 /// What to collect.
 pub struct Request {
@@ -70,7 +71,7 @@ pub fn collect(
         facts.stood_in = true;
         meant.dbname().clone_into(&mut identity.database);
     }
-    let reached = match &mut target {
+    let mut reached = match &mut target {
         Some(Ok(session)) => Some(session),
         Some(Err(_)) | None => None,
     };
@@ -80,23 +81,41 @@ pub fn collect(
         probe: request.probe,
         connections: SNAPSHOT_CONNECTIONS,
     };
-    let link = link::collect(&mut source, reached, &ways)?;
+    let link = link::collect(&mut source, reached.as_deref_mut(), &ways)?;
     // Last of all: the longer the time since the first reading, the better the rates.
     source_facts.objects.sequences_later =
         objects::sequences_later(&mut source, &source_facts.objects)?;
-    Ok(Facts {
+    let mut facts = Facts {
         source: source_facts,
         target: target_facts,
         link,
         asked: request.asked.clone(),
-    })
+    };
+    let Some(databases) = facts.migration() else {
+        return Ok(facts);
+    };
+    facts.source.record = section(migration_record(&mut source, &databases.name))?;
+    if let (Some(target), Ok(names), Some(on_target)) = (reached, facts.names(), &databases.target)
+    {
+        if let Some(read) = &mut facts.target {
+            // Another database's journal says nothing about one that does not exist.
+            read.record = if read.stood_in {
+                Section::Known(MigrationRecord::default())
+            } else {
+                section(migration_record(target, &databases.name))?
+            };
+        }
+        let databases = (&*databases.source.database, &*on_target.database);
+        facts.link.slot_names = link::slot_names(&mut source, target, &names, databases)?;
+    }
+    Ok(facts)
 }
 
 fn read_server(session: &mut Session, asked: &Asked) -> Result<ServerFacts, Error> {
     Ok(ServerFacts {
         server: server::collect(session)?,
         objects: objects::collect(session, &asked.selection)?,
-        stood_in: false,
+        ..ServerFacts::default()
     })
 }
 

@@ -10,7 +10,10 @@ use pgl_conn::{
     WalsenderOptions,
 };
 use pgl_core::facts::Section;
-use pgl_core::facts::link::{Clock, Link, Pooler, Probe, Reach, ReplicationLogin, SnapshotImport};
+use pgl_core::facts::link::{
+    Clock, Link, Pooler, Probe, Reach, ReplicationLogin, SlotNames, SnapshotImport,
+};
+use pgl_core::migration::Names;
 use pgl_core::{Side, quote_ident, quote_literal};
 
 use crate::client;
@@ -81,6 +84,44 @@ pub fn collect(
         };
     }
     Ok(link)
+}
+
+/// The names that pglogical gives the slots of a migration between two databases. Each is computed by
+/// the server that subscribes.
+///
+/// # Errors
+/// Only when one of the two sessions is lost.
+pub fn slot_names(
+    source: &mut Session,
+    target: &mut Session,
+    names: &Names,
+    databases: (&str, &str),
+) -> Result<Section<SlotNames>, Error> {
+    let forward = slot_name(
+        target,
+        databases.1,
+        &names.provider_node,
+        &names.subscription,
+    );
+    let reverse = names.back_subscription();
+    let both = forward.and_then(|forward| {
+        let reverse = slot_name(source, databases.0, &names.subscriber_node, &reverse)?;
+        Ok(SlotNames { forward, reverse })
+    });
+    section(both)
+}
+
+fn slot_name(
+    session: &mut Session,
+    database: &str,
+    provider_node: &str,
+    subscription: &str,
+) -> Result<String, Error> {
+    session.value(
+        include_str!("../sql/server/slot_name.sql"),
+        &[&database, &provider_node, &subscription],
+        "the slot's name",
+    )
 }
 
 fn replication_login(source: &Session, options: &LinkOptions<'_>) -> Section<ReplicationLogin> {

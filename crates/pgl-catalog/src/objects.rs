@@ -10,11 +10,13 @@ use std::collections::{HashMap, HashSet};
 use pgl_conn::{Error, Kind, Session};
 use pgl_core::facts::Section;
 use pgl_core::facts::objects::{
-    Activity, Objects, Occupied, Persistence, RelKind, Relation, Sequence, SequenceLater,
+    Activity, NamedObject, Objects, Occupied, Persistence, RelKind, Relation, RoutineUse, Sequence,
+    SequenceLater, needed_schemas,
 };
 use pgl_core::select::Selection;
 use pgl_core::seqsync::Reading;
 use pgl_core::{ServerVersion, Side};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::{row, rows};
@@ -63,7 +65,7 @@ pub fn collect(session: &mut Session, selection: &Selection) -> Result<Objects, 
         types: many(session, include_str!("../sql/objects/types.sql"))?,
         view_links: many(session, include_str!("../sql/objects/view_links.sql"))?,
         catalog_views: many(session, include_str!("../sql/objects/catalog_views.sql"))?,
-        routine_uses: many(session, include_str!("../sql/objects/routine_uses.sql"))?,
+        routine_uses: routine_uses(session)?,
         event_triggers: many(session, include_str!("../sql/objects/event_triggers.sql"))?,
         settings: many(session, include_str!("../sql/objects/settings.sql"))?,
         tablespaces: many(session, include_str!("../sql/objects/tablespaces.sql"))?,
@@ -122,6 +124,35 @@ fn indexes_sql(at: ServerVersion) -> &'static str {
     } else {
         include_str!("../sql/objects/indexes_pg10.sql")
     }
+}
+
+/// A use of a function, with the body that tells what it looks up. Bodies are no part of the facts.
+#[derive(Deserialize)]
+struct RoutineRow {
+    #[serde(flatten)]
+    routine: RoutineUse,
+    body: Option<String>,
+    named: Option<Vec<NamedObject>>,
+}
+
+fn routine_uses(session: &mut Session) -> Result<Section<Vec<RoutineUse>>, Error> {
+    let read: Result<Vec<RoutineRow>, Error> = rows(
+        session,
+        include_str!("../sql/objects/routine_uses.sql"),
+        &[],
+    );
+    let read = read.map(|rows| {
+        rows.into_iter()
+            .map(|row| RoutineUse {
+                needed_schemas: row.body.zip(row.named).and_then(|(body, named)| {
+                    let found = needed_schemas(&row.routine.language, &body, &named)?;
+                    Some(found.into_iter().collect())
+                }),
+                ..row.routine
+            })
+            .collect()
+    });
+    section(session, read)
 }
 
 fn many<T: DeserializeOwned>(session: &mut Session, sql: &str) -> Result<Section<Vec<T>>, Error> {

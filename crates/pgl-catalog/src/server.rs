@@ -4,7 +4,7 @@
 use pgl_conn::{Access, Error, Kind, Session, SessionOptions, ToSql};
 use pgl_core::ServerVersion;
 use pgl_core::facts::Section;
-use pgl_core::facts::server::{Identity, Pglogical, ServerState, WATCHED};
+use pgl_core::facts::server::{Identity, Pglogical, Role, ServerState, WATCHED};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -42,11 +42,7 @@ pub fn collect(session: &mut Session) -> Result<ServerState, Error> {
             include_str!("../sql/server/overrides.sql"),
             watched,
         )?,
-        roles: all(
-            session,
-            variant!(v, "roles", 90_500 => "roles_pg94", 160_000 => "roles_pg15"),
-            &[],
-        )?,
+        roles: section(roles(session))?,
         rights: one(
             session,
             variant!(v, "rights", 90_500 => "rights_pg94", 150_000 => "rights_pg14"),
@@ -130,6 +126,15 @@ pub fn collect(session: &mut Session) -> Result<ServerState, Error> {
             variant!(v, "write_rate", 100_000 => "write_rate_pg96", 140_000 => "write_rate_pg13"),
         )?,
     })
+}
+
+/// All roles of the server.
+///
+/// # Errors
+/// The server's.
+pub fn roles(session: &mut Session) -> Result<Vec<Role>, Error> {
+    let sql = variant!(session.version(), "roles", 90_500 => "roles_pg94", 160_000 => "roles_pg15");
+    rows(session, sql, &[])
 }
 
 /// A lost connection ends the collection; any other failure becomes the section's reason.

@@ -46,7 +46,7 @@ pub struct Control {
     /// Change nothing, show what would be done, with the statements
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Do it without asking
+    /// Confirm without being asked
     #[arg(short, long)]
     pub(crate) yes: bool,
     #[command(flatten)]

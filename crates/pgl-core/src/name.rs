@@ -60,6 +60,24 @@ pub fn quote_literal(text: &str) -> String {
     }
 }
 
+/// A setting's value as `SET name TO …` takes it. The server keeps lists ready for SQL: quoting
+/// `search_path` as one string would make one name of it.
+pub fn setting_literal(name: &str, value: &str) -> String {
+    const LISTS: &[&str] = &[
+        "search_path",
+        "temp_tablespaces",
+        "session_preload_libraries",
+        "local_preload_libraries",
+        "datestyle",
+    ];
+    let list = LISTS.iter().any(|one| name.eq_ignore_ascii_case(one));
+    if list && !value.is_empty() {
+        value.to_owned()
+    } else {
+        quote_literal(value)
+    }
+}
+
 /// An identifier as a person would write it: bare where it is plain lower case, else quoted.
 pub fn show_ident(name: &str) -> String {
     let mut bytes = name.bytes();

@@ -1,16 +1,21 @@
-//! The examination: all checks over the facts, the plan, the verdict, and the script of fixes.
+//! The examination: all checks over the facts, the plan, the verdict; and the script of fixes.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cutover::{Purpose, refusal};
 use crate::doc::Verdict;
 use crate::facts::{Facts, NotRun};
 use crate::plan::{self, Plan};
 use crate::rules::{self, Check, Emit, On};
+use crate::setup::{CopyMode, Stage, left_to_steps};
 use crate::{Finding, Severity, Side};
+
+mod script;
+
+pub use script::fix_script;
 
 /// Which checks to run. An entry is an id or a family: `tbl.no_key`, `tbl`, `tbl.*`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -144,6 +149,27 @@ pub struct Examined {
     pub blocked_by: Vec<String>,
 }
 
+/// What `pgl-preflight` answers: the chosen checks, unless the migration was cut over or an attempt at that is not
+/// over. Then that is the answer, and there is nothing to fix.
+pub fn preflight(facts: &Facts, choice: &Choice) -> Examined {
+    let Some(refusal) = refusal(&facts.cutover(), Purpose::Fix) else {
+        return examine(facts, choice);
+    };
+    let only = Choice {
+        only: vec![rules::CUTOVER.to_owned()],
+        ..Choice::default()
+    };
+    let mut examined = examine(facts, &only);
+    for check in &mut examined.checks {
+        if check.state == State::Skipped {
+            check.state = State::NotRun;
+            check.reason = Some(refusal.what.clone());
+        }
+    }
+    examined.counts = count(&examined.findings, &examined.checks);
+    examined
+}
+
 /// Runs the chosen checks over the facts.
 pub fn examine(facts: &Facts, choice: &Choice) -> Examined {
     examine_with(rules::all(), facts, choice)
@@ -167,6 +193,14 @@ fn examine_with<'a>(
             let before = findings.len();
             let ran = (check.run)(facts, &mut Emit::new(check, &mut findings));
             let later = drop_of_stand_in(facts, &mut findings, before);
+            if facts.in_setup() && left_to_setup(check.id) {
+                for finding in &mut findings[before..] {
+                    finding.severity = Severity::Info;
+                    finding.remedy =
+                        "pgl-setup has begun this migration: run it again, it tells its own work from others'."
+                            .to_owned();
+                }
+            }
             match ran {
                 // What a check found before it ran out of facts stands.
                 _ if findings.len() > before => (State::Found, None),
@@ -243,6 +277,12 @@ fn drop_of_stand_in(facts: &Facts, findings: &mut Vec<Finding>, before: usize) -
     findings.len() < found
 }
 
+/// What an interrupted pgl-setup leaves to be found, and looks at again in its own steps.
+fn left_to_setup(id: &str) -> bool {
+    let left = |stage| left_to_steps(id, stage, CopyMode::Parallel);
+    left(Stage::Continued) && !left(Stage::Fresh)
+}
+
 fn count(findings: &[Finding], states: &[CheckState]) -> Counts {
     let of = |severity| {
         findings
@@ -258,80 +298,6 @@ fn count(findings: &[Finding], states: &[CheckState]) -> Counts {
         passed: ended(State::Passed),
         not_run: ended(State::NotRun),
     }
-}
-
-/// The script that fixes one side: what takes effect at once first, what needs a restart last.
-/// Each statement is there once, under the findings that it fixes. What would drop or end something
-/// is a comment.
-pub fn fix_script(findings: &[Finding], side: Side) -> String {
-    let mine: Vec<&Finding> = findings
-        .iter()
-        .filter(|f| f.fix_side == side && f.severity < Severity::Info)
-        .collect();
-    let mut script = format!(
-        "-- What pgl-preflight found to fix on the {side}. Read it before you run it (psql -f).\n\
-         -- Statements are grouped by check; what needs a server restart comes last.\n\
-         -- Nothing here drops an object or ends a session: such statements are comments.\n"
-    );
-    if mine.is_empty() {
-        let _ = writeln!(script, "-- Nothing to fix.");
-    }
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
-    for restart in [false, true] {
-        let part: Vec<&&Finding> = mine.iter().filter(|f| f.restart == restart).collect();
-        if restart && !part.is_empty() {
-            script
-                .push_str("\n-- From here on: takes effect only after a restart of the server.\n");
-        }
-        for finding in part {
-            let _ = writeln!(
-                script,
-                "\n-- {} [{}] {}",
-                finding.id,
-                finding.severity,
-                comment(&finding.what)
-            );
-            let mut remedy = true;
-            match &finding.sql {
-                Some(sql) if seen.insert(sql) => {
-                    let end = if sql.trim_end().ends_with(';') {
-                        ""
-                    } else {
-                        ";"
-                    };
-                    let _ = writeln!(script, "{}{end}", sql.trim_end());
-                    remedy = false;
-                }
-                Some(_) => {
-                    script.push_str("-- (see the same statement above)\n");
-                    remedy = false;
-                }
-                None => {}
-            }
-            if remedy {
-                let _ = writeln!(script, "-- Manual step: {}", comment(&finding.remedy));
-            }
-            if let Some(sql) = &finding.manual_sql {
-                script.push_str("-- Run this only when you know that nobody needs it:\n");
-                for line in lines(sql) {
-                    let _ = writeln!(script, "--   {line}");
-                }
-            }
-        }
-    }
-    script
-}
-
-/// The characters that end a line for psql, or for an editor.
-const LINE_ENDS: [char; 5] = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
-
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.split(LINE_ENDS)
-}
-
-/// A line break in an object's name must not end the comment and become SQL.
-fn comment(text: &str) -> String {
-    lines(text).collect::<Vec<_>>().join(" ")
 }
 
 /// One line of the catalogue of checks.
@@ -453,6 +419,28 @@ mod tests {
     }
 
     #[test]
+    fn what_an_interrupted_setup_left_does_not_block_the_next_one() {
+        use crate::rules::testing::{clean, known, target};
+        let mut facts = clean();
+        known(&mut target(&mut facts).objects.relations).retain(|one| one.name != "orders");
+        let blocked = |facts: &Facts| examine(facts, &Choice::default()).blocked_by;
+        assert!(blocked(&facts).contains(&"tbl.missing_on_target".to_owned()));
+        known(&mut target(&mut facts).record).begun = true;
+        assert!(!blocked(&facts).contains(&"tbl.missing_on_target".to_owned()));
+        // Once it replicates, a missing table stops it for good.
+        let names = facts.names().unwrap();
+        *known(&mut target(&mut facts).server.pglogical) = Some(crate::facts::server::Pglogical {
+            local_node: Some(names.subscriber_node),
+            subscriptions: vec![crate::facts::server::PglogicalSubscription {
+                name: names.subscription,
+                ..crate::facts::server::PglogicalSubscription::default()
+            }],
+            ..crate::facts::server::Pglogical::default()
+        });
+        assert!(blocked(&facts).contains(&"tbl.missing_on_target".to_owned()));
+    }
+
+    #[test]
     fn a_target_that_was_not_looked_at_is_never_ready() {
         use crate::rules::testing::{clean, target};
         let look = |facts: &Facts| {
@@ -525,20 +513,5 @@ mod tests {
             ..Choice::default()
         };
         assert_eq!(choice.unknown(), ["no.such"]);
-    }
-
-    #[test]
-    fn the_script_holds_each_statement_once_and_restarts_last() {
-        let findings = with(&[], &[], Strictness::Normal).findings;
-        let script = fix_script(&findings, Side::Source);
-        assert_eq!(script.matches("SELECT 1;").count(), 1);
-        assert!(
-            !script
-                .lines()
-                .any(|line| line.contains("DROP") && !line.starts_with("--"))
-        );
-        assert!(script.find("again").unwrap() > script.find("restart of the server").unwrap());
-        let target = fix_script(&findings, Side::Target);
-        assert!(target.contains("Manual step: mend it"), "{target}");
     }
 }

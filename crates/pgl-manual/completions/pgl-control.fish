@@ -16,7 +16,7 @@ always\t'Always'
 never\t'Never'"
 complete -c pgl-control -l always -d 'resync: copy a table also where both sides are equal'
 complete -c pgl-control -l dry-run -d 'Change nothing, show what would be done, with the statements'
-complete -c pgl-control -s y -l yes -d 'Do it without asking'
+complete -c pgl-control -s y -l yes -d 'Confirm without being asked'
 complete -c pgl-control -s q -l quiet -d 'Errors only on stderr'
 complete -c pgl-control -s v -l verbose -d 'More on stderr (repeatable)'
 complete -c pgl-control -s h -l help -d 'Print help (see more with \'--help\')'

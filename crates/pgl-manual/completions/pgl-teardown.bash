@@ -23,7 +23,7 @@ _pgl__teardown() {
 
     case "${cmd}" in
         pgl__teardown)
-            opts="-q -v -h -V --source --target --plan --force --name --source-only --target-only --scan --dry-run --keep-extension --drop-extension --drop-held --drop-role --yes --format --color --quiet --verbose --help --version"
+            opts="-y -q -v -h -V --source --target --plan --force --name --source-only --target-only --scan --dry-run --keep-extension --drop-extension --drop-held --drop-role --yes --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

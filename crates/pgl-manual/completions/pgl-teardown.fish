@@ -18,7 +18,7 @@ complete -c pgl-teardown -l dry-run -d 'Show what would be dropped, with the sta
 complete -c pgl-teardown -l keep-extension -d 'Leave the extension even where the migration created it'
 complete -c pgl-teardown -l drop-extension -d 'Drop the extension even where it was there before'
 complete -c pgl-teardown -l drop-held -d 'Lose the statements of the target\'s schema that are held back still'
-complete -c pgl-teardown -l yes -d 'Do it without asking'
+complete -c pgl-teardown -s y -l yes -d 'Confirm without being asked'
 complete -c pgl-teardown -s q -l quiet -d 'Errors only on stderr'
 complete -c pgl-teardown -s v -l verbose -d 'More on stderr (repeatable)'
 complete -c pgl-teardown -s h -l help -d 'Print help (see more with \'--help\')'

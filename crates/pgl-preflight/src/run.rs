@@ -7,7 +7,7 @@ use pgl_cli::{Context, Failure, Tool, input, now};
 use pgl_conn::{DsnText, Environment};
 use pgl_core::doc::Verdict;
 use pgl_core::facts::{Asked, Facts, Recording};
-use pgl_core::preflight::{Choice, Strictness, examine, fix_script};
+use pgl_core::preflight::{Choice, Strictness, fix_script, preflight};
 
 use crate::args::Args;
 use crate::body::Preflight;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
         }
     }
     facts.check_selection()?;
-    let examined = examine(&facts, &choice);
+    let examined = preflight(&facts, &choice);
     if let Some(side) = fix {
         context.print(&fix_script(&examined.findings, side.into()))?;
         return Ok(examined.verdict);

@@ -52,10 +52,8 @@ impl Run<'_> {
             }
             StepId::TargetRoles => {
                 let mut maintenance = self.place.maintenance()?;
-                target::missing(&mut self.source, &mut maintenance)?
-                    .iter()
-                    .flat_map(target::Role::sql)
-                    .collect()
+                let missing = target::missing(&mut self.source, &mut maintenance)?;
+                target::create_roles_sql(&missing, maintenance.version())
             }
             StepId::TargetExtension => provider::extension_sql(self.source.version()),
             StepId::TargetNode => vec![provider::node_sql(&names.subscriber_node)],

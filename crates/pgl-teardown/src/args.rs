@@ -45,8 +45,8 @@ pub struct Args {
     /// Drop this role on the source, too: the one that replication logged in as
     #[arg(long, value_name = "ROLE")]
     pub(crate) drop_role: Option<String>,
-    /// Do it without asking
-    #[arg(long)]
+    /// Confirm without being asked
+    #[arg(short, long)]
     pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) output: Output,

@@ -208,6 +208,11 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     ),
     except(
         "sql-place",
+        "crates/pgl-core/src/roles.rs",
+        "statements of roles: pgl-preflight prints them and pgl-apply runs them, made in one place",
+    ),
+    except(
+        "sql-place",
         "crates/pgl-core/src/plan/by_hand.rs",
         "what a person has to do, in words that begin like a statement",
     ),

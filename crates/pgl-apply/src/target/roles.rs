@@ -1,118 +1,136 @@
 //! Roles that the schema refers to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pgl_conn::Session;
-use pgl_core::{Side, quote_ident, quote_literal};
+use pgl_core::facts::server::Role;
+use pgl_core::roles::{create_sql, differences, grant_sql};
+use pgl_core::{ServerVersion, Side, quote_ident, setting_literal};
 use serde::Deserialize;
 
 use crate::{Done, Error};
 
-/// A role as the source has it, without its password.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Role {
-    /// Name.
-    pub name: String,
-    #[serde(rename = "super")]
-    is_super: bool,
-    inherit: bool,
-    createrole: bool,
-    createdb: bool,
-    login: bool,
-    replication: bool,
-    bypassrls: bool,
-    connlimit: i32,
+/// A role that the target does not have, as the source has it, without its password.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MissingRole {
+    role: Role,
+    /// `name=value`, in every database.
     config: Vec<String>,
-    /// Roles that it is a member of.
-    pub member_of: Vec<String>,
 }
 
-impl Role {
-    /// The statements that create it. Password and expiry stay behind: a role that logs in gets
-    /// its password from whoever manages it.
-    pub fn sql(&self) -> Vec<String> {
-        let flag = |on: bool, name: &str| {
-            if on {
-                name.to_owned()
-            } else {
-                format!("NO{name}")
-            }
-        };
-        let name = quote_ident(&self.name);
-        let mut all = vec![format!(
-            "CREATE ROLE {name} {} {} {} {} {} {} {} CONNECTION LIMIT {}",
-            flag(self.is_super, "SUPERUSER"),
-            flag(self.inherit, "INHERIT"),
-            flag(self.createrole, "CREATEROLE"),
-            flag(self.createdb, "CREATEDB"),
-            flag(self.login, "LOGIN"),
-            flag(self.replication, "REPLICATION"),
-            flag(self.bypassrls, "BYPASSRLS"),
-            self.connlimit
-        )];
-        for setting in &self.config {
-            if let Some((key, value)) = setting.split_once('=') {
-                // Lists are kept as the server wrote them: quoted once more they would be one name.
-                let list = matches!(
-                    key,
-                    "search_path"
-                        | "DateStyle"
-                        | "session_preload_libraries"
-                        | "local_preload_libraries"
-                        | "temp_tablespaces"
-                );
-                let value = if list {
-                    value.to_owned()
-                } else {
-                    quote_literal(value)
-                };
-                all.push(format!(
-                    "ALTER ROLE {name} SET {} TO {value}",
-                    quote_ident(key)
-                ));
+/// The statements that create roles: all of them first, then their settings and memberships.
+pub fn create_roles_sql(missing: &[MissingRole], target: ServerVersion) -> Vec<String> {
+    let mut sql: Vec<String> = missing
+        .iter()
+        .map(|one| create_sql(&one.role, target))
+        .collect();
+    for one in missing {
+        let settings = one.config.iter().filter_map(|entry| entry.split_once('='));
+        sql.extend(settings.map(|(key, value)| {
+            format!(
+                "ALTER ROLE {} SET {} TO {};",
+                quote_ident(&one.role.name),
+                quote_ident(key),
+                setting_literal(key, value)
+            )
+        }));
+        let memberships = one.role.memberships.iter();
+        sql.extend(memberships.map(|membership| grant_sql(&one.role, membership, target)));
+    }
+    sql
+}
+
+/// The roles of both sides, and those that the source's objects need: owners, grantees, and the roles that these
+/// are members of.
+struct Both {
+    source: Vec<Role>,
+    target: Vec<Role>,
+    needed: BTreeSet<String>,
+}
+
+impl Both {
+    fn read(source: &mut Session, target: &mut Session) -> Result<Self, Error> {
+        let roles = pgl_catalog::server::roles(source)?;
+        let by_name: BTreeMap<&str, &Role> = roles
+            .iter()
+            .map(|role| (role.name.as_str(), role))
+            .collect();
+        let mut open = pgl_catalog::setup::roles_needed(source)?;
+        let mut needed = BTreeSet::new();
+        while let Some(name) = open.pop() {
+            if let Some(role) = by_name.get(name.as_str())
+                && needed.insert(name)
+            {
+                open.extend(role.groups().map(str::to_owned));
             }
         }
-        all
+        Ok(Self {
+            target: pgl_catalog::server::roles(target)?,
+            source: roles,
+            needed,
+        })
     }
+
+    fn on_target(&self, name: &str) -> Option<&Role> {
+        self.target.iter().find(|role| role.name == name)
+    }
+
+    fn missing(&self) -> Vec<&Role> {
+        self.source
+            .iter()
+            .filter(|role| self.needed.contains(&role.name) && self.on_target(&role.name).is_none())
+            .collect()
+    }
+
+    /// What differs where a role exists on both sides: it is never changed, but it is said.
+    fn different(&self, version: ServerVersion) -> Vec<String> {
+        self.source
+            .iter()
+            .filter(|role| self.needed.contains(&role.name))
+            .filter_map(|role| {
+                let there = self.on_target(&role.name)?;
+                let found = differences(role, there, version);
+                let what: Vec<String> = found.into_iter().map(|one| one.what).collect();
+                (!what.is_empty()).then(|| format!("{} ({})", role.name, what.join("; ")))
+            })
+            .collect()
+    }
+}
+
+#[derive(Deserialize)]
+struct Config {
+    name: String,
+    config: Vec<String>,
+}
+
+fn with_settings(source: &mut Session, roles: &[&Role]) -> Result<Vec<MissingRole>, Error> {
+    if roles.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<&str> = roles.iter().map(|role| role.name.as_str()).collect();
+    let found: Vec<Config> =
+        pgl_catalog::rows(source, include_str!("../../sql/roles.sql"), &[&names])?;
+    let mut settings: BTreeMap<String, Vec<String>> = found
+        .into_iter()
+        .map(|one| (one.name, one.config))
+        .collect();
+    Ok(roles
+        .iter()
+        .map(|role| MissingRole {
+            config: settings.remove(&role.name).unwrap_or_default(),
+            role: (*role).clone(),
+        })
+        .collect())
 }
 
 /// The roles that the source's objects need and the target does not have, and those that they are
-/// members of, in an order in which they can be created.
+/// members of.
 ///
 /// # Errors
 /// The servers'.
-pub fn missing(source: &mut Session, target: &mut Session) -> Result<Vec<Role>, Error> {
-    let there: BTreeSet<String> = target
-        .values(
-            "SELECT rolname::text FROM pg_roles",
-            &[],
-            "the target's roles",
-        )?
-        .into_iter()
-        .collect();
-    let mut wanted: BTreeSet<String> = pgl_catalog::setup::roles_needed(source)?
-        .into_iter()
-        .collect();
-    let mut found: Vec<Role> = Vec::new();
-    loop {
-        let open: Vec<String> = wanted
-            .iter()
-            .filter(|name| !there.contains(*name) && !found.iter().any(|role| role.name == **name))
-            .cloned()
-            .collect();
-        if open.is_empty() {
-            break;
-        }
-        let more: Vec<Role> =
-            pgl_catalog::rows(source, include_str!("../../sql/roles.sql"), &[&open])?;
-        if more.is_empty() {
-            break;
-        }
-        wanted.extend(more.iter().flat_map(|role| role.member_of.clone()));
-        found.extend(more);
-    }
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(found)
+pub fn missing(source: &mut Session, target: &mut Session) -> Result<Vec<MissingRole>, Error> {
+    let both = Both::read(source, target)?;
+    with_settings(source, &both.missing())
 }
 
 /// Whether missing roles are created.
@@ -125,19 +143,20 @@ pub enum Missing {
 }
 
 /// The refusal where roles are missing.
-pub fn roles_missing(open: &[Role]) -> Error {
-    let names: Vec<&str> = open.iter().map(|role| role.name.as_str()).collect();
+pub fn roles_missing(open: &[MissingRole]) -> Error {
+    let names: Vec<&str> = open.iter().map(|one| one.role.name.as_str()).collect();
     Error::refused(
         Side::Target,
         format!(
             "roles that own objects or hold privileges are missing: {}",
             names.join(", ")
         ),
-        "create them, or let --roles copy do it (without passwords), or --roles skip",
+        "pgl-preflight --fix-sql target prints their SQL; or pgl-setup --roles copy creates them without passwords, --roles skip goes on without them",
     )
 }
 
-/// Checks that every role is there, or creates the missing ones in one transaction.
+/// Checks that every role exists, or creates the missing ones in one transaction. A role that exists is not
+/// changed; how it differs from the source's is part of the outcome.
 ///
 /// # Errors
 /// The servers', or a refusal that names the roles.
@@ -146,32 +165,36 @@ pub fn roles(
     target: &mut Session,
     missing_roles: Missing,
 ) -> Result<Done, Error> {
-    let open = missing(source, target)?;
+    let version = target.version();
+    let both = Both::read(source, target)?;
+    let different = both.different(version);
+    let also = if different.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "; not changed although the source's differs: {} (pgl-preflight --only role.differs has the SQL)",
+            different.join(", ")
+        )
+    };
+    let open = with_settings(source, &both.missing())?;
     if open.is_empty() {
-        return Ok(Done::Already("every role that is needed exists".to_owned()));
+        return Ok(Done::Already(format!(
+            "every role that is needed exists{also}"
+        )));
     }
-    let names: Vec<&str> = open.iter().map(|role| role.name.as_str()).collect();
+    let names: Vec<&str> = open.iter().map(|one| one.role.name.as_str()).collect();
     if missing_roles == Missing::Refuse {
         return Err(roles_missing(&open));
     }
-    let mut sql: Vec<String> = open.iter().flat_map(Role::sql).collect();
-    sql.extend(open.iter().flat_map(|role| {
-        role.member_of.iter().map(|group| {
-            format!(
-                "GRANT {} TO {}",
-                quote_ident(group),
-                quote_ident(&role.name)
-            )
-        })
-    }));
+    let sql = create_roles_sql(&open, version).join("\n");
     target
-        .batch(&format!("BEGIN;\n{};\nCOMMIT;", sql.join(";\n")))
+        .batch(&format!("BEGIN;\n{sql}\nCOMMIT;"))
         .or_else(|error| {
             target.rollback()?;
             Err(error.with_context("creating roles"))
         })?;
     Ok(Done::Changed(format!(
-        "created without passwords: {}",
+        "created without passwords: {}{also}",
         names.join(", ")
     )))
 }
@@ -179,36 +202,71 @@ pub fn roles(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pgl_core::facts::server::Membership;
+
+    fn role(name: &str) -> Role {
+        Role {
+            name: name.to_owned(),
+            inherit: true,
+            connection_limit: -1,
+            ..Role::default()
+        }
+    }
 
     #[test]
-    fn attributes_settings_and_lists() {
-        let role = Role {
-            name: "App \"x".to_owned(),
-            is_super: false,
-            inherit: true,
-            createrole: false,
-            createdb: false,
+    fn every_role_is_created_before_the_first_membership() {
+        let member = Role {
             login: true,
-            replication: false,
-            bypassrls: false,
-            connlimit: -1,
-            config: vec![
-                "search_path=a, \"B\"".to_owned(),
-                "work_mem=64MB".to_owned(),
-            ],
-            member_of: Vec::new(),
+            memberships: vec![Membership {
+                role: "staff".to_owned(),
+                admin: true,
+                ..Membership::default()
+            }],
+            ..role("app")
         };
-        let sql = role.sql();
-        assert!(
-            sql[0].starts_with("CREATE ROLE \"App \"\"x\" NOSUPERUSER INHERIT"),
-            "{}",
-            sql[0]
+        let missing = [
+            MissingRole {
+                role: member,
+                config: vec![
+                    "search_path=a, \"B\"".to_owned(),
+                    "work_mem=64MB".to_owned(),
+                ],
+            },
+            MissingRole {
+                role: role("staff"),
+                config: Vec::new(),
+            },
+        ];
+        let sql = create_roles_sql(&missing, ServerVersion(170_000));
+        assert!(sql[0].starts_with("CREATE ROLE \"app\"") && sql[0].contains(" LOGIN "));
+        assert!(sql[1].starts_with("CREATE ROLE \"staff\""));
+        assert_eq!(
+            sql[2..],
+            [
+                "ALTER ROLE \"app\" SET \"search_path\" TO a, \"B\";",
+                "ALTER ROLE \"app\" SET \"work_mem\" TO '64MB';",
+                "GRANT \"staff\" TO \"app\" WITH ADMIN TRUE, INHERIT TRUE, SET TRUE;",
+            ]
         );
-        assert!(
-            sql[1].ends_with("SET \"search_path\" TO a, \"B\""),
-            "{}",
-            sql[1]
+    }
+
+    #[test]
+    fn a_role_that_exists_is_compared() {
+        let login = Role {
+            login: true,
+            ..role("app")
+        };
+        let both = Both {
+            source: vec![login.clone(), role("other")],
+            target: vec![role("app")],
+            needed: BTreeSet::from(["app".to_owned(), "other".to_owned()]),
+        };
+        let version = ServerVersion(170_000);
+        assert_eq!(
+            both.different(version),
+            ["app (NOLOGIN, on the source LOGIN)"]
         );
-        assert!(sql[2].ends_with("TO '64MB'"), "{}", sql[2]);
+        let missing: Vec<&str> = both.missing().iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(missing, ["other"]);
     }
 }

@@ -1,48 +1,97 @@
 -- Functions that run when rows are loaded, indexes built or views refreshed. A body parsed at
--- creation (from 14 on) holds no names to look up, and so counts as having a path of its own.
-SELECT pg_catalog.format('%I.%I(%s)', f.nspname, p.proname,
-                         pg_catalog.pg_get_function_identity_arguments(p.oid)) AS routine,
-       g.lanname AS language,
-       EXISTS (SELECT 1 FROM pg_catalog.unnest(p.proconfig) o (line)
-               WHERE o.line LIKE 'search\_path=%')
-           OR (pg_catalog.row_to_json(p) ->> 'prosqlbody') IS NOT NULL AS fixed_path,
-       p.provolatile AS volatility,
-       u.used_in,
-       c.oid::int8 AS relation,
-       u.object
-FROM (SELECT d.refobjid AS routine, 'index' AS used_in, i.indrelid AS relation,
-             x.relname::text AS object
-      FROM pg_catalog.pg_depend d
-      JOIN pg_catalog.pg_index i ON i.indexrelid = d.objid
-      JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
-      WHERE d.classid = 'pg_catalog.pg_class'::regclass
-        AND d.refclassid = 'pg_catalog.pg_proc'::regclass
-      UNION
-      SELECT d.refobjid, 'check', k.conrelid, k.conname::text
-      FROM pg_catalog.pg_depend d
-      JOIN pg_catalog.pg_constraint k ON k.oid = d.objid AND k.contype = 'c' AND k.conrelid <> 0
-      WHERE d.classid = 'pg_catalog.pg_constraint'::regclass
-        AND d.refclassid = 'pg_catalog.pg_proc'::regclass
-      UNION
-      SELECT d.refobjid, 'generated', f.adrelid, a.attname::text
-      FROM pg_catalog.pg_depend d
-      JOIN pg_catalog.pg_attrdef f ON f.oid = d.objid
-      JOIN pg_catalog.pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
-      WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass
-        AND d.refclassid = 'pg_catalog.pg_proc'::regclass
-        AND pg_catalog.row_to_json(a) ->> 'attgenerated' <> ''
-      UNION
-      SELECT d.refobjid, 'mat_view', r.ev_class, m.relname::text
-      FROM pg_catalog.pg_depend d
-      JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
-      JOIN pg_catalog.pg_class m ON m.oid = r.ev_class AND m.relkind = 'm'
-      WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass
-        AND d.refclassid = 'pg_catalog.pg_proc'::regclass) u
-JOIN pg_catalog.pg_proc p ON p.oid = u.routine AND p.oid >= 16384
-JOIN pg_catalog.pg_namespace f ON f.oid = p.pronamespace
-JOIN pg_catalog.pg_language g ON g.oid = p.prolang
+-- creation (from 14 on) holds no names to look up, and so counts as having a path of its own. Of other
+-- bodies in SQL and PL/pgSQL: the body, and the objects in schemas of users whose names occur in it; opaque
+-- are functions that look names up themselves.
+WITH named AS (
+    SELECT o.space, o.name, bool_or(o.opaque) AS opaque
+    FROM (
+        SELECT p.pronamespace AS space, p.proname::text AS name,
+               g.lanname NOT IN ('c', 'internal')
+                   AND NOT EXISTS (SELECT 1 FROM pg_catalog.unnest(p.proconfig) c (line)
+                                   WHERE c.line LIKE 'search\_path=%')
+                   AND (pg_catalog.row_to_json(p) ->> 'prosqlbody') IS NULL AS opaque
+        FROM pg_catalog.pg_proc p
+        JOIN pg_catalog.pg_language g ON g.oid = p.prolang
+        UNION ALL
+        SELECT r.oprnamespace, r.oprname::text, g.lanname NOT IN ('c', 'internal')
+        FROM pg_catalog.pg_operator r
+        JOIN pg_catalog.pg_proc p ON p.oid = r.oprcode
+        JOIN pg_catalog.pg_language g ON g.oid = p.prolang
+        UNION ALL
+        SELECT relnamespace, relname::text, false FROM pg_catalog.pg_class WHERE relkind NOT IN ('i', 'I', 't')
+        UNION ALL
+        SELECT typnamespace, typname::text, false FROM pg_catalog.pg_type
+        UNION ALL
+        SELECT collnamespace, collname::text, false FROM pg_catalog.pg_collation
+        UNION ALL
+        SELECT cfgnamespace, cfgname::text, false FROM pg_catalog.pg_ts_config
+        UNION ALL
+        SELECT dictnamespace, dictname::text, false FROM pg_catalog.pg_ts_dict
+    ) o
+    JOIN pg_catalog.pg_namespace n ON n.oid = o.space
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    GROUP BY o.space, o.name
+), used AS (
+    SELECT d.refobjid AS routine, 'index' AS used_in, i.indrelid AS relation, x.relname::text AS object
+    FROM pg_catalog.pg_depend d
+    JOIN pg_catalog.pg_index i ON i.indexrelid = d.objid
+    JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass
+      AND d.refclassid = 'pg_catalog.pg_proc'::regclass
+    UNION
+    SELECT d.refobjid, 'check', k.conrelid, k.conname::text
+    FROM pg_catalog.pg_depend d
+    JOIN pg_catalog.pg_constraint k ON k.oid = d.objid AND k.contype = 'c' AND k.conrelid <> 0
+    WHERE d.classid = 'pg_catalog.pg_constraint'::regclass
+      AND d.refclassid = 'pg_catalog.pg_proc'::regclass
+    UNION
+    SELECT d.refobjid, 'generated', f.adrelid, a.attname::text
+    FROM pg_catalog.pg_depend d
+    JOIN pg_catalog.pg_attrdef f ON f.oid = d.objid
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+    WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass
+      AND d.refclassid = 'pg_catalog.pg_proc'::regclass
+      AND pg_catalog.row_to_json(a) ->> 'attgenerated' <> ''
+    UNION
+    SELECT d.refobjid, 'mat_view', r.ev_class, m.relname::text
+    FROM pg_catalog.pg_depend d
+    JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
+    JOIN pg_catalog.pg_class m ON m.oid = r.ev_class AND m.relkind = 'm'
+    WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass
+      AND d.refclassid = 'pg_catalog.pg_proc'::regclass
+), routine AS (
+    SELECT p.oid,
+           pg_catalog.format('%I.%I(%s)', f.nspname, p.proname,
+                             pg_catalog.pg_get_function_identity_arguments(p.oid)) AS routine,
+           g.lanname AS language,
+           EXISTS (SELECT 1 FROM pg_catalog.unnest(p.proconfig) o (line)
+                   WHERE o.line LIKE 'search\_path=%')
+               OR (pg_catalog.row_to_json(p) ->> 'prosqlbody') IS NOT NULL AS fixed_path,
+           p.provolatile AS volatility,
+           p.prosrc
+    FROM pg_catalog.pg_proc p
+    JOIN pg_catalog.pg_namespace f ON f.oid = p.pronamespace
+    JOIN pg_catalog.pg_language g ON g.oid = p.prolang
+    WHERE p.oid >= 16384 AND p.oid IN (SELECT routine FROM used)
+), body AS (
+    SELECT r.oid, r.prosrc AS body,
+           (SELECT coalesce(pg_catalog.json_agg(k), '[]')
+            FROM (SELECT n.nspname AS schema, m.name, m.opaque
+                  FROM named m
+                  JOIN pg_catalog.pg_namespace n ON n.oid = m.space
+                  WHERE pg_catalog.strpos(pg_catalog.lower(r.prosrc),
+                                          pg_catalog.lower(pg_catalog.replace(m.name, '"', '""'))) > 0
+                  ORDER BY 1, 2) k) AS named
+    FROM routine r
+    WHERE r.language IN ('sql', 'plpgsql') AND NOT r.fixed_path
+)
+SELECT r.routine, r.language, r.fixed_path, r.volatility, u.used_in, c.oid::int8 AS relation, u.object,
+       b.body, b.named
+FROM used u
+JOIN routine r ON r.oid = u.routine
 JOIN pg_catalog.pg_class c ON c.oid = u.relation
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN body b ON b.oid = r.oid
 WHERE c.relpersistence <> 't'
   AND n.nspname !~ '^pg_'
   AND n.nspname NOT IN ('information_schema', 'pglogical', 'pglogical_origin', 'pgl');

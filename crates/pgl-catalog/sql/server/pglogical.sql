@@ -34,4 +34,29 @@ SELECT
             LEFT JOIN pglogical.node AS n ON n.node_id = s.sub_origin
             ORDER BY s.sub_name
         ) AS f
-    ) AS subscriptions;
+    ) AS subscriptions,
+    ARRAY(
+        SELECT coalesce(r.rolname::text, 'public')
+        FROM pg_catalog.pg_namespace AS n
+        CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) AS a
+        LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee
+        WHERE n.nspname = 'pglogical'
+            AND a.privilege_type = 'USAGE'
+            AND a.grantee <> n.nspowner
+            AND NOT coalesce(r.rolsuper, false)
+        ORDER BY 1
+    ) AS users,
+    (
+        SELECT count(*)
+        FROM pg_catalog.pg_proc AS p
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+        WHERE n.nspname = 'pglogical'
+            AND (
+                p.proacl IS NULL
+                OR EXISTS (
+                    SELECT 1
+                    FROM pg_catalog.aclexplode(p.proacl) AS a
+                    WHERE a.grantee = 0 AND a.privilege_type = 'EXECUTE'
+                )
+            )
+    ) AS public_functions;

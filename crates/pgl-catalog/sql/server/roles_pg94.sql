@@ -26,13 +26,25 @@ SELECT
         )
     END AS member_of,
     r.rolcreaterole AS createrole,
-    ARRAY(
-        SELECT DISTINCT g.rolname::text
-        FROM pg_catalog.pg_auth_members AS a
-        JOIN pg_catalog.pg_roles AS g ON g.oid = a.roleid
-        WHERE a.member = r.oid
-        ORDER BY 1
-    ) AS groups,
+    r.rolinherit AS inherit,
+    r.rolcreatedb AS createdb,
+    CASE
+        WHEN isfinite(r.rolvaliduntil)
+            THEN to_char(r.rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"+00"')
+    END AS valid_until,
+    (
+        SELECT coalesce(json_agg(f), '[]')
+        FROM (
+            SELECT
+                g.rolname AS role,
+                bool_or(a.admin_option) AS admin
+            FROM pg_catalog.pg_auth_members AS a
+            JOIN pg_catalog.pg_roles AS g ON g.oid = a.roleid
+            WHERE a.member = r.oid
+            GROUP BY g.rolname
+            ORDER BY g.rolname
+        ) AS f
+    ) AS memberships,
     (
         pg_catalog.pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION')
         -- Before 16 whoever may create roles may also add members to them.

@@ -206,7 +206,7 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
                 "updated or deleted from without a key since the plan was made: {}",
                 some(&facts.uncarried)
             ),
-            "only inserts were carried: pgl-preflight makes a plan that copies them again (--plan), or give them a replica identity",
+            "only inserts were replicated: make a plan that copies them again with pgl-preflight, and pass it with --plan; or give them a replica identity",
         );
     }
     if !facts.differences.is_empty() {
@@ -258,7 +258,7 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
         refuse(
             id,
             what.clone(),
-            "pgl-preflight --explain says how to mend it",
+            "pgl-preflight prints the remedy of each of its findings",
         );
     }
     all.retain(|refusal| !forced.contains(&refusal.id));

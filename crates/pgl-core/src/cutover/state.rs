@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Attempt, Direction, State};
 
 /// What the journal of one database records about cutovers of a migration.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CutoverRecord {
     /// The last attempt to move clients away from this database.
     pub attempt: Option<Attempt>,

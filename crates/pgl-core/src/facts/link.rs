@@ -25,6 +25,18 @@ pub struct Link {
     pub pg_dump: Section<Vec<ClientTool>>,
     /// Role that the provider's connection string names; null where it names none.
     pub provider_role: Option<String>,
+    /// Names of the migration's own slots, which are also those of its origins.
+    pub slot_names: Section<SlotNames>,
+}
+
+/// The names that pglogical gives the slots of this migration, as the server computes them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SlotNames {
+    /// On the source: the slot of the target's subscription.
+    pub forward: String,
+    /// On the target: the slot of the reverse subscription.
+    pub reverse: String,
 }
 
 /// The answer to: does the target's server reach the source?

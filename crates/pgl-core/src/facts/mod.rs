@@ -11,6 +11,7 @@ pub mod server;
 use serde::{Deserialize, Serialize};
 
 use crate::QualifiedName;
+use crate::cutover::{CutoverRecord, CutoverState, cutover_state};
 use crate::migration::{Migration, Names};
 use crate::select::{EmptySelection, Selection};
 pub use link::Link;
@@ -73,9 +74,21 @@ pub struct ServerFacts {
     pub server: ServerState,
     /// Tables, columns, types, sequences and the other objects of the database.
     pub objects: Objects,
+    /// What the tools have recorded in the database about this migration.
+    pub record: Section<MigrationRecord>,
     /// Whether another database of the server stood in for one that does not exist yet: what was read of the server
     /// holds, what was read of the database does not.
     pub stood_in: bool,
+}
+
+/// What the journal of a database records about a migration.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MigrationRecord {
+    /// Whether pgl-setup has begun it: the journal has entries.
+    pub begun: bool,
+    /// Attempts at a cutover.
+    pub cutover: CutoverRecord,
 }
 
 /// The options that rules and the plan depend on.
@@ -186,6 +199,20 @@ impl Facts {
                 .any(|found| found.name == wanted))
         };
         subscribed().unwrap_or(false)
+    }
+
+    /// Whether the migration was cut over, by what is recorded on the sides that were read.
+    pub fn cutover(&self) -> CutoverState {
+        let of = |server: &'_ ServerFacts| server.record.get().ok().map(|one| one.cutover.clone());
+        let target = self.target.as_ref().and_then(of);
+        cutover_state(of(&self.source).as_ref(), target.as_ref())
+    }
+
+    /// Whether pgl-setup has begun this migration and not yet come to its subscription: its half-built schema, its rows
+    /// and its slot are found then, and each of its steps tells them from others' by the journal.
+    pub fn in_setup(&self) -> bool {
+        let begun = |server: &ServerFacts| server.record.get().is_ok_and(|record| record.begun);
+        !self.under_way() && self.target.as_ref().is_some_and(begun)
     }
 
     /// The target's facts, or the reason to report a check as not run.

@@ -2,9 +2,9 @@
 //! figures for people.
 
 use super::{Emit, Ran};
+use crate::Side;
 use crate::facts::server::{Platform, ServerState};
 use crate::facts::{Facts, NotRun};
-use crate::{Side, quote_literal};
 
 /// Runs a check on the source, and on the target where there is one. One side that could not be
 /// looked at does not keep the other from being checked.
@@ -189,24 +189,6 @@ pub(super) fn list(value: &str) -> Vec<String> {
     elements.push(element);
     elements.retain(|element| !element.is_empty());
     elements
-}
-
-/// A setting's value as `SET name TO …` takes it. The server keeps lists ready for SQL: quoting
-/// `search_path` as one string would make one name of it.
-pub(super) fn setting_literal(name: &str, value: &str) -> String {
-    const LISTS: &[&str] = &[
-        "search_path",
-        "temp_tablespaces",
-        "session_preload_libraries",
-        "local_preload_libraries",
-        "datestyle",
-    ];
-    let list = LISTS.iter().any(|one| name.eq_ignore_ascii_case(one));
-    if list && !value.is_empty() {
-        value.to_owned()
-    } else {
-        quote_literal(value)
-    }
 }
 
 /// How many databases of the migration still have to find workers, slots and senders: this one

@@ -6,6 +6,7 @@ mod cap;
 mod common;
 mod conf;
 mod conn;
+mod cutover;
 mod data;
 mod ext;
 mod loc;
@@ -21,6 +22,7 @@ mod type_fit;
 mod ver;
 
 use common::Fix;
+pub(crate) use cutover::CUTOVER;
 
 use crate::facts::{Facts, NotRun};
 use crate::{Finding, Severity, Side};
@@ -77,7 +79,9 @@ const FAMILIES: &[&[Check]] = &[
     role::rights::CHECKS,
     role::names::CHECKS,
     role::grants::CHECKS,
+    role::pglogical::CHECKS,
     repl::CHECKS,
+    cutover::CHECKS,
     ext::CHECKS,
     loc::CHECKS,
     act::CHECKS,
@@ -211,10 +215,15 @@ impl Draft<'_> {
     pub fn sql(self, sql: impl Into<String>) -> Self {
         let sql = sql.into();
         if destroys(&sql) {
-            self.finding.manual_sql = Some(sql);
-        } else {
-            self.finding.sql = Some(sql);
+            return self.manual_sql(sql);
         }
+        self.finding.sql = Some(sql);
+        self
+    }
+
+    /// SQL that only a person may run, who knows what depends on it.
+    pub fn manual_sql(self, sql: impl Into<String>) -> Self {
+        self.finding.manual_sql = Some(sql.into());
         self
     }
 

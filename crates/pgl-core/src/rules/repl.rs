@@ -4,7 +4,6 @@ use super::common::{bytes, each, plural, some_of, source, target};
 use super::{Check, Emit, On, Ran};
 use crate::facts::Facts;
 use crate::facts::server::Slot;
-use crate::migration::Names;
 use crate::name::show_ident;
 use crate::{Severity, Side, quote_ident, quote_literal};
 
@@ -15,10 +14,10 @@ pub(super) const CHECKS: &[Check] = &[
         on: On::Both,
         guardrail: false,
         title: "no pglogical node of another migration in the database",
-        why: "A database can be one node only; while an old one is there, no new one can be made.",
-        remedy: "If nothing uses it any more, remove it with pgl-teardown, or by hand: subscriptions \
-                 first, then the node. On a provider drop_node also drops every pgl_ slot of the \
-                 database.",
+        why: "A database can be one node only: while another node exists, pgl-setup cannot create its own.",
+        remedy: "Find out whose it is. Where nobody uses it any more: pgl-teardown --name NAME for a migration of \
+                 this suite, else drop its subscriptions and then the node. On a provider drop_node also drops every \
+                 pgl_ slot of the database, of other subscribers too.",
         run: pglogical_leftovers,
     },
     Check {
@@ -27,8 +26,10 @@ pub(super) const CHECKS: &[Check] = &[
         on: On::Source,
         guardrail: false,
         title: "no slot has the name that the subscription's slot will have",
-        why: "The slot cannot be made, or, worse, an old position is taken for the new one's.",
-        remedy: "Drop the slot if nobody reads from it any more, or choose another --name.",
+        why: "The slot cannot be created, or, worse, its old position is taken for the new one's.",
+        remedy: "Another migration of the same name from this database to a database of the same name has it, or an \
+                 earlier attempt left it behind: pgl-teardown of that migration removes it. Otherwise choose another \
+                 --name.",
         run: slot_name_clash,
     },
     Check {
@@ -36,9 +37,8 @@ pub(super) const CHECKS: &[Check] = &[
         severity: Severity::Warn,
         on: On::Both,
         guardrail: true,
-        title: "no slot without a reader",
-        why: "A slot that nobody reads from holds back WAL until the disk is full, and old row \
-              versions from vacuum.",
+        title: "no inactive slot",
+        why: "An inactive slot retains WAL until the disk is full, and keeps old row versions from vacuum.",
         remedy: "Drop the slot if its reader does not come back.",
         run: inactive_slots,
     },
@@ -48,9 +48,8 @@ pub(super) const CHECKS: &[Check] = &[
         on: On::Both,
         guardrail: true,
         title: "no slot has lost its WAL",
-        why: "A slot that has lost its WAL is of no use to its reader, and still counts against \
-              max_replication_slots.",
-        remedy: "Drop the slot; its reader has to begin again.",
+        why: "The reader of a lost slot has to begin again, and the slot still counts against max_replication_slots.",
+        remedy: "Find out whose it is; its reader has to begin again with a new slot.",
         run: lost_slots,
     },
     Check {
@@ -59,9 +58,9 @@ pub(super) const CHECKS: &[Check] = &[
         on: On::Target,
         guardrail: false,
         title: "no replication origin without a subscription",
-        why: "An origin left behind keeps the position of the old migration; a new subscription of \
-              the same name would begin there and skip changes.",
-        remedy: "Drop the origin.",
+        why: "An origin keeps the position of the earlier migration: a new subscription of the same name would begin \
+              there and skip changes.",
+        remedy: "Where no migration of this name runs any more, pgl-teardown removes it, or choose another --name.",
         run: origins_orphans,
     },
     Check {
@@ -134,12 +133,15 @@ fn pglogical_leftovers(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
             Side::Source => &names.provider_node,
             Side::Target => &names.subscriber_node,
         };
-        let strangers: Vec<_> = pglogical
+        let own = match side {
+            Side::Source => names.back_subscription(),
+            Side::Target => names.subscription.clone(),
+        };
+        let strangers = pglogical
             .subscriptions
             .iter()
-            .filter(|found| side == Side::Source || found.name != names.subscription)
-            .collect();
-        for found in &strangers {
+            .filter(|found| found.name != own);
+        for found in strangers {
             emit.find(
                 side,
                 format!(
@@ -176,14 +178,14 @@ fn pglogical_leftovers(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
                 emit.find(
                     side,
                     format!(
-                        "the {side} is this migration's node {} already",
+                        "the {side} is already this migration's node {}",
                         show_ident(node)
                     ),
                 )
                 .object(show_ident(node))
                 .severity(Severity::Info)
-                .why("The migration was begun before.")
-                .remedy("Go on with pgl-setup, or begin anew after pgl-teardown.");
+                .why("pgl-setup has begun or completed this migration.")
+                .remedy("Continue with pgl-setup, or start over after pgl-teardown.");
             }
             None => {}
         }
@@ -191,74 +193,70 @@ fn pglogical_leftovers(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
     })
 }
 
-/// Whether pglogical would give this name to the slot of a subscription. It shortens each part
-/// above 16 characters to 8 and a hash of 7 digits; the hash is its own affair, and a slot that
-/// fits in all other respects is close enough to be looked at.
-fn fits_slot_name(slot: &str, target_database: &str, names: &Names) -> bool {
-    let Some(mut rest) = slot.strip_prefix("pgl") else {
-        return false;
-    };
-    for part in [target_database, &names.provider_node, &names.subscription] {
-        let plain: String = part
-            .chars()
-            .map(|c| {
-                if c.is_ascii_lowercase() || c.is_ascii_digit() {
-                    c
-                } else {
-                    '_'
-                }
-            })
-            .collect();
-        let Some(after) = rest.strip_prefix('_') else {
-            return false;
-        };
-        let matched = if part.len() <= 16 {
-            after.strip_prefix(plain.as_str())
-        } else {
-            let head = plain.get(..8).unwrap_or(&plain);
-            after.strip_prefix(head).and_then(|hash| {
-                let digits = hash.get(..7)?;
-                let hexadecimal = digits.bytes().all(|b| b.is_ascii_hexdigit());
-                hexadecimal.then(|| &hash[7..])
-            })
-        };
-        match matched {
-            Some(after) => rest = after,
-            None => return false,
-        }
-    }
-    rest.is_empty()
-}
-
 fn slot_name_clash(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let names = facts.names()?;
-    let database = &target(facts)?.identity.get()?.database;
+    target(facts)?;
+    let own = &facts.link.slot_names.get()?.forward;
     if facts.under_way() {
         return Ok(());
     }
-    for slot in source(facts).slots.get()? {
-        if fits_slot_name(&slot.name, database, &names) {
-            let reader = if slot.active {
-                "somebody reads from it"
-            } else {
-                "nobody reads from it"
-            };
-            let draft = emit
-                .find(
-                    Side::Source,
-                    format!(
-                        "slot {} is there already, with plugin {}; {reader}",
-                        slot.name,
-                        slot.plugin.as_deref().unwrap_or("none")
-                    ),
-                )
-                .object(&slot.name);
-            if !slot.active {
-                draft.sql(drop_slot(slot));
-            }
+    for slot in source(facts)
+        .slots
+        .get()?
+        .iter()
+        .filter(|slot| slot.name == *own)
+    {
+        let state = if slot.active { "active" } else { "inactive" };
+        let draft = emit
+            .find(
+                Side::Source,
+                format!(
+                    "slot {} exists already ({}, {state}), and the target has no subscription of that name",
+                    slot.name,
+                    kind(slot)
+                ),
+            )
+            .object(&slot.name);
+        if !slot.active {
+            draft.sql(drop_slot(slot));
         }
     }
     Ok(())
+}
+
+/// What kind of slot it is, and in which database.
+fn kind(slot: &Slot) -> String {
+    match (&slot.plugin, &slot.database) {
+        (Some(plugin), Some(database)) => {
+            format!("plugin {plugin}, database {}", show_ident(database))
+        }
+        (Some(plugin), None) => format!("plugin {plugin}"),
+        (None, _) => "a physical slot".to_owned(),
+    }
+}
+
+fn is_pglogical(slot: &Slot) -> bool {
+    slot.plugin
+        .as_deref()
+        .is_some_and(|plugin| plugin.starts_with("pglogical"))
+}
+
+/// Who may need a slot, as far as the slot itself shows: what to look at before it is dropped.
+fn owner(slot: &Slot) -> String {
+    if is_pglogical(slot) {
+        format!(
+            "It is the slot of a pglogical subscription to database {}, perhaps of a migration that is paused or \
+             still copies. Its name is pgl_, the subscriber's database, the provider's node and the subscription \
+             (each shortened above 16 characters): find that subscriber, run pgl-status or pgl-teardown there, \
+             and drop the slot only when the subscriber is gone.",
+            slot.database.as_deref().map_or("?".to_owned(), show_ident)
+        )
+    } else {
+        format!(
+            "Find out who made it ({}): change data capture, a subscriber, a standby or a backup tool. Drop it only \
+             when its reader does not come back.",
+            kind(slot)
+        )
+    }
 }
 
 fn drop_slot(slot: &Slot) -> String {
@@ -270,7 +268,7 @@ fn drop_slot(slot: &Slot) -> String {
     )
 }
 
-fn held_back(slot: &Slot) -> String {
+fn retained(slot: &Slot) -> String {
     #[expect(clippy::cast_precision_loss, reason = "a size for people")]
     let wal = slot.retained_bytes.map(|count| bytes(count.max(0) as f64));
     match (wal, slot.xmin_age.filter(|age| *age > 0)) {
@@ -285,31 +283,51 @@ fn is_lost(slot: &Slot) -> bool {
     slot.wal_status.as_deref() == Some("lost") || slot.invalidation_reason.is_some()
 }
 
+/// The name of this migration's own slot on a side; none where it is not known.
+fn own_slot(facts: &Facts, side: Side) -> Option<&str> {
+    let names = facts.link.slot_names.get().ok()?;
+    Some(match side {
+        Side::Source => &names.forward,
+        Side::Target => &names.reverse,
+    })
+}
+
 fn inactive_slots(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let names = facts.names()?;
-    let database = facts
-        .target()
-        .ok()
-        .and_then(|t| Some(t.server.identity.get().ok()?.database.clone()));
     each(facts, emit, |side, server, emit| {
-        for slot in server.slots.get()? {
-            let clash = side == Side::Source
-                && database
-                    .as_deref()
-                    .is_some_and(|database| fits_slot_name(&slot.name, database, &names));
-            // A clash and a lost slot have findings of their own.
-            if slot.active || slot.temporary || clash || is_lost(slot) {
+        let idle = server
+            .slots
+            .get()?
+            .iter()
+            // A lost slot has a finding of its own.
+            .filter(|slot| !slot.active && !slot.temporary && !is_lost(slot));
+        for slot in idle {
+            let retained = retained(slot);
+            if own_slot(facts, side) == Some(slot.name.as_str()) {
+                // Without its subscription it has a finding of its own.
+                if facts.under_way() {
+                    emit.find(
+                        side,
+                        format!(
+                            "this migration's slot {} is inactive; it retains {retained}",
+                            slot.name
+                        ),
+                    )
+                    .object(&slot.name)
+                    .severity(Severity::Info)
+                    .remedy("pgl-status prints why; pgl-control resume ends a pause.");
+                }
                 continue;
             }
             emit.find(
                 side,
                 format!(
-                    "nobody reads from slot {}; it holds back {}",
+                    "slot {} ({}) is inactive; it retains {retained}",
                     slot.name,
-                    held_back(slot)
+                    kind(slot)
                 ),
             )
             .object(&slot.name)
+            .remedy(owner(slot))
             .sql(drop_slot(slot));
         }
         Ok(())
@@ -320,12 +338,19 @@ fn lost_slots(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
     each(facts, emit, |side, server, emit| {
         for slot in server.slots.get()?.iter().filter(|slot| is_lost(slot)) {
             let reason = slot.invalidation_reason.as_deref().unwrap_or("WAL removed");
-            emit.find(
-                side,
-                format!("slot {} is of no use any more ({reason})", slot.name),
-            )
-            .object(&slot.name)
-            .sql(drop_slot(slot));
+            let draft = emit
+                .find(
+                    side,
+                    format!("slot {} ({}) is lost: {reason}", slot.name, kind(slot)),
+                )
+                .object(&slot.name);
+            if own_slot(facts, side) == Some(slot.name.as_str()) && facts.under_way() {
+                draft.remedy(
+                    "It is this migration's slot: the copy has to begin again, with pgl-teardown and pgl-setup.",
+                );
+            } else {
+                draft.remedy(owner(slot)).sql(drop_slot(slot));
+            }
         }
         Ok(())
     })
@@ -335,11 +360,10 @@ fn origins_orphans(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
     let server = target(facts)?;
     let pglogical = server.pglogical.get()?;
     let native = server.subscriptions.get()?;
-    let names = facts.names()?;
-    let database = &server.identity.get()?.database;
+    let own = &facts.link.slot_names.get()?.forward;
     for origin in server.origins.get()? {
         // Origins belong to the cluster; of another database's nothing is known here.
-        let ours = fits_slot_name(&origin.name, database, &names);
+        let ours = origin.name == *own;
         let used = pglogical
             .iter()
             .flat_map(|found| &found.subscriptions)
@@ -350,7 +374,10 @@ fn origins_orphans(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
         if ours && !used {
             emit.find(
                 Side::Target,
-                format!("origin {} is there, its subscription is not", origin.name),
+                format!(
+                    "replication origin {} exists, its subscription does not",
+                    origin.name
+                ),
             )
             .object(&origin.name)
             .sql(format!(

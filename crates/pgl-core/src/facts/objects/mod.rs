@@ -5,6 +5,7 @@
 //! read one after the other, so an object that was created or dropped in between may be named in
 //! one section and missing in another: readers skip what they cannot resolve.
 
+mod body;
 mod others;
 mod relations;
 mod sequences;
@@ -12,6 +13,7 @@ mod view;
 
 use serde::{Deserialize, Serialize};
 
+pub use body::{NamedObject, needed_schemas};
 pub use others::{
     CatalogView, DatabaseState, EventTrigger, ExtensionConfig, ForeignServer, LargeObjects, Member,
     Misc, MiscKind, RoutineUse, Schema, Setting, Standing, StandingKind, Tablespace, TypeFact,

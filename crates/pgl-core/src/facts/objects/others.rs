@@ -140,6 +140,8 @@ pub struct RoutineUse {
     pub relation: u32,
     /// The index, constraint or column.
     pub object: String,
+    /// Schemas of the objects that its body names without one; null where that cannot be known.
+    pub needed_schemas: Option<Vec<String>>,
 }
 
 /// One event trigger.

@@ -21,7 +21,9 @@ pub use locale::{CollationUse, DatabaseInfo};
 pub use pglogical::{Pglogical, PglogicalSet, PglogicalSubscription, PglogicalVersion};
 pub use platform::Platform;
 pub use replication::{NativeSubscription, Origin, Publication, Sender, Slot};
-pub use roles::{MANAGED_ADMINS, Referenced, RelationRight, Rights, Role, SystemGrant, Truncator};
+pub use roles::{
+    MANAGED_ADMINS, Membership, Referenced, RelationRight, Rights, Role, SystemGrant, Truncator,
+};
 pub(crate) use settings::is_true;
 pub use settings::{Override, Setting, WATCHED};
 

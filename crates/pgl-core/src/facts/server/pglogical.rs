@@ -17,6 +17,11 @@ pub struct Pglogical {
     pub sets: Vec<PglogicalSet>,
     /// Subscriptions.
     pub subscriptions: Vec<PglogicalSubscription>,
+    /// Roles without superuser rights that have USAGE on schema pglogical and do not own it; `public` stands for
+    /// everyone.
+    pub users: Vec<String>,
+    /// How many functions of schema pglogical everyone may execute.
+    pub public_functions: u64,
 }
 
 /// One replication set.

@@ -25,8 +25,14 @@ pub struct Role {
     pub expires_in_seconds: Option<f64>,
     /// Has CREATEROLE.
     pub createrole: bool,
-    /// Names of the roles that it is a direct member of.
-    pub groups: Vec<String>,
+    /// Inherits the rights of the roles that it is a member of; from 16 on the default of its memberships.
+    pub inherit: bool,
+    /// Has CREATEDB.
+    pub createdb: bool,
+    /// When its password expires, in UTC as SQL takes it; null where it does not.
+    pub valid_until: Option<String>,
+    /// Roles that it is a direct member of.
+    pub memberships: Vec<Membership>,
     /// Whether the connected role may add members to it: from 16 on by ADMIN OPTION alone, before
     /// also by CREATEROLE.
     pub may_grant: bool,
@@ -35,7 +41,26 @@ pub struct Role {
     pub may_become: bool,
 }
 
+/// A direct membership.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Membership {
+    /// The role that it is a member of.
+    pub role: String,
+    /// ADMIN OPTION.
+    pub admin: bool,
+    /// INHERIT OPTION; null before 16, where the member's own attribute decides.
+    pub inherit: Option<bool>,
+    /// SET OPTION; null before 16, where every member may SET ROLE.
+    pub set: Option<bool>,
+}
+
 impl Role {
+    /// Names of the roles that it is a direct member of.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        self.memberships.iter().map(|one| one.role.as_str())
+    }
+
     /// Whether it is a superuser, or what a managed service gives in its place.
     pub fn is_admin(&self) -> bool {
         self.superuser || self.is_member_of(MANAGED_ADMINS)

@@ -4,8 +4,9 @@ use crate::Severity;
 use crate::Side;
 use crate::facts::Facts;
 use crate::quote_ident;
-use crate::rules::common::{set_parameter, setting_literal, source, target};
+use crate::rules::common::{set_parameter, source, target};
 use crate::rules::{Check, Emit, On, Ran};
+use crate::setting_literal;
 
 pub(in crate::rules) const CHECKS: &[Check] = &[
     Check {

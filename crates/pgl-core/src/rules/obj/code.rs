@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::facts::Facts;
 use crate::facts::objects::{MiscKind, UsedIn, View};
 use crate::rules::{Check, Emit, On, Ran};
-use crate::{Severity, Side};
+use crate::{Severity, Side, quote_ident};
 
 pub(in crate::rules) const CHECKS: &[Check] = &[
     Check {
@@ -121,7 +121,8 @@ pub(in crate::rules) const CHECKS: &[Check] = &[
         guardrail: false,
         title: "functions without a search_path of their own in indexes, checks, generated columns and materialised views",
         why: "Restore, index builds and refreshes run with an empty search_path: a name without schema in such a function is not found there.",
-        remedy: "Set the function's search_path, or write all names in it with their schema.",
+        remedy: "Write all names in the function's body with their schema, or set its search_path to all schemas that it and \
+                 the functions called by it need.",
         run: search_path,
     },
 ];
@@ -181,18 +182,43 @@ fn search_path(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
             UsedIn::Generated => "a generated column of",
             UsedIn::MatView => "the query of",
         };
-        seen.insert((one.routine.clone(), place, relation.qualified()));
+        seen.insert((
+            one.routine.clone(),
+            place,
+            relation.qualified(),
+            one.needed_schemas.clone(),
+        ));
     }
-    for (routine, place, name) in seen {
-        emit.find(
-            Side::Source,
-            format!("function {routine} sets no search_path and is called in {place} {name}"),
-        )
-        .object(&routine)
-        .sql(format!("ALTER FUNCTION {routine} SET search_path = pg_catalog, public;"))
-        .remedy(
-            "Set the function's search_path to the schemas that it needs (the statement assumes public), or write all names in it with their schema; where the function has to be inlined, only the latter.",
-        );
+    // pg_catalog is searched first unless somebody has put it elsewhere.
+    let usual = facts
+        .source
+        .server
+        .setting("search_path")
+        .ok()
+        .flatten()
+        .and_then(|setting| setting.value.as_deref())
+        .is_some_and(|value| !value.contains("pg_catalog"));
+    for (routine, place, name, needed) in seen {
+        let draft = emit
+            .find(
+                Side::Source,
+                format!("function {routine} sets no search_path and is called in {place} {name}"),
+            )
+            .object(&routine);
+        if let (Some(needed), true) = (needed, usual) {
+            let mut path = vec!["pg_catalog".to_owned()];
+            path.extend(needed.iter().map(|schema| quote_ident(schema)));
+            path.push("pg_temp".to_owned());
+            draft
+                .remedy(
+                    "Set the function's search_path to the schemas that its body needs, as the statement does, or write \
+                     all names in it with their schema; where the function has to be inlined, only the latter.",
+                )
+                .sql(format!(
+                    "ALTER FUNCTION {routine} SET search_path = {};",
+                    path.join(", ")
+                ));
+        }
     }
     Ok(())
 }

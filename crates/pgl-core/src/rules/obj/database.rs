@@ -4,8 +4,8 @@ use crate::facts::Facts;
 use crate::facts::objects::Enabled;
 use crate::migration::{OWN_SCHEMA, OWN_TABLES};
 use crate::name::{quote_ident, show_ident};
-use crate::rules::common::setting_literal;
 use crate::rules::{Check, Emit, On, Ran};
+use crate::setting_literal;
 use crate::{Severity, Side};
 
 pub(in crate::rules) const CHECKS: &[Check] = &[

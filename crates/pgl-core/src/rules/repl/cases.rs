@@ -54,6 +54,14 @@ pub(in crate::rules) const CASES: &[Case] = &[
             *known(&mut on_target(f).pglogical) = Some(node("pgl_target_shop", Some("old")));
         },
     ),
+    fires(
+        "repl.pglogical_leftovers",
+        Severity::Info,
+        "our reverse subscription",
+        |f| {
+            *known(&mut source(f).pglogical) = Some(node("pgl_source_shop", Some("pgl_shop_back")));
+        },
+    ),
     fires("repl.pglogical_leftovers", Severity::Info, "ours", |f| {
         *known(&mut on_target(f).pglogical) = Some(node("pgl_target_shop", Some("pgl_shop")));
     }),
@@ -63,13 +71,14 @@ pub(in crate::rules) const CASES: &[Case] = &[
     fires("repl.slot_name_clash", Severity::Block, "same name", |f| {
         slot(f, OURS, Some("pglogical_output"), false);
     }),
-    fires(
+    silent(
         "repl.slot_name_clash",
-        Severity::Block,
-        "shortened parts",
+        "a neighbour whose name begins alike",
         |f| {
-            f.asked.name = "a_rather_long_name".into();
-            let name = "pgl_shop_pgl_sour0123abc_pgl_a_raff00ff0";
+            // customer_data_production_eu and …_us: the same eight letters, another hash.
+            known(&mut f.link.slot_names).forward =
+                "pgl_shop_pgl_sour0123abc_pgl_cust00ff0aa".into();
+            let name = "pgl_shop_pgl_sour4567def_pgl_cust11ee1bb";
             slot(f, name, Some("pglogical_output"), true);
         },
     ),
@@ -87,6 +96,31 @@ pub(in crate::rules) const CASES: &[Case] = &[
     }),
     fires("repl.inactive_slots", Severity::Warn, "nobody reads", |f| {
         slot(f, "debezium", Some("pgoutput"), false);
+    }),
+    fires(
+        "repl.inactive_slots",
+        Severity::Warn,
+        "another database's migration, paused",
+        |f| {
+            slot(
+                f,
+                "pgl_crm_pgl_source_crm_pgl_crm",
+                Some("pglogical_output"),
+                false,
+            )
+        },
+    ),
+    fires(
+        "repl.inactive_slots",
+        Severity::Info,
+        "this migration, paused",
+        |f| {
+            slot(f, OURS, Some("pglogical_output"), false);
+            *known(&mut on_target(f).pglogical) = Some(node("pgl_target_shop", Some("pgl_shop")));
+        },
+    ),
+    silent("repl.inactive_slots", "the clash is another check's", |f| {
+        slot(f, OURS, Some("pglogical_output"), false);
     }),
     silent("repl.inactive_slots", "active", |f| {
         slot(f, "standby1", None, true);
@@ -182,3 +216,36 @@ pub(in crate::rules) const CASES: &[Case] = &[
         },
     ),
 ];
+
+#[test]
+fn a_slot_is_only_ever_dropped_by_a_person() {
+    let mut facts = crate::rules::testing::clean();
+    slot(
+        &mut facts,
+        "pgl_crm_pgl_source_crm_pgl_crm",
+        Some("pglogical_output"),
+        false,
+    );
+    slot(&mut facts, "lost", Some("pgoutput"), false);
+    known(&mut source(&mut facts).slots)[1].wal_status = Some("lost".into());
+    slot(&mut facts, OURS, Some("pglogical_output"), false);
+    let mut seen = 0;
+    for check in CHECKS {
+        for finding in crate::rules::testing::run(check, &facts).0 {
+            seen += 1;
+            assert_eq!(finding.sql, None, "{finding:#?}");
+            let manual = finding.manual_sql.as_deref().unwrap_or_default();
+            assert!(manual.contains("AND NOT active"), "{finding:#?}");
+        }
+    }
+    assert_eq!(seen, 3);
+    // Nothing of this migration's own is offered to be dropped while it runs.
+    *known(&mut on_target(&mut facts).pglogical) = Some(node("pgl_target_shop", Some("pgl_shop")));
+    known(&mut source(&mut facts).slots)[2].wal_status = Some("lost".into());
+    for check in CHECKS {
+        for finding in crate::rules::testing::run(check, &facts).0 {
+            let own = finding.object.as_deref() == Some(OURS);
+            assert!(!own || finding.manual_sql.is_none(), "{finding:#?}");
+        }
+    }
+}

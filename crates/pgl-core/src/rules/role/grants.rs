@@ -58,7 +58,7 @@ fn limited(facts: &Facts) -> Result<Option<(&ServerState, &Role)>, NotRun> {
 
 /// The roles that pgl-setup would create: owners and grantees that the target lacks, and what of
 /// the roles above them it lacks.
-fn missing(facts: &Facts) -> Result<BTreeMap<&str, &Role>, NotRun> {
+pub(super) fn missing(facts: &Facts) -> Result<BTreeMap<&str, &Role>, NotRun> {
     let (from, to) = (source(facts), target(facts)?);
     let mut open: Vec<&str> = from
         .referenced_roles
@@ -74,7 +74,7 @@ fn missing(facts: &Facts) -> Result<BTreeMap<&str, &Role>, NotRun> {
         let Some(role) = from.role(name)? else {
             continue;
         };
-        open.extend(role.groups.iter().map(String::as_str));
+        open.extend(role.groups());
         missing.insert(name, role);
     }
     Ok(missing)
@@ -110,7 +110,7 @@ fn admin_option(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
     }
     let mut refused: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (name, role) in missing(facts)? {
-        for group in &role.groups {
+        for group in role.groups() {
             // Whoever creates a group has ADMIN OPTION on it.
             if to.role(group)?.is_some_and(|group| !group.may_grant) {
                 refused.entry(group).or_default().insert(show_ident(name));
@@ -198,7 +198,7 @@ pub(in crate::rules) use cases::CASES;
 mod cases {
     use super::*;
     use crate::ServerVersion;
-    use crate::facts::server::Referenced;
+    use crate::facts::server::{Membership, Referenced};
     use crate::rules::testing::server::{demote, on_target, set, source};
     use crate::rules::testing::{Case, fires, known, silent};
 
@@ -212,7 +212,7 @@ mod cases {
         });
         known(&mut source(f).roles).extend([
             Role {
-                groups: vec!["staff".into()],
+                memberships: member("staff"),
                 ..role("boss")
             },
             role("staff"),
@@ -222,6 +222,13 @@ mod cases {
         me(f).createrole = true;
         // What the baseline has already is no part of this.
         there(f, "app").may_become = true;
+    }
+
+    fn member(of: &str) -> Vec<Membership> {
+        vec![Membership {
+            role: of.into(),
+            ..Membership::default()
+        }]
     }
 
     fn role(name: &str) -> Role {
@@ -265,10 +272,10 @@ mod cases {
                 staff(f);
                 let groups = known(&mut source(f).roles).iter_mut();
                 for one in groups.filter(|one| one.name == "boss") {
-                    one.groups = vec!["heads".into()];
+                    one.memberships = member("heads");
                 }
                 known(&mut source(f).roles).push(Role {
-                    groups: vec!["staff".into()],
+                    memberships: member("staff"),
                     ..role("heads")
                 });
             },

@@ -2,4 +2,5 @@
 
 pub(super) mod grants;
 pub(super) mod names;
+pub(super) mod pglogical;
 pub(super) mod rights;

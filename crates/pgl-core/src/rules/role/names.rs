@@ -1,12 +1,16 @@
 //! Roles that objects name, and that have to be on the target too.
 
+use std::collections::BTreeMap;
+
+use super::grants::missing;
 use crate::facts::Facts;
-use crate::facts::server::ServerState;
+use crate::facts::server::{Role, ServerState};
 use crate::name::show_ident;
 use crate::quote_ident;
+use crate::roles::{create_sql, differences, grant_sql};
 use crate::rules::common::{plural, some_of, source, target};
 use crate::rules::{Check, Emit, On, Ran};
-use crate::{Severity, Side};
+use crate::{Severity, Side, setting_literal};
 
 pub(in crate::rules) const CHECKS: &[Check] = &[
     Check {
@@ -15,10 +19,21 @@ pub(in crate::rules) const CHECKS: &[Check] = &[
         on: On::Both,
         guardrail: false,
         title: "owners and grantees exist on the target",
-        why: "The schema's ALTER … OWNER TO and GRANT fail for a role that is not there; pgl-setup \
-              refuses to begin without them unless it is told to copy roles.",
+        why: "The schema's ALTER … OWNER TO and GRANT fail for a role that does not exist; pgl-setup refuses to \
+              begin without them unless --roles says otherwise.",
         remedy: "Create the role on the target, or run pgl-setup with --roles copy.",
         run: missing_on_target,
+    },
+    Check {
+        id: "role.differs",
+        severity: Severity::Warn,
+        on: On::Both,
+        guardrail: false,
+        title: "roles have the same attributes and memberships on both sides",
+        why: "A role that cannot log in on the target, or is no member of its groups there, is refused after the \
+              cutover what it may do now. pgl-setup does not change a role that exists.",
+        remedy: "Give the target's role what it lacks.",
+        run: differs,
     },
     Check {
         id: "role.login_missing_on_target",
@@ -74,23 +89,125 @@ pub(in crate::rules) const CHECKS: &[Check] = &[
     },
 ];
 
+/// Missing roles, those first that others are members of: in this order they can be created.
+fn in_order<'a>(missing: &BTreeMap<&'a str, &'a Role>) -> Vec<&'a Role> {
+    fn add<'a>(name: &str, missing: &BTreeMap<&'a str, &'a Role>, out: &mut Vec<&'a Role>) {
+        let Some(role) = missing.get(name) else {
+            return;
+        };
+        if out.iter().any(|one| one.name == role.name) {
+            return;
+        }
+        for group in role.groups() {
+            add(group, missing, out);
+        }
+        out.push(role);
+    }
+    let mut out = Vec::new();
+    for name in missing.keys() {
+        add(name, missing, &mut out);
+    }
+    out
+}
+
 fn missing_on_target(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
     let to = target(facts)?;
-    for found in source(facts).referenced_roles.get()? {
-        if to.role(&found.role)?.is_some() {
-            continue;
-        }
-        emit.find(
-            Side::Target,
-            format!(
-                "role {} is not on the target; it owns {} and stands in the privileges of {}",
-                show_ident(&found.role),
+    let from = source(facts);
+    let referenced = from.referenced_roles.get()?;
+    let version = to.version()?;
+    for role in in_order(&missing(facts)?) {
+        let what = match referenced.iter().find(|found| found.role == role.name) {
+            Some(found) => format!(
+                "role {} does not exist on the target; on the source it owns {} and is named in the privileges of {}",
+                show_ident(&role.name),
                 plural(found.owned, "object"),
                 plural(found.granted, "object")
             ),
-        )
-        .object(show_ident(&found.role))
-        .sql(format!("CREATE ROLE {} NOLOGIN;", quote_ident(&found.role)));
+            None => format!(
+                "role {} does not exist on the target; on the source roles that own objects are members of it",
+                show_ident(&role.name)
+            ),
+        };
+        let mut sql = Vec::new();
+        if role.login {
+            sql.push(format!(
+                "-- The password is not copied. In psql: \\password {}",
+                one_line(&quote_ident(&role.name))
+            ));
+        }
+        sql.push(create_sql(role, version));
+        for found in from.overrides.get()? {
+            if found.database.is_some() || found.role.as_ref() != Some(&role.name) {
+                continue;
+            }
+            let set = format!(
+                "ALTER ROLE {} SET {} TO ",
+                quote_ident(&role.name),
+                quote_ident(&found.name)
+            );
+            sql.push(match &found.value {
+                Some(value) => format!("{set}{};", setting_literal(&found.name, value)),
+                None => format!("-- The value was not read: {}…;", one_line(&set)),
+            });
+        }
+        let grants = role.memberships.iter();
+        sql.extend(grants.map(|membership| grant_sql(role, membership, version)));
+        let sql = sql.join("\n");
+        let draft = emit.find(Side::Target, what).object(show_ident(&role.name));
+        if role.superuser {
+            draft
+                .remedy(
+                    "It is a superuser on the source: decide whether the target needs it as one, and create it yourself; \
+                     or run pgl-setup with --roles copy.",
+                )
+                .manual_sql(sql);
+        } else {
+            draft.sql(sql);
+        }
+    }
+    Ok(())
+}
+
+/// A name with a line break must not end a comment.
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}
+
+/// Roles that a managed service brings along.
+fn of_the_service(name: &str) -> bool {
+    ["pg_", "rds", "cloudsql", "alloydb", "azure"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
+
+fn differs(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let to = target(facts)?;
+    let version = to.version()?;
+    for role in source(facts).roles.get()? {
+        let Some(there) = to.role(&role.name)? else {
+            continue;
+        };
+        if of_the_service(&role.name) {
+            continue;
+        }
+        for difference in differences(role, there, version) {
+            let draft = emit
+                .find(
+                    Side::Target,
+                    format!(
+                        "role {} on the target: {}",
+                        show_ident(&role.name),
+                        difference.what
+                    ),
+                )
+                .object(show_ident(&role.name));
+            match difference.fix {
+                Some(fix) => draft.sql(fix),
+                None => draft
+                    .severity(Severity::Info)
+                    .remedy("Decide which of the two is wanted; nothing is changed by a script."),
+            };
+        }
     }
     Ok(())
 }
@@ -102,12 +219,8 @@ fn login_missing_on_target(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
     let mut missing = Vec::new();
     for role in from.roles.get()? {
         let reported = referenced.iter().any(|found| found.role == role.name);
-        let of_the_service = role.name.starts_with("pg_")
-            || role.name.starts_with("rds")
-            || role.name.starts_with("cloudsql")
-            || role.name.starts_with("alloydb")
-            || role.name.starts_with("azure");
-        if role.login && !reported && !of_the_service && to.role(&role.name)?.is_none() {
+        if role.login && !reported && !of_the_service(&role.name) && to.role(&role.name)?.is_none()
+        {
             missing.push(show_ident(&role.name));
         }
     }
@@ -218,7 +331,8 @@ pub(in crate::rules) use cases::CASES;
 mod cases {
     use super::*;
     use crate::ServerVersion;
-    use crate::facts::server::{Referenced, Role, SystemGrant};
+    use crate::facts::server::{Membership, Referenced, Role, SystemGrant};
+    use crate::rules::testing::server::override_setting;
     use crate::rules::testing::server::{on_target, source};
     use crate::rules::testing::{Case, fires, known, silent};
 
@@ -229,6 +343,18 @@ mod cases {
             owned: 3,
             granted: 1,
         });
+        known(&mut source(f).roles).push(Role {
+            superuser,
+            ..role("boss")
+        });
+    }
+
+    /// The same role on both sides, the target's as changed.
+    fn on_both(f: &mut Facts, change: impl Fn(&mut Role)) {
+        known(&mut source(f).roles).push(role("boss"));
+        let mut there = role("boss");
+        change(&mut there);
+        known(&mut on_target(f).roles).push(there);
     }
 
     fn role(name: &str) -> Role {
@@ -246,6 +372,35 @@ mod cases {
         silent("role.missing_on_target", "there too", |f| {
             owner(f, false);
             known(&mut on_target(f).roles).push(role("boss"));
+        }),
+        fires("role.missing_on_target", Severity::Warn, "a group", |f| {
+            owner(f, false);
+            known(&mut on_target(f).roles).push(role("boss"));
+            known(&mut source(f).referenced_roles)[0].role = "member".into();
+            known(&mut source(f).roles).extend([
+                Role {
+                    memberships: vec![Membership {
+                        role: "staff".into(),
+                        ..Membership::default()
+                    }],
+                    ..role("member")
+                },
+                role("staff"),
+            ]);
+        }),
+        fires("role.differs", Severity::Warn, "NOLOGIN there", |f| {
+            on_both(f, |role| role.login = false);
+        }),
+        fires("role.differs", Severity::Info, "more rights there", |f| {
+            on_both(f, |role| role.createdb = true);
+        }),
+        silent("role.differs", "alike", |f| on_both(f, |_| {})),
+        silent("role.differs", "the service's own", |f| {
+            known(&mut source(f).roles).push(role("rdsadmin"));
+            known(&mut on_target(f).roles).push(Role {
+                login: false,
+                ..role("rdsadmin")
+            });
         }),
         fires(
             "role.login_missing_on_target",
@@ -282,4 +437,63 @@ mod cases {
             });
         }),
     ];
+
+    #[test]
+    fn the_sql_creates_the_role_as_it_is() {
+        let mut facts = crate::rules::testing::clean();
+        let f = &mut facts;
+        owner(f, false);
+        override_setting(source(f), None, Some("boss"), "search_path", "app, public");
+        override_setting(source(f), None, Some("boss"), "app.secret", "x");
+        known(&mut source(f).overrides)
+            .last_mut()
+            .expect("an override")
+            .value = None;
+        let boss = known(&mut source(f).roles).last_mut().expect("a role");
+        boss.memberships = vec![Membership {
+            role: "staff".into(),
+            admin: true,
+            ..Membership::default()
+        }];
+        known(&mut source(f).roles).push(Role {
+            login: false,
+            ..role("staff")
+        });
+        let check = CHECKS
+            .iter()
+            .find(|check| check.id == "role.missing_on_target");
+        let (findings, _) = crate::rules::testing::run(check.expect("the check"), f);
+        let sql: Vec<_> = findings
+            .iter()
+            .filter_map(|one| one.sql.as_deref())
+            .collect();
+        let all = "NOSUPERUSER NOINHERIT NOCREATEROLE NOCREATEDB";
+        let rest = "NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 0;";
+        assert_eq!(
+            sql,
+            [
+                format!("CREATE ROLE \"staff\" {all} NOLOGIN {rest}"),
+                format!(
+                    "-- The password is not copied. In psql: \\password \"boss\"\n\
+                     CREATE ROLE \"boss\" {all} LOGIN {rest}\n\
+                     ALTER ROLE \"boss\" SET \"search_path\" TO app, public;\n\
+                     -- The value was not read: ALTER ROLE \"boss\" SET \"app.secret\" TO …;\n\
+                     GRANT \"staff\" TO \"boss\" WITH ADMIN TRUE, INHERIT FALSE, SET TRUE;"
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_superuser_is_created_by_a_person() {
+        let mut facts = crate::rules::testing::clean();
+        owner(&mut facts, true);
+        let check = CHECKS
+            .iter()
+            .find(|check| check.id == "role.missing_on_target");
+        let (findings, _) = crate::rules::testing::run(check.expect("the check"), &facts);
+        assert_eq!(findings[0].sql, None);
+        let manual = findings[0].manual_sql.as_deref().unwrap_or_default();
+        assert!(manual.contains(" SUPERUSER "), "{manual}");
+    }
 }

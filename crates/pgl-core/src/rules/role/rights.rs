@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::pglogical::close_sql;
 use crate::facts::server::{Platform, RelationRight, ServerState};
 use crate::facts::{Facts, NotRun};
 use crate::name::show_ident;
@@ -169,7 +170,7 @@ pub(in crate::rules) const CHECKS: &[Check] = &[
 ];
 
 /// The roles that matter: the connected one, and on the source the one that pglogical connects as.
-fn replicating_role(facts: &Facts) -> Result<&str, NotRun> {
+pub(super) fn replicating_role(facts: &Facts) -> Result<&str, NotRun> {
     match &facts.link.provider_role {
         Some(role) => Ok(role),
         None => Ok(&source(facts).identity.get()?.user),
@@ -571,7 +572,14 @@ fn truncate_rights(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
             };
             draft
                 .severity(severity)
-                .sql(format!("GRANT USAGE ON SCHEMA pglogical TO {grantee};"));
+                .remedy(
+                    "pgl-setup grants it before it adds the tables, and revokes EXECUTE on pglogical's functions from \
+                     PUBLIC, which USAGE would open (role.pglogical_functions).",
+                )
+                .sql(format!(
+                    "{}\nGRANT USAGE ON SCHEMA pglogical TO {grantee};",
+                    close_sql(facts, Side::Source)?
+                ));
         }
     }
     Ok(())

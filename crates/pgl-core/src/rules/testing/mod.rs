@@ -9,7 +9,7 @@ pub(crate) mod objects;
 pub(crate) mod server;
 
 use super::{Check, Emit, all};
-use crate::facts::{Facts, NotRun, Section, ServerFacts};
+use crate::facts::{Facts, MigrationRecord, NotRun, Section, ServerFacts};
 use crate::preflight::fix_script;
 use crate::{Finding, Severity};
 
@@ -52,11 +52,13 @@ pub(crate) fn clean() -> Facts {
         source: ServerFacts {
             server: server::clean_source(),
             objects: objects::clean(),
+            record: Section::Known(MigrationRecord::default()),
             ..ServerFacts::default()
         },
         target: Some(ServerFacts {
             server: server::clean_target(),
             objects: objects::clean(),
+            record: Section::Known(MigrationRecord::default()),
             ..ServerFacts::default()
         }),
         link: server::clean_link(),
@@ -104,7 +106,9 @@ const CASES: &[&[Case]] = &[
     super::role::rights::CASES,
     super::role::names::CASES,
     super::role::grants::CASES,
+    super::role::pglogical::CASES,
     super::repl::CASES,
+    super::cutover::CASES,
     super::ext::CASES,
     super::loc::CASES,
     super::act::CASES,

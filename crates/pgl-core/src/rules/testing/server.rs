@@ -2,7 +2,7 @@
 
 use crate::ServerVersion;
 use crate::facts::link::{
-    ClientTool, Clock, Link, Pooler, Probe, Reach, ReplicationLogin, SnapshotImport,
+    ClientTool, Clock, Link, Pooler, Probe, Reach, ReplicationLogin, SlotNames, SnapshotImport,
 };
 use crate::facts::server::Override;
 use crate::facts::server::{
@@ -329,6 +329,11 @@ pub(super) fn clean_link() -> Link {
             on_path: true,
         }]),
         provider_role: None,
+        // As pglogical names them: databases shop, nodes pgl_source_shop and pgl_target_shop.
+        slot_names: Section::Known(SlotNames {
+            forward: "pgl_shop_pgl_source_shop_pgl_shop".to_owned(),
+            reverse: "pgl_shop_pgl_target_shop_pgl_shop_back".to_owned(),
+        }),
     }
 }
 

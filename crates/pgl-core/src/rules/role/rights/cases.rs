@@ -222,6 +222,8 @@ fn everyone_is_not_quoted() {
     let (findings, _) = run(check, &facts);
     assert_eq!(
         findings[0].sql.as_deref(),
-        Some("GRANT USAGE ON SCHEMA pglogical TO PUBLIC;")
+        Some(
+            "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical FROM PUBLIC;\nGRANT USAGE ON SCHEMA pglogical TO PUBLIC;"
+        )
     );
 }

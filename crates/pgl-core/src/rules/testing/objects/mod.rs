@@ -347,6 +347,7 @@ pub(crate) fn routine(objects: &mut Objects, used_in: UsedIn) -> &mut RoutineUse
         used_in,
         relation: CUSTOMERS,
         object: "thing".to_owned(),
+        needed_schemas: None,
     };
     push(known(&mut objects.routine_uses), routine)
 }

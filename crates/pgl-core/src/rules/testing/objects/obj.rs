@@ -281,3 +281,24 @@ fn lists_stay_lists() {
     );
     assert_eq!(findings[0].fix_side, crate::Side::Target);
 }
+
+#[test]
+fn a_search_path_is_set_only_where_it_is_known() {
+    let sql = |needed: Option<&[&str]>, session: &str| {
+        let mut facts = crate::rules::testing::clean();
+        crate::rules::testing::server::set(&mut facts.source.server, "search_path", session);
+        let own = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect();
+        routine(source(&mut facts), UsedIn::Index).needed_schemas = needed.map(own);
+        let check = super::super::check("obj.functions_search_path");
+        let (findings, _) = super::super::run(check, &facts);
+        findings[0].sql.clone()
+    };
+    assert_eq!(
+        sql(Some(&["app", "Ext"]), "public").as_deref(),
+        Some(
+            "ALTER FUNCTION public.f(text) SET search_path = pg_catalog, \"app\", \"Ext\", pg_temp;"
+        )
+    );
+    assert_eq!(sql(None, "public"), None);
+    assert_eq!(sql(Some(&["app"]), "app, pg_catalog"), None);
+}

@@ -1,0 +1,116 @@
+//! Who may call pglogical's functions.
+
+use super::rights::replicating_role;
+use crate::Severity;
+use crate::facts::{Facts, NotRun};
+use crate::name::show_ident;
+use crate::rules::common::{each, plural, some_of, source};
+use crate::rules::{Check, Emit, On, Ran};
+use crate::{Side, quote_ident};
+
+pub(in crate::rules) const CHECKS: &[Check] = &[Check {
+    id: "role.pglogical_functions",
+    severity: Severity::Warn,
+    on: On::Both,
+    guardrail: false,
+    title: "only superusers may call pglogical's functions",
+    why: "Roles with USAGE on schema pglogical (TRUNCATE of a replicated table takes it) may call every function that PUBLIC may \
+          execute: they can remove tables from replication, or subscribe this database to a server of their own and \
+          have it execute statements as a superuser.",
+    remedy: "Revoke EXECUTE on pglogical's functions from PUBLIC, as pgl-setup does before it grants USAGE: TRUNCATE and \
+             replication go on. A role that replicates without being a superuser keeps what pgl-setup grants to it.",
+    run: pglogical_functions,
+}];
+
+/// SQL that leaves pglogical's functions to superusers, and to the role that replicates: what the subscriber asks
+/// the source for, it asks as that role.
+pub(super) fn close_sql(facts: &Facts, side: Side) -> Result<String, NotRun> {
+    let revoke = "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical FROM PUBLIC;";
+    let name = replicating_role(facts)?;
+    let role = source(facts).role(name)?;
+    if side == Side::Target || role.is_none_or(|role| role.superuser) {
+        return Ok(revoke.to_owned());
+    }
+    let grantee = quote_ident(name);
+    Ok(format!(
+        "{revoke}\nGRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical TO {grantee};"
+    ))
+}
+
+fn pglogical_functions(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    each(facts, emit, |side, server, emit| {
+        let Some(pglogical) = server.pglogical.get()? else {
+            return Ok(());
+        };
+        if pglogical.users.is_empty() || pglogical.public_functions == 0 {
+            return Ok(());
+        }
+        let users: Vec<String> = pglogical
+            .users
+            .iter()
+            .map(|role| show_ident(role))
+            .collect();
+        let draft = emit
+            .find(
+                side,
+                format!(
+                    "{} of schema pglogical may be executed by PUBLIC, and USAGE on the schema is granted to {}",
+                    plural(pglogical.public_functions, "function"),
+                    some_of(&users)
+                ),
+            )
+            .object(users.join(", "));
+        draft.sql(close_sql(facts, side)?);
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+pub(in crate::rules) use cases::CASES;
+
+#[cfg(test)]
+mod cases {
+    use super::*;
+    use crate::facts::server::Pglogical;
+    use crate::rules::testing::server::{self, demote, on_target};
+    use crate::rules::testing::{Case, clean, fires, known, run, silent};
+
+    const ID: &str = "role.pglogical_functions";
+
+    fn open(functions: u64, users: &[&str]) -> Option<Pglogical> {
+        Some(Pglogical {
+            users: users.iter().map(|role| (*role).to_owned()).collect(),
+            public_functions: functions,
+            ..Pglogical::default()
+        })
+    }
+
+    pub(in crate::rules) const CASES: &[Case] = &[
+        fires(ID, Severity::Warn, "a role that truncates", |f| {
+            *known(&mut server::source(f).pglogical) = open(39, &["app"]);
+        }),
+        fires(ID, Severity::Warn, "everyone on the target", |f| {
+            *known(&mut on_target(f).pglogical) = open(39, &["public"]);
+        }),
+        silent(ID, "revoked from PUBLIC", |f| {
+            *known(&mut server::source(f).pglogical) = open(0, &["app"]);
+        }),
+        silent(ID, "nobody may use the schema", |f| {
+            *known(&mut server::source(f).pglogical) = open(39, &[]);
+        }),
+    ];
+
+    #[test]
+    fn the_replicating_role_keeps_its_functions() {
+        let mut facts = clean();
+        *known(&mut server::source(&mut facts).pglogical) = open(39, &["app"]);
+        let sql = |facts: &Facts| run(&CHECKS[0], facts).0[0].sql.clone().unwrap_or_default();
+        assert!(!sql(&facts).contains("GRANT"));
+        demote(server::source(&mut facts));
+        assert!(
+            sql(&facts).ends_with("SCHEMA pglogical TO \"migrator\";"),
+            "{}",
+            sql(&facts)
+        );
+    }
+}
