@@ -82,9 +82,12 @@ fn each_failure_of_the_apply_worker_is_named() -> Result<()> {
             let document =
                 diagnosed(tool, planted.id).with_context(|| format!("{source}→{target}"))?;
             let cause = cause(&document, planted.id)?;
+            // What the catalogs confirm is proven; a line of the log alone is not.
+            let log_only = matches!(planted.id, "apply.duplicate_key" | "apply.constraint");
             assert_eq!(
-                cause["certainty"], "proven",
-                "the log is readable here: {cause:#}"
+                cause["certainty"],
+                if log_only { "likely" } else { "proven" },
+                "{cause:#}"
             );
             assert!(
                 cause["evidence"].to_string().contains(planted.evidence),
@@ -112,7 +115,7 @@ fn a_log_without_the_collector_is_read_too() -> Result<()> {
     lab.on_source("INSERT INTO a (id) VALUES (3000)")?;
     let document = diagnosed(|| of(&db), "apply.constraint")?;
     let cause = cause(&document, "apply.constraint")?;
-    assert_eq!(cause["certainty"], "proven");
+    assert_eq!(cause["certainty"], "likely");
     assert_eq!(cause["object"], "public.a");
     Ok(())
 }

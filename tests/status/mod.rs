@@ -5,6 +5,8 @@
 mod apply;
 mod live;
 mod servers;
+mod setup;
+mod truth;
 
 use crate::common::Documented;
 use std::time::{Duration, Instant};

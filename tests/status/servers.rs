@@ -21,6 +21,13 @@ fn the_source_goes_away_and_comes_back() -> Result<()> {
     assert_eq!(document["target"]["reachable"], true);
     assert_eq!(document["subscription"], "moving");
     assert!(document["lag"].is_null());
+    let metrics = status(env.clone())
+        .args(["--format", "prometheus"])
+        .run()?
+        .stdout;
+    for line in metrics.lines().filter(|line| !line.starts_with('#')) {
+        ensure!(line.contains("{migration=\"shop\","), "{line}");
+    }
     let document = diagnosed(|| status(env.clone()), "link.unreachable")?;
     assert_eq!(cause(&document, "link.unreachable")?["heals"], "perhaps");
     // A wait outlives that: the source comes back and pglogical with it.
@@ -246,5 +253,8 @@ fn a_slot_in_danger_and_a_slot_that_is_lost() -> Result<()> {
     }
     let document = diagnosed(|| status(env.clone()), "slot.lost")?;
     assert_eq!(document["slot"]["wal_status"], "lost");
+    assert!(document["slot"]["bytes"].is_null(), "{document:#}");
+    let metrics = status(env).args(["--format", "prometheus"]).run()?.stdout;
+    assert!(!metrics.contains("pgl_slot_retained_bytes{"), "{metrics}");
     Ok(())
 }

@@ -9,10 +9,11 @@
 
 use std::time::{Duration, Instant};
 
-use pgl_catalog::{LOCK_RUN, LOCK_SESSIONS, LockHolder, lock_holders, lock_key};
+use pgl_catalog::{LOCK_RUN, LOCK_SESSIONS, LockHolder, lock_holders};
 use pgl_conn::{Error as ConnError, Session};
 use pgl_core::cutover::{CutoverRecord, CutoverState, Direction, Purpose, Standing};
 use pgl_core::cutover::{cutover_state, refusal, standing};
+use pgl_core::migration::lock_key;
 use pgl_core::{Plan, Side};
 
 use crate::subscription::{self, Subscription};

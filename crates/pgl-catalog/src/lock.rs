@@ -4,6 +4,7 @@ use std::fmt;
 
 use pgl_conn::{Error, Session};
 use pgl_core::Side;
+use pgl_core::migration::lock_key;
 use serde::Deserialize;
 
 use crate::rows;
@@ -59,16 +60,6 @@ pub fn lock_holders(session: &mut Session, migration: &str) -> Result<Vec<LockHo
         since: row.since,
     };
     Ok(all.into_iter().map(holder).collect())
-}
-
-/// Second key of a migration's locks: FNV-1a over its name.
-pub fn lock_key(migration: &str) -> i32 {
-    migration
-        .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        })
-        .cast_signed()
 }
 
 impl fmt::Display for LockHolder {

@@ -94,6 +94,11 @@ impl Names {
     }
 }
 
+/// Second key of a migration's advisory lock.
+pub fn lock_key(migration: &str) -> i32 {
+    fnv1a(migration.as_bytes()).cast_signed()
+}
+
 fn fnv1a(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)

@@ -23,7 +23,7 @@ _pgl__status() {
 
     case "${cmd}" in
         pgl__status)
-            opts="-q -v -h -V --source --target --plan --force --name --subscription --watch --interval --wait-for --timeout --max-lag --sample --format --color --quiet --verbose --help --version"
+            opts="-q -v -h -V --source --target --plan --force --name --subscription --watch --interval --wait-for --timeout --max-lag --show-values --sample --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -6,9 +6,9 @@ complete -c pgl-status -l name -d 'Name of the migration [default: the source da
 complete -c pgl-status -l subscription -d 'Name of the subscription, where it was not made by pgl-setup' -r
 complete -c pgl-status -l interval -d 'Between two readings of --watch and --wait-for' -r
 complete -c pgl-status -l wait-for -d 'Wait until: replicating, synced, caught-up, drained:LSN' -r
-complete -c pgl-status -l timeout -d 'How long to wait at most; then exit 4' -r
+complete -c pgl-status -l timeout -d 'Wait at most this long; then exit 4' -r
 complete -c pgl-status -l max-lag -d 'Not healthy above this lag: a size of WAL (100MB) or a time (10s)' -r
-complete -c pgl-status -l sample -d 'How long to measure rates for; 0 takes one sample and measures none' -r
+complete -c pgl-status -l sample -d 'Measure rates for this long; 0 takes one sample and measures none' -r
 complete -c pgl-status -l format -d 'Form of the answer on stdout [default: text on a terminal, json otherwise]' -r -f -a "text\t'For people'
 json\t'One document'
 ndjson\t'One object a line, a closing summary'
@@ -16,7 +16,8 @@ csv\t'One table with a header'"
 complete -c pgl-status -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c pgl-status -l watch -d 'Go on looking: repaints a terminal, writes one NDJSON object a reading into a pipe'
+complete -c pgl-status -l watch -d 'Report again and again: repaint a terminal, write one NDJSON object a reading into a pipe'
+complete -c pgl-status -l show-values -d 'Show the values of rows in messages of the servers'
 complete -c pgl-status -s q -l quiet -d 'Errors only on stderr'
 complete -c pgl-status -s v -l verbose -d 'More on stderr (repeatable)'
 complete -c pgl-status -s h -l help -d 'Print help (see more with \'--help\')'

@@ -7,10 +7,10 @@ use pgl_cli::args::{Connect, Output, PlanInput};
 use pgl_cli::units;
 use pgl_core::status::{Goal, MaxLag};
 
-/// Say where a migration stands, and why it does not run
+/// Report the state of a migration, and why it does not run
 ///
-/// Exit 0 where the subscription replicates, its stream is connected, nothing stands in the way and
-/// the lag is within --max-lag; 1 where not; 3 where the target could not be asked.
+/// Exit 0 where the subscription replicates, its stream is connected, no cause blocks it and the lag is
+/// within --max-lag; 1 where not; 3 where the target could not be read.
 #[derive(Parser, Clone)]
 #[command(after_help = AFTER, group = ArgGroup::new("way").args(["watch", "wait_for"]))]
 pub struct Args {
@@ -24,7 +24,7 @@ pub struct Args {
     /// Name of the subscription, where it was not made by pgl-setup
     #[arg(long, value_name = "NAME")]
     pub(crate) subscription: Option<String>,
-    /// Go on looking: repaints a terminal, writes one NDJSON object a reading into a pipe
+    /// Report again and again: repaint a terminal, write one NDJSON object a reading into a pipe
     #[arg(long)]
     pub(crate) watch: bool,
     /// Between two readings of --watch and --wait-for
@@ -33,13 +33,16 @@ pub struct Args {
     /// Wait until: replicating, synced, caught-up, drained:LSN
     #[arg(long, value_name = "GOAL")]
     pub(crate) wait_for: Option<Goal>,
-    /// How long to wait at most; then exit 4
+    /// Wait at most this long; then exit 4
     #[arg(long, value_name = "TIME", default_value = "6h", value_parser = units::parse_duration, requires = "wait_for")]
     pub(crate) timeout: Duration,
     /// Not healthy above this lag: a size of WAL (100MB) or a time (10s)
     #[arg(long, value_name = "LIMIT", value_parser = max_lag)]
     pub(crate) max_lag: Option<MaxLag>,
-    /// How long to measure rates for; 0 takes one sample and measures none
+    /// Show the values of rows in messages of the servers
+    #[arg(long)]
+    pub(crate) show_values: bool,
+    /// Measure rates for this long; 0 takes one sample and measures none
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = units::parse_duration)]
     pub(crate) sample: Duration,
     #[command(flatten)]

@@ -5,14 +5,19 @@ use std::time::{Duration, Instant};
 
 use pgl_catalog::status as catalog;
 use pgl_cli::{Context, Failure};
-use pgl_conn::{Access, DsnText, Endpoint, Environment, Error, Kind, Session, SessionOptions};
+use pgl_conn::{
+    Access, DsnText, Endpoint, Environment, Error, Kind, Session, SessionOptions, Walsender,
+    WalsenderOptions,
+};
+use pgl_core::cutover::{CutOver, CutoverState, Direction, cutover_state};
+use pgl_core::plan::Set;
 use pgl_core::status::Word;
 use pgl_core::status::facts::{
-    Close, Dsn, DsnEnd, Seen, Snapshot, SourceClose, SourceNow, TargetClose, TargetNow, Trouble,
-    TroubleKind,
+    Close, Dsn, DsnEnd, Reverse, Seen, Snapshot, SourceClose, SourceNow, TargetClose, TargetNow,
+    Trouble, TroubleKind, Wanted,
 };
 use pgl_core::status::state::word;
-use pgl_core::{Database, QualifiedName, Side};
+use pgl_core::{Database, Plan, QualifiedName, Side};
 
 /// For connecting, where the connection string says nothing. A reading must not hang.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -114,13 +119,36 @@ pub(crate) struct CopySizes {
     pub(crate) target: Vec<(f64, u64)>,
 }
 
+impl CopySizes {
+    /// What pgl-setup has copied, in bytes of the source: the tables of its journal, and as much of the
+    /// running ones as COPY has read.
+    fn copied(&self, now: &TargetNow) -> u64 {
+        let whole: u64 = self
+            .source
+            .iter()
+            .filter(|(name, _)| now.journal.copied.contains(&name.sql()))
+            .map(|(_, bytes)| bytes)
+            .sum();
+        let running = now.copies.iter().map(|copy| {
+            let name = QualifiedName::new(&copy.schema, &copy.name);
+            let size = self.source.get(&name).copied().unwrap_or(0);
+            copy.bytes.or(copy.disk_bytes).unwrap_or(0).min(size)
+        });
+        whole + running.sum::<u64>()
+    }
+}
+
 /// Both servers and what is remembered of them.
 pub(crate) struct Observer<'a> {
     context: &'a Context,
     began: Instant,
     source: Option<Place>,
     target: Place,
+    migration: String,
     subscription: String,
+    /// The plan that was given.
+    plan: Option<Plan>,
+    values: bool,
     slot: Option<String>,
     dsn: Option<DsnText>,
     pub(crate) sizes: CopySizes,
@@ -129,16 +157,21 @@ pub(crate) struct Observer<'a> {
 impl<'a> Observer<'a> {
     pub(crate) fn new(
         context: &'a Context,
-        source: Option<Place>,
-        target: Place,
+        (source, target): (Option<Place>, Place),
+        migration: String,
         subscription: String,
+        plan: Option<Plan>,
+        values: bool,
     ) -> Self {
         Self {
             context,
             began: Instant::now(),
             source,
             target,
+            migration,
             subscription,
+            plan,
+            values,
             slot: None,
             dsn: None,
             sizes: CopySizes::default(),
@@ -177,10 +210,10 @@ impl<'a> Observer<'a> {
     }
 
     fn target_now(&mut self) -> Seen<TargetNow> {
-        let name = self.subscription.clone();
+        let (migration, name) = (&self.migration, &self.subscription);
         let began = self.began;
         let seen = self.target.with(self.context, |session| {
-            catalog::target_now(session, &name, began)
+            catalog::target_now(session, migration, name, began)
         });
         let (mut now, dsn) = match seen {
             Seen::Known(pair) => pair,
@@ -233,19 +266,26 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// During an initial copy: how large the tables are on both sides.
+    /// During an initial copy: how large the tables are on the source, and how much of them is copied.
     fn copy_sizes(&mut self, now: &TargetNow) {
-        let Some(subscription) = &now.subscription else {
-            return;
-        };
-        if word(Some(now)) != Word::Initializing {
+        let word = word(Some(now));
+        if !matches!(word, Word::Initializing | Word::SettingUp) {
             return;
         }
         if self.sizes.source.is_empty()
             && let Some(place) = &mut self.source
         {
-            let sets = &subscription.sets;
-            let seen = place.with(self.context, |session| catalog::set_sizes(session, sets));
+            let sets = now.subscription.as_ref().map_or_else(
+                || {
+                    [Set::Default, Set::DefaultInsertOnly]
+                        .iter()
+                        .filter_map(|set| set.name())
+                        .map(str::to_owned)
+                        .collect()
+                },
+                |subscription| subscription.sets.clone(),
+            );
+            let seen = place.with(self.context, |session| catalog::set_sizes(session, &sets));
             if let Seen::Known(sizes) = seen {
                 self.sizes.source = sizes.into_iter().collect();
             }
@@ -254,11 +294,15 @@ impl<'a> Observer<'a> {
         if names.is_empty() || names.len() > MOST_TABLES {
             return;
         }
-        let seen = self
-            .target
-            .with(self.context, |session| catalog::sizes(session, &names));
-        if let Seen::Known(sizes) = seen {
-            let total = sizes.iter().map(|(_, bytes)| bytes).sum();
+        let total = if word == Word::SettingUp {
+            Some(self.sizes.copied(now))
+        } else {
+            let seen = self
+                .target
+                .with(self.context, |session| catalog::sizes(session, &names));
+            known(seen).map(|sizes| sizes.iter().map(|(_, bytes)| bytes).sum())
+        };
+        if let Some(total) = total {
             self.sizes.target.push((self.clock(), total));
         }
     }
@@ -270,10 +314,15 @@ impl<'a> Observer<'a> {
             .known()
             .and_then(|target| target.subscription.as_ref());
         let sets = subscription.map(|subscription| subscription.sets.clone());
+        let wanted = self.wanted(newest);
+        let names: Vec<QualifiedName> = wanted
+            .iter()
+            .map(|one| QualifiedName::new(&one.schema, &one.name))
+            .collect();
         let mut source = match (&mut self.source, &sets, newest.source.known()) {
-            (Some(place), Some(sets), Some(_)) => {
-                known(place.with(self.context, |session| catalog::source_close(session, sets)))
-            }
+            (Some(place), Some(sets), Some(_)) => known(place.with(self.context, |session| {
+                catalog::source_close(session, sets, &names)
+            })),
             _ => None,
         };
         self.context.interrupt.check()?;
@@ -297,11 +346,100 @@ impl<'a> Observer<'a> {
             Seen::NotGiven
         };
         self.context.interrupt.check()?;
+        let (cutover, attempt) = self.cutover();
+        let reverse = cutover.as_ref().and_then(|_| self.reverse());
+        self.context.interrupt.check()?;
         Ok(Close {
+            cutover,
+            attempt,
+            reverse,
             source,
             target,
             dsn_from_here,
+            wanted,
+            values: self.values,
         })
+    }
+
+    /// Whether the target was promoted, by the journals of both databases; else an attempt that is not over.
+    fn cutover(&mut self) -> (Option<CutOver>, Option<String>) {
+        let migration = &self.migration;
+        let context = self.context;
+        let mut read = |place: &mut Place| {
+            known(place.with(context, |session| catalog::cutover(session, migration))).flatten()
+        };
+        let target = read(&mut self.target);
+        let source = self.source.as_mut().and_then(&mut read);
+        match cutover_state(source.as_ref(), target.as_ref()) {
+            CutoverState::NotCutOver => (None, None),
+            CutoverState::CutOver(cut) => (Some(cut), None),
+            CutoverState::Unfinished(attempt) => (
+                None,
+                Some(format!(
+                    "an attempt at the {} was begun and is not over (state {}): pgl-cutover --abort rolls it back, pgl-cutover --resume finishes it",
+                    match attempt.direction {
+                        Direction::Forward => "cutover",
+                        Direction::Back => "rollback",
+                    },
+                    attempt.state.as_str()
+                )),
+            ),
+        }
+    }
+
+    /// Replication back to the former source.
+    fn reverse(&mut self) -> Option<Reverse> {
+        let name = format!("{}_back", self.subscription);
+        let place = self.source.as_mut()?;
+        let seen = place.with(self.context, |session| catalog::reverse(session, &name));
+        let mut reverse = known(seen).flatten()?;
+        let slot = &reverse.slot;
+        let seen = self
+            .target
+            .with(self.context, |session| catalog::reverse_lag(session, slot));
+        reverse.lag_bytes = known(seen).flatten();
+        Some(reverse)
+    }
+
+    /// The tables that are to be replicated: by the plan that was given or that pgl-setup keeps; without
+    /// one those that the subscription has a state for.
+    fn wanted(&mut self, newest: &Snapshot) -> Vec<Wanted> {
+        let Some(now) = newest
+            .target
+            .known()
+            .filter(|now| now.subscription.is_some())
+        else {
+            return Vec::new();
+        };
+        let kept = match &self.plan {
+            Some(plan) => Some(plan.clone()),
+            None => {
+                let migration = &self.migration;
+                known(self.target.with(self.context, |session| {
+                    catalog::kept_plan(session, migration)
+                }))
+                .flatten()
+            }
+        };
+        match kept {
+            Some(plan) => plan
+                .replicated()
+                .map(|table| Wanted {
+                    schema: table.schema.clone(),
+                    name: table.name.clone(),
+                    set: table.set.name().map(str::to_owned),
+                })
+                .collect(),
+            None => now
+                .tables
+                .iter()
+                .map(|table| Wanted {
+                    schema: table.schema.clone(),
+                    name: table.name.clone(),
+                    set: None,
+                })
+                .collect(),
+        }
     }
 
     /// A server that crashes again and again answers for a few milliseconds in between: long enough
@@ -376,13 +514,20 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// Connects as pglogical would, as far as that can be done from here.
+    /// Connects as pglogical would, as far as that can be done from here: to the database, and for
+    /// replication.
     fn try_dsn(&self) -> Seen<DsnEnd> {
         let Some(endpoint) = self.dsn.as_ref().and_then(provider) else {
             return Seen::NotGiven;
         };
         let reached = Session::connect(&endpoint, &options(TRY_TIMEOUT))
-            .and_then(|mut session| pgl_catalog::database(&mut session));
+            .and_then(|mut session| pgl_catalog::database(&mut session))
+            .and_then(|database| {
+                let mut walsender =
+                    Walsender::connect(&endpoint, &WalsenderOptions::new("status"))?;
+                walsender.identify_system()?;
+                Ok(database)
+            });
         match reached {
             Ok(database) => Seen::Known(DsnEnd {
                 system_identifier: database.system_identifier,

@@ -20,12 +20,8 @@ struct Metric {
 /// All metrics of a reading.
 pub(crate) fn metrics(document: &Document<Reading>) -> String {
     let reading = &document.body;
-    let migration = document
-        .migration
-        .as_ref()
-        .map_or("", |migration| migration.name.as_str());
     let base = [
-        ("migration", migration.to_owned()),
+        ("migration", reading.name.clone()),
         ("subscription", reading.subscription.clone()),
     ];
     let mut text = String::new();
@@ -56,7 +52,7 @@ fn list(reading: &Reading) -> Vec<Metric> {
     vec![
         one(
             "pgl_healthy",
-            "1 where replication runs and nothing stands in the way.",
+            "1 where replication runs and no cause blocks it.",
             Some(truth(reading.healthy)),
         ),
         one(
@@ -119,13 +115,13 @@ fn list(reading: &Reading) -> Vec<Metric> {
         ),
         one(
             "pgl_slot_active",
-            "1 where somebody streams from the slot.",
+            "1 where a process uses the slot.",
             slot.map(|slot| truth(slot.active)),
         ),
         one(
             "pgl_slot_retained_bytes",
-            "WAL that the slot holds back on the source.",
-            slot.map(|slot| number(slot.bytes)),
+            "WAL that the slot retains on the source; absent for a slot that is lost.",
+            slot.and_then(|slot| slot.bytes).map(number),
         ),
         one(
             "pgl_slot_room_bytes",

@@ -1,6 +1,8 @@
 //! What is said about one instant: the tool's part of the document.
 
-use pgl_core::status::facts::{Close, Seen, Snapshot};
+use pgl_core::cutover::CutOver;
+use pgl_core::status::facts::{Close, Reverse, Seen, Snapshot};
+use pgl_core::status::log::without_values;
 use pgl_core::status::measure::{lag, rates, retained, skew};
 use pgl_core::status::state::{tables, unpinned, word};
 use pgl_core::status::{
@@ -15,6 +17,8 @@ use crate::look::CopySizes;
 /// The tool's own part of the document.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Reading {
+    /// Name of the migration.
+    pub name: String,
     /// The subscription.
     pub subscription: String,
     /// Its state in pglogical's words.
@@ -31,7 +35,7 @@ pub struct Reading {
     pub lag: Option<Lag>,
     /// What changes, per second.
     pub rates: Rates,
-    /// The slot and what it holds back.
+    /// The slot and the WAL that it retains.
     pub slot: Option<Retained>,
     /// The stream, as the source sees it: `catchup`, `streaming`; null where there is none.
     pub stream: Option<String>,
@@ -39,6 +43,12 @@ pub struct Reading {
     pub sent_lsn: Option<Lsn>,
     /// Sync states of the tables.
     pub tables: Tables,
+    /// The promotion, once the target is the production database.
+    pub cutover: Option<CutOver>,
+    /// Replication back to the former source, after a cutover.
+    pub reverse: Option<Reverse>,
+    /// The run of one of these tools that holds the migration's lock.
+    pub running: Option<RunningView>,
     /// The initial copy, while it runs.
     pub copy: Option<CopyProgress>,
     /// pglogical's processes on the target.
@@ -66,6 +76,21 @@ pub struct ServerView {
     pub pglogical: Option<String>,
     /// Why it was not read.
     pub error: Option<String>,
+}
+
+/// A run of one of these tools.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct RunningView {
+    /// `pgl-setup`.
+    pub tool: String,
+    /// Its session's process on the target.
+    pub pid: i64,
+    /// Where it is connected from; null for a local socket.
+    pub address: Option<String>,
+    /// Seconds since it connected.
+    pub seconds: f64,
+    /// The step that it journalled last.
+    pub step: Option<String>,
 }
 
 /// One of pglogical's processes.
@@ -114,8 +139,8 @@ pub struct CopyTable {
     pub name: String,
     /// Rows so far; null before 14.
     pub rows: Option<u64>,
-    /// Size on the target's disk.
-    pub disk_bytes: u64,
+    /// Size on the target's disk; null where the table is locked against reading that.
+    pub disk_bytes: Option<u64>,
     /// Size on the source's disk.
     pub source_bytes: Option<u64>,
 }
@@ -141,6 +166,7 @@ pub(crate) struct Material<'a> {
     pub(crate) recent: &'a [Snapshot],
     pub(crate) close: &'a Close,
     pub(crate) sizes: &'a CopySizes,
+    pub(crate) name: &'a str,
     pub(crate) subscription: &'a str,
     pub(crate) limits: Limits,
 }
@@ -157,19 +183,28 @@ impl Material<'_> {
         let rates = rates(self.recent);
         if let Some(lag) = &mut lag
             && lag.seconds_from.is_none()
-            && let Some(rate) = rates.wal_bytes.filter(|rate| *rate > 0.0)
+            && let Some(rate) = rates.steady()
         {
             lag.seconds = Some(as_f64(lag.bytes) / rate);
             lag.seconds_from = Some(SecondsFrom::WalRate);
         }
-        let causes = causes(self.recent, self.close);
+        let causes = causes(self.samples, self.recent, self.close);
         let version = source.map_or(ServerVersion(0), |source| source.version);
         let unsafe_cause = causes.iter().any(|cause| cause.id.starts_with("unsafe."));
         let safe = found.map(|found| unpinned(found, version).is_empty() && !unsafe_cause);
-        let healthy = wait::healthy(self.samples, &causes, lag.as_ref(), self.limits);
+        let cutover = self.close.cutover.clone().filter(|_| target.is_some());
+        let healthy = match &cutover {
+            Some(_) => causes.iter().all(|cause| cause.severity != Severity::Block),
+            None => wait::healthy(self.samples, &causes, lag.as_ref(), self.limits),
+        };
         Reading {
+            name: self.name.to_owned(),
             subscription: self.subscription.to_owned(),
-            state: word(target),
+            state: if cutover.is_some() {
+                Word::CutOver
+            } else {
+                word(target)
+            },
             healthy,
             safe,
             source: view(&newest.source, source.map(|now| (now.version, None))),
@@ -182,6 +217,9 @@ impl Material<'_> {
             stream: source.and_then(|now| now.sender.as_ref()?.state.clone()),
             sent_lsn: source.and_then(|now| now.sender.as_ref()?.sent_lsn),
             tables: tables(target),
+            cutover,
+            reverse: self.close.reverse.clone(),
+            running: target.and_then(running),
             copy: self.copy(newest),
             workers: target.map(workers).unwrap_or_default(),
             conflicts: self.conflicts(),
@@ -201,7 +239,7 @@ impl Material<'_> {
 
     fn copy(&self, newest: &Snapshot) -> Option<CopyProgress> {
         let target = newest.target.known()?;
-        let initializing = word(Some(target)) == Word::Initializing;
+        let initializing = matches!(word(Some(target)), Word::Initializing | Word::SettingUp);
         if target.copies.is_empty() && !initializing {
             return None;
         }
@@ -240,7 +278,7 @@ impl Material<'_> {
             bytes_per_second: rate.map(f64::round),
             eta_seconds: left
                 .zip(rate.filter(|rate| *rate > 0.0))
-                .map(|(left, rate)| (as_f64(left) / rate).round()),
+                .map(|(left, rate)| (as_f64(left) / rate).ceil()),
         })
     }
 
@@ -254,28 +292,39 @@ impl Material<'_> {
         let from = last.find("CONFLICT: ").unwrap_or(0);
         Some(Conflicts {
             in_log: lines.len(),
-            last: last[from..].to_owned(),
+            last: if self.close.values {
+                last[from..].to_owned()
+            } else {
+                without_values(&last[from..])
+            },
         })
     }
 
     fn notes(&self, newest: &Snapshot, lag: Option<&Lag>) -> Vec<String> {
         let mut notes = Vec::new();
+        notes.extend(self.close.attempt.clone());
         let target = newest.target.known();
         if word(target) == Word::Replicating {
             notes.push(
-                "row counts are unproven: pglogical says the same where its copy was rolled back; \
+                "row counts are unproven: pglogical reports the same where its copy was rolled back; \
                  pgl-verify compares the rows"
                     .to_owned(),
             );
         }
-        let standing = matches!(word(target), Word::Down);
+        let down = matches!(word(target), Word::Down);
         if let Some(log) = self.close.target.as_ref().map(|close| &close.log)
-            && let Some(reason) = log.unread.as_ref().filter(|_| standing)
+            && let Some(reason) = log.unread.as_ref().filter(|_| down)
         {
             notes.push(format!(
                 "the target's log could not be read from here ({reason}); it is {}",
                 log.place
             ));
+        }
+        if let Some(close) = &self.close.source
+            && close.pglogical
+            && close.members.is_none()
+        {
+            notes.push("the source's replication sets could not be read: nothing is known of the tables in them".to_owned());
         }
         if matches!(newest.source, Seen::NotGiven) {
             notes.push("no source was given: lag, slot and stream are not known".to_owned());
@@ -332,6 +381,17 @@ fn view<T>(seen: &Seen<T>, known: Option<(ServerVersion, Option<String>)>) -> Se
         pglogical,
         error: seen.trouble().map(|trouble| trouble.message.clone()),
     }
+}
+
+fn running(now: &pgl_core::status::facts::TargetNow) -> Option<RunningView> {
+    let holder = now.holder.as_ref()?;
+    Some(RunningView {
+        tool: holder.tool.clone(),
+        pid: holder.pid,
+        address: holder.address.clone(),
+        seconds: (now.clock - holder.since).max(0.0).round(),
+        step: now.journal.step.clone(),
+    })
 }
 
 fn workers(now: &pgl_core::status::facts::TargetNow) -> Vec<WorkerView> {

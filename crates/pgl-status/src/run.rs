@@ -9,20 +9,20 @@ use pgl_core::doc::{Incoming, Verdict};
 use pgl_core::migration::Names;
 use pgl_core::status::facts::{Close, Snapshot};
 use pgl_core::status::wait::Trouble;
-use pgl_core::status::{Goal, Limits, MaxLag, Patience, Progress, Word};
+use pgl_core::status::{Goal, Limits, MaxLag, Progress, Word};
 use pgl_core::{Migration, Side};
 
 use crate::Args;
 use crate::look::{Observer, Place};
 use crate::reading::{Material, Reading, WaitView};
-use crate::view::page;
+use crate::view::{page, running};
 
 /// Rates are taken over this long.
 const WINDOW: f64 = 30.0;
 /// So many samples are remembered, for lag that is measured by comparing with earlier positions.
 const REMEMBERED: usize = 20_000;
 /// Between two closer looks while something is wrong, and while all is well.
-const LOOK_AGAIN: f64 = 5.0;
+const LOOK_AGAIN: f64 = 3.0;
 const LOOK_AGAIN_WELL: f64 = 60.0;
 /// Longest pause between two looks of a wait, whatever the interval.
 const WAIT_PAUSE: Duration = Duration::from_secs(1);
@@ -83,8 +83,14 @@ impl<'a> Status<'a> {
             (None, None, Some(plan)) => plan.names.subscription.clone(),
             _ => Names::of(&name).subscription,
         };
-        let source = source.map(Place::new);
-        let observer = Observer::new(context, source, Place::new(target), subscription);
+        let observer = Observer::new(
+            context,
+            (source.map(Place::new), Place::new(target)),
+            name.clone(),
+            subscription,
+            plan.cloned(),
+            args.show_values,
+        );
         Ok(Self {
             args,
             context,
@@ -106,6 +112,7 @@ impl<'a> Status<'a> {
     /// Takes a sample in.
     fn sample(&mut self) -> Result<(), Failure> {
         let sample = self.observer.sample()?;
+        self.same_pair()?;
         self.samples.push(sample);
         if self.samples.len() > REMEMBERED {
             // Every second one of the older half: the distant past may be coarser.
@@ -119,9 +126,32 @@ impl<'a> Status<'a> {
         Ok(())
     }
 
+    /// A document that was made for other databases is refused, as far as these were reached.
+    fn same_pair(&self) -> Result<(), Failure> {
+        let planned = self
+            .incoming
+            .as_ref()
+            .and_then(|document| document.migration.as_ref());
+        let Some(planned) = planned else {
+            return Ok(());
+        };
+        let (source, target) = self.observer.databases();
+        for (side, found) in [(Side::Source, source), (Side::Target, target)] {
+            if let Some(found) = found {
+                input::same_server(planned, side, &found)?;
+            }
+        }
+        Ok(())
+    }
+
     fn look(&mut self) -> Result<(), Failure> {
         if let Some(newest) = self.samples.last() {
+            let before = std::mem::take(&mut self.close);
             self.close = self.observer.close(newest)?;
+            // A server that crashes again and again lets its log be read only now and then.
+            if newest.target.trouble().is_some() && self.close.target.is_none() {
+                self.close.target = before.target;
+            }
             self.looked = Some(self.observer.clock());
         }
         Ok(())
@@ -137,6 +167,7 @@ impl<'a> Status<'a> {
             recent: &self.samples[from..],
             close: &self.close,
             sizes: &self.observer.sizes,
+            name: &self.name,
             subscription: self.observer.subscription(),
             limits: self.limits(),
         }
@@ -146,10 +177,7 @@ impl<'a> Status<'a> {
     fn step(&mut self) -> Result<Reading, Failure> {
         self.sample()?;
         let before = self.material().reading();
-        let doubt = before
-            .causes
-            .iter()
-            .any(|cause| cause.id == "copy.empty_tables");
+        let doubt = before.causes.iter().any(|cause| cause.loses_rows());
         let every = if before.healthy && !doubt {
             LOOK_AGAIN_WELL
         } else {
@@ -275,7 +303,17 @@ impl<'a> Status<'a> {
                 reached = self.material().reached(goal, &reading);
             }
             let at = self.observer.clock();
-            let progress = trouble.judge(at, &reading.causes, reached, Patience::default());
+            let mut progress = trouble.judge(at, &reading.causes, reached);
+            if progress == Progress::Broken {
+                // What was seen some seconds ago may have been fixed since.
+                self.sample()?;
+                self.look()?;
+                reading = self.material().reading();
+                progress = trouble.judge(self.observer.clock(), &reading.causes, false);
+            }
+            if reading.state == Word::CutOver {
+                progress = Progress::Broken;
+            }
             if progress != Progress::Waiting || began.elapsed() >= self.args.timeout {
                 break (progress, reading);
             }
@@ -299,10 +337,13 @@ impl<'a> Status<'a> {
         });
         if progress == Progress::Broken {
             let first = reading.causes.iter().find(|cause| cause.stops());
-            self.context.say(&format!(
-                "pgl-status: {goal} cannot be reached: {}",
-                first.map_or("replication stands", |cause| cause.what.as_str())
-            ));
+            let why = match (&reading.cutover, first) {
+                (Some(cut), _) => cut.to_string(),
+                (None, Some(cause)) => cause.what.clone(),
+                (None, None) => "replication has stopped".to_owned(),
+            };
+            self.context
+                .say(&format!("pgl-status: {goal} cannot be reached: {why}"));
         } else if progress == Progress::Reached && goal != Goal::Replicating {
             log::info!("row counts are unproven; pgl-verify compares the rows");
         }
@@ -349,7 +390,7 @@ impl<'a> Status<'a> {
     }
 }
 
-/// 3 where the target could not be asked; 1 where not all is well.
+/// 3 where the target could not be read; 1 where not all is well.
 fn verdict(reading: &Reading) -> Verdict {
     if reading.target.reachable != Some(true) {
         Verdict::Unknown
@@ -366,6 +407,9 @@ fn tell(goal: Goal, reading: &Reading, waited: Duration) -> String {
         "pgl-status: waiting for {goal} since {waited}: {}",
         reading.state
     );
+    if let Some(running) = running(reading) {
+        text.push_str(&format!(", {running}"));
+    }
     if !reading.tables.waiting.is_empty() {
         text.push_str(&format!(", {} tables to go", reading.tables.waiting.len()));
     }

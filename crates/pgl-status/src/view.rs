@@ -42,8 +42,8 @@ fn rate(bytes: f64) -> String {
 
 fn state_style(reading: &Reading) -> Style {
     match reading.state {
-        Word::Replicating if reading.healthy => Style::Green,
-        Word::Replicating | Word::Initializing => Style::Yellow,
+        Word::Replicating | Word::CutOver if reading.healthy => Style::Green,
+        Word::Replicating | Word::CutOver | Word::Initializing | Word::SettingUp => Style::Yellow,
         Word::Down | Word::Disabled | Word::Missing | Word::Unknown => Style::Red,
     }
 }
@@ -71,7 +71,21 @@ impl Report for Reading {
                 page.line(format!("  {name:<10} {version}{pglogical}"));
             }
         }
-        numbers(reading, page);
+        if let Some(cut) = &reading.cutover {
+            page.line(format!("  {cut}: the target is the production database"));
+        } else {
+            numbers(reading, page);
+        }
+        if let Some(reverse) = &reading.reverse {
+            let lag = reverse.lag_bytes.map_or(String::new(), |bytes| {
+                format!(", {} behind", units::bytes(bytes))
+            });
+            page.line(format!(
+                "  reverse    {}: {}{lag}",
+                reverse.subscription,
+                reverse.state.as_deref().unwrap_or("not readable")
+            ));
+        }
         progress(reading, page);
         for cause in &reading.causes {
             page.gap();
@@ -147,7 +161,8 @@ impl Report for Reading {
             reading
                 .slot
                 .as_ref()
-                .map_or(String::new(), |slot| slot.bytes.to_string()),
+                .and_then(|slot| slot.bytes)
+                .map_or(String::new(), |bytes| bytes.to_string()),
             number(reading.slot.as_ref().and_then(|slot| slot.lost_in_seconds)),
             reading.tables.total.to_string(),
             reading.tables.replicating.to_string(),
@@ -229,12 +244,12 @@ fn numbers(reading: &Reading, page: &mut Page) {
         let state = match (slot.active, &reading.stream) {
             (true, Some(stream)) => stream.clone(),
             (true, None) => "active".to_owned(),
-            (false, _) => "nobody streams from it".to_owned(),
+            (false, _) => "inactive".to_owned(),
         };
-        page.line(format!(
-            "  slot       {} of WAL held back{growth}{lost}; {state}",
-            units::bytes(slot.bytes)
-        ));
+        let retains = slot.bytes.map_or("lost".to_owned(), |bytes| {
+            format!("retains {} of WAL", units::bytes(bytes))
+        });
+        page.line(format!("  slot       {retains}{growth}{lost}; {state}"));
     }
     if reading.tables.total > 0 {
         page.line(format!(
@@ -260,7 +275,33 @@ fn numbers(reading: &Reading, page: &mut Page) {
     }
 }
 
+/// "setup by pid 4711 at 10.0.0.7: copy 40 %, done in about 12m".
+pub(crate) fn running(reading: &Reading) -> Option<String> {
+    let running = reading.running.as_ref()?;
+    let tool = running.tool.strip_prefix("pgl-").unwrap_or(&running.tool);
+    let address = running.address.as_deref().unwrap_or("a local socket");
+    let mut text = format!("{tool} by pid {} at {address}", running.pid);
+    let copy = reading.copy.as_ref().filter(|_| tool == "setup");
+    if let Some((done, total)) = copy.and_then(|copy| copy.done_bytes.zip(copy.total_bytes)) {
+        let percent = done.saturating_mul(100) / total.max(1);
+        text.push_str(&format!(": copy {percent} %"));
+        if let Some(left) = copy
+            .and_then(|copy| copy.eta_seconds)
+            .filter(|_| done < total)
+        {
+            text.push_str(&format!(", done in about {}", seconds(left)));
+        }
+    }
+    if let Some(step) = &running.step {
+        text.push_str(&format!(" (last step journalled: {step})"));
+    }
+    Some(text)
+}
+
 fn progress(reading: &Reading, page: &mut Page) {
+    if let Some(text) = running(reading) {
+        page.line(format!("  running    {text}"));
+    }
     if let Some(copy) = &reading.copy {
         let total = match (copy.done_bytes, copy.total_bytes) {
             (Some(done), Some(total)) => {
@@ -280,10 +321,10 @@ fn progress(reading: &Reading, page: &mut Page) {
             let rows = table
                 .rows
                 .map_or(String::new(), |rows| format!(", {rows} rows"));
-            page.line(format!(
-                "             {name}: {}{rows}",
-                units::bytes(table.disk_bytes)
-            ));
+            let size = table
+                .disk_bytes
+                .map_or("size not readable".to_owned(), units::bytes);
+            page.line(format!("             {name}: {size}{rows}"));
         }
     }
     for table in reading.tables.waiting.iter().take(10) {
@@ -319,5 +360,8 @@ fn show(cause: &Cause, page: &mut Page) {
     }
     if let Some(sql) = &cause.sql {
         page.wrapped(4, &format!("on the {}: {sql}", cause.fix_side));
+    }
+    if let Some(wake) = &cause.wake {
+        page.wrapped(4, &format!("then, on the target: {wake}"));
     }
 }

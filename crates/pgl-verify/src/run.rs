@@ -8,14 +8,15 @@ use pgl_catalog::verify as catalog;
 use pgl_cli::args::Format;
 use pgl_cli::progress::Unit;
 use pgl_cli::{Context, Failure, input};
-use pgl_conn::{Access, Environment, Error};
+use pgl_conn::{Access, Environment, Error, Session};
+use pgl_core::cutover::{CutoverState, cutover_state};
 use pgl_core::doc::{Incoming, Verdict};
 use pgl_core::plan::Plan;
 use pgl_core::select::Selection;
 use pgl_core::verify::outcome::Totals;
 use pgl_core::verify::pairing::{Entry, Pair, Wishes, pair};
 use pgl_core::verify::{Mode, Status, TableResult, fix};
-use pgl_core::{Migration, QualifiedName, Side};
+use pgl_core::{Database, Migration, QualifiedName, Side};
 
 use crate::args::{Args, How};
 use crate::digest;
@@ -67,6 +68,24 @@ fn watchdog(pool: &Pool, finished: &AtomicBool, end: Instant) {
     pool.expire();
 }
 
+/// After a cutover the rows are those of the production database and of a former source.
+fn report_cutover(
+    name: Option<&str>,
+    database: &Database,
+    source: &mut Session,
+    target: &mut Session,
+) -> Result<(), Failure> {
+    let name = name.unwrap_or(&database.database);
+    let source = pgl_catalog::status::cutover(source, name)?;
+    let target = pgl_catalog::status::cutover(target, name)?;
+    if let CutoverState::CutOver(cut) = cutover_state(source.as_ref(), target.as_ref()) {
+        log::warn!(
+            "{cut}: the target is the production database and is compared with the former source"
+        );
+    }
+    Ok(())
+}
+
 /// What was read before anything is compared.
 struct Ready {
     migration: Migration,
@@ -95,6 +114,7 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
             document.plan,
         )
     });
+    report_cutover(name.as_deref(), &databases.0, &mut source, &mut target)?;
     let (one, two) = (
         catalog::database(&mut source)?,
         catalog::database(&mut target)?,

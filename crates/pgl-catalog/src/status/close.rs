@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use pgl_conn::{Error, Session};
+use pgl_conn::{Error, Kind, Session};
 use pgl_core::QualifiedName;
 use pgl_core::status::facts::{SourceClose, TargetClose, TargetSequence};
 use serde::Deserialize;
@@ -27,11 +27,16 @@ fn list<T: DeserializeOwned>(
     allowed(rows(session, sql, &[&sets]))
 }
 
-/// The source, as far as it concerns the tables and sequences of these sets.
+/// The source, as far as it concerns the tables and sequences of these sets, and the tables that are
+/// wanted in them.
 ///
 /// # Errors
 /// The server's, except that the role may not read something.
-pub fn source_close(session: &mut Session, sets: &[String]) -> Result<SourceClose, Error> {
+pub fn source_close(
+    session: &mut Session,
+    sets: &[String],
+    wanted: &[QualifiedName],
+) -> Result<SourceClose, Error> {
     let mut close: SourceClose = row(
         session,
         include_str!("../../sql/status/source_settings.sql"),
@@ -51,6 +56,13 @@ pub fn source_close(session: &mut Session, sets: &[String]) -> Result<SourceClos
         close.sets = named.into_iter().map(|one| one.name).collect();
         let tables = include_str!("../../sql/status/set_tables.sql");
         close.tables = list(session, tables, sets)?;
+        let members = include_str!("../../sql/status/members.sql");
+        let (schemas, names) = QualifiedName::split(wanted);
+        close.members = match rows(session, members, &[&schemas, &names, &sets]) {
+            Ok(found) => Some(found),
+            Err(error) if error.kind == Kind::Denied => None,
+            Err(error) => return Err(error),
+        };
         let sequences = include_str!("../../sql/status/set_sequences.sql");
         close.sequences = list(session, sequences, sets)?;
         close.queue = allowed(rows(

@@ -21,6 +21,11 @@ struct File {
 }
 
 #[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+#[derive(Deserialize)]
 struct Size {
     size: Option<i64>,
 }
@@ -83,5 +88,7 @@ fn read(session: &mut Session, log: &mut Log) -> Result<(), Error> {
     // Lines of several databases stand in one log, each in its own encoding.
     let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
     log.tail = Some(entries(&text).join("\n"));
+    let sql = include_str!("../../sql/status/log_now.sql");
+    log.now = rows::<Named>(session, sql, &[])?.pop().map(|one| one.name);
     Ok(())
 }

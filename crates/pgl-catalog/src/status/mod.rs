@@ -3,14 +3,19 @@
 //! of rows.
 
 mod close;
+mod cutover;
 mod logs;
 mod now;
 
 pub use close::{has_rows, source_close, target_close};
+pub use cutover::{cutover, reverse, reverse_lag};
 pub use logs::tail;
-pub use now::{Sizes, set_sizes, sizes, slot_name, source_now, target_now};
+pub use now::{Sizes, kept_plan, set_sizes, sizes, slot_name, source_now, target_now};
 
-use pgl_conn::{Error, Kind};
+use pgl_conn::{Error, Kind, Session};
+use serde::Deserialize;
+
+use crate::rows;
 
 /// What the role may not read is left out: a reason that needs it is then not found, and what is
 /// readable still is.
@@ -22,4 +27,16 @@ fn allowed<T>(read: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
         }
         other => other,
     }
+}
+
+#[derive(Deserialize)]
+struct Shown {
+    name: Option<String>,
+}
+
+/// The state of a subscription as pglogical itself reports it; none where that is not permitted.
+fn shown(session: &mut Session, subscription: &str) -> Result<Option<String>, Error> {
+    let sql = include_str!("../../sql/status/shown.sql");
+    let found: Option<Shown> = allowed(rows(session, sql, &[&subscription]))?.pop();
+    Ok(found.and_then(|one| one.name))
 }

@@ -2,14 +2,16 @@
 
 use std::time::Instant;
 
-use pgl_conn::{DsnText, Error, Session};
-use pgl_core::QualifiedName;
+use pgl_conn::{DsnText, Error, Kind, Session};
+use pgl_core::migration::lock_key;
 use pgl_core::status::facts::{
-    CopyNow, Origin, Sender, Slot, SourceNow, Subscription, TableSync, TargetNow, Worker,
+    CopyJournal, CopyNow, Holder, Origin, Sender, Slot, SourceNow, Subscription, TableSync,
+    TargetNow, Worker,
 };
+use pgl_core::{Plan, QualifiedName};
 use serde::Deserialize;
 
-use super::allowed;
+use super::{allowed, shown};
 use crate::{row, rows};
 
 /// The source now: its clock and position, the slot of this name and who serves it. `began` is
@@ -99,13 +101,14 @@ struct Applied {
     committed: f64,
 }
 
-/// The target now, as far as it concerns the subscription of this name, and that subscription's
-/// provider DSN. `began` is where the program's own clock starts.
+/// The target now, as far as it concerns the migration of this name and its subscription, and that
+/// subscription's provider DSN. `began` is where the program's own clock starts.
 ///
 /// # Errors
 /// The server's; `Denied` where the role may not read pglogical's catalog.
 pub fn target_now(
     session: &mut Session,
+    migration: &str,
     subscription: &str,
     began: Instant,
 ) -> Result<(TargetNow, Option<DsnText>), Error> {
@@ -121,6 +124,7 @@ pub fn target_now(
     now.clock_at = (asked - began).as_secs_f64() + now.clock_error;
     let copier = format!("{subscription}_copy");
     now.copies = copies(session, &copier)?;
+    (now.holder, now.journal) = holder(session, migration)?;
     if now.pglogical.is_none() {
         return Ok((now, None));
     }
@@ -152,15 +156,13 @@ pub fn target_now(
         sync_status: found.sync_status.and_then(|status| status.chars().next()),
         ..Subscription::default()
     };
-    let shown = include_str!("../../sql/status/shown.sql");
-    let shown: Option<Named> = allowed(rows(session, shown, &[&subscription.name]))?.pop();
     let subscription = Subscription {
-        shown: shown.map(|one| one.name),
+        shown: shown(session, &subscription.name)?,
         ..subscription
     };
     now.tables = tables(session, subscription.id)?;
     now.workers = workers(session, &subscription.apply_name())?;
-    now.origin = origin(session, &subscription.slot_name)?;
+    (now.origin, now.origin_readable) = origin(session, &subscription.slot_name)?;
     if base.track_commit_timestamp {
         now.last_applied = last_applied(session, &subscription.slot_name)?;
     }
@@ -190,13 +192,67 @@ fn workers(session: &mut Session, apply: &str) -> Result<Vec<Worker>, Error> {
     rows(session, sql, &[&apply])
 }
 
-fn origin(session: &mut Session, name: &str) -> Result<Option<Origin>, Error> {
+/// The origin, and whether the role may read whether there is one.
+fn origin(session: &mut Session, name: &str) -> Result<(Option<Origin>, bool), Error> {
     // 9.4 has no origins of its own; nobody moves to it.
     if !session.version().at_least_num(90_500) {
+        return Ok((None, false));
+    }
+    match rows(
+        session,
+        include_str!("../../sql/status/origin.sql"),
+        &[&name],
+    ) {
+        Ok(mut found) => Ok((found.pop(), true)),
+        Err(error) if error.kind == Kind::Denied => Ok((None, false)),
+        Err(error) => Err(error),
+    }
+}
+
+/// The run of one of these tools that holds the migration's lock, and what it has journalled.
+fn holder(session: &mut Session, migration: &str) -> Result<(Option<Holder>, CopyJournal), Error> {
+    let key = i64::from(lock_key(migration).cast_unsigned());
+    let sql = include_str!("../../sql/status/holder.sql");
+    let found: Option<Holder> = rows(session, sql, &[&key])?.pop();
+    let journal = match &found {
+        Some(_) if journal_ours(session)? => {
+            let sql = include_str!("../../sql/status/journal_copy.sql");
+            allowed(rows(session, sql, &[&migration]))?
+                .pop()
+                .unwrap_or_default()
+        }
+        _ => CopyJournal::default(),
+    };
+    Ok((found, journal))
+}
+
+#[derive(Deserialize)]
+struct Ours {
+    ours: bool,
+}
+
+pub(super) fn journal_ours(session: &mut Session) -> Result<bool, Error> {
+    let sql = include_str!("../../sql/status/journal_ours.sql");
+    Ok(row::<Ours>(session, sql, &[])?.ours)
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    plan: Plan,
+}
+
+/// The plan that pgl-setup keeps in the target's journal.
+///
+/// # Errors
+/// The server's; also when there is one that cannot be read, for another version of these tools may
+/// have written it.
+pub fn kept_plan(session: &mut Session, migration: &str) -> Result<Option<Plan>, Error> {
+    if !journal_ours(session)? {
         return Ok(None);
     }
-    let sql = include_str!("../../sql/status/origin.sql");
-    Ok(allowed(rows(session, sql, &[&name]))?.pop())
+    let sql = include_str!("../../sql/status/journal_plan.sql");
+    let found: Option<Kept> = allowed(rows(session, sql, &[&migration]))?.pop();
+    Ok(found.map(|kept| kept.plan))
 }
 
 fn last_applied(session: &mut Session, origin: &str) -> Result<Option<f64>, Error> {
@@ -228,13 +284,13 @@ pub type Sizes = Vec<(QualifiedName, u64)>;
 struct Sized {
     schema: String,
     name: String,
-    bytes: u64,
+    bytes: Option<u64>,
 }
 
 fn named_sizes(found: Vec<Sized>) -> Sizes {
     found
         .into_iter()
-        .map(|one| (QualifiedName::new(one.schema, one.name), one.bytes))
+        .filter_map(|one| Some((QualifiedName::new(one.schema, one.name), one.bytes?)))
         .collect()
 }
 

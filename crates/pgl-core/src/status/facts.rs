@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cutover::CutOver;
 use crate::{Lsn, ServerVersion};
+
+mod run;
+
+pub use run::{CopyJournal, Holder, Reverse};
 
 /// What became of looking at one server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -52,13 +57,13 @@ pub struct Trouble {
 pub enum TroubleKind {
     /// Nobody answers, or the name does not resolve.
     Unreachable,
-    /// It refuses the role, the password or the address.
+    /// It rejects the role, the password or the address.
     Auth,
     /// TLS could not be agreed on.
     Tls,
     /// It is starting, stopping or recovering from a crash.
     Recovering,
-    /// It lets us in and the role may not read what is needed.
+    /// Login succeeded and the role may not read what is needed.
     NotPermitted,
     /// Anything else.
     Other,
@@ -147,6 +152,12 @@ pub struct Sender {
     pub sent_lsn: Option<Lsn>,
     /// Its age in seconds.
     pub age: Option<f64>,
+    /// What its client calls itself: the subscription's name where that is pglogical.
+    pub application: Option<String>,
+    /// When the client answered last, on the source's clock (12 and later).
+    pub replied_at: Option<String>,
+    /// Seconds since then.
+    pub replied_ago: Option<f64>,
 }
 
 /// The target, cheaply: read at every sample.
@@ -181,11 +192,24 @@ pub struct TargetNow {
     pub workers: Vec<Worker>,
     /// The replication origin.
     pub origin: Option<Origin>,
+    /// Whether the role may read origins: one that is missing is then known to be.
+    pub origin_readable: bool,
     /// When the last transaction that was applied had been committed, on the source's clock, in
     /// seconds since 1970; null unless `track_commit_timestamp` is on.
     pub last_applied: Option<f64>,
     /// Copies that run.
     pub copies: Vec<CopyNow>,
+    /// The run of one of these tools that holds the migration's lock.
+    pub holder: Option<Holder>,
+    /// What the journal of that run has of the copy.
+    pub journal: CopyJournal,
+}
+
+impl TargetNow {
+    /// The subscription's apply worker.
+    pub fn apply(&self) -> Option<&Worker> {
+        self.workers.iter().find(|worker| worker.kind == "apply")
+    }
 }
 
 /// A subscription, without its connection string.
@@ -283,12 +307,12 @@ pub struct CopyNow {
     pub schema: String,
     /// Name.
     pub name: String,
-    /// Bytes taken in by COPY (14 and later).
+    /// Bytes read by COPY (14 and later).
     pub bytes: Option<u64>,
-    /// Rows taken in by COPY (14 and later).
+    /// Rows read by COPY (14 and later).
     pub rows: Option<u64>,
-    /// The heap's size on disk now.
-    pub disk_bytes: u64,
+    /// The table's size on disk now; null where it is locked against reading that.
+    pub disk_bytes: Option<u64>,
 }
 
 /// A closer look, taken when something is wrong or has to be proved.
@@ -302,6 +326,42 @@ pub struct Close {
     /// What became of connecting with the subscription's own DSN from where this program runs;
     /// `Known` means it works from here.
     pub dsn_from_here: Seen<DsnEnd>,
+    /// The tables that are to be replicated: the plan's, or those that the subscription has a state for.
+    pub wanted: Vec<Wanted>,
+    /// Whether the values of rows may be shown.
+    pub values: bool,
+    /// That the target is the production database.
+    pub cutover: Option<CutOver>,
+    /// An attempt at a cutover or a rollback that is not over, in words.
+    pub attempt: Option<String>,
+    /// Replication back to the former source.
+    pub reverse: Option<Reverse>,
+}
+
+/// A table that is to be replicated.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// Its replication set; null where no plan says it.
+    pub set: Option<String>,
+}
+
+/// What the source's sets have of a table that is to be replicated, by its OID.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Member {
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// Whether there is a table of this name.
+    pub exists: bool,
+    /// The subscription's replication sets that it is in.
+    pub sets: Vec<String>,
 }
 
 /// Where the subscription's own DSN leads, seen from here.
@@ -341,6 +401,9 @@ pub struct SourceClose {
     pub sets: Vec<String>,
     /// Tables in the subscription's sets.
     pub tables: Vec<SetTable>,
+    /// What the subscription's sets have of the tables that are to be replicated; null where that could
+    /// not be read.
+    pub members: Option<Vec<Member>>,
     /// Sequences in the subscription's sets.
     pub sequences: Vec<SetSequence>,
     /// The latest queued truncates and commands.
@@ -497,6 +560,8 @@ pub struct Log {
     pub place: String,
     /// Its last part; null where it could not be read.
     pub tail: Option<String>,
+    /// The server's time when that was read, in the zone of the log.
+    pub now: Option<String>,
     /// Why it could not be read.
     pub unread: Option<String>,
 }

@@ -1,16 +1,16 @@
-//! What a server log says about the apply worker's last end.
+//! What a server log reports about the apply worker's last end.
 //!
 //! pglogical keeps the reason of a failure nowhere but in the log. The worker's end names the
 //! worker (`background worker "pglogical apply 16384:77" (PID 4711) exited …`), and the process id
-//! leads from there to its errors, whatever the line prefix looks like, as long as it holds the id.
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+//! leads from there to its last error, whatever the line prefix looks like, as long as it holds the id.
+//!
+//! A line of a log is evidence with a time. What it says may have been fixed since: the causes are
+//! compared with what the catalogs show now.
 
 use crate::redact;
 
 /// The last time that an apply worker ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Incident {
     /// Its process.
     pub pid: u32,
@@ -18,22 +18,51 @@ pub struct Incident {
     pub end: String,
     /// How often a worker of this name ended within the part of the log that was read.
     pub times: u32,
-    /// What it, and the session that copied for it, had to say: errors with their details.
-    pub lines: Vec<String>,
+    /// Seconds since then; null where the line prefix has no time.
+    pub age: Option<f64>,
+    /// Its last error.
+    pub error: Option<Said>,
+    /// The last error of a session that copied for it.
+    pub copy: Option<Said>,
 }
 
-impl Incident {
-    /// Whether one of the lines contains this.
+/// An error with its details.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Said {
+    /// `ERROR:  …` without the prefix of the line.
+    pub message: String,
+    /// `DETAIL:  …`, `CONTEXT:  …`.
+    pub details: Vec<String>,
+    /// Seconds since then.
+    pub age: Option<f64>,
+}
+
+impl Said {
+    /// Whether the message or one of its details contains this.
     pub fn says(&self, text: &str) -> bool {
-        self.lines.iter().any(|line| line.contains(text))
+        self.message.contains(text) || self.details.iter().any(|line| line.contains(text))
     }
 
-    /// The line that contains this.
-    pub fn line(&self, text: &str) -> Option<&str> {
-        self.lines
+    /// As evidence. The values of rows are left out unless they are asked for.
+    pub fn evidence(&self, place: &str, values: bool) -> Vec<String> {
+        let ago = self
+            .age
+            .map_or(String::new(), |age| format!(" {:.0} s ago", age.max(0.0)));
+        let shown = |line: &str| {
+            if values {
+                cut(line)
+            } else {
+                cut(&without_values(line))
+            }
+        };
+        let details = self
+            .details
             .iter()
-            .find(|line| line.contains(text))
-            .map(String::as_str)
+            .filter(|line| values || !line.starts_with("STATEMENT"))
+            .map(|line| shown(line));
+        std::iter::once(format!("{place}{ago}: {}", shown(&self.message)))
+            .chain(details)
+            .collect()
     }
 }
 
@@ -41,10 +70,12 @@ const SEVERITIES: [&str; 3] = ["ERROR", "FATAL", "PANIC"];
 const DETAILS: [&str; 4] = ["DETAIL", "HINT", "CONTEXT", "STATEMENT"];
 /// A line longer than this is cut: pglogical prints whole replication commands.
 const LONGEST: usize = 400;
+/// A process writes at most a few lines before it ends; a busy server many in between.
+const WINDOW: usize = 2000;
 
-/// Finds the last end of the worker of this name, if it ended after the last start that the same
-/// part of the log shows for it — an error that was mended is no news.
-pub fn incident(log: &str, worker: &str) -> Option<Incident> {
+/// Finds the last end of the worker of this name, unless it was told to stop after that. `now` is the
+/// server's time in the form and zone of its log.
+pub fn incident(log: &str, worker: &str, now: Option<&str>) -> Option<Incident> {
     let lines = join(log);
     let ends = format!("background worker \"{worker}\" (PID ");
     let mut times = 0;
@@ -64,15 +95,18 @@ pub fn incident(log: &str, worker: &str) -> Option<Incident> {
     let (at, rest) = last?;
     let (pid, end) = rest.split_once(')')?;
     let pid: u32 = pid.trim().parse().ok()?;
+    let (error, copy) = last_words(&lines[..at], pid, now);
     Some(Incident {
         pid,
         end: end.trim().to_owned(),
         times,
-        lines: story(&lines[..at], pid),
+        age: age(&lines[at], now),
+        error,
+        copy,
     })
 }
 
-/// The last line that says an apply worker took the server down, and how often that stands in the
+/// The last line that says an apply worker took the server down, and how often that is in the
 /// log; at least twice, or it is no loop.
 pub fn crashes(log: &str) -> Option<(String, u32)> {
     let says = |line: &&str| {
@@ -82,11 +116,11 @@ pub fn crashes(log: &str) -> Option<(String, u32)> {
     let lines: Vec<&str> = log.lines().filter(says).collect();
     let times = u32::try_from(lines.len()).unwrap_or(u32::MAX);
     let last = lines.last().filter(|_| times > 1)?;
-    Some((cut(&redact(message(last))), times))
+    Some((cut(message(last)), times))
 }
 
 /// The last line that says pglogical found no worker slot, if no worker has ended since.
-pub fn no_worker_left(log: &str) -> Option<String> {
+pub fn no_worker_left(log: &str, now: Option<&str>) -> Option<Said> {
     const SAYS: [&str; 3] = [
         "all background worker slots are already used",
         "worker registration failed",
@@ -99,79 +133,81 @@ pub fn no_worker_left(log: &str) -> Option<String> {
         .rev()
         .take_while(|line| !line.contains("background worker \"pglogical apply"))
         .find(|line| SAYS.iter().any(|text| line.contains(text)))
-        .map(|line| cut(&redact(message(line))))
+        .map(|line| Said {
+            message: message(line).to_owned(),
+            details: Vec::new(),
+            age: age(line, now),
+        })
 }
 
-/// The source's last errors in sessions that spoke about this slot.
-pub fn source_errors(log: &str, slot: &str) -> Vec<String> {
+/// The source's last error about this slot, unless a stream from it has begun since.
+pub fn source_error(log: &str, slot: &str, now: Option<&str>) -> Option<Said> {
     let lines = join(log);
-    let recent = lines.len().saturating_sub(2000);
-    let window = &lines[recent..];
+    let window = &lines[lines.len().saturating_sub(WINDOW)..];
     let quoted = format!("\"{slot}\"");
-    let mut last = Vec::new();
-    for (at, line) in window.iter().enumerate() {
-        if !word(line, &SEVERITIES) {
-            continue;
+    let begun = format!("starting logical decoding for slot {quoted}");
+    let mut last = None;
+    for at in 0..window.len() {
+        if window[at].contains(&begun) {
+            last = None;
         }
-        let details: Vec<&String> = window[at + 1..]
-            .iter()
-            .take_while(|next| word(next, &DETAILS))
-            .collect();
-        let about = line.contains(&quoted) || details.iter().any(|next| next.contains(&quoted));
-        if about {
-            last = std::iter::once(line)
-                .chain(details)
-                .filter(|line| !message(line).contains("STATEMENT"))
-                .map(|line| cut(&redact(message(line))))
-                .collect();
+        let Some(said) = said(window, at, now) else {
+            continue;
+        };
+        // The slot's name may be in the statement only: START_REPLICATION SLOT "x" …
+        if said.says(&quoted) {
+            last = Some(said);
         }
     }
     last
 }
 
-/// The errors of one process, and of sessions that copied while it lived, newest last.
-fn story(before: &[String], pid: u32) -> Vec<String> {
-    // A process writes at most a few lines before it dies; a busy server many in between.
-    let from = before.len().saturating_sub(2000);
-    let window = &before[from..];
-    let born = window
+/// The error at this line, if it is one.
+fn said(lines: &[String], at: usize, now: Option<&str>) -> Option<Said> {
+    let line = lines.get(at).filter(|line| word(line, &SEVERITIES))?;
+    Some(Said {
+        message: message(line).to_owned(),
+        details: lines[at + 1..]
+            .iter()
+            .take_while(|next| word(next, &DETAILS))
+            .map(|next| message(next).to_owned())
+            .collect(),
+        age: age(line, now),
+    })
+}
+
+/// The last error of one process, and of a session that copied while it lived.
+fn last_words(before: &[String], pid: u32, now: Option<&str>) -> (Option<Said>, Option<Said>) {
+    let window = &before[before.len().saturating_sub(WINDOW)..];
+    // A process id comes back: only what this worker wrote counts.
+    let own = |line: &String| has_pid(line, pid);
+    let began = window
         .iter()
-        .position(|line| has_pid(line, pid))
-        .unwrap_or(0);
-    let mut kept: Vec<String> = Vec::new();
-    let mut copying = None;
-    for (at, line) in window.iter().enumerate().skip(born) {
-        let own = has_pid(line, pid);
-        let severity = word(line, &SEVERITIES);
-        if severity && !own {
-            // The real error of a copy is another session's: the one with COPY in its context.
-            copying = window[at..]
-                .iter()
-                .skip(1)
-                .take(3)
-                .take_while(|next| word(next, &DETAILS))
-                .any(|next| next.contains("CONTEXT:  COPY ") || next.contains("STATEMENT:  COPY "))
-                .then_some(());
-        }
-        let detail = word(line, &DETAILS);
-        let wanted = if own {
-            severity || detail
-        } else {
-            copying.is_some() && (severity || detail)
+        .rposition(|line| own(line) && line.contains("starting apply for subscription"))
+        .or_else(|| window.iter().position(own))
+        .unwrap_or(window.len());
+    let (mut error, mut copy) = (None, None);
+    for at in began..window.len() {
+        // What follows an error in its own transaction names no reason.
+        let Some(said) = said(window, at, now)
+            .filter(|said| !said.message.contains("current transaction is aborted"))
+        else {
+            continue;
         };
-        if !severity && !detail {
-            copying = None;
-        }
-        // The connection string stands in the detail of a failed connection; rows in another.
-        if wanted && !line.contains("dsn was:") && !line.contains("Failing row contains") {
-            let text = cut(&redact(message(line)));
-            if !kept.contains(&text) {
-                kept.push(text);
-            }
+        if own(&window[at]) {
+            error = Some(said);
+        } else if said.details.iter().any(|line| {
+            line.starts_with("CONTEXT:  COPY ") || line.starts_with("STATEMENT:  COPY ")
+        }) {
+            // The real error of a copy is another session's: the one with COPY in its context.
+            copy = Some(said);
         }
     }
-    let skip = kept.len().saturating_sub(12);
-    kept.split_off(skip)
+    // That session's error is none of a worker that ended for another reason.
+    let copied = error.as_ref().is_none_or(|error: &Said| {
+        error.says("copy") || error.says("COPY") || error.says("nonrecoverable")
+    });
+    (error, copy.filter(|_| copied))
 }
 
 /// The entries of a log, one line each, without passwords and without connection strings.
@@ -209,7 +245,7 @@ fn has_pid(line: &str, pid: u32) -> bool {
         .any(|part| part == pid)
 }
 
-/// What stands before the severity.
+/// What precedes the severity.
 fn prefix(line: &str) -> &str {
     let at = SEVERITIES
         .iter()
@@ -239,15 +275,86 @@ fn word(line: &str, words: &[&str]) -> bool {
     })
 }
 
+/// Seconds between the time in the prefix of a line and `now`, which are of the same zone.
+fn age(line: &str, now: Option<&str>) -> Option<f64> {
+    Some(stamp(now?)? - stamp(prefix(line))?)
+}
+
+/// The first `2026-11-29 10:20:30.123` in a text, in seconds; only differences mean anything.
+fn stamp(text: &str) -> Option<f64> {
+    let bytes = text.as_bytes();
+    let digits = |from: usize, count: usize| -> Option<i32> {
+        let part = bytes.get(from..from + count)?;
+        let all = part.iter().all(u8::is_ascii_digit);
+        all.then(|| part.iter().fold(0, |sum, b| sum * 10 + i32::from(b - b'0')))
+    };
+    (0..bytes.len()).find_map(|at| {
+        let marks = [(4, b'-'), (7, b'-'), (10, b' '), (13, b':'), (16, b':')];
+        if !marks
+            .iter()
+            .all(|(n, mark)| bytes.get(at + n) == Some(mark))
+        {
+            return None;
+        }
+        let (year, month, day) = (digits(at, 4)?, digits(at + 5, 2)?, digits(at + 8, 2)?);
+        let (hour, minute, second) = (
+            digits(at + 11, 2)?,
+            digits(at + 14, 2)?,
+            digits(at + 17, 2)?,
+        );
+        let millis = match bytes.get(at + 19) {
+            Some(b'.') => digits(at + 20, 3).unwrap_or(0),
+            _ => 0,
+        };
+        // Days since the first of March of year 0: leap days come last in such a year.
+        let (year, month) = if month > 2 {
+            (year, month - 3)
+        } else {
+            (year - 1, month + 9)
+        };
+        let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day;
+        let seconds = f64::from(hour * 3600 + minute * 60 + second);
+        Some(f64::from(days) * 86_400.0 + seconds + f64::from(millis) / 1000.0)
+    })
+}
+
 fn cut(text: &str) -> String {
     if text.chars().count() <= LONGEST {
         return text.to_owned();
     }
-    // The cause of a failed command stands behind it.
+    // The cause of a failed command is behind it.
     let head: String = text.chars().take(120).collect();
     let count = text.chars().count();
     let tail: String = text.chars().skip(count - (LONGEST - 121)).collect();
     format!("{head}…{tail}")
+}
+
+/// The line without the values of rows: keys, tuples, failing rows, input that could not be read.
+pub fn without_values(line: &str) -> String {
+    let mut text = line.to_owned();
+    // "Failing row contains (1, x)." and "Key (id)=(1) already exists."
+    for (begin, end) in [
+        ("Failing row contains (", ')'),
+        (")=(", ')'),
+        ("tuple {", '}'),
+    ] {
+        if let Some(at) = text.find(begin) {
+            let from = at + begin.len();
+            let to = text[from..].rfind(end).map_or(text.len(), |n| from + n);
+            text.replace_range(from..to, "…");
+        }
+    }
+    // `invalid input syntax for type integer: "x"`, `COPY t, line 1, column c: "x"`.
+    if let Some(at) = text.find(": \"") {
+        text.truncate(at + 2);
+        text.push('…');
+    }
+    if let Some(at) = text.find("value \"") {
+        let from = at + "value \"".len();
+        let to = text[from..].find('"').map_or(text.len(), |n| from + n);
+        text.replace_range(from..to, "…");
+    }
+    text
 }
 
 #[cfg(test)]
@@ -255,9 +362,10 @@ mod tests {
     use super::*;
 
     const NAME: &str = "pglogical apply 16384:1312612601";
+    const NOW: Option<&str> = Some("2026-11-22 22:23:30.000");
 
     #[test]
-    fn the_worker_s_own_errors_are_found() {
+    fn the_worker_s_own_error_is_found() {
         let log = "\
 2026-11-22 22:20:56.500 UTC [99] ERROR:  syntax error at or near \"x\"
 2026-11-22 22:20:56.599 UTC [25492] ERROR:  cannot truncate a table referenced in a foreign key constraint
@@ -266,12 +374,39 @@ mod tests {
 2026-11-22 22:20:56.599 UTC [25492] LOG:  apply worker [25492] at slot 2 generation 1 exiting with error
 2026-11-22 22:20:56.603 UTC [25425] LOG:  background worker \"pglogical apply 16384:1312612601\" (PID 25492) exited with exit code 1
 ";
-        let seen = incident(log, NAME).unwrap();
-        assert_eq!((seen.pid, seen.times), (25492, 1));
+        let seen = incident(log, NAME, Some("2026-11-22 22:21:06.603")).unwrap();
+        assert_eq!((seen.pid, seen.times, seen.age), (25492, 1, Some(10.0)));
         assert_eq!(seen.end, "exited with exit code 1");
-        assert_eq!(seen.lines.len(), 3, "{seen:?}");
-        assert!(seen.lines[0].starts_with("ERROR:  cannot truncate"));
-        assert!(incident(log, "pglogical apply 1:1").is_none());
+        let error = seen.error.unwrap();
+        assert!(error.message.starts_with("ERROR:  cannot truncate"));
+        assert_eq!(error.details.len(), 2, "{error:?}");
+        assert_eq!(seen.copy, None);
+        let evidence = error.evidence("target's log", false);
+        assert!(
+            evidence[0].starts_with("target's log 10 s ago: ERROR:  cannot"),
+            "{evidence:?}"
+        );
+        assert!(incident(log, "pglogical apply 1:1", None).is_none());
+    }
+
+    #[test]
+    fn the_last_error_wins_and_other_lines_name_no_table() {
+        let log = "\
+2026-11-22 22:19:00.000 UTC [7] LOG:  starting apply for subscription moving
+2026-11-22 22:19:01.000 UTC [7] ERROR:  of a process that had this id before
+2026-11-22 22:20:00.000 UTC [7] LOG:  starting apply for subscription moving
+2026-11-22 22:20:01.000 UTC [7] LOG:  CONFLICT: remote UPDATE on relation public.other
+2026-11-22 22:20:01.000 UTC [7] CONTEXT:  apply UPDATE from remote relation public.other in commit
+2026-11-22 22:20:02.000 UTC [7] ERROR:  the last
+2026-11-22 22:20:02.000 UTC [7] CONTEXT:  apply INSERT from remote relation public.right in commit
+2026-11-22 22:20:02.001 UTC [1] LOG:  background worker \"pglogical apply 16384:1312612601\" (PID 7) exited with exit code 1
+";
+        let error = incident(log, NAME, NOW).unwrap().error.unwrap();
+        assert_eq!(error.message, "ERROR:  the last");
+        assert!(
+            error.says("public.right") && !error.says("public.other"),
+            "{error:?}"
+        );
     }
 
     #[test]
@@ -284,14 +419,20 @@ mod tests {
 2026-11-22 22:23:01.150 UTC [30437] DETAIL:  Key (id)=(1) already exists.
 2026-11-22 22:23:01.150 UTC [30437] CONTEXT:  COPY a, line 1
 2026-11-22 22:23:01.150 UTC [30437] STATEMENT:  COPY \"public\".\"a\" (\"id\",\"v\",\"w\") FROM stdin
+2026-11-22 22:23:01.151 UTC [30437] ERROR:  current transaction is aborted, commands ignored until end of transaction block
+2026-11-22 22:23:01.151 UTC [30437] STATEMENT:  COPY \"public\".\"b\" (\"id\") FROM stdin
 2026-11-22 22:23:01.167 UTC [30432] ERROR:  table copy failed
 2026-11-22 22:23:01.167 UTC [30432] DETAIL:  Query 'COPY \"public\".\"b\" (\"id\",\"a_id\") FROM stdin':
 2026-11-22 22:23:01.171 UTC [25425] LOG:  background worker \"pglogical apply 16384:1312612601\" (PID 30432) exited with exit code 1
 ";
-        let seen = incident(log, NAME).unwrap();
-        assert!(seen.says("a_pkey"), "{seen:?}");
-        assert!(seen.says("table copy failed"));
-        assert!(!seen.says("somebody else"), "{seen:?}");
+        let seen = incident(log, NAME, NOW).unwrap();
+        assert!(seen.copy.as_ref().unwrap().says("a_pkey"), "{seen:?}");
+        assert!(seen.error.as_ref().unwrap().says("table copy failed"));
+        let evidence = seen.copy.unwrap().evidence("log", false).join("\n");
+        assert!(
+            !evidence.contains("(1)") && !evidence.contains("STATEMENT"),
+            "{evidence}"
+        );
     }
 
     #[test]
@@ -300,18 +441,96 @@ mod tests {
 <2026-11-22 22:23:01 UTC,4711,apply> LOG:  starting apply
 <2026-11-22 22:23:01 UTC,1,> LOG:  background worker \"pglogical apply 16384:1312612601\" (PID 4711) was terminated by signal 11: Segmentation fault
 ";
-        let seen = incident(log, NAME).unwrap();
+        let seen = incident(log, NAME, NOW).unwrap();
         assert!(seen.end.contains("signal 11"), "{seen:?}");
-        assert!(seen.lines.is_empty());
+        assert_eq!((seen.error, seen.age), (None, Some(29.0)));
         let csv = "\
 2026-11-22 22:23:01.150 UTC,,,4711,,6,1,,2026-11-22 22:23:00 UTC,3/1,0,ERROR,23505,\"duplicate key value violates unique constraint \"\"a\"\"\",,,,,,,,,\"\",\"\"
 2026-11-22 22:23:01.170 UTC,,,12,,6,1,,2026-11-22 22:23:00 UTC,,0,LOG,00000,\"background worker \"\"pglogical apply 16384:1312612601\"\" (PID 4711) exited with exit code 1\",,,,,,,,,\"\",\"\"
 ";
         assert!(
-            incident(&csv.replace("\"\"", "\""), NAME)
+            incident(&csv.replace("\"\"", "\""), NAME, NOW)
+                .unwrap()
+                .error
                 .unwrap()
                 .says("duplicate key")
         );
+    }
+
+    #[test]
+    fn errors_before_a_stream_are_history() {
+        let log = "\
+2026-11-22 22:20:00.000 UTC [5] ERROR:  replication slot \"s\" is active for PID 4
+2026-11-22 22:20:00.000 UTC [5] STATEMENT:  START_REPLICATION SLOT \"s\" LOGICAL 0/0
+";
+        let error = source_error(log, "s", Some("2026-11-22 22:20:07.000")).unwrap();
+        assert_eq!(error.age, Some(7.0));
+        assert_eq!(source_error(log, "other", NOW), None);
+        let since = format!(
+            "{log}2026-11-22 22:21:00 UTC [6] LOG:  starting logical decoding for slot \"s\"\n"
+        );
+        assert_eq!(source_error(&since, "s", NOW), None);
+    }
+
+    #[test]
+    fn times_of_one_zone_are_compared() {
+        let between =
+            |one: &str, two: &str| age(&format!("{one} CET [1] LOG:  x"), Some(two)).unwrap();
+        assert_eq!(
+            between("2026-02-28 23:59:59.500", "2026-03-01 00:00:00.500"),
+            1.0
+        );
+        assert_eq!(
+            between("2024-02-28 00:00:00", "2024-03-01 00:00:00.000"),
+            2.0 * 86_400.0
+        );
+        assert_eq!(
+            between("2025-12-31 23:00:00", "2026-01-01 00:00:00"),
+            3600.0
+        );
+        assert_eq!(age("[1] LOG:  x", NOW), None);
+        assert_eq!(age("2026-11-22 22:23:01 [1] LOG:  x", None), None);
+    }
+
+    #[test]
+    fn rows_are_not_repeated() {
+        let cases = [
+            (
+                "DETAIL:  Key (a, b)=(secret, (x)) already exists.",
+                "DETAIL:  Key (a, b)=(…) already exists.",
+            ),
+            (
+                "DETAIL:  Failing row contains (1, secret).",
+                "DETAIL:  Failing row contains (…).",
+            ),
+            (
+                "LOG:  CONFLICT: remote tuple {id[int4]:1 v[text]:secret} in",
+                "LOG:  CONFLICT: remote tuple {…} in",
+            ),
+            (
+                "ERROR:  invalid input syntax for type integer: \"secret\"",
+                "ERROR:  invalid input syntax for type integer: …",
+            ),
+            (
+                "CONTEXT:  COPY t, line 1, column v: \"secret\"",
+                "CONTEXT:  COPY t, line 1, column v: …",
+            ),
+            (
+                "ERROR:  value \"secret\" is out of range for type integer",
+                "ERROR:  value \"…\" is out of range for type integer",
+            ),
+            (
+                "ERROR:  relation \"t\" does not exist",
+                "ERROR:  relation \"t\" does not exist",
+            ),
+            (
+                "ERROR:  setval: value 1001 is out of bounds for sequence \"few\" (1..10)",
+                "ERROR:  setval: value 1001 is out of bounds for sequence \"few\" (1..10)",
+            ),
+        ];
+        for (line, shown) in cases {
+            assert_eq!(without_values(line), shown);
+        }
     }
 
     #[test]
@@ -323,9 +542,10 @@ mod tests {
 2026-11-22 22:23:26.299 UTC [31247] DETAIL:  dsn was:  host=127.0.0.1 port=45431 user=postgres dbname=shop password=x
 2026-11-22 22:23:26.301 UTC [25425] LOG:  background worker \"pglogical apply 16384:1312612601\" (PID 31247) exited with exit code 1
 ";
-        let seen = incident(log, NAME).unwrap();
-        assert_eq!(seen.lines.len(), 1, "{seen:?}");
-        assert!(seen.lines[0].contains("Is the server running"));
+        let seen = entries(log).join("\n");
+        let error = incident(&seen, NAME, NOW).unwrap().error.unwrap();
+        assert!(error.details.is_empty(), "{error:?}");
+        assert!(error.message.contains("Is the server running"));
         let statement =
             "1 [7] ERROR:  no\n1 [7] STATEMENT:  ALTER ROLE x PASSWORD\n\t'x'\n1 [7] LOG:  next";
         let entries = entries(statement);

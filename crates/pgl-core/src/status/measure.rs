@@ -66,8 +66,8 @@ pub struct Retained {
     pub slot: String,
     /// Whether somebody streams from it.
     pub active: bool,
-    /// Bytes of WAL held back.
-    pub bytes: u64,
+    /// Bytes of WAL retained; null for a slot that is lost.
+    pub bytes: Option<u64>,
     /// Growth in bytes per second.
     pub growth: Option<f64>,
     /// `reserved`, `extended`, `unreserved`, `lost` (13 and later).
@@ -145,14 +145,17 @@ fn seconds(
     if bytes == 0 {
         return Some((0.0, SecondsFrom::NothingOutstanding));
     }
+    // A stream that has caught up and began after that commit: it only says that nothing was written since.
+    let idle = |ago: f64| {
+        source.sender.as_ref().is_some_and(|sender| {
+            sender.state.as_deref() == Some("streaming") && sender.age.is_some_and(|age| age < ago)
+        })
+    };
     let by_commit = target
         .and_then(|target| target.last_applied)
-        .map(|committed| {
-            (
-                (source.clock - committed).max(0.0),
-                SecondsFrom::CommitTimestamp,
-            )
-        });
+        .map(|committed| (source.clock - committed).max(0.0))
+        .filter(|ago| !idle(*ago))
+        .map(|ago| (ago, SecondsFrom::CommitTimestamp));
     let by_sample = samples
         .iter()
         .rev()
@@ -164,9 +167,21 @@ fn seconds(
         .flatten()
         .min_by(|one, two| one.0.total_cmp(&two.0));
     bound.or_else(|| {
-        let rate = rates(samples).wal_bytes.filter(|rate| *rate > 0.0)?;
-        Some((as_f64(bytes) / rate, SecondsFrom::WalRate))
+        Some((
+            as_f64(bytes) / rates(samples).steady()?,
+            SecondsFrom::WalRate,
+        ))
     })
+}
+
+impl Rates {
+    /// The rate at which the source writes, where enough was written to call it one: a few bytes in a
+    /// second would make hours of a lag of seconds.
+    pub fn steady(&self) -> Option<f64> {
+        const ENOUGH: f64 = 65_536.0;
+        self.wal_bytes
+            .filter(|rate| rate * self.over_seconds >= ENOUGH)
+    }
 }
 
 /// The rates over the samples, oldest first.
@@ -214,19 +229,20 @@ pub fn retained(samples: &[Snapshot]) -> Option<Retained> {
         let slot = source.slot.as_ref()?;
         Some(source.wal_lsn?.bytes_since(slot.restart_lsn?))
     };
-    let bytes = held(newest).unwrap_or(0);
+    let bytes = held(newest);
     let oldest = samples
         .iter()
         .find_map(|sample| Some((sample.at, sample.source.known()?)));
     let over = samples.last()?.at - oldest.map_or(0.0, |(at, _)| at);
     let growth = oldest
         .and_then(|(_, source)| held(source))
+        .zip(bytes)
         .filter(|_| over >= 0.05)
-        .map(|before| (as_f64(bytes) - as_f64(before)) / over);
+        .map(|(before, bytes)| (as_f64(bytes) - as_f64(before)) / over);
     let limit_bytes = newest.max_slot_wal_keep_bytes;
     let room_bytes = match (slot.safe_wal_size, limit_bytes) {
         (Some(safe), _) => Some(u64::try_from(safe).unwrap_or(0)),
-        (None, Some(limit)) => Some(limit.saturating_sub(bytes)),
+        (None, Some(limit)) => bytes.map(|bytes| limit.saturating_sub(bytes)),
         (None, None) => None,
     };
     let lost_in_seconds = room_bytes

@@ -1,4 +1,4 @@
-//! Where a migration stands: from samples of two servers to a state, a lag, and the reason why it
+//! The state of a migration: from samples of two servers to a state, a lag, and the reason why it
 //! does not run.
 //!
 //! Everything here is a pure function over what was seen ([`facts`]); the tool that looks is
@@ -14,7 +14,7 @@ pub mod wait;
 pub use causes::{Cause, Certainty, Heals, causes};
 pub use measure::{Lag, Rates, Retained, SecondsFrom, Skew};
 pub use state::{TableState, Tables, Word};
-pub use wait::{Goal, Limits, MaxLag, Patience, Progress};
+pub use wait::{Goal, Limits, MaxLag, Progress};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use super::facts::{Subscription, TargetNow};
 use crate::ServerVersion;
 
 /// pglogical's words for a subscription's state, found the way `show_subscription_status` does,
-/// and two of our own.
+/// and four of our own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Word {
@@ -19,8 +19,12 @@ pub enum Word {
     Replicating,
     /// Enabled, and no worker runs.
     Down,
-    /// Switched off.
+    /// Disabled.
     Disabled,
+    /// The target was promoted: it is the production database.
+    CutOver,
+    /// pgl-setup works on this migration, and the subscription does not run yet.
+    SettingUp,
     /// No such subscription.
     Missing,
     /// The target could not be asked.
@@ -35,17 +39,21 @@ impl Word {
             Self::Replicating => "replicating",
             Self::Down => "down",
             Self::Disabled => "disabled",
+            Self::CutOver => "cut_over",
+            Self::SettingUp => "setting_up",
             Self::Missing => "missing",
             Self::Unknown => "unknown",
         }
     }
 
     /// All of them, for metrics.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Initializing,
         Self::Replicating,
         Self::Down,
         Self::Disabled,
+        Self::CutOver,
+        Self::SettingUp,
         Self::Missing,
         Self::Unknown,
     ];
@@ -62,8 +70,16 @@ pub fn word(target: Option<&TargetNow>) -> Word {
     let Some(target) = target else {
         return Word::Unknown;
     };
+    let setup = target
+        .holder
+        .as_ref()
+        .is_some_and(|one| one.tool == "pgl-setup");
     let Some(subscription) = &target.subscription else {
-        return Word::Missing;
+        return if setup {
+            Word::SettingUp
+        } else {
+            Word::Missing
+        };
     };
     // pglogical's own list of workers decides; processes are looked for where it may not be asked.
     let runs = match subscription.shown.as_deref() {
@@ -75,6 +91,7 @@ pub fn word(target: Option<&TargetNow>) -> Word {
         (true, Some('r')) => Word::Replicating,
         (true, Some(_)) => Word::Initializing,
         (true, None) => Word::Unknown,
+        (false, _) if setup => Word::SettingUp,
         (false, _) if !subscription.enabled => Word::Disabled,
         (false, _) => Word::Down,
     }

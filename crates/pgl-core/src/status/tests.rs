@@ -1,7 +1,8 @@
 //! Lag, rates, states and waiting, on samples made by hand.
 
 use super::facts::{
-    Origin, Seen, Slot, Snapshot, SourceNow, Subscription, TableSync, TargetNow, Worker,
+    Holder, Origin, Seen, Sender, Slot, Snapshot, SourceNow, Subscription, TableSync, TargetNow,
+    Worker,
 };
 use super::measure::{lag, rates, retained, skew};
 use super::wait::{healthy, reached};
@@ -120,7 +121,7 @@ fn the_slot_s_end_is_foreseen() {
         }
     }
     let slot = retained(&samples).unwrap();
-    assert_eq!(slot.bytes, 1500);
+    assert_eq!(slot.bytes, Some(1500));
     assert_eq!(slot.growth, Some(100.0));
     assert_eq!(slot.room_bytes, Some(3500));
     assert_eq!(slot.lost_in_seconds, Some(35.0));
@@ -204,27 +205,114 @@ fn limits() {
 }
 
 #[test]
-fn patience_depends_on_the_cause() {
+fn only_what_cannot_heal_ends_a_wait() {
     let cause = |id: &str| Cause::new(id, Side::Target, "x");
-    let patience = Patience::default();
     let mut trouble = wait::Trouble::default();
-    let mut judge = |at: f64, causes: &[Cause]| trouble.judge(at, causes, false, patience);
+    let mut judge = |at: f64, causes: &[Cause]| trouble.judge(at, causes, false);
     // Seen once it may be a moment's; seen again it is the truth.
     assert_eq!(judge(0.0, &[cause("a")]), Progress::Waiting);
-    assert_eq!(judge(4.0, &[cause("a")]), Progress::Broken);
-    assert_eq!(judge(5.0, &[]), Progress::Waiting);
-    // What may pass gets longer than pglogical's longest pause.
-    let passing = [cause("b").may_pass()];
-    assert_eq!(judge(10.0, &passing), Progress::Waiting);
-    assert_eq!(judge(190.0, &passing), Progress::Waiting);
-    assert_eq!(judge(211.0, &passing), Progress::Broken);
-    // A break in between starts the time anew, and what is merely unsafe does not stop a wait.
-    assert_eq!(judge(212.0, &[]), Progress::Waiting);
-    assert_eq!(judge(213.0, &[cause("unsafe.x")]), Progress::Waiting);
-    assert_eq!(judge(999.0, &[cause("unsafe.x")]), Progress::Waiting);
-    assert_eq!(cause("unsafe.x").severity, Severity::Block);
+    assert_eq!(judge(7.0, &[cause("a")]), Progress::Broken);
+    // A break in between starts the time anew.
+    assert_eq!(judge(8.0, &[]), Progress::Waiting);
+    assert_eq!(judge(9.0, &[cause("a")]), Progress::Waiting);
+    // What may pass, what only a log says and what is merely unsafe never ends it.
+    for cause in [
+        cause("b").may_pass(),
+        cause("c").logged(),
+        cause("d").likely(),
+        cause("unsafe.x"),
+    ] {
+        assert_eq!(cause.severity, Severity::Block);
+        assert_eq!(judge(10.0, std::slice::from_ref(&cause)), Progress::Waiting);
+        assert_eq!(judge(99_999.0, &[cause]), Progress::Waiting);
+    }
+    assert_eq!(trouble.judge(999.0, &[cause("a")], true), Progress::Reached);
+}
+
+#[test]
+fn rows_that_are_missing_are_not_reached() {
+    let samples = [at(0.0, 1000, 900), at(1.0, 1100, 1100)];
+    let is = |goal, id: &str| {
+        let cause = Cause::new(id, Side::Source, "x");
+        reached(goal, &samples, &[cause], None, Limits::default())
+    };
+    for goal in [Goal::Synced, Goal::CaughtUp, Goal::Drained(Lsn(1))] {
+        assert!(is(goal, "link.unreachable"));
+        for id in [
+            "copy.empty_tables",
+            "set.table_missing",
+            "set.table_changed",
+            "slot.other_consumer",
+        ] {
+            assert!(!is(goal, id), "{goal} {id}");
+        }
+    }
+    assert!(is(Goal::Replicating, "set.table_missing"));
+}
+
+#[test]
+fn setup_is_a_state_of_its_own() {
+    let mut sample = at(0.0, 1, 1);
+    target(&mut sample).holder = Some(Holder {
+        tool: "pgl-setup".into(),
+        ..Holder::default()
+    });
+    let word = |sample: &Snapshot| state::word(sample.target.known());
+    assert_eq!(word(&sample), Word::Replicating, "it runs already");
+    target(&mut sample).workers.clear();
+    assert_eq!(word(&sample), Word::SettingUp);
+    target(&mut sample).subscription = None;
+    assert_eq!(word(&sample), Word::SettingUp);
+    target(&mut sample).holder.as_mut().unwrap().tool = "pgl-cutover".into();
+    assert_eq!(word(&sample), Word::Missing);
+}
+
+#[test]
+fn pglogical_s_own_list_of_workers_decides() {
+    let mut sample = at(0.0, 1, 1);
+    let word = |sample: &Snapshot| state::word(sample.target.known());
+    let shown = |sample: &mut Snapshot, text: &str| {
+        target(sample).subscription.as_mut().unwrap().shown = Some(text.into());
+    };
+    shown(&mut sample, "down");
+    assert_eq!(word(&sample), Word::Down, "whatever a process calls itself");
+    shown(&mut sample, "replicating");
+    target(&mut sample).workers.clear();
     assert_eq!(
-        trouble.judge(999.0, &[cause("a")], true, patience),
-        Progress::Reached
+        word(&sample),
+        Word::Replicating,
+        "where processes are hidden"
     );
+}
+
+#[test]
+fn no_figure_out_of_nothing() {
+    // 1 kB outstanding, one byte a second written: no "16 minutes".
+    let samples = [at(0.0, 2000, 900), at(1.0, 2001, 1000)];
+    assert_eq!(lag(&samples).unwrap().seconds, None);
+    let fast = [at(0.0, 2_000_000, 900), at(1.0, 3_000_000, 1000)];
+    assert_eq!(lag(&fast).unwrap().seconds_from, Some(SecondsFrom::WalRate));
+    // A commit of yesterday, before a stream that has caught up, is no lag of a day.
+    let mut idle = [at(0.0, 2000, 900), at(1.0, 2001, 1000)];
+    target(&mut idle[1]).last_applied = Some(-85_000.0);
+    assert!(
+        lag(&idle)
+            .unwrap()
+            .seconds
+            .is_some_and(|lag| lag > 80_000.0)
+    );
+    if let Seen::Known(source) = &mut idle[1].source {
+        source.sender = Some(Sender {
+            state: Some("streaming".into()),
+            age: Some(5.0),
+            ..Sender::default()
+        });
+    }
+    assert_eq!(lag(&idle).unwrap().seconds, None);
+    // A lost slot retains nothing that could be counted.
+    let mut lost = at(0.0, 2000, 900);
+    if let Seen::Known(source) = &mut lost.source {
+        source.slot.as_mut().unwrap().restart_lsn = None;
+    }
+    assert_eq!(retained(&[lost]).unwrap().bytes, None);
 }

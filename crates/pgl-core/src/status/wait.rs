@@ -106,8 +106,8 @@ fn streaming(sample: &Snapshot) -> bool {
         .is_some_and(|slot| slot.active)
 }
 
-/// Whether the goal is reached in the newest sample. Tables that are known to be empty where they
-/// should not be are not synced, whatever pglogical calls them.
+/// Whether the goal is reached in the newest sample. Tables whose rows are known to be missing are not
+/// synced, whatever pglogical calls them.
 pub fn reached(
     goal: Goal,
     samples: &[Snapshot],
@@ -118,8 +118,7 @@ pub fn reached(
     let Some(newest) = samples.last() else {
         return false;
     };
-    let empty = causes.iter().any(|cause| cause.id == "copy.empty_tables");
-    if empty && goal != Goal::Replicating {
+    if causes.iter().any(Cause::loses_rows) && goal != Goal::Replicating {
         return false;
     }
     let target = newest.target.known();
@@ -185,48 +184,23 @@ pub enum Progress {
     Broken,
 }
 
-/// How long trouble may last before a wait gives up, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Patience {
-    /// For a proven cause that never passes by itself: long enough to be seen twice.
-    pub proven: f64,
-    /// For everything else: longer than pglogical's longest pause between two attempts, 180 s.
-    pub otherwise: f64,
-}
+/// How long a proven cause that never passes by itself lasts before a wait ends, in seconds. Whoever waits takes
+/// a closer look again before that.
+pub const PATIENCE: f64 = 3.0;
 
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            proven: 3.0,
-            otherwise: 200.0,
-        }
-    }
-}
-
-/// Trouble over time: since when it lasts without a break.
+/// Causes over time that waiting does not help against: since when each is seen without a break.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trouble {
-    since: Option<f64>,
     proven: Vec<(String, f64)>,
 }
 
 impl Trouble {
-    /// Takes the newest sample in and says how the wait goes on. `at` is the program's own clock.
-    pub fn judge(
-        &mut self,
-        at: f64,
-        causes: &[Cause],
-        reached: bool,
-        patience: Patience,
-    ) -> Progress {
+    /// Takes the newest sample in and says how the wait goes on. `at` is the program's own clock. What only a log
+    /// says, and what may pass, never ends a wait.
+    pub fn judge(&mut self, at: f64, causes: &[Cause], reached: bool) -> Progress {
         if reached {
             return Progress::Reached;
         }
-        if !causes.iter().any(Cause::stops) {
-            *self = Self::default();
-            return Progress::Waiting;
-        }
-        let since = *self.since.get_or_insert(at);
         let fatal: Vec<&Cause> = causes
             .iter()
             .filter(|cause| cause.stops())
@@ -239,11 +213,7 @@ impl Trouble {
                 self.proven.push((cause.id.clone(), at));
             }
         }
-        let seen_twice = self
-            .proven
-            .iter()
-            .any(|(_, first)| at - first >= patience.proven);
-        if seen_twice || at - since >= patience.otherwise {
+        if self.proven.iter().any(|(_, first)| at - first >= PATIENCE) {
             Progress::Broken
         } else {
             Progress::Waiting

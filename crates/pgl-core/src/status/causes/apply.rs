@@ -10,7 +10,7 @@ use crate::{QualifiedName, Side, quote_ident, quote_literal};
 
 pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     nonrecoverable(seen, found);
-    if !seen.stands() || seen.subscription.is_none() {
+    if !seen.stopped() || seen.subscription.is_none() {
         return;
     }
     let (Some(source), Some(target)) = (&seen.close.source, &seen.close.target) else {
@@ -26,7 +26,7 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
 
 /// pglogical does not resume an initial copy that was interrupted.
 fn nonrecoverable(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let Some(subscription) = seen.subscription.filter(|_| seen.stands()) else {
+    let Some(subscription) = seen.subscription.filter(|_| seen.stopped()) else {
         return;
     };
     let Some(step @ ('s' | 'd' | 'c')) = subscription.sync_status else {
@@ -41,9 +41,9 @@ fn nonrecoverable(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         )
         .object(&subscription.name)
         .seen(format!(
-            "the subscription stands at step {step} and no worker runs; pglogical calls this a nonrecoverable step"
+            "the subscription is at step {step} and no worker runs; pglogical calls this a nonrecoverable step"
         ))
-        .remedy("everything copied was rolled back. Mend the reason named beside this, drop the subscription, empty the target's tables, and run pgl-setup: its own copy starts again table by table")
+        .remedy("everything copied was rolled back. Fix the reason named beside this, drop the subscription, empty the target's tables, and run pgl-setup: its own copy starts again table by table")
         .sql(format!(
             "SELECT pglogical.drop_subscription({});",
             quote_literal(&subscription.name)
@@ -67,8 +67,7 @@ fn one_table(seen: &Seen<'_>, table: &SetTable, target: &TargetClose, found: &mu
             .object(&name)
             .likely()
             .seen("no such table in the target's catalog")
-            .remedy("create it on the target with the source's definition; or take it out of its replication set on the source")
-            .sql(seen.kick()),
+            .remedy("create it on the target with the source's definition; or take it out of its replication set on the source"),
         );
         return;
     };
@@ -97,8 +96,7 @@ fn one_table(seen: &Seen<'_>, table: &SetTable, target: &TargetClose, found: &mu
             .object(&name)
             .likely()
             .seen("no valid primary key and no REPLICA IDENTITY index on the target")
-            .remedy("create the primary key that the source has, then let pglogical try again")
-            .sql(seen.kick()),
+            .remedy("create the primary key that the source has, then let pglogical try again"),
         );
     }
 }
@@ -135,8 +133,7 @@ fn columns(
             .remedy(format!(
                 "ALTER TABLE {} ADD COLUMN … on the target, as on the source",
                 name.sql()
-            ))
-            .sql(seen.kick()),
+            )),
         );
     }
     let required: Vec<&String> = there
@@ -174,7 +171,7 @@ fn columns(
             .object(name)
             .likely()
             .seen(format!("generated and not in the column list: {}", list(&generated)))
-            .remedy("switch the subscription off at once; then take the table out of its set and add it with all its columns, and copy it without pglogical (pgl-setup does)")
+            .remedy("disable the subscription at once; then take the table out of its set and add it with all its columns, and copy it without pglogical (pgl-setup does)")
             .sql(format!(
                 "SELECT pglogical.alter_subscription_disable({});",
                 quote_literal(seen.subscription.map_or("", |sub| sub.name.as_str()))
@@ -195,7 +192,7 @@ fn columns(
             Cause::new(
                 "copy.generated_column",
                 Side::Target,
-                format!("{name} has a generated column, which pglogical's own copy cannot carry"),
+                format!("{name} has a generated column, which pglogical's own copy cannot copy"),
             )
             .object(name)
             .likely()
@@ -239,11 +236,11 @@ fn truncates(source: &SourceClose, target: &TargetClose, found: &mut Vec<Cause>)
             .object(&name)
             .likely()
             .seen(format!(
-                "a TRUNCATE of {name} stands in pglogical's queue; {} of {} references it",
+                "a TRUNCATE of {name} is in pglogical's queue; {} of {} references it",
                 first.name,
                 QualifiedName::new(&first.schema, &first.table)
             ))
-            .remedy("drop the foreign keys on the target and create them again at the cutover (pgl-setup keeps them back for that)")
+            .remedy("drop the foreign keys on the target and create them again at the cutover (pgl-setup defers them for that)")
             .sql(drops.join(" ")),
         );
     }
@@ -295,7 +292,7 @@ fn sequences(source: &SourceClose, target: &TargetClose, found: &mut Vec<Cause>)
                 .object(&name)
                 .likely()
                 .seen("no such sequence in the target's catalog")
-                .remedy("create it on the target; better still, take it out of its set on the source and let pgl-seqsync carry it")
+                .remedy("create it on the target; better still, take it out of its set on the source and let pgl-seqsync set it")
                 .sql(format!("CREATE SEQUENCE {};", name.sql())),
             );
             continue;

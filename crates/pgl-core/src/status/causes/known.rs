@@ -5,20 +5,33 @@ use crate::Side;
 use crate::Side::{Source, Target};
 
 /// The source reads its replication sets as they were when a change was written.
-pub(super) const SET_REMEDY: &str = "take it off the subscription with \
-    pglogical.alter_subscription_remove_replication_set() on the target; creating it again does not \
-    help, because changes written in between are read with the sets of that time. If it held tables, \
-    their changes are missing: copy them again";
+pub(super) const SET_REMEDY: &str = "creating it again does not help, because changes written in \
+    between are read with the sets of that time. Remove it from the subscription with \
+    pglogical.alter_subscription_remove_replication_set() on the target. If it held tables, their \
+    changes since are missing on the target: add each to a set again and copy it, with \
+    pgl-control add-table SCHEMA.TABLE";
 
 /// How a message is known, and what it means.
 pub(super) struct Known {
-    /// All of these stand somewhere in the worker's lines.
+    /// All of these are in the last error or its details.
     pub(super) says: &'static [&'static str],
     pub(super) id: &'static str,
     pub(super) side: Side,
     pub(super) what: &'static str,
     pub(super) remedy: &'static str,
-    pub(super) may_pass: bool,
+    /// Whose line it is.
+    pub(super) from: From,
+}
+
+/// Which process reports a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum From {
+    /// The apply worker on the target.
+    Worker,
+    /// The walsender on the source, in its own log.
+    Source,
+    /// The walsender, and the worker that repeats it.
+    Either,
 }
 
 const fn known(
@@ -34,12 +47,12 @@ const fn known(
         side,
         what,
         remedy,
-        may_pass: false,
+        from: From::Either,
     }
 }
 
-const fn passing(mut known: Known) -> Known {
-    known.may_pass = true;
+const fn by(from: From, mut known: Known) -> Known {
+    known.from = from;
     known
 }
 
@@ -49,7 +62,7 @@ pub(super) const KNOWN: &[Known] = &[
         &["may not be used as an output plugin"],
         "source.output_plugin",
         Source,
-        "the source does not let pglogical decode: its output plugin is not among those allowed",
+        "the source does not allow pglogical's output plugin (output_plugin_libraries)",
         "ALTER SYSTEM SET output_plugin_libraries = pgoutput, test_decoding, pglogical_output on the source (a list, not one quoted string) and reload",
     ),
     known(
@@ -73,13 +86,13 @@ pub(super) const KNOWN: &[Known] = &[
         "all replication slots of the source are in use",
         "drop slots that nobody uses, or raise max_replication_slots and restart the source",
     ),
-    passing(known(
+    known(
         &["max_wal_senders"],
         "source.senders_exhausted",
         Source,
         "all WAL senders of the source are in use",
         "end replication connections that nobody needs, or raise max_wal_senders and restart the source",
-    )),
+    ),
     known(
         &["can no longer get changes from replication slot"],
         "slot.lost",
@@ -87,13 +100,13 @@ pub(super) const KNOWN: &[Known] = &[
         "the source has deleted WAL that the slot needed",
         "the changes in between cannot be had any more: drop the subscription, empty the target's tables and run pgl-setup again",
     ),
-    passing(known(
+    known(
         &["replication slot", "is active for PID"],
         "slot.in_use",
         Source,
-        "somebody else streams from the slot, or an old connection has not been noticed as dead",
+        "another process uses the slot, or the source has not noticed yet that an old connection is dead",
         "end that process on the source if it is not wanted; a dead connection is noticed after wal_sender_timeout",
-    )),
+    ),
     known(
         &["replication slot \"", "does not exist"],
         "slot.missing",
@@ -123,10 +136,31 @@ pub(super) const KNOWN: &[Known] = &[
         "",
     ),
     known(
+        &["permission denied to start WAL sender"],
+        "link.privilege",
+        Source,
+        "the role of the subscription's provider DSN may not replicate",
+        "ALTER ROLE … REPLICATION on the source",
+    ),
+    known(
+        &["must be superuser or replication role"],
+        "link.privilege",
+        Source,
+        "the role of the subscription's provider DSN may not replicate",
+        "ALTER ROLE … REPLICATION on the source",
+    ),
+    known(
+        &["pg_hba.conf rejects"],
+        "link.hba",
+        Source,
+        "the source's pg_hba.conf rejects the target",
+        "change the line that rejects the target's address and the role, and reload the source",
+    ),
+    known(
         &["no pg_hba.conf entry"],
         "link.hba",
         Source,
-        "the source's pg_hba.conf does not let the target in",
+        "the source's pg_hba.conf has no entry for the target",
         "add a line for the target's address and the role (and for \"replication\" up to 9.6), and reload the source",
     ),
     known(
@@ -150,20 +184,20 @@ pub(super) const KNOWN: &[Known] = &[
         "the role of the subscription's provider DSN may not log in on the source",
         "ALTER ROLE … LOGIN REPLICATION on the source",
     ),
-    passing(known(
+    known(
         &["could not connect", "too many"],
         "link.full",
         Source,
         "the source has no connection left for the target",
         "raise max_connections or the role's CONNECTION LIMIT, or end sessions that nobody needs",
-    )),
-    passing(known(
+    ),
+    known(
         &["could not connect", "remaining connection slots"],
         "link.full",
         Source,
         "the source has no connection left for the target",
         "raise max_connections, or end sessions that nobody needs",
-    )),
+    ),
     known(
         &["could not connect", "certificate"],
         "link.tls",
@@ -172,52 +206,45 @@ pub(super) const KNOWN: &[Known] = &[
         "",
     ),
     known(
-        &["could not connect", "SSL"],
+        &["could not connect", "does not support SSL"],
         "link.tls",
         Target,
         "TLS between target and source cannot be agreed on",
         "",
     ),
-    passing(known(
+    known(
+        &["could not connect", "SSL error"],
+        "link.tls",
+        Target,
+        "TLS between target and source cannot be agreed on",
+        "",
+    ),
+    known(
         &["could not connect", "could not translate host name"],
         "link.unreachable",
         Target,
         "the target server cannot resolve the host name in the subscription's provider DSN",
         "",
-    )),
-    passing(known(
+    ),
+    known(
         &["could not connect"],
         "link.unreachable",
         Target,
         "the target server cannot reach the source with the subscription's provider DSN",
         "",
-    )),
-    known(
-        &["permission denied to start WAL sender"],
-        "link.privilege",
-        Source,
-        "the role of the subscription's provider DSN may not replicate",
-        "ALTER ROLE … REPLICATION on the source",
-    ),
-    known(
-        &["must be superuser or replication role"],
-        "link.privilege",
-        Source,
-        "the role of the subscription's provider DSN may not replicate",
-        "ALTER ROLE … REPLICATION on the source",
     ),
     known(
         &["cannot truncate a table referenced in a foreign key"],
         "apply.fk_truncate",
         Target,
         "a table was truncated on the source that a foreign key references on the target",
-        "drop the foreign keys on the target that reference it and create them again at the cutover (pgl-setup keeps them back for that)",
+        "drop the foreign keys on the target that reference it and create them again at the cutover (pgl-setup defers them for that)",
     ),
     known(
         &["is a generated column"],
         "copy.generated_column",
         Target,
-        "pglogical's own copy cannot carry a generated column",
+        "pglogical's own copy cannot copy a generated column",
         "drop the subscription and run pgl-setup: its own copy leaves generated columns to the target",
     ),
     known(
@@ -239,7 +266,7 @@ pub(super) const KNOWN: &[Known] = &[
         "apply.sequence_missing",
         Target,
         "a replicated sequence does not exist on the target",
-        "create it on the target; better still, take it out of its set on the source and let pgl-seqsync carry it",
+        "create it on the target; better still, take it out of its set on the source and let pgl-seqsync set it",
     ),
     known(
         &["setval", "out of bounds"],
@@ -339,18 +366,44 @@ pub(super) const KNOWN: &[Known] = &[
         "a replicated table does not exist on the target",
         "create it on the target with the source's definition; or take it out of its replication set on the source",
     ),
-    passing(known(
-        &["administrator command"],
-        "apply.terminated",
-        Target,
-        "somebody ended the apply worker",
-        "pglogical starts it again after 5 to 180 seconds",
-    )),
-    passing(known(
-        &["data stream ended"],
-        "link.ended",
-        Source,
-        "the source ended the connection",
-        "its log says why; pglogical tries again after 5 to 180 seconds",
-    )),
+    by(
+        From::Source,
+        known(
+            &["administrator command"],
+            "source.terminated",
+            Source,
+            "somebody ended the walsender of the subscription",
+            "pglogical connects again after 5 to 180 seconds",
+        ),
+    ),
+    by(
+        From::Source,
+        known(
+            &["due to replication timeout"],
+            "source.timeout",
+            Source,
+            "the source ended the connection: the apply worker did not answer for wal_sender_timeout",
+            "find out what the worker waited for (a lock on the target, a network that drops packets); raise wal_sender_timeout on the source to 10 minutes",
+        ),
+    ),
+    by(
+        From::Worker,
+        known(
+            &["terminating connection due to administrator command"],
+            "apply.terminated",
+            Target,
+            "somebody ended the apply worker or its connection",
+            "pglogical starts it again after 5 to 180 seconds",
+        ),
+    ),
+    by(
+        From::Worker,
+        known(
+            &["data stream ended"],
+            "link.ended",
+            Source,
+            "the source ended the connection",
+            "its log has the reason; pglogical tries again after 5 to 180 seconds",
+        ),
+    ),
 ];

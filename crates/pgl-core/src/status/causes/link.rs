@@ -3,14 +3,14 @@
 use super::known::SET_REMEDY;
 use super::{Cause, Seen};
 use crate::status::facts::Seen as Tried;
-use crate::status::facts::TroubleKind;
+use crate::status::facts::{Trouble, TroubleKind};
 use crate::status::log::crashes;
 use crate::status::state::Word;
 use crate::{Side, quote_literal};
 
 pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     crash_loop(seen, found);
-    if seen.subscription.is_none() || !seen.stands() {
+    if seen.subscription.is_none() || !seen.stopped() {
         return;
     }
     source_settings(seen, found);
@@ -103,25 +103,40 @@ fn sets(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         .iter()
         .filter(|set| !close.sets.contains(set))
     {
-        found.push(
-            Cause::new(
-                "set.missing",
-                Side::Source,
-                format!(
-                    "the replication set {set} of the subscription does not exist on the source"
-                ),
-            )
-            .object(set)
-            .seen(format!("the source has: {}", close.sets.join(", ")))
-            .remedy(SET_REMEDY)
-            .sql(format!(
+        let mut cause = Cause::new(
+            "set.missing",
+            Side::Source,
+            format!("the replication set {set} of the subscription does not exist on the source"),
+        )
+        .object(set)
+        .seen(format!("the source has: {}", close.sets.join(", ")))
+        .remedy(SET_REMEDY)
+        .fix_on(Side::Target);
+        // With tables in it, one statement would only hide that their changes are missing.
+        if held_nothing(seen, set) {
+            cause = cause.sql(format!(
                 "SELECT pglogical.alter_subscription_remove_replication_set({}, {});",
                 quote_literal(&subscription.name),
                 quote_literal(set)
-            ))
-            .fix_on(Side::Target),
-        );
+            ));
+        }
+        found.push(cause);
     }
+}
+
+/// Whether no table was in this set: by the plan, or because every table that the subscription has a
+/// state for is in another one.
+fn held_nothing(seen: &Seen<'_>, set: &String) -> bool {
+    let wanted = &seen.close.wanted;
+    let members = seen
+        .close
+        .source
+        .as_ref()
+        .and_then(|one| one.members.as_ref());
+    let in_none = |one: &super::super::facts::Member| one.exists && one.sets.is_empty();
+    !wanted.is_empty()
+        && !wanted.iter().any(|one| one.set.as_ref() == Some(set))
+        && members.is_some_and(|all| !all.iter().any(in_none))
 }
 
 fn workers(seen: &Seen<'_>, found: &mut Vec<Cause>) {
@@ -166,8 +181,9 @@ fn workers(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             .likely()
             .may_pass()
             .seen("no process \"pglogical manager\" for this database in pg_stat_activity")
-            .remedy("pglogical starts one within 180 seconds; the statement below wakes it at once")
-            .sql(seen.kick()),
+            .remedy(
+                "pglogical starts one within 180 seconds; the statement below wakes it at once",
+            ),
         );
     }
 }
@@ -203,33 +219,80 @@ fn dsn(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         }
         Tried::NotGiven => return,
     };
-    let (id, what) = match trouble.kind {
-        TroubleKind::Auth => (
-            "link.password",
-            "the source refuses the login with the subscription's provider DSN",
-        ),
-        TroubleKind::Tls => (
-            "link.tls",
-            "TLS between target and source cannot be agreed on",
-        ),
-        _ => (
-            "link.unreachable",
-            "the source cannot be reached with the subscription's provider DSN",
-        ),
-    };
-    // The network of the target may differ from ours; a refused login does not.
-    let mut cause = Cause::new(id, Side::Target, what)
+    let (id, side, what, remedy) = refusal(trouble);
+    // The network of the target may differ from ours; a rejected login does not.
+    let rejected = trouble
+        .sqlstate
+        .as_deref()
+        .is_some_and(|code| code.starts_with("28") || matches!(code, "3D000" | "42501"));
+    let mut cause = Cause::new(id, side, what)
         .seen(format!("tried from here: {}", trouble.message))
-        .remedy(remedy_for_dsn());
-    if !matches!(trouble.kind, TroubleKind::Auth) {
+        .remedy(remedy);
+    if !rejected || id == "link.hba" {
         cause = cause.likely().may_pass();
     }
     found.push(cause);
 }
 
+/// What a failed attempt with the DSN means, by its SQLSTATE.
+fn refusal(trouble: &Trouble) -> (&'static str, Side, &'static str, &'static str) {
+    let code = trouble.sqlstate.as_deref().unwrap_or("");
+    let says = |text: &str| trouble.message.contains(text);
+    match (code, trouble.kind) {
+        ("28000", _) if says("pg_hba.conf") => (
+            "link.hba",
+            Side::Source,
+            "the source's pg_hba.conf rejects the role of the subscription's provider DSN",
+            "add or change the line for the target's address and the role (and for \"replication\" up to 9.6), and reload the source",
+        ),
+        ("28000", _) => (
+            "link.role",
+            Side::Source,
+            "the role of the subscription's provider DSN does not exist on the source or may not log in",
+            "create it on the source as it was, or ALTER ROLE … LOGIN REPLICATION",
+        ),
+        ("3D000", _) => (
+            "link.database",
+            Side::Source,
+            "the database of the subscription's provider DSN does not exist on the source",
+            remedy_for_dsn(),
+        ),
+        ("42501", _) => (
+            "link.privilege",
+            Side::Source,
+            "the role of the subscription's provider DSN may not replicate",
+            "ALTER ROLE … REPLICATION on the source",
+        ),
+        ("53300", _) => (
+            "link.full",
+            Side::Source,
+            "the source has no connection left for the target",
+            "raise max_connections, max_wal_senders or the role's CONNECTION LIMIT, or end sessions that nobody needs",
+        ),
+        (_, TroubleKind::Auth) => (
+            "link.password",
+            Side::Target,
+            "the source rejected the login with the subscription's provider DSN",
+            remedy_for_dsn(),
+        ),
+        (_, TroubleKind::Tls) => (
+            "link.tls",
+            Side::Target,
+            "TLS between target and source cannot be agreed on",
+            remedy_for_dsn(),
+        ),
+        _ => (
+            "link.unreachable",
+            Side::Target,
+            "the source cannot be reached with the subscription's provider DSN",
+            remedy_for_dsn(),
+        ),
+    }
+}
+
 /// pglogical cannot change a DSN in place.
 pub(super) fn remedy_for_dsn() -> &'static str {
-    "mend the server, pg_hba.conf or the role; or give the subscription another DSN with \
+    "correct the server, pg_hba.conf or the role; or give the subscription another DSN with \
      pglogical.alter_node_add_interface() for the source's node and \
      pglogical.alter_subscription_interface(), both on the target"
 }
@@ -252,7 +315,7 @@ fn crash_in_log(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         )
         .seen(line)
         .seen(format!("{times} times within the part of the log that was read"))
-        .remedy("keep the worker from starting: set shared_preload_libraries without pglogical in postgresql.conf (or with ALTER SYSTEM in one of the moments in which the server answers) and restart the target; then mend the reason. Known reasons: a column list in a replication set that leaves out a generated column, a table that is partitioned on the target only, pglogical before 2.4.5"),
+        .remedy("keep the worker from starting: set shared_preload_libraries without pglogical in postgresql.conf (or with ALTER SYSTEM in one of the moments in which the server answers) and restart the target; then fix the reason. Known reasons: a column list in a replication set that leaves out a generated column, a table that is partitioned on the target only, pglogical before 2.4.5"),
     );
 }
 
@@ -287,7 +350,7 @@ fn crash_loop(seen: &Seen<'_>, found: &mut Vec<Cause>) {
                 "the server runs since {:.0} s, its checkpointer since {ago:.0} s",
                 clock - started
             ))
-            .remedy("its log names the process that was terminated; where that is pglogical's apply worker, switch the subscription off first of all")
+            .remedy("its log names the process that was terminated; where that is pglogical's apply worker, disable the subscription first of all")
             .likely();
             if seen.word == Word::Replicating && side == Side::Source {
                 cause = cause.warn();

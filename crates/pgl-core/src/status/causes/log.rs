@@ -1,130 +1,201 @@
-//! From the words of a log to a cause.
+//! From a line of a log to a cause.
+//!
+//! A line is evidence with a time, never a proof of what holds now: what the catalogs and the workers show now
+//! goes first. A line that they contradict is history, and then the worker only has to try again.
 
-use super::known::KNOWN;
+use super::known::{From, KNOWN, Known};
 use super::link::remedy_for_dsn;
 use super::{Cause, Seen};
-use crate::status::log::{Incident, incident, source_errors};
+use crate::status::facts::Log;
+use crate::status::facts::Seen as Tried;
+use crate::status::log::{Incident, Said, incident, no_worker_left, source_error};
 use crate::{Side, quote_literal};
 
+/// Longer than pglogical's longest pause between two attempts: an attempt would have been made since.
+const LONGEST_PAUSE: f64 = 200.0;
+
 pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let Some(subscription) = seen.subscription.filter(|_| seen.stands()) else {
+    let Some(subscription) = seen.subscription.filter(|_| seen.stopped()) else {
         return;
     };
-    let tail = |log: &crate::status::facts::Log| log.tail.clone();
-    let on_target = seen
-        .close
-        .target
-        .as_ref()
-        .and_then(|close| tail(&close.log));
-    let on_source = seen
-        .close
-        .source
-        .as_ref()
-        .and_then(|close| tail(&close.log));
-    let source_says = on_source
-        .as_deref()
-        .map(|log| source_errors(log, &subscription.slot_name))
-        .unwrap_or_default();
+    let on_target = seen.close.target.as_ref().map(|close| &close.log);
+    let on_source = seen.close.source.as_ref().map(|close| &close.log);
+    let tail = |log: &'_ Log| log.tail.clone().map(|tail| (tail, log.now.clone()));
+    let target_up = seen.target.map(|now| now.clock - now.started);
+    let source_up = seen.source.map(|now| now.clock - now.started);
     let incident = on_target
-        .as_deref()
-        .and_then(|log| incident(log, &subscription.apply_name()));
-    if let Some(incident) = incident {
-        let mut causes = from_incident(seen, &incident);
-        // The other end of a broken conversation knows why it broke off.
-        if causes.iter().any(|cause| cause.id == "link.ended") && !source_says.is_empty() {
-            causes.retain(|cause| cause.id != "link.ended");
-            causes.push(from_source(seen, &source_says));
-        }
-        if subscription.sync_status == Some('i') {
-            // A subscription that was dropped and made again has the same number: what its
-            // predecessor's worker died of in a later phase is no news.
-            causes
-                .retain(|cause| !cause.id.starts_with("apply.") && !cause.id.starts_with("copy."));
-        }
-        for mut cause in causes {
-            if incident.times > 1 {
-                cause.evidence.push(format!(
-                    "the worker ended {} times within the part of the log that was read",
-                    incident.times
-                ));
-            }
-            tried_since(seen, found, &mut cause);
-            found.push(cause);
-        }
-    } else if !source_says.is_empty() {
-        found.push(from_source(seen, &source_says));
+        .and_then(tail)
+        .and_then(|(tail, now)| incident(&tail, &subscription.apply_name(), now.as_deref()))
+        // What ended with an earlier life of the server does not keep this one's worker from running.
+        .filter(|one| !older(one.age, target_up));
+    let by_source = on_source
+        .and_then(tail)
+        .and_then(|(tail, now)| source_error(&tail, &subscription.slot_name, now.as_deref()))
+        .filter(|said| !older(said.age, source_up) && !older(said.age, Some(LONGEST_PAUSE)));
+    // A cause that is shown now needs no line of a log, except for the reason of a failed copy.
+    let live = found.iter().any(|cause| cause.stops() && cause.is_proven());
+    let mut causes = match &incident {
+        Some(incident) => from_incident(seen, incident),
+        None => Vec::new(),
+    };
+    // The other end of a broken conversation knows why it broke off.
+    let broke_off = causes.iter().all(|cause| cause.id == "link.ended");
+    if let Some(said) = by_source.filter(|_| broke_off) {
+        causes = vec![from_source(seen, &said)];
     }
-    if let Some(line) = on_target
-        .as_deref()
-        .and_then(crate::status::log::no_worker_left)
-    {
-        found.push(
-            Cause::new(
-                "target.workers_exhausted",
-                Side::Target,
-                "the target has no background worker left for pglogical",
-            )
-            .seen(line)
-            .remedy("raise max_worker_processes (one for the supervisor, one a database, two a subscription, and what others need) and restart the target"),
-        );
+    if subscription.sync_status == Some('i') {
+        // A subscription that was dropped and made again has the same number: what its
+        // predecessor's worker ended with in a later phase is no news.
+        causes.retain(|cause| !cause.id.starts_with("apply.") && !cause.id.starts_with("copy."));
+    }
+    let copy = causes.iter().any(|cause| cause.id == "copy.failed");
+    for mut cause in causes {
+        let known_now = found.iter().any(|other| other.id == cause.id);
+        if live && !copy && !known_now && cause.id != "server.crash_loop" {
+            continue;
+        }
+        if let Some(times) = incident.as_ref().map(|one| one.times).filter(|n| *n > 1) {
+            cause.evidence.push(format!(
+                "the worker ended {times} times within the part of the log that was read"
+            ));
+        }
+        if let Some(now) = refuted(seen, found, &cause) {
+            cause = retry(cause, now);
+        }
+        found.push(cause);
+    }
+    let full = on_target
+        .and_then(tail)
+        .and_then(|(tail, now)| no_worker_left(&tail, now.as_deref()))
+        .filter(|said| !older(said.age, Some(LONGEST_PAUSE)));
+    if let Some(said) = full {
+        let mut cause = Cause::new(
+            "target.workers_exhausted",
+            Side::Target,
+            "the target has no background worker left for pglogical",
+        )
+        .logged()
+        .remedy("raise max_worker_processes (one for the supervisor, one a database, two a subscription, and what others need) and restart the target");
+        cause.evidence = said.evidence("target's log", seen.close.values);
+        found.push(cause);
     }
 }
 
-/// Where both sides were looked at and the reason is gone, the worker has only not tried again.
-fn tried_since(seen: &Seen<'_>, found: &[Cause], cause: &mut Cause) {
+/// Whether something is longer ago than this; what has no time is not.
+fn older(age: Option<f64>, limit: Option<f64>) -> bool {
+    age.zip(limit).is_some_and(|(age, limit)| age > limit)
+}
+
+/// What shows now that the reason of a logged error is gone.
+fn refuted(seen: &Seen<'_>, found: &[Cause], cause: &Cause) -> Option<String> {
     const SHOWN_BY_FACTS: [&str; 5] = [
         "apply.table_missing",
         "apply.column_missing",
         "apply.key_missing",
         "apply.role_missing",
-        "slot.missing",
+        "apply.fk_truncate",
     ];
-    let shown = SHOWN_BY_FACTS.contains(&cause.id.as_str());
-    if shown && seen.looked() && !found.iter().any(|other| other.id == cause.id) {
-        cause.heals = super::Heals::Perhaps;
-        cause.evidence.push(
-            "it seems to be mended since: pglogical tries again 5 to 180 seconds after its last attempt"
-                .to_owned(),
-        );
-        cause.sql = Some(seen.kick());
+    let id = cause.id.as_str();
+    if SHOWN_BY_FACTS.contains(&id) {
+        // What the source sent is read from its queue; that of a role that may not read it is empty.
+        let by_queue = matches!(id, "apply.role_missing" | "apply.fk_truncate");
+        let readable = !by_queue
+            || seen
+                .close
+                .source
+                .as_ref()
+                .is_some_and(|close| !close.queue.is_empty());
+        let gone = seen.looked() && readable && !found.iter().any(|other| other.id == id);
+        return gone.then(|| "the catalogs of both servers show no reason for it now".to_owned());
     }
+    let slot = seen.source.and_then(|now| now.slot.as_ref());
+    let close = seen.close.source.as_ref();
+    let works = matches!(seen.close.dsn_from_here, Tried::Known(_));
+    match id {
+        "slot.in_use" => slot
+            .filter(|slot| !slot.active)
+            .map(|_| "the slot is inactive now".to_owned()),
+        "slot.missing" => slot.map(|_| "the slot exists now".to_owned()),
+        "slot.exhausted" => close
+            .filter(|close| close.used_slots < close.max_slots)
+            .map(|close| {
+                format!(
+                    "{} of {} slots are in use now",
+                    close.used_slots, close.max_slots
+                )
+            }),
+        "source.senders_exhausted" => close
+            .filter(|close| close.used_senders < close.max_senders)
+            .map(|close| {
+                format!(
+                    "{} of {} WAL senders are in use now",
+                    close.used_senders, close.max_senders
+                )
+            }),
+        "source.wal_level" => close
+            .filter(|close| close.wal_level == "logical")
+            .map(|_| "wal_level is logical now".to_owned()),
+        "source.output_plugin" => close
+            .filter(|_| !found.iter().any(|other| other.id == id))
+            .map(|_| "output_plugin_libraries allows it now".to_owned()),
+        "set.missing" => close
+            .zip(seen.subscription)
+            .filter(|(close, one)| one.sets.iter().all(|set| close.sets.contains(set)))
+            .map(|_| "every replication set of the subscription exists now".to_owned()),
+        "origin.missing" => seen
+            .target
+            .and_then(|now| now.origin)
+            .map(|_| "the origin exists now".to_owned()),
+        "link.password" | "link.role" | "link.database" | "link.privilege" | "link.full" => works
+            .then(|| {
+                "a login with the subscription's provider DSN succeeded now, from here".to_owned()
+            }),
+        _ => None,
+    }
+}
+
+/// The error is history: the worker has not tried again yet.
+fn retry(logged: Cause, now: String) -> Cause {
+    let mut cause = Cause::new(
+        "retry.pending",
+        Side::Target,
+        format!(
+            "the apply worker has not tried again since its last error, whose reason is gone ({})",
+            logged.id
+        ),
+    )
+    .logged()
+    .seen(now)
+    .remedy("wait: pglogical tries again 5 to 180 seconds after its last attempt; or restart the worker at once");
+    cause.object = logged.object;
+    cause.evidence.extend(logged.evidence);
+    cause
 }
 
 fn from_incident(seen: &Seen<'_>, incident: &Incident) -> Vec<Cause> {
     if incident.end.contains("signal") {
         return vec![crash(seen, incident)];
     }
+    let all: Vec<&Said> = incident.copy.iter().chain(&incident.error).collect();
+    let evidence: Vec<String> = all
+        .iter()
+        .flat_map(|said| said.evidence("target's log", seen.close.values))
+        .collect();
+    let says = |text: &str| all.iter().any(|said| said.says(text));
+    let copy = says("nonrecoverable step") || says("table copy failed");
     let mut causes = Vec::new();
-    let copy = incident.says("nonrecoverable step") || incident.says("table copy failed");
-    let says_all = |known: &&super::known::Known| known.says.iter().all(|text| incident.says(text));
-    if let Some(known) = KNOWN.iter().find(says_all) {
-        let mut cause =
-            Cause::new(known.id, known.side, known.what).remedy(if known.remedy.is_empty() {
-                remedy_for_dsn()
-            } else {
-                known.remedy
-            });
-        if known.may_pass {
-            cause = cause.may_pass();
-        }
+    if let Some((known, said)) = all
+        .iter()
+        .find_map(|said| Some((find(said, From::Worker)?, said)))
+    {
+        let mut cause = cause_of(known);
         if known.id.starts_with("apply.") {
-            cause = cause.sql(seen.kick());
-            cause.object = object_of(incident);
+            cause.object = object_of(said);
         }
-        if known.id == "set.missing"
-            && let (Some(subscription), Some(set)) = (seen.subscription, set_of(incident))
-        {
-            cause = cause.object(&set).fix_on(Side::Target).sql(format!(
-                "SELECT pglogical.alter_subscription_remove_replication_set({}, {});",
-                quote_literal(&subscription.name),
-                quote_literal(&set)
-            ));
+        if known.id == "set.missing" {
+            cause.object = set_of(said);
         }
-        cause.evidence.clone_from(&incident.lines);
-        if copy {
-            // The reason of a failed copy: mending it alone does not bring the copy back.
-            cause.sql = None;
-        }
+        cause.evidence.clone_from(&evidence);
         causes.push(cause);
     }
     if copy {
@@ -133,34 +204,51 @@ fn from_incident(seen: &Seen<'_>, incident: &Incident) -> Vec<Cause> {
             Side::Target,
             "pglogical's initial copy failed and is never tried again",
         )
-        .remedy("everything copied was rolled back. Mend the reason, drop the subscription, empty the target's tables, and run pgl-setup: its own copy starts again table by table");
+        .logged()
+        .remedy("everything copied was rolled back. Fix the reason, drop the subscription, empty the target's tables, and run pgl-setup: its own copy starts again table by table");
         if let Some(subscription) = seen.subscription {
             cause = cause.object(&subscription.name).sql(format!(
                 "SELECT pglogical.drop_subscription({});",
                 quote_literal(&subscription.name)
             ));
         }
-        cause.evidence.clone_from(&incident.lines);
+        cause.evidence.clone_from(&evidence);
         causes.push(cause);
     }
-    if causes.is_empty() && !incident.lines.is_empty() {
+    if causes.is_empty() && !evidence.is_empty() {
         let mut cause = Cause::new(
             "apply.error",
             Side::Target,
             "the apply worker fails with an error that this program does not know",
         )
-        .remedy("see the message; after mending it, let pglogical try again")
-        .sql(seen.kick());
-        cause.evidence.clone_from(&incident.lines);
+        .logged()
+        .remedy("see the message, and fix its reason");
+        cause.evidence = evidence;
         causes.push(cause);
     }
     causes
 }
 
+fn find(said: &Said, from: From) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| {
+        (known.from == From::Either || known.from == from)
+            && known.says.iter().all(|text| said.says(text))
+    })
+}
+
+fn cause_of(known: &Known) -> Cause {
+    Cause::new(known.id, known.side, known.what)
+        .logged()
+        .remedy(if known.remedy.is_empty() {
+            remedy_for_dsn()
+        } else {
+            known.remedy
+        })
+}
+
 /// `replication set "x" used by this connection was deleted`, `replication set x not found`.
-fn set_of(incident: &Incident) -> Option<String> {
-    let line = incident.line("replication set ")?;
-    let rest = line.split_once("replication set ")?.1;
+fn set_of(said: &Said) -> Option<String> {
+    let rest = said.message.split_once("replication set ")?.1;
     let name = match rest.strip_prefix('"') {
         Some(quoted) => quoted.split('"').next()?,
         None => rest.split_whitespace().next()?,
@@ -169,9 +257,10 @@ fn set_of(incident: &Incident) -> Option<String> {
 }
 
 /// `… from remote relation public.t in commit …` names the table.
-fn object_of(incident: &Incident) -> Option<String> {
-    let line = incident.line("from remote relation ")?;
-    let rest = line.split_once("from remote relation ")?.1;
+fn object_of(said: &Said) -> Option<String> {
+    let mark = "from remote relation ";
+    let line = said.details.iter().rfind(|line| line.contains(mark))?;
+    let rest = line.split_once(mark)?.1;
     let name = rest.split_once(" in commit").map_or(rest, |(name, _)| name);
     Some(name.trim().to_owned())
 }
@@ -187,7 +276,10 @@ fn crash(seen: &Seen<'_>, incident: &Incident) -> Cause {
         "worker {} {}, {} times within the part of the log that was read",
         incident.pid, incident.end, incident.times
     ))
-    .remedy("switch the subscription off first of all. Known reasons: a column list in a replication set that leaves out a generated column, a table that is partitioned on the target only, pglogical before 2.4.5");
+    .remedy("disable the subscription first of all. Known reasons: a column list in a replication set that leaves out a generated column, a table that is partitioned on the target only, pglogical before 2.4.5");
+    if incident.times < 2 {
+        cause = cause.logged();
+    }
     if let Some(subscription) = seen.subscription {
         cause = cause.sql(format!(
             "SELECT pglogical.alter_subscription_disable({});",
@@ -197,33 +289,23 @@ fn crash(seen: &Seen<'_>, incident: &Incident) -> Cause {
     cause
 }
 
-fn from_source(seen: &Seen<'_>, lines: &[String]) -> Cause {
-    let incident = Incident {
-        pid: 0,
-        end: String::new(),
-        times: 1,
-        lines: lines.to_vec(),
+/// What the source's walsender reported before it ended the connection.
+fn from_source(seen: &Seen<'_>, said: &Said) -> Cause {
+    let known = find(said, From::Source)
+        .filter(|known| !known.id.starts_with("apply.") && !known.id.starts_with("copy."));
+    let mut cause = match known {
+        Some(known) => cause_of(known),
+        None => Cause::new(
+            "source.error",
+            Side::Source,
+            "the source ended the connection with an error that this program does not know",
+        )
+        .logged()
+        .remedy("see the message"),
     };
-    from_incident(seen, &incident).pop().map_or_else(
-        || {
-            Cause::new(
-                "link.ended",
-                Side::Source,
-                "the source ended the connection",
-            )
-            .may_pass()
-        },
-        |mut cause| {
-            if cause.id == "apply.error" {
-                cause = Cause::new(
-                    "source.error",
-                    Side::Source,
-                    "the source ends the connection with an error that this program does not know",
-                )
-                .remedy("see the message");
-                cause.evidence = lines.to_vec();
-            }
-            cause
-        },
-    )
+    if cause.id == "set.missing" {
+        cause.object = set_of(said);
+    }
+    cause.evidence = said.evidence("source's log", seen.close.values);
+    cause
 }

@@ -1,22 +1,25 @@
 //! Why replication does not run: causes with their evidence and their remedy.
 //!
-//! pglogical says `down` for sixteen different troubles alike. Each cause here stands on something
-//! seen: a fact that stops replication by itself or a line of the log makes it proven, a
-//! circumstance that would explain it makes it likely. Where nothing was found, the answer is
-//! "unknown" with the place in the log where the reason stands.
+//! pglogical reports `down` for sixteen different failures alike. Each cause here rests on something
+//! seen. A fact that stops replication by itself, as the servers show it now, makes a cause proven; a
+//! circumstance that would explain the failure, or a line of the log, makes it likely; both together prove it.
+//! Where nothing was found, the answer is "unknown" with the place of the log that has the reason.
 
 mod apply;
 mod known;
 mod link;
 mod log;
+mod members;
 mod safety;
 mod slot;
+mod stream;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Close, Snapshot, SourceNow, Subscription, TargetNow, Trouble, TroubleKind};
 use super::state::{Word, word};
+use crate::cutover::CutOver;
 use crate::{Severity, Side, quote_literal};
 
 /// How sure a cause is.
@@ -25,7 +28,7 @@ use crate::{Severity, Side, quote_literal};
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Certainty {
-    /// The evidence alone stops replication, or the log says so.
+    /// What the servers show now stops replication by itself, or explains what the log says.
     Proven,
     /// It would explain what is seen.
     Likely,
@@ -46,7 +49,7 @@ pub enum Heals {
 pub struct Cause {
     /// Stable id: `apply.fk_truncate`.
     pub id: String,
-    /// `block`: replication stands or loses data. `warn`: it runs and is in danger.
+    /// `block`: replication has stopped or loses data. `warn`: it runs and is in danger.
     pub severity: Severity,
     /// How sure it is.
     pub certainty: Certainty,
@@ -66,12 +69,39 @@ pub struct Cause {
     pub sql: Option<String>,
     /// Where it is to be done.
     pub fix_side: Side,
+    /// What makes pglogical try again at once, on the target, after the fix: it waits up to 180 seconds
+    /// otherwise.
+    pub wake: Option<String>,
+    /// Whether only a line of a log shows it.
+    #[serde(skip)]
+    pub(crate) from_log: bool,
 }
 
 impl Cause {
     /// Whether it keeps replication from going on, rather than making it untrustworthy.
     pub fn stops(&self) -> bool {
         self.severity == Severity::Block && !self.id.starts_with("unsafe.")
+    }
+
+    /// Whether rows are missing on the target that no waiting brings.
+    pub fn loses_rows(&self) -> bool {
+        const LOSE: [&str; 4] = [
+            "copy.empty_tables",
+            "set.table_missing",
+            "set.table_changed",
+            "slot.other_consumer",
+        ];
+        self.severity == Severity::Block && LOSE.contains(&self.id.as_str())
+    }
+
+    pub(crate) fn is_proven(&self) -> bool {
+        self.certainty == Certainty::Proven
+    }
+
+    /// Shown by a line of a log only: likely, and nobody knows whether it still holds.
+    pub(crate) fn logged(mut self) -> Self {
+        self.from_log = true;
+        self.likely().may_pass()
     }
 
     /// A proven cause that stops replication until somebody acts.
@@ -88,6 +118,8 @@ impl Cause {
             remedy: String::new(),
             sql: None,
             fix_side: side,
+            wake: None,
+            from_log: false,
         }
     }
 
@@ -134,6 +166,7 @@ impl Cause {
 
 /// What the rules look at: the newest sample, and the closer look where one was taken.
 pub(crate) struct Seen<'a> {
+    pub(crate) all: &'a [Snapshot],
     pub(crate) samples: &'a [Snapshot],
     pub(crate) source: Option<&'a SourceNow>,
     pub(crate) target: Option<&'a TargetNow>,
@@ -143,28 +176,31 @@ pub(crate) struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    /// Whether replication stands: no worker, or one that keeps dying.
-    pub(crate) fn stands(&self) -> bool {
+    /// Whether replication has stopped: no worker, or one that keeps ending.
+    pub(crate) fn stopped(&self) -> bool {
         matches!(self.word, Word::Down) || self.flaps()
     }
 
-    /// Whether the apply worker was another one in an earlier sample, or was missing there.
+    /// Whether apply workers ended twice or more while the subscription was enabled. One end alone is
+    /// that of a worker which was restarted on purpose.
     fn flaps(&self) -> bool {
-        let pids: Vec<Option<i64>> = self
+        let seen: Vec<&TargetNow> = self
             .samples
             .iter()
             .filter_map(|sample| sample.target.known())
-            .filter(|target| target.subscription.is_some())
-            .map(|target| {
-                let apply = |worker: &&super::facts::Worker| worker.kind == "apply";
-                target.workers.iter().find(apply).map(|worker| worker.pid)
-            })
             .collect();
-        // The first worker of a new subscription is no second one.
-        let mut changes = pids
+        let enabled = |now: &&TargetNow| now.subscription.as_ref().is_some_and(|one| one.enabled);
+        if !seen.iter().all(enabled) {
+            return false;
+        }
+        let pids: Vec<Option<i64>> = seen
+            .iter()
+            .map(|now| now.apply().map(|one| one.pid))
+            .collect();
+        let ends = pids
             .windows(2)
             .filter(|pair| pair[0].is_some() && pair[0] != pair[1]);
-        changes.next().is_some()
+        ends.count() > 1
     }
 
     /// Whether this program looked at the target closely.
@@ -184,13 +220,15 @@ impl Seen<'_> {
     }
 }
 
-/// All causes that the evidence shows, the surest first.
-pub fn causes(samples: &[Snapshot], close: &Close) -> Vec<Cause> {
+/// All causes that the evidence shows, the surest first. `all` are the samples since this program
+/// began, `samples` the latest of them.
+pub fn causes(all: &[Snapshot], samples: &[Snapshot], close: &Close) -> Vec<Cause> {
     let Some(newest) = samples.last() else {
         return Vec::new();
     };
     let target = newest.target.known();
     let seen = Seen {
+        all,
         samples,
         source: newest.source.known(),
         target,
@@ -200,21 +238,105 @@ pub fn causes(samples: &[Snapshot], close: &Close) -> Vec<Cause> {
     };
     let mut found = Vec::new();
     unreachable(newest, &mut found);
-    if target.is_some() {
-        missing(&seen, &mut found);
+    if let Some(cut) = &close.cutover {
+        after_cutover(cut, close, &mut found);
+        found.sort_by_key(|cause| (cause.severity, cause.certainty));
+        return found;
     }
-    slot::look(&seen, &mut found);
-    link::look(&seen, &mut found);
-    apply::look(&seen, &mut found);
-    log::look(&seen, &mut found);
-    safety::look(&seen, &mut found);
+    // While pgl-setup works, what it has not made yet is not missing.
+    if target.is_some() && seen.word != Word::SettingUp {
+        missing(&seen, &mut found);
+        slot::look(&seen, &mut found);
+        link::look(&seen, &mut found);
+        apply::look(&seen, &mut found);
+        members::look(&seen, &mut found);
+        stream::look(&seen, &mut found);
+        log::look(&seen, &mut found);
+        safety::look(&seen, &mut found);
+    } else if target.is_none() {
+        link::look(&seen, &mut found);
+    }
     merge(&mut found);
-    let stands = seen.stands() && seen.subscription.is_some();
-    if stands && !found.iter().any(|cause| cause.severity == Severity::Block) {
+    let stopped = seen.stopped() && seen.subscription.is_some();
+    if stopped && !found.iter().any(|cause| cause.severity == Severity::Block) {
         found.push(unknown(&seen));
+    }
+    for cause in &mut found {
+        wake(&seen, cause);
     }
     found.sort_by_key(|cause| (cause.severity, cause.certainty));
     found
+}
+
+/// The target is the production database: the subscription and its slot have done their work.
+fn after_cutover(cut: &CutOver, close: &Close, found: &mut Vec<Cause>) {
+    for cause in found.iter_mut().filter(|cause| cause.side == Side::Source) {
+        // Nobody needs the former source but for replication back to it.
+        if !cut.promotion.reverse {
+            cause.severity = Severity::Warn;
+        }
+    }
+    if !cut.finished {
+        found.push(
+            Cause::new(
+                "cutover.unfinished",
+                Side::Target,
+                "the work after the promotion is not finished",
+            )
+            .seen(cut.to_string())
+            .remedy("pgl-cutover --resume finishes it"),
+        );
+    }
+    let reverse = close.reverse.as_ref().filter(|_| cut.promotion.reverse);
+    if let Some(reverse) = reverse.filter(|one| one.state.as_deref() != Some("replicating")) {
+        found.push(
+            Cause::new(
+                "reverse.stopped",
+                Side::Source,
+                format!(
+                    "reverse replication has stopped: subscription {} on the former source is {}",
+                    reverse.subscription,
+                    reverse.state.as_deref().unwrap_or("not readable")
+                ),
+            )
+            .object(&reverse.subscription)
+            .may_pass()
+            .seen(format!("the slot {} on the target retains WAL until it runs", reverse.slot))
+            .remedy("a rollback would have to wait for it: see the former source's log, and restart the worker; or remove the migration with pgl-teardown")
+            .sql(format!(
+                "SELECT pglogical.alter_subscription_enable({});",
+                quote_literal(&reverse.subscription)
+            )),
+        );
+    }
+}
+
+/// The statement that makes pglogical try again, where trying again helps.
+fn wake(seen: &Seen<'_>, cause: &mut Cause) {
+    // These need a new copy, or a restart of the server.
+    const NO_USE: [&str; 10] = [
+        "copy.",
+        "origin.",
+        "server.",
+        "slot.lost",
+        "slot.missing",
+        "slot.other_",
+        "subscription.",
+        "target.no_supervisor",
+        "target.workers_exhausted",
+        "unsafe.",
+    ];
+    let enabled = seen.subscription.is_some_and(|one| one.enabled);
+    let useless = NO_USE.iter().any(|prefix| cause.id.starts_with(prefix));
+    let does = |sql: &str| sql.contains("pglogical.alter_subscription_enable");
+    if enabled
+        && seen.stopped()
+        && cause.stops()
+        && !useless
+        && !cause.sql.as_deref().is_some_and(does)
+    {
+        cause.wake = Some(seen.kick());
+    }
 }
 
 fn unreachable(newest: &Snapshot, found: &mut Vec<Cause>) {
@@ -245,11 +367,11 @@ fn why_unreachable(side: Side, trouble: &Trouble) -> (&'static str, String, &'st
         TroubleKind::Unreachable => (
             "server.unreachable",
             format!("the {side} does not answer"),
-            "start the server, or mend the network or the connection string of this program",
+            "start the server, or correct the network or the connection string of this program",
         ),
         TroubleKind::Auth => (
             "server.auth",
-            format!("the {side} refuses this program's login"),
+            format!("the {side} rejected this program's login"),
             "give the role that this program uses a password or a line in pg_hba.conf",
         ),
         TroubleKind::Tls => (
@@ -314,11 +436,11 @@ fn missing(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             Cause::new(
                 "subscription.disabled",
                 Side::Target,
-                format!("the subscription {name} is switched off"),
+                format!("the subscription {name} is disabled"),
             )
             .object(name)
             .seen("pglogical.subscription.sub_enabled is false and no worker runs")
-            .remedy("switch it on; the slot holds the source's WAL back until then")
+            .remedy("enable it; the slot retains WAL on the source until then")
             .sql(seen.kick()),
         );
     }
@@ -335,7 +457,16 @@ fn merge(found: &mut Vec<Cause>) {
         match same {
             None => merged.push(cause),
             Some(one) => {
-                one.certainty = one.certainty.min(cause.certainty);
+                one.certainty = if one.from_log == cause.from_log {
+                    one.certainty.min(cause.certainty)
+                } else {
+                    // A circumstance that the log confirms.
+                    Certainty::Proven
+                };
+                if one.from_log && !cause.from_log {
+                    one.heals = cause.heals;
+                }
+                one.from_log &= cause.from_log;
                 one.object = one.object.take().or(cause.object);
                 one.sql = one.sql.take().or(cause.sql);
                 for line in cause.evidence {
@@ -374,10 +505,9 @@ fn unknown(seen: &Seen<'_>) -> Cause {
     .likely()
     .remedy(format!(
         "look into {place} on the target for the last line with \"{name}\": the number behind PID \
-         is that of the worker, and its ERROR lines stand just before. pglogical tries again \
+         is that of the worker, and its ERROR lines come just before. pglogical tries again \
          after 5 to 180 seconds, or at once with the statement below"
-    ))
-    .sql(seen.kick());
+    ));
     if let Some(reason) = log.and_then(|log| log.unread.clone()) {
         cause = cause.seen(format!("the log could not be read from here: {reason}"));
     }

@@ -2,7 +2,7 @@
 //! tables that are empty although pglogical calls them replicated, a worker that waits.
 
 use super::{Cause, Seen};
-use crate::status::facts::{Override, Snapshot, Subscription};
+use crate::status::facts::{Override, Snapshot, Subscription, Worker};
 use crate::status::measure::applied;
 use crate::status::state::{Word, unpinned};
 use crate::{QualifiedName, ServerVersion, Severity, Side};
@@ -196,7 +196,6 @@ fn waits(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             ),
         )
         .may_pass()
-        .warn()
         .seen(format!(
             "waits for {}",
             worker.wait.as_deref().unwrap_or("a lock")
@@ -206,8 +205,29 @@ fn waits(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         if let Some(who) = &worker.blocker {
             cause = cause.seen(who.clone());
         }
+        if *blocker == 0 {
+            cause.sql = None;
+            cause = cause.remedy("a prepared transaction holds it: COMMIT PREPARED or ROLLBACK PREPARED, see pg_prepared_xacts");
+        }
+        // For a moment anybody waits for a lock.
+        if !waited(seen, worker, *blocker) {
+            cause = cause.warn();
+        }
         found.push(cause);
     }
+}
+
+/// Whether this worker waited for the same process in an earlier sample too.
+fn waited(seen: &Seen<'_>, worker: &Worker, blocker: i64) -> bool {
+    let Some((newest, before)) = seen.samples.split_last() else {
+        return false;
+    };
+    before
+        .iter()
+        .filter(|sample| newest.at - sample.at >= 0.5)
+        .filter_map(|sample| sample.target.known())
+        .flat_map(|now| &now.workers)
+        .any(|one| one.pid == worker.pid && one.blocked_by.contains(&blocker))
 }
 
 /// Longer than any pause between two messages of an idle source.

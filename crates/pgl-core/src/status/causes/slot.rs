@@ -10,6 +10,7 @@ const AGAIN: &str = "the changes in between cannot be had any more: drop the sub
                      the target's tables and run pgl-setup again";
 
 pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    origin(seen, found);
     let (Some(source), Some(subscription)) = (seen.source, seen.subscription) else {
         return;
     };
@@ -96,7 +97,7 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             Cause::new(
                 "slot.in_use",
                 Side::Source,
-                format!("somebody else streams from the slot {name}, or an old connection has not been noticed as dead"),
+                format!("another process uses the slot {name}, or the source has not noticed yet that an old connection is dead"),
             )
             .object(name)
             .likely()
@@ -146,7 +147,7 @@ fn danger(seen: &Seen<'_>, found: &mut Vec<Cause>) {
 
 /// No slot yet, and none to be had.
 fn exhausted(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let Some(close) = seen.close.source.as_ref().filter(|_| seen.stands()) else {
+    let Some(close) = seen.close.source.as_ref().filter(|_| seen.stopped()) else {
         return;
     };
     if close.max_slots > 0 && close.used_slots >= close.max_slots {
@@ -161,6 +162,31 @@ fn exhausted(seen: &Seen<'_>, found: &mut Vec<Cause>) {
                 close.used_slots, close.max_slots
             ))
             .remedy("drop slots that nobody uses, or raise max_replication_slots and restart the source"),
+        );
+    }
+}
+
+/// Without its origin the target does not know what it has applied.
+fn origin(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    let (Some(target), Some(subscription)) = (seen.target, seen.subscription) else {
+        return;
+    };
+    let synced = subscription.sync_status == Some('r');
+    if synced && target.origin_readable && target.origin.is_none() {
+        let name = &subscription.slot_name;
+        found.push(
+            Cause::new(
+                "origin.missing",
+                Side::Target,
+                format!(
+                    "the subscription's replication origin {name} does not exist on the target"
+                ),
+            )
+            .object(name)
+            .seen("pg_replication_origin has no such row")
+            .remedy(format!(
+                "the position up to which the target has applied is lost; {AGAIN}"
+            )),
         );
     }
 }

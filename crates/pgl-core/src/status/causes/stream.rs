@@ -1,0 +1,160 @@
+//! The stream between the source's walsender and the apply worker: another process that reads the slot, a worker
+//! without a walsender, a worker that does not answer.
+
+use super::{Cause, Seen};
+use crate::Side;
+use crate::status::facts::{Snapshot, SourceNow, TargetNow};
+use crate::status::state::{Word, word};
+
+/// Twice as long as an idle pglogical waits before it confirms again.
+const SILENT_SECONDS: f64 = 20.0;
+/// A worker that was just started has not connected yet.
+const CONNECTING_SECONDS: f64 = 5.0;
+
+pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    other_consumer(seen, found);
+    if let (Some(source), Some(target)) = (seen.source, seen.target)
+        && seen.word == Word::Replicating
+    {
+        no_walsender(seen, source, target, found);
+        silent(source, target, found);
+    }
+}
+
+/// Whether no apply worker of the subscription runs.
+fn quiet(target: &TargetNow) -> bool {
+    let word = word(Some(target));
+    matches!(word, Word::Disabled | Word::Down | Word::Missing) && target.apply().is_none()
+}
+
+/// The slot's position moves while no worker of the subscription runs: what it passed is gone for the
+/// subscription.
+fn other_consumer(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    let Some(subscription) = seen.subscription else {
+        return;
+    };
+    let position = |sample: &Snapshot| {
+        let slot = sample.source.known()?.slot.clone()?;
+        let target = sample.target.known()?;
+        // Of an enabled subscription a worker may have come and gone between two samples.
+        let off = target.subscription.as_ref().is_some_and(|one| !one.enabled);
+        let origin = target.origin.and_then(|origin| origin.remote_lsn);
+        (off && quiet(target)).then_some((slot.confirmed_flush_lsn?, slot.active, origin))
+    };
+    let moved = seen.all.windows(2).find_map(|pair| {
+        let [before, after] = pair else {
+            return None;
+        };
+        let (from, active, origin) = position(before)?;
+        let (to, _, origin_now) = position(after)?;
+        // A walsender that still holds the slot may take in what its worker sent last.
+        (!active && to > from && origin == origin_now).then_some((from, to, origin))
+    });
+    let reader = seen
+        .source
+        .and_then(|now| now.sender.as_ref())
+        .filter(|sender| {
+            let named = sender.application.as_deref();
+            named.is_some_and(|name| !name.is_empty() && name != subscription.name)
+                && seen.target.is_some_and(quiet)
+        });
+    if moved.is_none() && reader.is_none() {
+        return;
+    }
+    let slot = &subscription.slot_name;
+    let mut cause = Cause::new(
+        "slot.other_consumer",
+        Side::Source,
+        format!("another process reads the slot {slot}: the changes that it confirms never arrive on the target"),
+    )
+    .object(slot)
+    .remedy("end that process, then copy every table that was written to since: pgl-control resync SCHEMA.TABLE. Nothing shows afterwards which changes were read elsewhere; pgl-verify finds the rows");
+    if let Some((from, to, origin)) = moved {
+        let origin = origin.map_or("no position".to_owned(), |lsn| lsn.to_string());
+        cause = cause.seen(format!(
+            "confirmed_flush_lsn went from {from} to {to} while no apply worker ran; the subscription's origin stayed at {origin}"
+        ));
+    }
+    if let Some(sender) = reader {
+        cause = cause.seen(format!(
+            "process {} ({}) is connected to the slot",
+            sender.pid,
+            sender.application.as_deref().unwrap_or("?")
+        ));
+        if moved.is_none() {
+            cause = cause.likely();
+        }
+        cause = cause.sql(format!("SELECT pg_terminate_backend({});", sender.pid));
+    }
+    found.push(cause);
+}
+
+fn no_walsender(seen: &Seen<'_>, source: &SourceNow, target: &TargetNow, found: &mut Vec<Cause>) {
+    let (Some(slot), Some(worker)) = (&source.slot, target.apply()) else {
+        return;
+    };
+    let age = target.clock - worker.started;
+    let lost = slot.wal_status.as_deref() == Some("lost") || slot.invalidation_reason.is_some();
+    if slot.active || lost || age < CONNECTING_SECONDS {
+        return;
+    }
+    let confirmed = slot
+        .confirmed_flush_lsn
+        .map_or("nothing".to_owned(), |lsn| lsn.to_string());
+    let mut cause = Cause::new(
+        "stream.none",
+        Side::Source,
+        "the apply worker runs, and no walsender of the source serves its slot: the connection between them is dead",
+    )
+    .object(&slot.name)
+    .may_pass()
+    .seen(format!(
+        "the worker (process {}) runs since {age:.0} s, the slot is inactive and confirmed {confirmed}",
+        worker.pid
+    ))
+    .remedy("find out what cut the network between the two servers; restart the worker, which would notice a dead connection only much later")
+    .sql(seen.kick())
+    .fix_on(Side::Target);
+    let lasts = seen.samples.iter().all(|sample| {
+        let slot = sample.source.known().and_then(|now| now.slot.as_ref());
+        slot.is_some_and(|slot| !slot.active)
+    });
+    if !lasts || seen.samples.len() < 2 {
+        cause = cause.likely();
+    }
+    found.push(cause);
+}
+
+/// The worker is connected and has not answered for longer than it ever waits.
+fn silent(source: &SourceNow, target: &TargetNow, found: &mut Vec<Cause>) {
+    let Some(sender) = &source.sender else {
+        return;
+    };
+    let Some(silent) = sender.replied_ago.filter(|ago| *ago > SILENT_SECONDS) else {
+        return;
+    };
+    let slot = source.slot.as_ref();
+    let waits = target.apply().and_then(|worker| worker.wait.as_deref());
+    let since = sender.replied_at.as_deref().unwrap_or("?");
+    found.push(
+        Cause::new(
+            "apply.silent",
+            Side::Target,
+            format!("the apply worker has not confirmed anything since {since} ({silent:.0} s ago)"),
+        )
+        .may_pass()
+        .seen(format!(
+            "the source's walsender {} is in state {}, sent {}, confirmed {}",
+            sender.pid,
+            sender.state.as_deref().unwrap_or("?"),
+            sender.sent_lsn.map_or("?".to_owned(), |lsn| lsn.to_string()),
+            slot.and_then(|slot| slot.confirmed_flush_lsn)
+                .map_or("?".to_owned(), |lsn| lsn.to_string()),
+        ))
+        .seen(format!(
+            "the worker on the target waits for: {}",
+            waits.unwrap_or("nothing that the server shows")
+        ))
+        .remedy("if it waits for a lock, end the session that holds it; if one large transaction is being applied, wait; else the network between the servers is cut or the process is stopped: look at it on the target's machine. The source ends the connection after wal_sender_timeout"),
+    );
+}

@@ -1,0 +1,464 @@
+//! What the servers show now, against what a log says and what the samples before showed.
+
+use super::*;
+use crate::cutover::{CutOver, Promotion};
+use crate::status::facts::Reverse;
+
+/// What the log says, what shows that it is history, and the cause that must not be named then.
+const REFUTED: &[(&str, &str)] = &[
+    (
+        "could not send: ERROR:  replication slot \"slot\" is active for PID 7",
+        "slot.in_use",
+    ),
+    (
+        "could not send: ERROR:  replication slot \"slot\" does not exist",
+        "slot.missing",
+    ),
+    (
+        "could not send: ERROR:  all replication slots are in use",
+        "slot.exhausted",
+    ),
+    (
+        "could not send: ERROR:  library \"x\" may not be used as an output plugin",
+        "source.output_plugin",
+    ),
+    (
+        "could not send: ERROR:  logical decoding requires wal_level >= logical",
+        "source.wal_level",
+    ),
+    ("replication set default not found", "set.missing"),
+    (
+        "could not connect: FATAL:  password authentication failed for user \"m\"",
+        "link.password",
+    ),
+    (
+        "could not connect: FATAL:  must be superuser or replication role to start walsender",
+        "link.privilege",
+    ),
+    (
+        "replication origin \"slot\" does not exist",
+        "origin.missing",
+    ),
+    ("unknown column name w", "apply.column_missing"),
+    (
+        "relation \"public.c\" does not exist",
+        "apply.table_missing",
+    ),
+];
+
+#[test]
+fn live_facts_beat_the_log() {
+    for (said, id) in REFUTED {
+        let mut close = with_log(&format!("T [42] ERROR:  {said}{END}"));
+        close.dsn_from_here = Seen::Known(DsnEnd {
+            database: "shop".into(),
+            ..DsnEnd::default()
+        });
+        let mut now = down();
+        target(&mut now).origin = Some(Origin { remote_lsn: None });
+        let found = causes(&[now.clone()], &close);
+        assert_eq!(found.len(), 1, "{id}: {found:#?}");
+        assert_eq!(found[0].id, "retry.pending", "{id}");
+        assert!(
+            found[0].what.contains(id) && found[0].wake.is_some(),
+            "{found:#?}"
+        );
+        assert!(
+            found[0].evidence.iter().any(|line| line.contains(said)),
+            "{found:#?}"
+        );
+        // What the servers show now is named alone: the old line is no cause beside it.
+        target(&mut now).origin = None;
+        target(&mut now).origin_readable = true;
+        let found = causes(&[now], &close);
+        assert_eq!(found.len(), 1, "{id}: {found:#?}");
+        assert_eq!(
+            (found[0].id.as_str(), found[0].certainty),
+            ("origin.missing", Certainty::Proven)
+        );
+    }
+}
+
+#[test]
+fn a_line_from_before_the_server_s_start_is_history() {
+    let line = format!("2026-11-22 10:00:00 UTC [42] ERROR:  boom{END}")
+        .replace("\nT [1]", "\n2026-11-22 10:00:00 UTC [1]");
+    let mut close = with_log(&line);
+    if let Some(target) = &mut close.target {
+        target.log.now = Some("2026-11-22 10:01:00.000".into());
+    }
+    let mut now = down();
+    target(&mut now).clock = 1000.0;
+    target(&mut now).started = 900.0;
+    assert_eq!(ids(&[now.clone()], &close), ["apply.error"]);
+    target(&mut now).started = 990.0;
+    assert_eq!(ids(&[now], &close), ["unknown"]);
+}
+
+#[test]
+fn lines_are_read_by_whose_they_are() {
+    let on_source = |said: &str| {
+        let mut close = close();
+        if let Some(source) = &mut close.source {
+            source.log.tail = Some(format!(
+                "T [9] ERROR:  {said}\nT [9] STATEMENT:  START_REPLICATION SLOT \"slot\" LOGICAL 0/0\n"
+            ));
+        }
+        close
+    };
+    // The walsender's end is none of the worker's.
+    let ended = on_source("terminating connection due to administrator command");
+    assert_eq!(ids(&[down()], &ended), ["source.terminated"]);
+    assert_eq!(
+        ids(&[down()], &on_source("something new")),
+        ["source.error"]
+    );
+    let worker = with_log(&format!(
+        "T [42] FATAL:  terminating connection due to administrator command{END}"
+    ));
+    assert_eq!(ids(&[down()], &worker), ["apply.terminated"]);
+    for (said, id) in [
+        (
+            "could not connect: FATAL:  pg_hba.conf rejects connection for host \"::1\", user \"m\", SSL encryption",
+            "link.hba",
+        ),
+        (
+            "could not connect in replication mode: FATAL:  permission denied to start WAL sender",
+            "link.privilege",
+        ),
+        (
+            "could not connect: SSL error: certificate verify failed",
+            "link.tls",
+        ),
+    ] {
+        let close = with_log(&format!("T [42] ERROR:  {said}{END}"));
+        assert_eq!(ids(&[down()], &close), [id]);
+    }
+}
+
+#[test]
+fn a_login_with_the_dsn_is_judged_by_its_sqlstate() {
+    let tried = |kind, code: &str, message: &str| {
+        let mut close = close();
+        close.dsn_from_here = Seen::Failed(Trouble {
+            kind,
+            message: message.into(),
+            sqlstate: Some(code.into()),
+        });
+        causes(&[down()], &close).remove(0)
+    };
+    use TroubleKind::{Auth, Other, Unreachable};
+    for (kind, code, message, id, certainty) in [
+        (
+            Auth,
+            "28P01",
+            "password authentication failed",
+            "link.password",
+            Certainty::Proven,
+        ),
+        (
+            Auth,
+            "28000",
+            "pg_hba.conf rejects connection, SSL encryption",
+            "link.hba",
+            Certainty::Likely,
+        ),
+        (
+            Auth,
+            "28000",
+            "role \"m\" does not exist",
+            "link.role",
+            Certainty::Proven,
+        ),
+        (
+            Other,
+            "3D000",
+            "database \"x\" does not exist",
+            "link.database",
+            Certainty::Proven,
+        ),
+        (
+            Other,
+            "42501",
+            "permission denied to start WAL sender",
+            "link.privilege",
+            Certainty::Proven,
+        ),
+        (
+            Unreachable,
+            "53300",
+            "too many connections",
+            "link.full",
+            Certainty::Likely,
+        ),
+        (
+            Unreachable,
+            "",
+            "connection refused",
+            "link.unreachable",
+            Certainty::Likely,
+        ),
+    ] {
+        let cause = tried(kind, code, message);
+        assert_eq!((cause.id.as_str(), cause.certainty), (id, certainty));
+        assert!(
+            cause
+                .wake
+                .is_some_and(|sql| sql.contains("alter_subscription_enable")),
+            "{id}"
+        );
+    }
+}
+
+#[test]
+fn tables_in_no_set_are_not_healthy() {
+    let with = |sets: &[&str], exists| {
+        let mut close = close();
+        if let Some(members) = close.source.as_mut().and_then(|one| one.members.as_mut()) {
+            members[0].sets = sets.iter().map(|set| (*set).to_owned()).collect();
+            members[0].exists = exists;
+        }
+        close
+    };
+    let running = [snapshot(0.0), snapshot(1.0)];
+    assert!(ids(&running, &with(&["default"], true)).is_empty());
+    let found = causes(&running, &with(&[], true));
+    assert_eq!(found[0].id, "set.table_missing");
+    assert!(
+        found[0].loses_rows() && found[0].sql.is_none(),
+        "{found:#?}"
+    );
+    assert!(
+        found[0].remedy.contains("pgl-control add-table public.a"),
+        "{found:#?}"
+    );
+    let found = causes(&running, &with(&["default_insert_only"], true));
+    assert_eq!(found[0].id, "set.table_changed");
+    assert!(found[0].loses_rows());
+    let found = causes(&running, &with(&[], false));
+    assert_eq!(
+        (found[0].id.as_str(), found[0].severity),
+        ("set.table_dropped", Severity::Warn)
+    );
+    // Without a plan the tables that the subscription has a state for are the measure.
+    let mut unplanned = with(&[], true);
+    unplanned.wanted[0].set = None;
+    let found = causes(&running, &unplanned);
+    assert!(
+        found[0].remedy.contains("alter_subscription_synchronize"),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn no_statement_removes_a_set_that_held_tables() {
+    let gone = |set: &str, members: &[&str]| {
+        let mut close = close();
+        if let Some(source) = &mut close.source {
+            source.sets = vec!["default_insert_only".into()];
+            if let Some(all) = &mut source.members {
+                all[0].sets = members.iter().map(|set| (*set).to_owned()).collect();
+            }
+        }
+        close.wanted[0].set = Some(set.to_owned());
+        let found = causes(&[down()], &close);
+        found
+            .into_iter()
+            .find(|cause| cause.id == "set.missing")
+            .unwrap()
+    };
+    let held = gone("default", &[]);
+    assert_eq!(held.sql, None, "its tables were in it");
+    assert!(held.remedy.contains("pgl-control add-table"));
+    let empty = gone("default_insert_only", &["default_insert_only"]);
+    assert!(
+        empty
+            .sql
+            .is_some_and(|sql| sql.contains("remove_replication_set"))
+    );
+}
+
+#[test]
+fn a_slot_that_another_process_reads() {
+    let sample = |at: f64, confirmed: u64| {
+        let mut sample = snapshot(at);
+        let now = target(&mut sample);
+        now.workers.pop();
+        now.origin = Some(Origin {
+            remote_lsn: Some(Lsn(900)),
+        });
+        if let Some(one) = &mut now.subscription {
+            one.enabled = false;
+        }
+        if let Some(slot) = &mut source(&mut sample).slot {
+            slot.active = false;
+            slot.confirmed_flush_lsn = Some(Lsn(confirmed));
+        }
+        sample
+    };
+    let other = |samples: &[Snapshot]| {
+        let all = causes(samples, &close());
+        all.into_iter()
+            .find(|cause| cause.id == "slot.other_consumer")
+    };
+    assert!(other(&[sample(0.0, 1000), sample(1.0, 1000)]).is_none());
+    let moved = other(&[sample(0.0, 1000), sample(1.0, 1100)]).unwrap();
+    assert_eq!(moved.certainty, Certainty::Proven);
+    assert!(moved.remedy.contains("pgl-control resync"), "{moved:?}");
+    // A walsender that still holds the slot may take in what the worker sent last.
+    let mut ending = sample(0.0, 1000);
+    if let Some(slot) = &mut source(&mut ending).slot {
+        slot.active = true;
+    }
+    assert!(other(&[ending, sample(1.0, 1100)]).is_none());
+    // An enabled subscription's worker may have come and gone in between.
+    let mut down = sample(0.0, 1000);
+    if let Some(one) = &mut target(&mut down).subscription {
+        one.enabled = true;
+    }
+    assert!(other(&[down, sample(1.0, 1100)]).is_none());
+    // It moves with its own worker.
+    assert!(other(&[snapshot(0.0), snapshot(1.0)]).is_none());
+    // Long ago is not forgotten: the newest samples are quiet again.
+    let all: Vec<Snapshot> = [1000, 1000, 1100, 1100]
+        .into_iter()
+        .zip([0.0, 1.0, 2.0, 99.0])
+        .map(|(lsn, at)| sample(at, lsn))
+        .collect();
+    let later = super::super::causes(&all, &all[3..], &close());
+    assert!(later.iter().any(|cause| cause.id == "slot.other_consumer"));
+}
+
+#[test]
+fn a_worker_that_does_not_answer() {
+    let mut now = snapshot(1.0);
+    source(&mut now).sender = Some(Sender {
+        pid: 7,
+        state: Some("streaming".into()),
+        replied_ago: Some(19.0),
+        replied_at: Some("2026-11-29 10:00:00+00".into()),
+        ..Sender::default()
+    });
+    assert!(ids(&[snapshot(0.0), now.clone()], &close()).is_empty());
+    if let Some(sender) = &mut source(&mut now).sender {
+        sender.replied_ago = Some(21.0);
+    }
+    let found = causes(&[snapshot(0.0), now], &close());
+    assert_eq!(found[0].id, "apply.silent");
+    assert!(
+        found[0]
+            .what
+            .contains("since 2026-11-29 10:00:00+00 (21 s ago)"),
+        "{found:#?}"
+    );
+    assert!(
+        found[0].evidence[0].contains("walsender 7 is in state streaming"),
+        "{found:#?}"
+    );
+
+    // A worker without a walsender.
+    let mut cut = snapshot(0.0);
+    target(&mut cut).clock = 100.0;
+    if let Some(slot) = &mut source(&mut cut).slot {
+        slot.active = false;
+    }
+    let found = causes(&[cut.clone(), cut.clone()], &close());
+    assert_eq!(
+        (found[0].id.as_str(), found[0].certainty),
+        ("stream.none", Certainty::Proven)
+    );
+    // One that was started a moment ago connects.
+    target(&mut cut).clock = 1.0;
+    assert!(ids(&[cut.clone(), cut], &close()).is_empty());
+}
+
+#[test]
+fn a_blocked_worker_is_not_healthy() {
+    let blocked = |at: f64| {
+        let mut sample = snapshot(at);
+        if let Some(worker) = target(&mut sample).workers.last_mut() {
+            worker.blocked_by = vec![55];
+        }
+        sample
+    };
+    let severity = |samples: &[Snapshot]| {
+        let all = causes(samples, &close());
+        all.iter()
+            .find(|cause| cause.id == "apply.blocked")
+            .map(|cause| cause.severity)
+    };
+    assert_eq!(
+        severity(&[blocked(0.0), blocked(1.0)]),
+        Some(Severity::Block)
+    );
+    // For a moment anybody waits.
+    assert_eq!(
+        severity(&[snapshot(0.0), blocked(1.0)]),
+        Some(Severity::Warn)
+    );
+    assert_eq!(severity(&[snapshot(0.0), snapshot(1.0)]), None);
+}
+
+#[test]
+fn one_restart_is_no_flapping() {
+    let with = |at: f64, pid: i64| {
+        let mut sample = snapshot(at);
+        if let Some(worker) = target(&mut sample).workers.last_mut() {
+            worker.pid = pid;
+        }
+        sample
+    };
+    let log = with_log(&format!("T [42] ERROR:  boom{END}"));
+    assert!(ids(&[with(0.0, 1), with(1.0, 2)], &log).is_empty());
+    assert_eq!(
+        ids(&[with(0.0, 1), with(1.0, 2), with(2.0, 3)], &log),
+        ["apply.error"]
+    );
+    let mut off = with(1.0, 2);
+    if let Some(one) = &mut target(&mut off).subscription {
+        one.enabled = false;
+    }
+    assert!(ids(&[with(0.0, 1), off, with(2.0, 3)], &log).is_empty());
+}
+
+#[test]
+fn what_pgl_setup_has_not_made_yet_is_not_missing() {
+    let mut now = down();
+    target(&mut now).subscription = None;
+    target(&mut now).pglogical = None;
+    assert!(!ids(&[now.clone()], &close()).is_empty());
+    target(&mut now).holder = Some(Holder {
+        tool: "pgl-setup".into(),
+        ..Holder::default()
+    });
+    assert!(ids(&[now], &close()).is_empty());
+}
+
+#[test]
+fn after_the_cutover_the_old_stream_is_no_cause() {
+    let mut close = close();
+    close.cutover = Some(CutOver {
+        promotion: Promotion {
+            at: "2026-11-29T10:12:09Z".into(),
+            token: "t".into(),
+            reverse: true,
+        },
+        finished: true,
+        rollback: None,
+    });
+    close.reverse = Some(Reverse {
+        subscription: "moving_back".into(),
+        state: Some("replicating".into()),
+        ..Reverse::default()
+    });
+    assert!(ids(&[down()], &close).is_empty());
+    if let Some(reverse) = &mut close.reverse {
+        reverse.state = Some("down".into());
+    }
+    assert_eq!(ids(&[down()], &close), ["reverse.stopped"]);
+    if let Some(cut) = &mut close.cutover {
+        cut.finished = false;
+        cut.promotion.reverse = false;
+    }
+    assert_eq!(ids(&[down()], &close), ["cutover.unfinished"]);
+}
