@@ -48,6 +48,10 @@ fn the_document_is_what_its_schema_says() -> Result<()> {
         "{document:#}"
     );
     ensure!(table(&document, "c")?["missing"] == 50, "{document:#}");
+    ensure!(
+        table(&document, "a")?["next"] == "pgl-control resync public.a",
+        "{document:#}"
+    );
     Ok(())
 }
 
@@ -103,7 +107,7 @@ fn rows_of_large_tables_are_found_by_bucket() -> Result<()> {
         let document = run()?.expect(1)?.document()?;
         let keyed = table(&document, "keyed")?;
         ensure!(
-            keyed["changed"] == 2 && keyed["missing"] == 1 && keyed["extra"] == 0,
+            keyed["different"] == 2 && keyed["missing"] == 1 && keyed["extra"] == 0,
             "{digest}: {keyed:#}"
         );
         let keyless = table(&document, "keyless")?;
@@ -161,14 +165,42 @@ fn columns_conditions_and_counts() -> Result<()> {
         .run()?
         .expect(1)?
         .document()?;
-    ensure!(table(&some, "a")?["changed"] == 1 && table(&some, "a")?["source_rows"] == 99);
+    ensure!(table(&some, "a")?["different"] == 1 && table(&some, "a")?["source_rows"] == 99);
     let counted = verify(&db)
         .arg("--counts-only")
         .run()?
         .expect(0)?
         .document()?;
-    let notes = table(&counted, "a")?["notes"].to_string();
-    ensure!(notes.contains("says nothing about content"), "{notes}");
+    ensure!(counted["scope"]["counts_only"] == true, "{counted:#}");
+    // What was not compared is not called the same; a name that nothing has is no selection of nothing.
+    for (args, last) in [
+        (
+            &["--counts-only"][..],
+            "3 tables: the same number of rows on both sides; contents were not compared",
+        ),
+        (
+            &["--columns", "v", "--table", "a"],
+            "1 table: the rows are the same on both sides in columns v",
+        ),
+        (
+            &["--table", "a", "--where", "false"],
+            "1 table: the rows that meet \"false\" are the same on both sides; others were not compared",
+        ),
+        (&["--table", "b"], "1 table: both sides hold the same rows"),
+    ] {
+        let text = Tool::new(env!("CARGO_BIN_EXE_pgl-verify"))
+            .envs(db.env())
+            .args(["--format", "text"])
+            .args(args)
+            .run()?
+            .expect(0)?;
+        let said = text.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        ensure!(said.ends_with(last), "{args:?}: {}", text.stdout);
+    }
+    for args in [["--columns", "typo"], ["--exclude-column", "a.typo"]] {
+        let refused = verify(&db).args(args).run()?.expect(2)?;
+        ensure!(refused.stderr.contains("typo"), "{}", refused.stderr);
+    }
     let redacted = verify(&db)
         .args(["--redact", "--table", "a"])
         .run()?
@@ -235,12 +267,59 @@ fn a_killed_run_goes_on_where_it_was() -> Result<()> {
         .expect(0)?
         .document()?;
     ensure!(document["totals"]["identical"] == 4, "{document:#}");
-    verify(&db).run()?.expect(1)?;
+    let notes = table(&document, "big")?["notes"].to_string();
+    ensure!(notes.contains("taken from the file"), "{notes}");
+    // That run came to its end: the next one takes nothing from it.
+    verify(&db).args(["--resume", &file]).run()?.expect(1)?;
     // Another way to compare is another comparison.
     verify(&db)
         .args(["--resume", &file, "--digest", "client"])
         .run()?
         .expect(1)?;
+    Ok(())
+}
+
+#[test]
+fn the_file_to_resume_from_is_of_these_databases_or_left_alone() -> Result<()> {
+    let (db, other) = (pair("own")?, pair("foreign")?);
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("plan.json");
+    std::fs::write(&path, "{\"schema\": \"pgl.preflight/1\"}\n")?;
+    let file = path.to_string_lossy().into_owned();
+    let run = |db: &PairDb, file: &str| verify(db).args(["--resume", file]).run();
+    run(&db, &file)?.expect(2)?;
+    ensure!(std::fs::read_to_string(&path)? == "{\"schema\": \"pgl.preflight/1\"}\n");
+    run(&db, "/dev/full")?.expect(2)?;
+    std::fs::remove_file(&path)?;
+    run(&db, &file)?.expect(0)?;
+    let refused = run(&other, &file)?.expect(2)?;
+    ensure!(
+        refused.stderr.contains("other databases"),
+        "{}",
+        refused.stderr
+    );
+    Ok(())
+}
+
+/// A table that the plan names and neither side has is no table that was compared.
+#[test]
+fn a_planned_table_that_neither_side_has_is_an_error_by_name() -> Result<()> {
+    let db = pair("gone")?;
+    let found = Tool::new(env!("CARGO_BIN_EXE_pgl-preflight"))
+        .envs(db.env())
+        .args(["--format", "json"])
+        .run()?;
+    let mut plan = found.json()?;
+    (plan["verdict"], plan["findings"]) = ("ok".into(), Value::Array(Vec::new()));
+    both(&db, "DROP TABLE b")?;
+    let document = verify(&db)
+        .args(["--plan", "-"])
+        .stdin(plan.to_string())
+        .run()?
+        .expect(3)?
+        .document()?;
+    let reason = table(&document, "b")?["reason"].as_str().unwrap_or("");
+    ensure!(reason.contains("neither side has it"), "{document:#}");
     Ok(())
 }
 
@@ -299,6 +378,13 @@ fn time_limits_and_signals_end_it_without_a_verdict() -> Result<()> {
     let document = outcome.document()?;
     ensure!(document["verdict"] == "not_yet", "{document:#}");
     ensure!(document["totals"]["tables"] == 3, "{document:#}");
+    // What was proven until then stays proven: a table that differs by its definition is known at once.
+    db.on_target("ALTER TABLE c ADD w int")?;
+    verify(&db)
+        .args(["--throttle", "1MB", "--timeout", "1s"])
+        .run()?
+        .expect(1)?;
+    db.on_target("ALTER TABLE c DROP w")?;
     let running = verify(&db).args(["--throttle", "1MB"]).start()?;
     std::thread::sleep(Duration::from_millis(1000));
     running.signal(Signal::INT)?;

@@ -27,7 +27,7 @@ fn expected() -> Result<BTreeSet<Seed>> {
         let Some(rest) = line.strip_prefix("-- expect: ") else {
             continue;
         };
-        let kinds = ["changed", "missing", "extra", "multiplicity", "status"];
+        let kinds = ["different", "missing", "extra", "duplicated", "status"];
         let (at, kind) = kinds
             .iter()
             .filter_map(|kind| rest.find(&format!(" {kind} ")).map(|at| (at, *kind)))
@@ -38,7 +38,7 @@ fn expected() -> Result<BTreeSet<Seed>> {
         let (key, columns) = match kind {
             "status" => (after.trim_end_matches(" -"), "-"),
             // Keys may have blanks in them, the columns of a missing row are not listed.
-            "missing" | "extra" | "multiplicity" => (after.trim_end_matches(" -"), "-"),
+            "missing" | "extra" | "duplicated" => (after.trim_end_matches(" -"), "-"),
             _ if after.starts_with("- ") => ("-", &after[2..]),
             _ => after
                 .match_indices(' ')
@@ -74,7 +74,7 @@ fn found(document: &Value, by_status: &BTreeSet<String>) -> BTreeSet<Seed> {
                 .iter()
                 .map(|part| format!("{}={}", text(&part["name"]), text(&part["value"])))
                 .collect();
-            if key.is_empty() && kind != "changed" {
+            if key.is_empty() && kind != "different" {
                 // Without a key the gallery names such rows by their first column.
                 let first = &columns[0];
                 let side = if first["source"]["present"] == true {
@@ -93,7 +93,7 @@ fn found(document: &Value, by_status: &BTreeSet<String>) -> BTreeSet<Seed> {
             } else {
                 key.join(",")
             };
-            let columns = if kind == "changed" {
+            let columns = if kind == "different" {
                 let names: Vec<String> = columns.iter().map(|c| text(&c["name"])).collect();
                 names.join(",")
             } else {
@@ -209,7 +209,7 @@ fn the_same_characters_in_another_encoding_are_the_same() -> Result<()> {
         run()?.expect(0)?;
         db.on_target("UPDATE t SET v = 'eleve' WHERE id = 'schlüssel 77'")?;
         let document = run()?.expect(1)?.document()?;
-        ensure!(document["tables"][0]["changed"] == 1, "{document:#}");
+        ensure!(document["tables"][0]["different"] == 1, "{document:#}");
         ensure!(
             document["tables"][0]["rows"][0]["key"][0]["value"] == "schlüssel 77",
             "{document:#}"
@@ -266,7 +266,7 @@ fn values_with_the_same_hash_are_told_apart() -> Result<()> {
                 .with_context(|| format!("no {name}"))?;
             ensure!(
                 table["digest"] == "hash"
-                    && table["changed"] == 1
+                    && table["different"] == 1
                     && table["rows"][0]["columns"][0]["name"] == "v",
                 "{twin:?} on {source} and {target}: {table:#}"
             );

@@ -132,7 +132,7 @@ fn a_row_that_changes_to_and_fro_is_found_where_the_target_does_not_follow() -> 
                 .document()?;
             let still = table(&document, "still")?;
             ensure!(
-                still["changed"] == 1 && still["missing"] == 0 && still["extra"] == 0,
+                still["different"] == 1 && still["missing"] == 0 && still["extra"] == 0,
                 "run {run}: {still:#}"
             );
             ensure!(still["rows"][0]["key"][0]["value"] == "7", "{still:#}");
@@ -357,7 +357,7 @@ fn a_read_only_database_is_compared() -> Result<()> {
         .run()?
         .expect(1)?
         .document()?;
-    ensure!(table(&document, "still")?["changed"] == 1, "{document:#}");
+    ensure!(table(&document, "still")?["different"] == 1, "{document:#}");
     Ok(())
 }
 

@@ -78,6 +78,7 @@ SELECT
         SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
             'name', a.attname,
             'type', a.atttypid::int8,
+            'typmod', a.atttypmod,
             'shown', pg_catalog.format_type(a.atttypid, a.atttypmod),
             'generated', coalesce(pg_catalog.row_to_json(a) ->> 'attgenerated', '') <> ''
         ) ORDER BY a.attnum)

@@ -22,8 +22,6 @@ WITH RECURSIVE used (oid) AS (
         UNION ALL
         SELECT a.atttypid FROM pg_catalog.pg_attribute AS a
         WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
-        UNION ALL
-        SELECT p.proargtypes[0] FROM pg_catalog.pg_proc AS p WHERE p.oid = t.typsend
     ) AS inner_type (oid)
 )
 SELECT
@@ -41,16 +39,12 @@ SELECT
         WHERE r.rngtypid = t.oid
             OR (pg_catalog.row_to_json(r) ->> 'rngmultitypid') = t.oid::text
     ) AS subtype,
-    (
-        SELECT pg_catalog.json_build_object(
-            'schema', pn.nspname, 'name', p.proname, 'argument', p.proargtypes[0]::int8)
-        FROM pg_catalog.pg_proc AS p
-        JOIN pg_catalog.pg_namespace AS pn ON pn.oid = p.pronamespace
-        WHERE p.oid = t.typsend
-    ) AS send,
+    t.typtypmod AS typmod,
+    t.typsend <> 0 AS sends,
+    coalesce((SELECT p.proname FROM pg_catalog.pg_proc AS p WHERE p.oid = t.typsend), '') AS send,
     coalesce((
         SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
-            'name', a.attname, 'type', a.atttypid::int8) ORDER BY a.attnum)
+            'name', a.attname, 'type', a.atttypid::int8, 'typmod', a.atttypmod) ORDER BY a.attnum)
         FROM pg_catalog.pg_attribute AS a
         WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
     ), '[]') AS fields

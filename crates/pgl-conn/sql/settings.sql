@@ -4,6 +4,7 @@ FROM pg_catalog.pg_settings
 WHERE name IN (
     'server_version_num', 'client_encoding', 'TimeZone', 'DateStyle', 'IntervalStyle',
     'extra_float_digits', 'bytea_output', 'lc_monetary', 'search_path', 'row_security',
+    'array_nulls', 'transform_null_equals', 'quote_all_identifiers', 'constraint_exclusion',
     'standard_conforming_strings', 'xmloption', 'synchronize_seqscans', 'statement_timeout',
     'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
     'transaction_timeout', 'default_transaction_read_only', 'session_replication_role',

@@ -35,6 +35,11 @@ const PINS: &[Pin] = &[
     pin("xmloption", "content", 0),
     // A shared scan would start in the middle: the same read twice would differ in order.
     pin("synchronize_seqscans", "off", 0),
+    pin("array_nulls", "on", 0),
+    pin("transform_null_equals", "off", 0),
+    pin("quote_all_identifiers", "off", 0),
+    // The planner would run what the checks of a user's table call with constants.
+    pin("constraint_exclusion", "off", 0),
     pin("row_security", "off", 90_500),
     pin("idle_in_transaction_session_timeout", "0", 90_600),
     pin("idle_session_timeout", "0", 140_000),

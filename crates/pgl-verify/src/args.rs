@@ -33,7 +33,7 @@ pub(crate) struct How {
         help_heading = "Comparison"
     )]
     pub(crate) mode: ModeArg,
-    /// Compare row counts only: says nothing about content
+    /// Compare row counts only, not contents
     #[arg(long, conflicts_with_all = ["digest", "fix_sql"], help_heading = "Comparison")]
     pub(crate) counts_only: bool,
     /// Where rows are digested
@@ -88,10 +88,10 @@ pub(crate) struct How {
     /// Show no values, only which rows and columns differ
     #[arg(long, help_heading = "Output")]
     pub(crate) redact: bool,
-    /// Print the statements that would mend the target, instead of the report; never run here
-    #[arg(long, conflicts_with = "redact", help_heading = "Output")]
+    /// Print the statements that make the target's rows those of the source, instead of the report; run none
+    #[arg(long, conflicts_with_all = ["redact", "columns", "exclude_column"], help_heading = "Output")]
     pub(crate) fix_sql: bool,
-    /// Keep finished tables in this file, and take them from it when it is there
+    /// Keep finished tables in this file, and take them from it after a run that did not end, for a day at most
     #[arg(long, value_name = "FILE", help_heading = "Large databases")]
     pub(crate) resume: Option<PathBuf>,
     /// How long the target may take to catch up with a position of the source

@@ -1,11 +1,12 @@
 //! The third pass: what differs in the rows that differ: columns and both values, for as many rows
-//! as asked for; and statements that would mend the target.
+//! as asked for; and what makes the target's rows right.
 
 use std::collections::{BTreeMap, HashMap};
 
 use pgl_conn::Error;
 use pgl_core::Side;
-use pgl_core::verify::fix::{self, Mend};
+use pgl_core::verify::changed::pair_up;
+use pgl_core::verify::fix::RowFix;
 use pgl_core::verify::outcome::{ColumnCount, ColumnDiff, KeyPart, RowDiff, Shown, TableResult};
 use pgl_core::verify::pairing::Pair;
 use pgl_core::verify::rows::{Difference, Kind, Place, Tally};
@@ -29,6 +30,7 @@ struct Detail {
 #[derive(Deserialize)]
 struct Texts {
     place: String,
+    version: String,
     texts: Vec<Option<String>>,
 }
 
@@ -41,7 +43,7 @@ pub(crate) fn report(
     moment: &Moment,
     differences: Vec<Difference>,
     result: &mut TableResult,
-    fixes: &mut Vec<String>,
+    fixes: &mut Vec<RowFix>,
 ) -> Result<(), Error> {
     let mut tally = Tally::default();
     for found in &differences {
@@ -60,7 +62,8 @@ pub(crate) fn report(
     }
     result.missing += tally.missing;
     result.extra += tally.extra;
-    result.changed += tally.changed;
+    result.different += tally.different;
+    result.duplicated += tally.duplicated;
     result.columns = columns(pair, &rows);
     if engine.settings.fix_sql {
         *fixes = mend(engine, pair, moment, &looked, (&source, &target))?;
@@ -179,7 +182,7 @@ fn rows_of(pair: &Pair, found: &Difference, source: &Details, target: &Details) 
                 places.1.and_then(|place| target.get(place)),
             );
             let kind = match (found.kind, rows) {
-                (Kind::Multiplicity, (Some(_), Some(_))) => Kind::Changed,
+                (Kind::Duplicated, (Some(_), Some(_))) => Kind::Different,
                 (kind, _) => kind,
             };
             let key_row = rows.0.or(rows.1);
@@ -242,62 +245,13 @@ fn diff_columns(pair: &Pair, one: Option<&Detail>, two: Option<&Detail>) -> Vec<
         .collect()
 }
 
-/// Without a key a changed row is one missing and one extra row. Two that agree in at least half of
-/// their columns, and better than any other two, are shown as one changed row.
-fn pair_up(rows: &mut Vec<RowDiff>, tally: &mut Tally) {
-    loop {
-        let mut best: Option<(usize, usize, usize)> = None;
-        for (m, missing) in rows.iter().enumerate() {
-            if missing.kind != Kind::Missing || missing.source_count != 1 {
-                continue;
-            }
-            for (e, extra) in rows.iter().enumerate() {
-                if extra.kind != Kind::Extra || extra.target_count != 1 {
-                    continue;
-                }
-                let same = missing
-                    .columns
-                    .iter()
-                    .zip(&extra.columns)
-                    .filter(|(one, two)| one.source.digest == two.target.digest)
-                    .count();
-                if same * 2 >= missing.columns.len() && best.is_none_or(|(_, _, most)| same > most)
-                {
-                    best = Some((m, e, same));
-                }
-            }
-        }
-        let Some((m, e, same)) = best.filter(|(_, _, same)| *same > 0) else {
-            return;
-        };
-        let extra = rows[e].clone();
-        let changed = &mut rows[m];
-        if same == changed.columns.len() {
-            return;
-        }
-        changed.kind = Kind::Changed;
-        changed.target_count = 1;
-        changed.target_partition = extra.target_partition;
-        for (column, other) in changed.columns.iter_mut().zip(extra.columns) {
-            column.target = other.target;
-        }
-        changed
-            .columns
-            .retain(|column| column.source.digest != column.target.digest);
-        rows.remove(e);
-        tally.missing = tally.missing.saturating_sub(1);
-        tally.extra = tally.extra.saturating_sub(1);
-        tally.changed += 1;
-    }
-}
-
 fn columns(pair: &Pair, rows: &[RowDiff]) -> Vec<ColumnCount> {
     pair.columns
         .iter()
         .filter_map(|column| {
             let count = rows
                 .iter()
-                .filter(|row| row.kind == Kind::Changed)
+                .filter(|row| row.kind == Kind::Different)
                 .filter(|row| row.columns.iter().any(|c| c.name == column.name))
                 .count() as u64;
             (count > 0).then(|| ColumnCount {
@@ -320,74 +274,53 @@ fn redact(rows: &mut [RowDiff]) {
     }
 }
 
-/// Statements for the differences looked at.
+/// What makes the rows looked at right.
 fn mend(
     engine: &Engine<'_>,
     pair: &Pair,
     moment: &Moment,
     looked: &[Difference],
     details: (&Details, &Details),
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<RowFix>, Error> {
     let source = texts(engine, pair, moment, Side::Source, looked)?;
     let target = texts(engine, pair, moment, Side::Target, looked)?;
-    let cells = |row: &Vec<Option<String>>| -> Vec<fix::Cell> {
-        pair.columns
-            .iter()
-            .zip(row)
-            .map(|(column, text)| (column.name.clone(), text.clone()))
-            .collect()
+    let generated = |name: &str| {
+        let column = pair.columns.iter().find(|column| column.name == name);
+        column.is_some_and(|column| column.generated)
     };
-    let key_of = |row: &[fix::Cell]| -> Vec<fix::Cell> {
-        row.iter()
-            .filter(|(name, _)| pair.key.iter().flatten().any(|key| key == name))
-            .cloned()
-            .collect()
-    };
-    let generated: Vec<String> = pair
-        .columns
-        .iter()
-        .filter(|column| column.generated)
-        .map(|column| column.name.clone())
-        .collect();
     let mut all = Vec::new();
     for found in looked {
-        let rows = found.source.len().max(found.target.len());
-        for at in 0..rows {
-            let one = found.source.get(at).and_then(|p| source.get(p)).map(cells);
-            let two = found.target.get(at).and_then(|p| target.get(p)).map(cells);
-            let kind = match (&one, &two) {
-                (Some(_), Some(_)) => Kind::Changed,
-                (Some(_), None) => Kind::Missing,
-                (None, Some(_)) => Kind::Extra,
-                (None, None) => continue,
-            };
-            let mend = Mend {
-                key: two.as_deref().map(key_of).unwrap_or_default(),
-                changed: changed_columns(
-                    pair,
-                    found.source.get(at).and_then(|place| details.0.get(place)),
-                    found.target.get(at).and_then(|place| details.1.get(place)),
-                ),
-                source: one,
-                generated: generated.clone(),
-            };
-            match fix::statement(&pair.name, kind, &mend) {
-                Some(sql) => all.push(sql),
-                None => all.extend(found.target.get(at).and_then(|place| {
-                    let relation = pair.target.get(place.relation as usize)?;
-                    Some(fix::delete_at(&relation.qualified(), *place))
-                })),
-            }
+        for at in 0..found.source.len().max(found.target.len()) {
+            let places = (found.source.get(at), found.target.get(at));
+            let insert = places.0.and_then(|place| source.get(place)).map(|row| {
+                let cells = pair.columns.iter().zip(&row.texts);
+                cells
+                    .filter(|(column, _)| !column.generated)
+                    .map(|(column, text)| (column.name.clone(), text.clone()))
+                    .collect()
+            });
+            let delete = places.1.and_then(|place| {
+                let relation = pair.target.get(place.relation as usize)?;
+                let version = target.get(place)?.version.clone();
+                Some((relation.qualified(), *place, version))
+            });
+            let differing = diff_columns(
+                pair,
+                places.0.and_then(|place| details.0.get(place)),
+                places.1.and_then(|place| details.1.get(place)),
+            );
+            let computed = differing.iter().all(|column| generated(&column.name));
+            all.push(RowFix {
+                computed: differing
+                    .first()
+                    .filter(|_| computed && insert.is_some() && delete.is_some())
+                    .map(|column| column.name.clone()),
+                delete,
+                insert,
+            });
         }
     }
     Ok(all)
-}
-
-fn changed_columns(pair: &Pair, one: Option<&Detail>, two: Option<&Detail>) -> Vec<String> {
-    diff_columns(pair, one, two)
-        .into_iter()
-        .map(|column| column.name)
-        .collect()
 }
 
 fn texts(
@@ -396,7 +329,7 @@ fn texts(
     moment: &Moment,
     side: Side,
     looked: &[Difference],
-) -> Result<HashMap<Place, Vec<Option<String>>>, Error> {
+) -> Result<HashMap<Place, Texts>, Error> {
     let reading = engine.reading(pair, side, 1);
     let mut all = HashMap::new();
     for (number, list) in grouped(looked, side) {
@@ -410,7 +343,7 @@ fn texts(
             })?;
             for row in rows {
                 if let Some(at) = place(&row.place, number) {
-                    all.insert(at, row.texts);
+                    all.insert(at, row);
                 }
             }
         }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use pgl_catalog::verify::sql::{Pages, Reading};
 use pgl_cli::progress::Progress;
 use pgl_conn::{Error, Kind, Session, field};
+use pgl_core::verify::fix::RowFix;
 use pgl_core::verify::outcome::Digest;
 use pgl_core::verify::pairing::Pair;
 use pgl_core::verify::rows::Place;
@@ -58,8 +59,8 @@ pub(crate) struct Found {
     pub(crate) pending: Vec<Pending>,
     /// Why the table has to be read again under another moment.
     pub(crate) again: Option<String>,
-    /// Statements that would mend the target.
-    pub(crate) fixes: Vec<String>,
+    /// What makes the target's rows right.
+    pub(crate) fixes: Vec<RowFix>,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

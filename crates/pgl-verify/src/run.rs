@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use pgl_catalog::verify as catalog;
 use pgl_cli::args::Format;
@@ -13,9 +13,10 @@ use pgl_core::cutover::{CutoverState, cutover_state};
 use pgl_core::doc::{Incoming, Verdict};
 use pgl_core::plan::Plan;
 use pgl_core::select::Selection;
-use pgl_core::verify::outcome::Totals;
-use pgl_core::verify::pairing::{Entry, Pair, Wishes, pair};
-use pgl_core::verify::{Mode, Status, TableResult, fix};
+use pgl_core::verify::fix::{self, RowFix};
+use pgl_core::verify::outcome::{Scope, Totals};
+use pgl_core::verify::pairing::{Entry, Pair, Wishes, pair, unknown_columns};
+use pgl_core::verify::{Mode, Status, TableResult};
 use pgl_core::{Database, Migration, QualifiedName, Side};
 
 use crate::args::{Args, How};
@@ -25,7 +26,7 @@ use crate::fence::{Fence, Marker};
 use crate::mode;
 use crate::moment::{self, Moment};
 use crate::pool::Pool;
-use crate::resume::{Journal, fingerprint};
+use crate::resume::{Journal, RunId, fingerprint};
 use crate::settle::{self, Open};
 use crate::throttle::Throttle;
 use crate::view::{self, Body};
@@ -95,6 +96,9 @@ struct Ready {
     digest: digest::Choice,
     unsynced: Vec<(QualifiedName, String)>,
     settings: Settings,
+    scope: Scope,
+    target: fix::Target,
+    run: RunId,
 }
 
 fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready, Failure> {
@@ -146,6 +150,14 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         columns: args.how.columns.clone(),
         exclude_columns: args.how.exclude_column.clone(),
     };
+    let unknown = unknown_columns(&catalogs.0, &catalogs.1, &wishes);
+    if !unknown.is_empty() {
+        return Err(Failure::usage(format!(
+            "no selected table has a column {}",
+            unknown.join(", ")
+        ))
+        .hint("write COLUMN, TABLE.COLUMN or SCHEMA.TABLE.COLUMN, as in the catalog"));
+    }
     let entries = pair(&catalogs.0, &catalogs.1, &wishes, plan.as_ref());
     let mode = mode::choose(&args.how, &mut source, &mut target)?;
     let digest = digest::choose(
@@ -169,7 +181,18 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         redact: args.how.redact,
         fix_sql: args.how.fix_sql,
     };
+    let run = RunId {
+        databases: format!(
+            "{:?} {} {:?} {}",
+            databases.0.system_identifier, one.oid, databases.1.system_identifier, two.oid
+        ),
+        source_lsn: match source.is_standby() {
+            true => None,
+            false => Some(catalog::insert_lsn(&mut source)?),
+        },
+    };
     Ok(Ready {
+        run,
         migration: Migration {
             name: name.unwrap_or_else(|| databases.0.database.clone()),
             source: databases.0,
@@ -181,6 +204,18 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         digest,
         unsynced,
         settings,
+        scope: Scope {
+            counts_only: args.how.counts_only,
+            condition: args.how.condition.clone(),
+            columns: args.how.columns.clone(),
+            exclude_columns: args.how.exclude_column.clone(),
+        },
+        target: fix::Target {
+            identity: target.version().at_least(10),
+            unchecked: [&one.encoding, &two.encoding]
+                .iter()
+                .any(|name| *name == "SQL_ASCII"),
+        },
     })
 }
 
@@ -192,7 +227,7 @@ struct Run<'a> {
     ready: &'a Ready,
     journal: Option<Journal>,
     results: Mutex<Vec<TableResult>>,
-    fixes: Mutex<Vec<String>>,
+    fixes: Mutex<Vec<(QualifiedName, String)>>,
     trouble: Mutex<Option<Failure>>,
     fingerprints: Vec<String>,
 }
@@ -210,11 +245,15 @@ impl Run<'_> {
         {
             lock(&self.trouble).get_or_insert(failure);
         }
-        lock(&self.fixes).extend(found.fixes);
-        self.keep(found.result);
+        self.keep(found.result, &found.fixes);
     }
 
-    fn keep(&self, result: TableResult) {
+    fn keep(&self, mut result: TableResult, rows: &[RowFix]) {
+        result.next = result.next();
+        if self.args.how.fix_sql && !matches!(result.status, Status::Identical | Status::Skipped) {
+            let text = fix::table(&result, rows, self.ready.target);
+            lock(&self.fixes).push((result.qualified(), text));
+        }
         if self.streams()
             && let Err(failure) = self.context.record(&view::record(&result))
         {
@@ -257,7 +296,10 @@ fn compare(
         context,
         pool,
         args,
-        journal: args.how.resume.as_deref().map(Journal::open).transpose()?,
+        journal: match &args.how.resume {
+            Some(path) => Some(Journal::open(path, &ready.run, SystemTime::now())?),
+            None => None,
+        },
         results: Mutex::new(Vec::new()),
         fixes: Mutex::new(Vec::new()),
         trouble: Mutex::new(None),
@@ -279,16 +321,18 @@ fn compare(
     let mut tables = std::mem::take(&mut *lock(&run.results));
     tables.sort_by_key(TableResult::qualified);
     let totals = Totals::of(ready.entries.len() as u64, &tables);
-    let mut verdict = totals.verdict();
-    if pool.is_expired() && totals.error == 0 {
-        verdict = Verdict::NotYet;
+    let verdict = totals.verdict_in_time(pool.is_expired());
+    if let Some(journal) = &run.journal
+        && verdict != Verdict::NotYet
+    {
+        journal.close(SystemTime::now())?;
     }
     if args.how.fix_sql {
-        let fixes = std::mem::take(&mut *lock(&run.fixes));
+        let mut fixes = std::mem::take(&mut *lock(&run.fixes));
+        fixes.sort();
         let mut text = fix::preamble().to_owned();
-        for line in fixes {
-            text.push_str(&line);
-            text.push('\n');
+        for (_, part) in fixes {
+            text.push_str(&part);
         }
         text.push_str("COMMIT;\n");
         context.print(&text)?;
@@ -298,6 +342,7 @@ fn compare(
         mode: Some(ready.mode.mode),
         mode_reason: ready.mode.why.clone(),
         digest_reason: format!("{} ({})", ready.digest.digest.as_str(), ready.digest.why),
+        scope: ready.scope.clone(),
         totals,
         barrier_seconds: held.map(|time| round(time.as_secs_f64())),
         streamed: run.streams(),
@@ -319,7 +364,7 @@ impl<'a> Run<'a> {
         let mut work = Vec::new();
         for (index, entry) in self.ready.entries.iter().enumerate() {
             let plain = |name: &QualifiedName, status, reason: &str| {
-                self.keep(TableResult::new(name, status, Some(reason.to_owned())));
+                self.keep(TableResult::new(name, status, Some(reason.to_owned())), &[]);
             };
             match entry {
                 Entry::Skip(name, why) => plain(name, Status::Skipped, why),
@@ -333,12 +378,15 @@ impl<'a> Run<'a> {
                     let known = self
                         .journal
                         .as_ref()
-                        .and_then(|journal| journal.get(&pair.name, fingerprint));
+                        .and_then(|journal| journal.get(&pair.name, fingerprint))
+                        .filter(|known| {
+                            !self.args.how.fix_sql || known.status == Status::Identical
+                        });
                     if let Some((_, status)) = copying {
                         let why = format!("its initial copy is not finished (status {status:?})");
                         plain(&pair.name, Status::Inconclusive, &why);
                     } else if let Some(result) = known {
-                        self.keep(result);
+                        self.keep(result, &[]);
                     } else {
                         work.push((index, &**pair));
                     }

@@ -2,7 +2,7 @@
 
 use pgl_cli::{Page, Report, Style, Table};
 use pgl_core::doc::{Document, Verdict};
-use pgl_core::verify::outcome::{ColumnDiff, RowDiff, Shown, Totals};
+use pgl_core::verify::outcome::{ColumnDiff, RowDiff, Scope, Shown, Totals};
 use pgl_core::verify::rows::Kind;
 use pgl_core::verify::{Mode, Status, TableResult};
 use schemars::JsonSchema;
@@ -21,6 +21,8 @@ pub struct Body {
     pub mode_reason: String,
     /// Why this digest.
     pub digest_reason: String,
+    /// What of the rows was compared.
+    pub scope: Scope,
     /// How many tables came to what.
     pub totals: Totals,
     /// How long the writers of the source waited behind a barrier, in seconds.
@@ -81,14 +83,15 @@ impl Report for Body {
             totals.skipped
         ));
         let (style, line) = match document.verdict {
-            Verdict::Ok => (Style::Green, "both sides hold the same rows"),
-            Verdict::No => (Style::Red, "the two sides differ"),
-            Verdict::NotYet => (Style::Yellow, "not finished in the time given"),
-            Verdict::Unknown | Verdict::Refused | Verdict::Partial => {
-                (Style::Yellow, "could not find out for all tables")
-            }
+            Verdict::Ok => (Style::Green, body.scope.equal(totals.identical)),
+            Verdict::No => (Style::Red, "the two sides differ".to_owned()),
+            Verdict::NotYet => (Style::Yellow, "not finished in the time given".to_owned()),
+            Verdict::Unknown | Verdict::Refused | Verdict::Partial => (
+                Style::Yellow,
+                "could not find out for all tables".to_owned(),
+            ),
         };
-        page.heading(style, line);
+        page.heading(style, &line);
     }
 
     fn table(document: &Document<Self>) -> Table {
@@ -103,12 +106,14 @@ impl Report for Body {
             "target_rows",
             "missing",
             "extra",
-            "changed",
+            "different",
+            "duplicated",
             "unresolved",
             "counts_exact",
             "columns",
             "source_lsn",
             "applied_lsn",
+            "next",
             "seconds",
         ]);
         for one in &document.body.tables {
@@ -124,7 +129,8 @@ impl Report for Body {
                 number(one.target_rows),
                 one.missing.to_string(),
                 one.extra.to_string(),
-                one.changed.to_string(),
+                one.different.to_string(),
+                one.duplicated.to_string(),
                 one.unresolved.to_string(),
                 one.counts_exact.to_string(),
                 columns.join(" "),
@@ -134,6 +140,7 @@ impl Report for Body {
                 one.applied_lsn
                     .map(|lsn| lsn.to_string())
                     .unwrap_or_default(),
+                one.next.clone().unwrap_or_default(),
                 format!("{:.3}", one.seconds),
             ]);
         }
@@ -151,6 +158,7 @@ impl Report for Body {
             "mode": body.mode,
             "mode_reason": body.mode_reason,
             "digest_reason": body.digest_reason,
+            "scope": body.scope,
             "totals": body.totals,
             "barrier_seconds": body.barrier_seconds,
             "seconds": body.seconds,
@@ -204,10 +212,11 @@ fn about(one: &TableResult, page: &mut Page) {
         return;
     }
     let counts = [
-        (one.missing, "only on the source"),
-        (one.extra, "only on the target"),
-        (one.changed, "changed"),
-        (one.unresolved, "unresolved"),
+        (one.missing, "missing on the target"),
+        (one.extra, "extra on the target"),
+        (one.different, "different"),
+        (one.duplicated, "duplicated on one side"),
+        (one.unresolved, "undecided"),
     ];
     let counts: Vec<String> = counts
         .iter()
@@ -222,12 +231,20 @@ fn about(one: &TableResult, page: &mut Page) {
         };
         page.line(format!("  rows: {}{least}", counts.join(", ")));
     }
+    if let Some(lsn) = one.source_lsn.filter(|_| one.proven() > 0) {
+        page.line(match one.applied_lsn {
+            Some(applied) => {
+                format!("  at source LSN {lsn}; the target had applied up to {applied}")
+            }
+            None => format!("  at source LSN {lsn}"),
+        });
+    }
     for text in one.schema_differences.iter().chain(&one.notes) {
         page.wrapped(2, text);
     }
     for row in one.rows.iter().take(ROWS_SHOWN) {
         page.line(format!("  {}", row_line(row)));
-        if row.kind == Kind::Changed {
+        if row.kind == Kind::Different {
             for column in &row.columns {
                 page.line(format!("      {}", column_line(column)));
             }
@@ -236,15 +253,18 @@ fn about(one: &TableResult, page: &mut Page) {
     if one.rows.len() > ROWS_SHOWN {
         page.line(format!("  … and {} more", one.rows.len() - ROWS_SHOWN));
     }
+    if let Some(next) = &one.next {
+        page.line(format!("  next: {next}"));
+    }
 }
 
 fn row_line(row: &RowDiff) -> String {
     let what = match (row.kind, row.proven) {
-        (_, false) => "unresolved",
-        (Kind::Missing, _) => "only on the source",
-        (Kind::Extra, _) => "only on the target",
-        (Kind::Changed, _) => "changed",
-        (Kind::Multiplicity, _) => "another number of times",
+        (_, false) => "undecided",
+        (Kind::Missing, _) => "missing on the target",
+        (Kind::Extra, _) => "extra on the target",
+        (Kind::Different, _) => "different",
+        (Kind::Duplicated, _) => "duplicated",
     };
     let mut line = what.to_owned();
     if !row.key.is_empty() {
@@ -260,7 +280,7 @@ fn row_line(row: &RowDiff) -> String {
             })
             .collect();
         line.push_str(&format!(": {}", key.join(", ")));
-    } else if row.kind != Kind::Changed {
+    } else if row.kind != Kind::Different {
         let of_source = row.kind == Kind::Missing;
         let values: Vec<String> = row
             .columns

@@ -8,6 +8,7 @@ use pgl_conn::{Error, Session};
 use pgl_core::Lsn;
 use pgl_core::verify::outcome::Digest;
 use pgl_core::verify::pairing::Catalog;
+use pgl_core::verify::planned::constant_calls;
 use pgl_core::verify::types::{RelationInfo, TypeInfo, Types};
 use serde::Deserialize;
 
@@ -16,6 +17,8 @@ use crate::{row, rows};
 /// What the verifier needs to know of a database.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DatabaseInfo {
+    /// `pg_database.oid`: another database of the same name has another.
+    pub oid: u32,
     /// `pg_encoding_to_char`.
     pub encoding: String,
     /// Whether the server is a standby.
@@ -29,16 +32,54 @@ pub fn database(session: &mut Session) -> Result<DatabaseInfo, Error> {
     row(session, include_str!("../../sql/verify_database.sql"), &[])
 }
 
+/// An expression of an index or of extended statistics, and the functions in it that others own.
+#[derive(Deserialize)]
+struct Planned {
+    schema: String,
+    name: String,
+    tree: String,
+    functions: Option<Vec<Function>>,
+}
+
+#[derive(Deserialize)]
+struct Function {
+    oid: u32,
+    name: String,
+}
+
 /// Reads all relations and types.
 pub fn catalog(session: &mut Session, encoding: &str) -> Result<Catalog, Error> {
-    let relations: Vec<RelationInfo> =
+    let mut relations: Vec<RelationInfo> =
         rows(session, include_str!("../../sql/verify_relations.sql"), &[])?;
+    let planned = if session.version().at_least(14) {
+        include_str!("../../sql/verify_planned_pg14.sql")
+    } else {
+        include_str!("../../sql/verify_planned.sql")
+    };
+    for one in rows::<Planned>(session, planned, &[])? {
+        let calls = constant_calls(&one.tree);
+        let foreign = one.functions.unwrap_or_default();
+        let Some(function) = foreign.into_iter().find(|f| calls.contains(&f.oid)) else {
+            continue;
+        };
+        for relation in &mut relations {
+            if relation.schema == one.schema && relation.name == one.name {
+                relation.runs = Some(function.name.clone());
+            }
+        }
+    }
     let types: Vec<TypeInfo> = rows(session, include_str!("../../sql/verify_types.sql"), &[])?;
     Ok(Catalog {
         relations,
         types: Types::new(types),
         encoding: encoding.to_owned(),
     })
+}
+
+/// Keeps this session from reading views and foreign tables of users, where the server can do that.
+pub fn tables_only(session: &mut Session) -> Result<(), Error> {
+    let sql = include_str!("../../sql/verify_tables_only.sql");
+    session.query(sql, &[]).map(|_| ())
 }
 
 #[derive(Deserialize)]

@@ -4,12 +4,12 @@
 //! exclusive or of a hash of each column, every column with a seed of its own, hashed once more: only then
 //! may digests be summed. Without the last step a sum of sums would not see two rows that exchange a value.
 
-use pgl_core::Side;
-use pgl_core::verify::canon::Flavour;
+use pgl_core::verify::canon::{Flavour, output};
 use pgl_core::verify::outcome::Digest;
 use pgl_core::verify::pairing::{Column, Pair};
 use pgl_core::verify::rows::Place;
 use pgl_core::verify::types::RelationInfo;
+use pgl_core::{Side, quote_ident};
 
 /// Salts; any constants will do, both servers get the same. Two for digests of rows, one for keys.
 const FIRST: u64 = 1;
@@ -48,59 +48,78 @@ pub struct Reading<'a> {
     pub condition: Option<&'a str>,
 }
 
+/// Rows to look for: the canonical bytes of each key, and its columns as text.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Canonical bytes.
+    pub image: &'a [u8],
+    /// The key's columns as text.
+    pub texts: &'a [Option<String>],
+}
+
 impl Reading<'_> {
-    fn list<'c>(&self, columns: impl Iterator<Item = &'c Column>, flavour: Flavour) -> String {
+    fn list<'c>(
+        &self,
+        columns: impl Iterator<Item = &'c Column>,
+        flavour: Flavour,
+        at: &str,
+    ) -> String {
         let all: Vec<String> = columns
-            .map(|column| column.canon.sql(self.side, flavour))
+            .map(|column| column.canon.sql(self.side, flavour, at))
             .collect();
         all.join(", ")
     }
 
     /// A 64-bit hash over columns, never NULL. Different salts make unrelated functions.
-    fn hashed<'c>(&self, columns: impl Iterator<Item = &'c Column>, salt: u64) -> String {
+    fn hashed<'c>(&self, columns: impl Iterator<Item = &'c Column>, salt: u64, at: &str) -> String {
         let terms: Vec<String> = (0_u64..)
             .zip(columns)
-            .map(|(at, column)| column.canon.hash(self.side, salt << 32 | at))
+            .map(|(number, column)| column.canon.hash(self.side, salt << 32 | number, at))
             .collect();
         // A constant, hashed with the whole as its seed: that keeps all 64 bits.
         format!("pg_catalog.hashint4extended(0, {})", combined(&terms))
     }
 
     /// `md5` of a row image, as text.
-    fn md5<'c>(&self, columns: impl Iterator<Item = &'c Column>) -> String {
-        let list = self.list(columns, Flavour::Send);
+    fn md5<'c>(&self, columns: impl Iterator<Item = &'c Column>, at: &str) -> String {
+        let list = self.list(columns, Flavour::Send, at);
         format!("pg_catalog.md5(pg_catalog.record_send(ROW({list})))")
     }
 
     /// The hash that names a row's bucket: of the key; of the whole row where there is no key.
-    fn key_hash(&self) -> String {
+    fn key_hash(&self, at: &str) -> String {
         let keyed = self.pair.key.is_some();
         match (self.digest, keyed) {
-            (Digest::Hash, true) => self.hashed(self.pair.key_columns(), KEY),
-            (Digest::Hash, false) => self.hashed(self.pair.columns.iter(), FIRST),
-            (_, true) => half(&self.md5(self.pair.key_columns()), 1),
-            (_, false) => half(&self.md5(self.pair.columns.iter()), 1),
+            (Digest::Hash, true) => self.hashed(self.pair.key_columns(), KEY, at),
+            (Digest::Hash, false) => self.hashed(self.pair.columns.iter(), FIRST, at),
+            (_, true) => half(&self.md5(self.pair.key_columns(), at), 1),
+            (_, false) => half(&self.md5(self.pair.columns.iter(), at), 1),
         }
     }
 
     /// Bytes that identify a row on both sides; NULL where there is no key.
-    fn key_image(&self) -> String {
+    fn key_image(&self, at: &str) -> String {
         if self.pair.key.is_none() {
             return "NULL::pg_catalog.bytea".to_owned();
         }
         format!(
             "pg_catalog.record_send(ROW({}))",
-            self.list(self.pair.key_columns(), Flavour::Send)
+            self.list(self.pair.key_columns(), Flavour::Send, at)
         )
     }
 
     fn filter(&self, pages: Pages, more: &[String]) -> String {
         let mut all = Vec::new();
         if pages.from > 0 {
-            all.push(format!("ctid >= '({},0)'::pg_catalog.tid", pages.from));
+            all.push(format!(
+                "ctid OPERATOR(pg_catalog.>=) '({},0)'::pg_catalog.tid",
+                pages.from
+            ));
         }
         if let Some(to) = pages.to {
-            all.push(format!("ctid < '({to},0)'::pg_catalog.tid"));
+            all.push(format!(
+                "ctid OPERATOR(pg_catalog.<) '({to},0)'::pg_catalog.tid"
+            ));
         }
         if let Some(condition) = self.condition {
             // The line break ends a comment in what the user wrote.
@@ -114,13 +133,16 @@ impl Reading<'_> {
         }
     }
 
-    fn mask(&self) -> usize {
-        self.buckets.saturating_sub(1)
+    /// The bucket that a hash falls into.
+    fn bucket(&self, hash: &str) -> String {
+        let mask = self.buckets.saturating_sub(1);
+        format!("({hash} OPERATOR(pg_catalog.&) {mask})")
     }
 
     /// Sums by bucket: bucket, count, both sums as text. The second is 0 where one digest is all.
     pub fn sums(&self, relation: &RelationInfo, pages: Pages) -> String {
         let from = from(relation);
+        let at = &named(relation);
         let filter = self.filter(pages, &[]);
         if self.digest == Digest::Counts || self.pair.columns.is_empty() {
             return format!("SELECT 0, pg_catalog.count(*), '0', '0' FROM {from}{filter}");
@@ -130,19 +152,19 @@ impl Reading<'_> {
             Digest::Hash => format!("pg_catalog.count(*), {}, '0'", sum(first)),
             _ => format!(
                 "pg_catalog.count(*), {}, {}",
-                sum(&half("r", 1)),
-                sum(&half("r", 17))
+                sum(&half("q.r", 1)),
+                sum(&half("q.r", 17))
             ),
         };
-        let bucket = |hash: &str| format!("({hash} & {})::pg_catalog.int4", self.mask());
-        let key_hash = self.key_hash();
+        let bucket = |hash: &str| format!("{}::pg_catalog.int4", self.bucket(hash));
+        let key_hash = self.key_hash(at);
         match (self.digest, self.pair.key.is_some(), self.buckets > 1) {
             (Digest::Hash, _, false) => {
-                let row = self.hashed(self.pair.columns.iter(), FIRST);
+                let row = self.hashed(self.pair.columns.iter(), FIRST, at);
                 format!("SELECT 0, {} FROM {from}{filter}", sums(&row))
             }
             (Digest::Hash, true, true) => {
-                let row = self.hashed(self.pair.columns.iter(), FIRST);
+                let row = self.hashed(self.pair.columns.iter(), FIRST, at);
                 let (bucket, sums) = (bucket(&key_hash), sums(&row));
                 format!("SELECT {bucket}, {sums} FROM {from}{filter} GROUP BY 1")
             }
@@ -150,13 +172,13 @@ impl Reading<'_> {
             (Digest::Hash, false, true) => format!(
                 "SELECT {}, {} FROM (SELECT {key_hash} AS r FROM {from}{filter} OFFSET 0) AS q \
                  GROUP BY 1",
-                bucket("r"),
-                sums("r"),
+                bucket("q.r"),
+                sums("q.r"),
             ),
             (_, _, false) => format!(
                 "SELECT 0, {} FROM (SELECT {} AS r FROM {from}{filter} OFFSET 0) AS q",
                 sums(""),
-                self.md5(self.pair.columns.iter())
+                self.md5(self.pair.columns.iter(), at)
             ),
             (_, keyed, true) => {
                 let more = if keyed {
@@ -164,13 +186,17 @@ impl Reading<'_> {
                 } else {
                     String::new()
                 };
-                let hash = if keyed { "k".to_owned() } else { half("r", 1) };
+                let hash = if keyed {
+                    "q.k".to_owned()
+                } else {
+                    half("q.r", 1)
+                };
                 format!(
                     "SELECT {}, {} FROM (SELECT {} AS r{more} FROM {from}{filter} OFFSET 0) AS q \
                      GROUP BY 1",
                     bucket(&hash),
                     sums(""),
-                    self.md5(self.pair.columns.iter())
+                    self.md5(self.pair.columns.iter(), at)
                 )
             }
         }
@@ -178,88 +204,100 @@ impl Reading<'_> {
 
     /// Both digests of each row as `first` and `second`, and what else is wanted: expressions with
     /// the names that they get.
-    fn digested(&self, from: &str, filter: &str, more: &[(String, &str)]) -> String {
+    fn digested(&self, from: &str, at: &str, filter: &str, more: &[(String, &str)]) -> String {
         let extra: String = more
             .iter()
             .map(|(expression, name)| format!(", {expression} AS {name}"))
             .collect();
         if self.digest == Digest::Hash {
             let [first, second] =
-                [FIRST, SECOND].map(|salt| self.hashed(self.pair.columns.iter(), salt));
+                [FIRST, SECOND].map(|salt| self.hashed(self.pair.columns.iter(), salt, at));
             return format!(
                 "SELECT {first} AS first, {second} AS second{extra} FROM {from}{filter}"
             );
         }
-        let names: String = more.iter().map(|(_, name)| format!(", {name}")).collect();
+        let names: String = more.iter().map(|(_, name)| format!(", p.{name}")).collect();
         format!(
             "SELECT {} AS first, {} AS second{names} FROM (SELECT {} AS r{extra} FROM \
              {from}{filter} OFFSET 0) AS p",
-            half("r", 1),
-            half("r", 17),
-            self.md5(self.pair.columns.iter())
+            half("p.r", 1),
+            half("p.r", 17),
+            self.md5(self.pair.columns.iter(), at)
         )
     }
 
     /// Rows of some buckets through binary COPY: key bytes, both digests, place.
     pub fn rows(&self, relation: &RelationInfo, pages: Pages, buckets: Option<&[u32]>) -> String {
-        let from = from(relation);
         let mut more = Vec::new();
         if let Some(buckets) = buckets {
             let list: Vec<String> = buckets.iter().map(u32::to_string).collect();
             more.push(format!(
-                "({} & {}) = ANY ('{{{}}}'::pg_catalog.int8[])",
-                self.key_hash(),
-                self.mask(),
+                "{} OPERATOR(pg_catalog.=) ANY ('{{{}}}'::pg_catalog.int8[])",
+                self.bucket(&self.key_hash(&named(relation))),
                 list.join(",")
             ));
         }
-        self.copy_rows(&from, &self.filter(pages, &more))
+        self.copy_rows(relation, &self.filter(pages, &more))
     }
 
-    /// Rows with some keys, given as arrays of each key column's text.
-    pub fn rows_by_key(&self, relation: &RelationInfo, keys: &[Vec<Option<String>>]) -> String {
-        let condition = self.key_condition(keys);
-        self.copy_rows(&from(relation), &self.filter(Pages::ALL, &[condition]))
+    /// Whether an index can find keys: `=` of `pg_catalog` compares each of their columns, and their texts are
+    /// read without running anybody's code. Otherwise rows are found by their canonical bytes, in the whole table.
+    pub fn by_index(&self) -> bool {
+        self.pair.key_columns().all(|column| {
+            column.canon.comparable(self.side, "t").is_some()
+                && column.input_type(self.side).is_some()
+        })
     }
 
-    /// `(a, b) IN (…)` over texts cast to the columns' types: an index serves it.
-    fn key_condition(&self, keys: &[Vec<Option<String>>]) -> String {
+    /// Rows with some keys, by their texts or by their bytes. By their texts there may be others among them: equal
+    /// is not the same.
+    pub fn rows_by_key(&self, relation: &RelationInfo, keys: &[Wanted<'_>], index: bool) -> String {
+        let condition = self.key_condition(relation, keys, index);
+        self.copy_rows(relation, &self.filter(Pages::ALL, &[condition]))
+    }
+
+    fn key_condition(&self, relation: &RelationInfo, keys: &[Wanted<'_>], index: bool) -> String {
+        let at = &named(relation);
+        let operands: Option<Vec<String>> = self
+            .pair
+            .key_columns()
+            .map(|column| column.canon.comparable(self.side, at))
+            .collect();
         let columns: Vec<&Column> = self.pair.key_columns().collect();
-        let names: Vec<String> = columns
-            .iter()
-            .map(|c| c.canon.column().to_owned())
-            .collect();
-        let arrays: Vec<String> = (0..columns.len())
-            .map(|at| text_array(keys.iter().map(|key| key.get(at).cloned().flatten())))
-            .collect();
-        let aliases: Vec<String> = (0..columns.len()).map(|at| format!("k{at}")).collect();
-        let casts: Vec<String> = columns
-            .iter()
-            .zip(&aliases)
-            .map(|(column, alias)| format!("{alias}::{}", column.type_sql(self.side)))
-            .collect();
-        format!(
-            "({}) IN (SELECT {} FROM ROWS FROM ({}) AS u({}))",
-            names.join(", "),
-            casts.join(", "),
-            arrays
-                .iter()
-                .map(|array| format!("pg_catalog.unnest({array})"))
-                .collect::<Vec<_>>()
-                .join(", "),
-            aliases.join(", ")
-        )
+        let texts: Vec<&[Option<String>]> = keys.iter().map(|key| key.texts).collect();
+        let values = values(&columns, self.side, &texts).filter(|_| index);
+        match (operands, values) {
+            (Some(operands), Some(values)) => format!(
+                "ROW({}) OPERATOR(pg_catalog.=) ANY ({values})",
+                operands.join(", ")
+            ),
+            // The client's own bytes: it looks for them itself.
+            _ if self.digest == Digest::Client => "true".to_owned(),
+            _ => {
+                let images: Vec<String> = keys
+                    .iter()
+                    .map(|key| format!("\"\\\\x{}\"", hex(key.image)))
+                    .collect();
+                format!(
+                    "{} OPERATOR(pg_catalog.=) ANY ('{{{}}}'::pg_catalog.bytea[])",
+                    self.key_image(at),
+                    images.join(",")
+                )
+            }
+        }
     }
 
     /// Rows given as texts of all columns, in the form of [`Self::rows`], or of [`Self::whole`] where the client hashes;
     /// the place is the number in the list. Each text is read by the type's input function, as a decoded change or
-    /// pglogical's own text would be.
-    pub fn given(&self, rows: &[Vec<Option<String>>]) -> String {
-        let column = |column: &Column| column.canon.column().to_owned();
-        let names: Vec<String> = self.pair.columns.iter().map(column).collect();
-        let mut number = "n".to_owned();
-        while self.pair.columns.iter().any(|c| c.name == number) {
-            number.push('n');
+    /// pglogical's own text would be; a value that would run a domain's checks is NULL. None where the key (the row, where
+    /// there is none) has such a value.
+    pub fn given(&self, rows: &[Vec<Option<String>>]) -> Option<String> {
+        let mut needed: Box<dyn Iterator<Item = &Column>> = match self.pair.key {
+            Some(_) => Box::new(self.pair.key_columns()),
+            None => Box::new(self.pair.columns.iter()),
+        };
+        if needed.any(|column| column.input_type(self.side).is_none()) {
+            return None;
         }
         let list: Vec<String> = rows
             .iter()
@@ -270,33 +308,49 @@ impl Reading<'_> {
                     .columns
                     .iter()
                     .enumerate()
-                    .map(|(column, info)| {
-                        let text = row.get(column).and_then(Option::as_deref);
-                        let literal =
-                            text.map_or_else(|| "NULL".to_owned(), pgl_core::quote_literal);
-                        format!(", {literal}::{}", info.type_sql(self.side))
+                    .map(|(number, column)| {
+                        let text = row.get(number).and_then(Option::as_deref);
+                        format!(", {}", literal(column, self.side, text))
                     })
                     .collect();
                 format!("('({at},1)'::pg_catalog.tid{values})")
             })
             .collect();
-        let names: String = names.iter().map(|name| format!(", {name}")).collect();
+        let names: String = (self.pair.columns.iter())
+            .map(|column| format!(", {}", column.canon.column()))
+            .collect();
+        let number = self.unused_name();
         let from = format!("(VALUES {}) AS given ({number}{names})", list.join(", "));
+        let place = format!("given.{number}");
         if self.digest == Digest::Client {
-            return self.copy_columns(&number, &from, "");
+            return Some(self.copy_columns("given", &place, &from, ""));
         }
-        let more = [(self.key_image(), "key"), (number, "place")];
-        format!(
-            "COPY (SELECT key, first, second, place FROM ({}) AS q) TO STDOUT (FORMAT binary)",
-            self.digested(&from, "", &more)
-        )
+        let more = [(self.key_image("given"), "key"), (place, "place")];
+        Some(format!(
+            "COPY (SELECT q.key, q.first, q.second, q.place FROM ({}) AS q) TO STDOUT (FORMAT binary)",
+            self.digested(&from, "given", "", &more)
+        ))
     }
 
-    fn copy_rows(&self, from: &str, filter: &str) -> String {
-        let more = [(self.key_image(), "key"), ("ctid".to_owned(), "place")];
+    /// Whether texts of all columns can be read, so that a given row has the digest of the stored one.
+    pub fn reads_all(&self) -> bool {
+        (self.pair.columns.iter()).all(|column| column.input_type(self.side).is_some())
+    }
+
+    fn unused_name(&self) -> String {
+        let mut name = "n".to_owned();
+        while self.pair.columns.iter().any(|c| c.name == name) {
+            name.push('n');
+        }
+        name
+    }
+
+    fn copy_rows(&self, relation: &RelationInfo, filter: &str) -> String {
+        let at = named(relation);
+        let more = [(self.key_image(&at), "key"), ("ctid".to_owned(), "place")];
         format!(
-            "COPY (SELECT key, first, second, place FROM ({}) AS q) TO STDOUT (FORMAT binary)",
-            self.digested(from, filter, &more)
+            "COPY (SELECT q.key, q.first, q.second, q.place FROM ({}) AS q) TO STDOUT (FORMAT binary)",
+            self.digested(&from(relation), &at, filter, &more)
         )
     }
 
@@ -306,19 +360,28 @@ impl Reading<'_> {
         self.copy_whole(relation, &self.filter(pages, &[]))
     }
 
-    /// The same for rows with some keys.
-    pub fn whole_by_key(&self, relation: &RelationInfo, keys: &[Vec<Option<String>>]) -> String {
-        let condition = self.key_condition(keys);
-        self.copy_whole(relation, &self.filter(Pages::ALL, &[condition]))
+    /// The same for rows with some keys, where an index finds them; else for all.
+    pub fn whole_by_key(
+        &self,
+        relation: &RelationInfo,
+        keys: &[Wanted<'_>],
+        index: bool,
+    ) -> String {
+        let conditions: Vec<String> = match index && self.by_index() {
+            true => vec![self.key_condition(relation, keys, true)],
+            false => Vec::new(),
+        };
+        self.copy_whole(relation, &self.filter(Pages::ALL, &conditions))
     }
 
     fn copy_whole(&self, relation: &RelationInfo, filter: &str) -> String {
-        self.copy_columns("ctid", &from(relation), filter)
+        let at = &named(relation);
+        self.copy_columns(at, "ctid", &from(relation), filter)
     }
 
-    fn copy_columns(&self, place: &str, from: &str, filter: &str) -> String {
+    fn copy_columns(&self, at: &str, place: &str, from: &str, filter: &str) -> String {
         let mut list = vec![place.to_owned()];
-        let key = self.list(self.pair.key_columns(), Flavour::Send);
+        let key = self.list(self.pair.key_columns(), Flavour::Send, at);
         let all = self.list(
             self.pair.columns.iter().filter(|column| {
                 !self
@@ -329,6 +392,7 @@ impl Reading<'_> {
                     .any(|name| *name == column.name)
             }),
             Flavour::Send,
+            at,
         );
         list.extend([key, all].into_iter().filter(|part| !part.is_empty()));
         format!(
@@ -339,10 +403,11 @@ impl Reading<'_> {
 
     /// Digest, text and length of every column of the rows at some places.
     pub fn details(&self, relation: &RelationInfo, places: &[Place]) -> String {
+        let at = &named(relation);
         let digest = |column: &Column| {
             let image = format!(
                 "pg_catalog.record_send(ROW({}))",
-                column.canon.sql(self.side, Flavour::Send)
+                column.canon.sql(self.side, Flavour::Send, at)
             );
             match self.digest {
                 Digest::Hash => format!(
@@ -351,14 +416,15 @@ impl Reading<'_> {
                 _ => format!("pg_catalog.md5({image})"),
             }
         };
-        let text = |column: &Column| output(column.canon.column());
+        let text = |column: &Column| self.shown(column, at);
         let shown = |column: &Column| {
             let text = text(column);
             let (head, tail) = (SHOWN * 2 / 3, SHOWN / 3);
             format!(
-                "(SELECT CASE WHEN pg_catalog.length(t) <= {SHOWN} THEN t ELSE \
-                 pg_catalog.left(t, {head}) || '...' || pg_catalog.right(t, {tail}) END \
-                 FROM (SELECT {text} AS t) AS s)"
+                "(SELECT CASE WHEN pg_catalog.length(s.t) OPERATOR(pg_catalog.<=) {SHOWN} THEN s.t ELSE \
+                 pg_catalog.left(s.t, {head}) OPERATOR(pg_catalog.||) '...' OPERATOR(pg_catalog.||) \
+                 pg_catalog.right(s.t, {tail}) END \
+                 FROM (SELECT {text} AS t OFFSET 0) AS s)"
             )
         };
         let length = |column: &Column| format!("pg_catalog.length({})", text(column));
@@ -377,33 +443,37 @@ impl Reading<'_> {
         )
     }
 
-    /// The whole text of every column of the rows at some places.
+    /// What people see of a column. Where the server checks no encoding, bytes above ASCII are escaped.
+    fn shown(&self, column: &Column, at: &str) -> String {
+        let text = output(&column.canon.operand(at));
+        if self.pair.is_unchecked(self.side) && column.canon.holds_text() {
+            format!("pg_catalog.encode(pg_catalog.convert_to({text}, 'SQL_ASCII'), 'escape')")
+        } else {
+            text
+        }
+    }
+
+    /// The whole text of every column of the rows at some places, and the version of each row.
     pub fn texts(&self, relation: &RelationInfo, places: &[Place]) -> String {
-        let list: Vec<String> = self
-            .pair
-            .columns
-            .iter()
-            .map(|column| output(column.canon.column()))
-            .collect();
-        format!(
-            "SELECT ctid::pg_catalog.text AS place, ARRAY[{}]::pg_catalog.text[] AS texts FROM {} \
-             WHERE {}",
-            list.join(", "),
-            from(relation),
-            at_places(places)
-        )
+        self.texts_of(self.pair.columns.iter(), relation, places)
     }
 
     /// The key's columns as text, of the rows at some places.
     pub fn key_texts(&self, relation: &RelationInfo, places: &[Place]) -> String {
-        let list: Vec<String> = self
-            .pair
-            .key_columns()
-            .map(|column| output(column.canon.column()))
-            .collect();
+        self.texts_of(self.pair.key_columns(), relation, places)
+    }
+
+    fn texts_of<'c>(
+        &self,
+        columns: impl Iterator<Item = &'c Column>,
+        relation: &RelationInfo,
+        places: &[Place],
+    ) -> String {
+        let at = &named(relation);
+        let list: Vec<String> = columns.map(|column| self.shown(column, at)).collect();
         format!(
-            "SELECT ctid::pg_catalog.text AS place, ARRAY[{}]::pg_catalog.text[] AS texts FROM {} \
-             WHERE {}",
+            "SELECT ctid::pg_catalog.text AS place, xmin::pg_catalog.text AS version, \
+             ARRAY[{}]::pg_catalog.text[] AS texts FROM {} WHERE {}",
             list.join(", "),
             from(relation),
             at_places(places)
@@ -411,23 +481,24 @@ impl Reading<'_> {
     }
 
     /// Places and texts of the key's columns (of all columns where there is no key) of rows that meet a condition
-    /// and have one of these keys, where any are given.
+    /// and have one of these keys, where any are given. Where no index finds a key, other rows may be among them.
     pub fn texts_that(
         &self,
         relation: &RelationInfo,
         condition: &str,
-        keys: Option<&[Vec<Option<String>>]>,
+        keys: Option<&[Wanted<'_>]>,
     ) -> String {
+        let at = &named(relation);
         let columns: Vec<&Column> = match self.pair.key {
             Some(_) => self.pair.key_columns().collect(),
             None => self.pair.columns.iter().collect(),
         };
         let list: Vec<String> = columns
             .iter()
-            .map(|column| output(column.canon.column()))
+            .map(|column| self.shown(column, at))
             .collect();
         let mut more = vec![condition.to_owned()];
-        more.extend(keys.map(|keys| self.key_condition(keys)));
+        more.extend(keys.map(|keys| self.key_condition(relation, keys, true)));
         format!(
             "SELECT ctid::pg_catalog.text AS place, ARRAY[{}]::pg_catalog.text[] AS texts FROM {}{}",
             list.join(", "),
@@ -443,24 +514,24 @@ pub fn lock<'a>(relations: impl Iterator<Item = &'a RelationInfo>) -> String {
     format!("LOCK TABLE {} IN SHARE MODE", list.join(", "))
 }
 
-/// What the type prints, padding of char(n) included: a cast to text would drop that.
-fn output(column: &str) -> String {
-    // IS NULL would be true for a composite value of nulls.
-    format!(
-        "CASE WHEN ({column})::pg_catalog.text IS NOT NULL THEN pg_catalog.format('%s', {column}) END"
-    )
-}
-
 fn at_places(places: &[Place]) -> String {
     let list: Vec<String> = places
         .iter()
         .map(|place| format!("\"({},{})\"", place.block, place.offset))
         .collect();
-    format!("ctid = ANY ('{{{}}}'::pg_catalog.tid[])", list.join(","))
+    format!(
+        "ctid OPERATOR(pg_catalog.=) ANY ('{{{}}}'::pg_catalog.tid[])",
+        list.join(",")
+    )
 }
 
 fn from(relation: &RelationInfo) -> String {
     format!("ONLY {}", relation.qualified().sql())
+}
+
+/// The name by which a relation's columns are meant: with it, no name of ours and no other relation's is.
+fn named(relation: &RelationInfo) -> String {
+    quote_ident(&relation.name)
 }
 
 /// The exclusive or of all terms. As a tree of little depth: tables have up to 1,600 columns, and
@@ -471,19 +542,51 @@ fn combined(terms: &[String]) -> String {
         [one] => one.clone(),
         _ => {
             let (left, right) = terms.split_at(terms.len() / 2);
-            format!("({} # {})", combined(left), combined(right))
+            format!(
+                "({} OPERATOR(pg_catalog.#) {})",
+                combined(left),
+                combined(right)
+            )
         }
     }
 }
 
 /// 64 bits of a hexadecimal digest, from a digit on.
 fn half(text: &str, from: u32) -> String {
-    format!("('x' || pg_catalog.substr({text}, {from}, 16))::pg_catalog.bit(64)::pg_catalog.int8")
+    format!(
+        "('x' OPERATOR(pg_catalog.||) pg_catalog.substr({text}, {from}, 16))\
+         ::pg_catalog.bit(64)::pg_catalog.int8"
+    )
 }
 
-fn text_array(values: impl Iterator<Item = Option<String>>) -> String {
-    let list: Vec<String> = values
-        .map(|value| value.map_or_else(|| "NULL".to_owned(), |text| pgl_core::quote_literal(&text)))
-        .collect();
-    format!("ARRAY[{}]::pg_catalog.text[]", list.join(","))
+/// Rows of typed columns from texts. None without columns, and where a domain's checks would run.
+fn values(columns: &[&Column], side: Side, rows: &[&[Option<String>]]) -> Option<String> {
+    let readable = columns
+        .iter()
+        .all(|column| column.input_type(side).is_some());
+    if columns.is_empty() || rows.is_empty() || !readable {
+        return None;
+    }
+    let row = |texts: &&[Option<String>]| {
+        let list: Vec<String> = (columns.iter().enumerate())
+            .map(|(at, column)| literal(column, side, texts.get(at).and_then(Option::as_deref)))
+            .collect();
+        format!("({})", list.join(", "))
+    };
+    let all: Vec<String> = rows.iter().map(row).collect();
+    Some(format!("VALUES {}", all.join(", ")))
+}
+
+/// A text as a literal of the column's type, which goes through the type's input function: a cast of a value could be
+/// somebody's function. NULL where that function would run the checks of a domain.
+fn literal(column: &Column, side: Side, text: Option<&str>) -> String {
+    match (column.input_type(side), text) {
+        (Some(kind), Some(text)) => format!("{}::{kind}", pgl_core::quote_literal(text)),
+        (Some(kind), None) => format!("NULL::{kind}"),
+        (None, _) => format!("NULL::{}", column.type_name(side)),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,6 +8,12 @@
 //! are or through their send function, user-made types reduced to built-in ones, and the same
 //! choice on both sides.
 //!
+//! An expression runs with the rights of whoever compares, so it runs no code of a user: no cast from or to a
+//! user's type, no operator and no function that a user could have made, no check of a domain. What is called of a user's type
+//! is its own send or output function, as pg_dump does, and always through a function of `pg_catalog` that
+//! finds it by the type and not by a name. Every column is written with the relation that it belongs to, so
+//! that no name which is made up here can be taken for a column.
+//!
 //! Two flavours of the same value. [`Flavour::Send`] goes into `record_send(ROW(…))` or a binary
 //! COPY, which apply the send function themselves. [`Flavour::Bytes`] is the value as the bytes that
 //! its send function gives. [`Canon::hash`] is a 64-bit hash of the value.
@@ -28,18 +34,31 @@ pub enum Flavour {
 /// How the bytes of text relate between the two databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// Both databases store text alike: the stored bytes are compared.
+    /// Both databases are in UTF-8, as our sessions are: nothing is converted.
     Same,
     /// The encodings differ: text is compared as the server converts it to UTF-8.
     Converted,
-    /// One side knows no encoding: bytes are compared as they are, nothing is converted.
+    /// Both have another encoding, or one side has none (SQL_ASCII): text is compared by its bytes,
+    /// without a conversion, which could fail.
     Raw,
+}
+
+impl Encoding {
+    /// What two databases have, by the names of their encodings.
+    pub fn between(source: &str, target: &str) -> Self {
+        match (source, target) {
+            ("UTF8", "UTF8") => Self::Same,
+            ("SQL_ASCII", _) | (_, "SQL_ASCII") => Self::Raw,
+            (one, two) if one == two => Self::Raw,
+            _ => Self::Converted,
+        }
+    }
 }
 
 /// Form of a value on one side; the builder makes both sides' forms alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Form {
-    /// A cast to put before anything else, as SQL.
+    /// The base type of a domain, as SQL: a cast to it runs nothing.
     cast: Option<String>,
     what: What,
 }
@@ -49,16 +68,32 @@ enum What {
     /// A built-in type whose number is the same on every server; its send call with `$` for the
     /// operand.
     Builtin { name: String, send: String },
-    /// Bytes of the type's own send function.
-    Send(String),
+    /// `char(n)`: its padding follows from `n`.
+    Padded,
+    /// An enum's label.
+    Enum,
+    /// The bytes of the type's own send function; whether they may hold text.
+    Image { textual: bool },
     /// Output text.
     Text,
-    /// An array of elements of a built-in type.
-    Array,
+    /// An array of a built-in type; whether its elements may hold text.
+    Array { textual: bool },
+    /// An array whose own bytes are comparable but for the number of its element type.
+    ArrayImage { textual: bool },
     /// Dimensions, then each element in its own form.
     Elements(Box<Form>),
     /// Each field in its own form, in the source's order.
     Fields(Vec<(String, Form)>),
+    /// A set that is kept in the order of its keys' bytes, which another encoding changes.
+    Set(Set),
+}
+
+/// Types that sort what they hold by its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Set {
+    Jsonb,
+    Tsvector,
+    Hstore,
 }
 
 impl Form {
@@ -66,10 +101,24 @@ impl Form {
         Self { cast: None, what }
     }
 
-    fn cast(to: String, what: What) -> Self {
-        Self {
-            cast: Some(to),
-            what,
+    /// Whether the bytes that the type sends are the same on both servers.
+    fn flat(&self) -> bool {
+        matches!(
+            self.what,
+            What::Builtin { .. } | What::Enum | What::Image { .. } | What::Array { .. }
+        )
+    }
+
+    /// Whether the value may hold text in the server's encoding.
+    fn textual(&self) -> bool {
+        match &self.what {
+            What::Builtin { name, .. } => !BINARY.contains(&name.as_str()),
+            What::Image { textual } | What::Array { textual } | What::ArrayImage { textual } => {
+                *textual
+            }
+            What::Padded | What::Enum | What::Text | What::Set(_) => true,
+            // Each part is written in a form of its own.
+            What::Elements(_) | What::Fields(_) => false,
         }
     }
 }
@@ -117,6 +166,50 @@ const BY_TEXT: &[&str] = &[
     "aclitem",
 ];
 
+/// Built-in types that hold no text; every other may.
+const BINARY: &[&str] = &[
+    "bool",
+    "bytea",
+    "char",
+    "int2",
+    "int4",
+    "int8",
+    "oid",
+    "float4",
+    "float8",
+    "numeric",
+    "money",
+    "date",
+    "time",
+    "timetz",
+    "timestamp",
+    "timestamptz",
+    "interval",
+    "uuid",
+    "inet",
+    "cidr",
+    "macaddr",
+    "macaddr8",
+    "bit",
+    "varbit",
+    "point",
+    "line",
+    "lseg",
+    "box",
+    "path",
+    "polygon",
+    "circle",
+    "pg_lsn",
+    "tid",
+    "xid",
+    "xid8",
+    "cid",
+    "txid_snapshot",
+    "pg_snapshot",
+    "int2vector",
+    "oidvector",
+];
+
 const MAX_DEPTH: usize = 16;
 
 impl Canon {
@@ -129,8 +222,10 @@ impl Canon {
         let build = Build {
             source: source.1,
             target: target.1,
+            encoding,
         };
-        match build.form(source.0.type_oid, target.0.type_oid, 0) {
+        let types = (source.0.typed(), target.0.typed());
+        match build.form(types.0, types.1, 0) {
             Ok((one, two)) => Ok(Self {
                 column: quote_ident(&source.0.name),
                 source: one,
@@ -146,19 +241,71 @@ impl Canon {
         }
     }
 
-    /// The expression on one side, over the bare column name.
-    pub fn sql(&self, side: Side, flavour: Flavour) -> String {
-        let form = match side {
+    fn form(&self, side: Side) -> &Form {
+        match side {
             Side::Source => &self.source,
             Side::Target => &self.target,
+        }
+    }
+
+    /// The expression on one side, over the column of a relation that is named by its quoted name or
+    /// alias.
+    pub fn sql(&self, side: Side, flavour: Flavour, relation: &str) -> String {
+        write(
+            self.form(side),
+            &self.operand(relation),
+            flavour,
+            self.encoding,
+        )
+    }
+
+    /// The column itself, with its relation.
+    pub fn operand(&self, relation: &str) -> String {
+        format!("{relation}.{}", self.column)
+    }
+
+    /// The column as its base type, and whether `=` of `pg_catalog` compares it by an index, text in a
+    /// way that both sides agree on.
+    pub fn comparable(&self, side: Side, relation: &str) -> Option<String> {
+        let form = self.form(side);
+        let known = match &form.what {
+            What::Builtin { .. } | What::Array { .. } | What::Enum => true,
+            What::Padded
+            | What::Image { .. }
+            | What::Text
+            | What::ArrayImage { .. }
+            | What::Elements(_)
+            | What::Fields(_)
+            | What::Set(_) => false,
         };
-        write(form, &self.column, flavour, self.encoding)
+        let bytes_only = self.encoding == Encoding::Raw && form.textual();
+        (known && !bytes_only).then(|| based(form, &self.operand(relation)))
+    }
+
+    /// Whether values may hold text in the server's encoding.
+    pub fn holds_text(&self) -> bool {
+        let parts = matches!(self.source.what, What::Elements(_) | What::Fields(_));
+        parts || self.source.textual()
     }
 
     /// The column's name as SQL.
     pub fn column(&self) -> &str {
         &self.column
     }
+}
+
+/// What a type's output function prints, NULL for NULL: no cast, and `IS NULL` would be true for a
+/// composite value of nulls.
+pub fn output(operand: &str) -> String {
+    format!(
+        "CASE WHEN {} THEN pg_catalog.format('%s', {operand}) END",
+        present(operand)
+    )
+}
+
+/// Whether there is a value, of any type.
+fn present(operand: &str) -> String {
+    format!("pg_catalog.pg_column_size({operand}) IS NOT NULL")
 }
 
 enum Bad {
@@ -168,72 +315,90 @@ enum Bad {
 
 type Forms = (Form, Form);
 
+/// A type's number and its modifier.
+type Typed = (u32, i32);
+
 struct Build<'a> {
     source: &'a Types,
     target: &'a Types,
+    encoding: Encoding,
 }
 
 impl Build<'_> {
-    fn form(&self, source: u32, target: u32, depth: usize) -> Result<Forms, Bad> {
+    fn form(&self, source: Typed, target: Typed, depth: usize) -> Result<Forms, Bad> {
         if depth > MAX_DEPTH {
             return Err(Bad::Unknown);
         }
-        let one = self.source.get(source).ok_or(Bad::Unknown)?;
-        let two = self.target.get(target).ok_or(Bad::Unknown)?;
+        let one = self.source.get(source.0).ok_or(Bad::Unknown)?;
+        let two = self.target.get(target.0).ok_or(Bad::Unknown)?;
         if one.kind == "d" || two.kind == "d" {
-            let (b1, b2) = (base_of(self.source, one)?, base_of(self.target, two)?);
-            let (f1, f2) = self.form(b1.oid, b2.oid, depth + 1)?;
+            let (b1, b2) = (
+                base_of(self.source, one, source.1)?,
+                base_of(self.target, two, target.1)?,
+            );
+            let (f1, f2) = self.form((b1.0.oid, b1.1), (b2.0.oid, b2.1), depth + 1)?;
             // The number of a domain must not get into a row image; a cast to its base removes it.
             return Ok((
-                through_base(self.source, one, b1, f1),
-                through_base(self.target, two, b2, f2),
+                through_base(self.source, one, b1.0, f1),
+                through_base(self.target, two, b2.0, f2),
             ));
-        }
-        if is_builtin(one) && is_builtin(two) && one.name != two.name {
-            return Err(Bad::Differ);
         }
         if one.kind != two.kind || one.element.is_some() != two.element.is_some() {
             return Err(Bad::Differ);
         }
         if let (Some(e1), Some(e2)) = (one.element, two.element) {
-            return self.array(e1, e2, depth);
+            return self.array((e1, source.1), (e2, target.1), depth);
         }
-        if one.name != two.name {
+        if one.name != two.name || is_builtin(one) != is_builtin(two) {
             return Err(Bad::Differ);
         }
         match one.kind.as_str() {
-            "e" => Ok(both(What::Text)),
+            "e" => Ok(both(What::Enum)),
             "c" => self.composite(one, two, depth),
             "r" | "m" => self.range(one, two, depth),
-            _ if is_builtin(one) && BY_TEXT.contains(&one.name.as_str()) => Ok(both(What::Text)),
-            _ => self.sent(one, two),
+            _ if is_builtin(one) => Ok(self.builtin(one, two, source.1, target.1)),
+            _ if !one.sends || !two.sends => Ok(both(What::Text)),
+            _ if one.name == "hstore" && self.encoding == Encoding::Converted => {
+                Ok(both(What::Set(Set::Hstore)))
+            }
+            _ => Ok(both(What::Image { textual: true })),
         }
     }
 
-    fn sent(&self, one: &TypeInfo, two: &TypeInfo) -> Result<Forms, Bad> {
-        let (Some(s1), Some(s2)) = (call(one, self.source), call(two, self.target)) else {
-            return Ok(both(What::Text));
-        };
-        let what = |info: &TypeInfo, send: String| match is_builtin(info) {
-            true => What::Builtin {
-                name: info.name.clone(),
-                send,
-            },
-            false => What::Send(send),
-        };
-        Ok((Form::plain(what(one, s1)), Form::plain(what(two, s2))))
+    fn builtin(&self, one: &TypeInfo, two: &TypeInfo, typmod: i32, other: i32) -> Forms {
+        let name = one.name.as_str();
+        let converted = self.encoding == Encoding::Converted;
+        if BY_TEXT.contains(&name) || !one.sends || !two.sends {
+            return both(What::Text);
+        }
+        match name {
+            "jsonb" if converted => both(What::Set(Set::Jsonb)),
+            "tsvector" if converted => both(What::Set(Set::Tsvector)),
+            "bpchar" if self.encoding == Encoding::Raw && typmod >= 0 && typmod == other => {
+                both(What::Padded)
+            }
+            _ => both(What::Builtin {
+                name: one.name.clone(),
+                send: format!("pg_catalog.{}($)", quote_ident(&one.send)),
+            }),
+        }
     }
 
-    fn array(&self, e1: u32, e2: u32, depth: usize) -> Result<Forms, Bad> {
+    fn array(&self, e1: Typed, e2: Typed, depth: usize) -> Result<Forms, Bad> {
         let (f1, f2) = self.form(e1, e2, depth + 1)?;
-        let one = |form: Form| match (&form.what, &form.cast) {
-            (What::Builtin { .. }, None) => Form::plain(What::Array),
-            (What::Builtin { .. }, Some(to)) => Form::cast(format!("{to}[]"), What::Array),
-            // Output and input of each element keep dimensions and lower bounds.
-            (What::Text, _) => Form::cast(format!("{}[]", builtin_sql("text")), What::Array),
-            _ => Form::plain(What::Elements(Box::new(form))),
-        };
-        Ok((one(f1), one(f2)))
+        let plain = |form: &Form| matches!(form.what, What::Builtin { .. }) && form.cast.is_none();
+        let textual = f1.textual();
+        if plain(&f1) && plain(&f2) {
+            return Ok(both(What::Array { textual }));
+        }
+        if f1.flat() && f2.flat() {
+            return Ok(both(What::ArrayImage { textual }));
+        }
+        if matches!(f1.what, What::Text) {
+            return Ok(both(What::Text));
+        }
+        let of = |form| Form::plain(What::Elements(Box::new(form)));
+        Ok((of(f1), of(f2)))
     }
 
     fn composite(&self, one: &TypeInfo, two: &TypeInfo, depth: usize) -> Result<Forms, Bad> {
@@ -247,7 +412,7 @@ impl Build<'_> {
                 .iter()
                 .find(|other| other.name == field.name)
                 .ok_or(Bad::Differ)?;
-            let (f1, f2) = self.form(field.type_oid, other.type_oid, depth + 1)?;
+            let (f1, f2) = self.form(field.typed(), other.typed(), depth + 1)?;
             fields.0.push((field.name.clone(), f1));
             fields.1.push((field.name.clone(), f2));
         }
@@ -261,20 +426,14 @@ impl Build<'_> {
         let (Some(s1), Some(s2)) = (one.subtype, two.subtype) else {
             return Err(Bad::Unknown);
         };
-        let (inner, _) = self.form(s1, s2, depth + 1)?;
+        let (f1, f2) = self.form((s1, -1), (s2, -1), depth + 1)?;
         // Bounds are sent by the subtype's own function; with numbers of one server inside, only
         // the text is portable.
-        match inner.what {
-            What::Builtin { .. } | What::Send(_) => {
-                match (call(one, self.source), call(two, self.target)) {
-                    (Some(c1), Some(c2)) => {
-                        Ok((Form::plain(What::Send(c1)), Form::plain(What::Send(c2))))
-                    }
-                    _ => Ok(both(What::Text)),
-                }
-            }
-            _ => Ok(both(What::Text)),
-        }
+        let textual = f1.textual();
+        Ok(match f1.flat() && f2.flat() && one.sends && two.sends {
+            true => both(What::Image { textual }),
+            false => both(What::Text),
+        })
     }
 }
 
@@ -282,30 +441,23 @@ fn both(what: What) -> Forms {
     (Form::plain(what.clone()), Form::plain(what))
 }
 
-/// `schema.function(` … `)` with a cast inside where the function belongs to another type; `$`
-/// stands for the operand. None where the type has no send function.
-fn call(info: &TypeInfo, types: &Types) -> Option<String> {
-    let send = info.send.as_ref()?;
-    let function = format!("{}.{}", quote_ident(&send.schema), quote_ident(&send.name));
-    let cast = match types.get(send.argument) {
-        Some(argument) if argument.oid != info.oid && argument.kind == "b" => {
-            format!("::{}", type_sql(argument))
-        }
-        _ => String::new(),
-    };
-    Some(format!("{function}(($){cast})"))
-}
-
 fn is_builtin(info: &TypeInfo) -> bool {
     info.schema == "pg_catalog" && info.kind == "b" && info.element.is_none()
 }
 
-fn base_of<'a>(types: &'a Types, info: &'a TypeInfo) -> Result<&'a TypeInfo, Bad> {
-    let mut now = info;
+fn base_of<'a>(
+    types: &'a Types,
+    info: &'a TypeInfo,
+    typmod: i32,
+) -> Result<(&'a TypeInfo, i32), Bad> {
+    let (mut now, mut typmod) = (info, typmod);
     for _ in 0..MAX_DEPTH {
         match (now.kind.as_str(), now.base) {
-            ("d", Some(base)) => now = types.get(base).ok_or(Bad::Unknown)?,
-            _ => return Ok(now),
+            ("d", Some(base)) => {
+                typmod = now.typmod;
+                now = types.get(base).ok_or(Bad::Unknown)?;
+            }
+            _ => return Ok((now, typmod)),
         }
     }
     Err(Bad::Unknown)
@@ -315,42 +467,46 @@ fn through_base(types: &Types, info: &TypeInfo, base: &TypeInfo, form: Form) -> 
     if info.kind != "d" || form.cast.is_some() {
         return form;
     }
-    let to = match base.element.and_then(|element| types.get(element)) {
-        Some(element) => format!("{}[]", type_sql(element)),
-        None => type_sql(base),
-    };
-    Form::cast(to, form.what)
+    Form {
+        cast: Some(types.sql(base.oid)),
+        what: form.what,
+    }
 }
 
-fn type_sql(info: &TypeInfo) -> String {
-    format!("{}.{}", quote_ident(&info.schema), quote_ident(&info.name))
-}
-
-fn builtin_sql(name: &str) -> String {
-    format!("pg_catalog.{}", quote_ident(name))
+/// The operand as its base type.
+fn based(form: &Form, operand: &str) -> String {
+    match &form.cast {
+        Some(to) => format!("({operand})::{to}"),
+        None => operand.to_owned(),
+    }
 }
 
 fn write(form: &Form, operand: &str, flavour: Flavour, encoding: Encoding) -> String {
-    let operand = match &form.cast {
-        Some(to) => format!("({operand})::{to}"),
-        None => operand.to_owned(),
-    };
+    let operand = based(form, operand);
+    if encoding == Encoding::Raw && form.textual() {
+        return raw(&stored_text(form, &operand));
+    }
     match &form.what {
-        What::Builtin { name, send } => builtin(name, send, &operand, flavour, encoding),
-        What::Send(call) => call.replace('$', &operand),
-        What::Text => text(&format!("({operand})::pg_catalog.text"), flavour, encoding),
-        What::Array => match flavour {
+        What::Builtin { name, send } => match (name.as_str(), flavour) {
+            (_, Flavour::Send) | ("bytea", _) => operand,
+            _ => send.replace('$', &operand),
+        },
+        What::Enum => format!("pg_catalog.enum_send({operand})"),
+        What::Image { .. } => image(&operand),
+        What::Padded | What::Text => match flavour {
+            Flavour::Send => output(&operand),
+            Flavour::Bytes => format!("pg_catalog.textsend({})", output(&operand)),
+        },
+        What::Array { .. } => match flavour {
             Flavour::Send => operand,
             Flavour::Bytes => format!("pg_catalog.array_send({operand})"),
         },
-        What::Elements(element) => {
-            let inner = write(element, "e", Flavour::Send, encoding);
-            format!(
-                "CASE WHEN ({operand}) IS NOT NULL THEN pg_catalog.record_send(ROW(\
-                 pg_catalog.array_dims({operand}), ARRAY(SELECT pg_catalog.record_send(\
-                 ROW({inner})) FROM pg_catalog.unnest({operand}) AS e))) END"
-            )
-        }
+        // The third of the numbers at its start is that of the element type.
+        What::ArrayImage { .. } => format!(
+            "pg_catalog.\"overlay\"(pg_catalog.array_send({operand}), \
+             '\\x00000000'::pg_catalog.bytea, 9, 4)"
+        ),
+        What::Elements(element) => elements(element, &operand, encoding),
         What::Fields(fields) => {
             let list: Vec<String> = fields
                 .iter()
@@ -359,38 +515,48 @@ fn write(form: &Form, operand: &str, flavour: Flavour, encoding: Encoding) -> St
                     write(form, &field, Flavour::Send, encoding)
                 })
                 .collect();
-            // IS NULL is true for a row of nulls as well; its text is null only without a row.
             format!(
-                "CASE WHEN (({operand})::pg_catalog.text) IS NOT NULL THEN \
-                 pg_catalog.record_send(ROW({})) END",
+                "CASE WHEN {} THEN pg_catalog.record_send(ROW({})) END",
+                present(&operand),
                 list.join(", ")
             )
         }
+        What::Set(set) => sets::write(*set, &operand),
     }
 }
 
-fn builtin(name: &str, send: &str, operand: &str, flavour: Flavour, encoding: Encoding) -> String {
-    let sent = || send.replace('$', operand);
-    match (name, flavour, encoding) {
-        ("text" | "varchar", ..) => text(operand, flavour, encoding),
-        // Its output keeps the padding, which a cast to text drops; concat makes no null.
-        ("bpchar", _, Encoding::Raw) => format!(
-            "CASE WHEN ({operand}) IS NOT NULL THEN {} END",
-            raw(&format!("pg_catalog.concat({operand})"))
-        ),
-        (_, Flavour::Send, _) => operand.to_owned(),
-        ("bytea", ..) => operand.to_owned(),
-        _ => sent(),
-    }
+/// What the type's send function gives, with its length; found by the type, whatever its name and its argument.
+/// Before it are the number of columns and the type's number.
+fn image(operand: &str) -> String {
+    format!("pg_catalog.substr(pg_catalog.record_send(ROW({operand})), 9)")
 }
 
-fn text(operand: &str, flavour: Flavour, encoding: Encoding) -> String {
-    match (encoding, flavour) {
-        (Encoding::Raw, _) => raw(&format!("({operand})::pg_catalog.text")),
-        (_, Flavour::Send) => operand.to_owned(),
-        (_, Flavour::Bytes) => {
-            format!("pg_catalog.textsend(({operand})::pg_catalog.text)")
-        }
+/// A function in FROM would make a row of nulls of an element that is NULL: the elements are taken
+/// apart in a list of results. The name is that of a relation, which comes before any column's.
+fn elements(element: &Form, operand: &str, encoding: Encoding) -> String {
+    let inner = write(element, "pgl_e.element", Flavour::Send, encoding);
+    format!(
+        "CASE WHEN {} THEN pg_catalog.record_send(ROW(pg_catalog.array_dims({operand}), \
+         ARRAY(SELECT pg_catalog.record_send(ROW({inner})) FROM \
+         (SELECT pg_catalog.unnest({operand}) OFFSET 0) AS pgl_e (element)))) END",
+        present(operand)
+    )
+}
+
+/// The text that is stored, in the server's encoding, or what is printed of it.
+fn stored_text(form: &Form, operand: &str) -> String {
+    match &form.what {
+        What::Builtin { name, .. } => match name.as_str() {
+            "text" | "varchar" => operand.to_owned(),
+            // A cast to text would drop the blanks at its end.
+            "bpchar" => output(operand),
+            _ => format!("({operand})::pg_catalog.text"),
+        },
+        // The cast drops the blanks at the end: how many there are follows from the type, in bytes where
+        // the server knows no characters.
+        What::Padded => format!("({operand})::pg_catalog.text"),
+        What::Enum => format!("(pg_catalog.enum_out({operand}))::pg_catalog.text"),
+        _ => output(operand),
     }
 }
 
@@ -399,5 +565,6 @@ fn raw(text: &str) -> String {
 }
 
 mod hash;
+mod sets;
 #[cfg(test)]
 mod tests;

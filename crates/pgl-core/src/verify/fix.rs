@@ -1,95 +1,155 @@
-//! Statements that would mend the target, for a person to read and run. Never run here.
+//! Statements that make the target's rows those of the source, for a person to read and run. Never run here.
+//!
+//! A row of the target is named by its place and its version: exactly the row that was compared, also where its key is
+//! there twice, or is equal to another by a rule of its type. A row that differs is deleted and inserted, all deletions
+//! of a table before its insertions: values that two rows have to exchange do not collide on the way. Each statement
+//! has to meet exactly one row, or the transaction fails and nothing is changed. What cannot be repaired like this
+//! is named, with the command that can.
 
-use super::rows::Kind;
+use super::outcome::{Status, TableResult, command_name};
+use super::rows::Place;
+use crate::QualifiedName;
 use crate::name::{quote_ident, quote_literal};
-use crate::{QualifiedName, verify::rows::Place};
 
 /// A column's name and its full text; none for NULL.
 pub type Cell = (String, Option<String>);
 
-/// What is known of one differing row.
-#[derive(Debug, Clone, Default)]
-pub struct Mend {
-    /// The row as the source has it; none where the source has none.
-    pub source: Option<Vec<Cell>>,
-    /// The key, for finding the row on the target.
-    pub key: Vec<Cell>,
-    /// Columns to set; empty for whole rows.
-    pub changed: Vec<String>,
-    /// Columns that the target computes itself.
-    pub generated: Vec<String>,
+/// What makes one row right.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RowFix {
+    /// The row of the target that has to go: its relation, its place and its version (`xmin`).
+    pub delete: Option<(QualifiedName, Place, String)>,
+    /// The row as the source has it, without what the target computes.
+    pub insert: Option<Vec<Cell>>,
+    /// A column that the two servers compute, where nothing else differs.
+    pub computed: Option<String>,
 }
 
-fn literal(value: Option<&String>) -> String {
-    value.map_or_else(|| "NULL".to_owned(), |text| quote_literal(text))
+/// Why a table has no statements.
+fn refused(table: &TableResult, rows: &[RowFix], unchecked: bool) -> Option<String> {
+    let resync = format!(
+        "repair it with: pgl-control resync {}",
+        command_name(&table.qualified())
+    );
+    let named: u64 = table.rows.iter().filter(|row| row.proven).count() as u64;
+    if let Some(reason) = table
+        .reason
+        .as_ref()
+        .filter(|_| table.status == Status::Error)
+    {
+        return Some(format!("it could not be compared: {reason}"));
+    }
+    if !table.schema_differences.is_empty() {
+        return Some(format!(
+            "its definitions differ ({}); make them the same first",
+            table.schema_differences.join("; ")
+        ));
+    }
+    if rows.is_empty() {
+        return match &table.reason {
+            Some(reason) => Some(reason.clone()),
+            None => Some(resync),
+        };
+    }
+    if unchecked {
+        return Some(format!(
+            "its text has no known encoding (SQL_ASCII); {resync}"
+        ));
+    }
+    if let Some(column) = rows.iter().find_map(|row| row.computed.as_ref()) {
+        return Some(format!(
+            "the two servers compute column {column} differently from the same values: its expression has to be \
+             repaired, not its rows"
+        ));
+    }
+    if !table.counts_exact || table.unresolved > 0 || named < table.rows.len() as u64 {
+        return Some(format!(
+            "not all of its rows are known (see --max-diffs); {resync}"
+        ));
+    }
+    None
 }
 
-fn condition(cells: &[Cell]) -> String {
-    let parts: Vec<String> = cells
+/// The part of a script for one table that differs.
+pub fn table(result: &TableResult, rows: &[RowFix], target: Target) -> String {
+    let name = result.qualified();
+    let shown = one_line(&name.to_string());
+    if let Some(why) = refused(result, rows, target.unchecked) {
+        return format!("-- {shown}: nothing is printed: {}\n", one_line(&why));
+    }
+    let mut body = String::new();
+    for (relation, place, version) in rows.iter().filter_map(|row| row.delete.as_ref()) {
+        body.push_str(&format!(
+            "  DELETE FROM ONLY {} WHERE ctid = '({},{})' AND xmin = '{version}';\n{CHECK}",
+            relation.sql(),
+            place.block,
+            place.offset,
+        ));
+    }
+    for cells in rows.iter().filter_map(|row| row.insert.as_ref()) {
+        body.push_str(&insert(&name, cells, target));
+    }
+    let mut tag = "$pgl$".to_owned();
+    while body.contains(&tag) {
+        tag.insert(tag.len() - 1, 'x');
+    }
+    format!("-- {shown}\nDO {tag}\nDECLARE n bigint;\nBEGIN\n{body}END {tag};\n")
+}
+
+/// What is known of the target.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Whether it knows identity columns (10 and later).
+    pub identity: bool,
+    /// Whether its text may be in any encoding.
+    pub unchecked: bool,
+}
+
+const CHECK: &str = "  GET DIAGNOSTICS n = ROW_COUNT;\n  IF n <> 1 THEN RAISE EXCEPTION \
+    'the target has changed since it was compared: nothing is changed; run pgl-verify --fix-sql again'; END IF;\n";
+
+fn insert(table: &QualifiedName, cells: &[Cell], target: Target) -> String {
+    let names: Vec<String> = cells.iter().map(|(name, _)| quote_ident(name)).collect();
+    let values: Vec<String> = cells
         .iter()
-        .map(|(name, value)| match value {
-            Some(text) => format!("{} = {}", quote_ident(name), quote_literal(text)),
-            None => format!("{} IS NULL", quote_ident(name)),
+        .map(|(_, value)| {
+            value
+                .as_ref()
+                .map_or_else(|| "NULL".to_owned(), |text| quote_literal(text))
         })
         .collect();
-    parts.join(" AND ")
-}
-
-/// One statement, or none where no key says which row is meant.
-pub fn statement(table: &QualifiedName, kind: Kind, mend: &Mend) -> Option<String> {
-    let sql = table.sql();
-    match (kind, &mend.source) {
-        (Kind::Missing, Some(row)) => {
-            let cells: Vec<&Cell> = row
-                .iter()
-                .filter(|(name, _)| !mend.generated.contains(name))
-                .collect();
-            let names: Vec<String> = cells.iter().map(|(name, _)| quote_ident(name)).collect();
-            let values: Vec<String> = cells.iter().map(|(_, v)| literal(v.as_ref())).collect();
-            Some(format!(
-                "INSERT INTO {sql} ({}) OVERRIDING SYSTEM VALUE VALUES ({});",
-                names.join(", "),
-                values.join(", ")
-            ))
-        }
-        (Kind::Extra, _) if !mend.key.is_empty() => {
-            Some(format!("DELETE FROM {sql} WHERE {};", condition(&mend.key)))
-        }
-        (Kind::Changed, Some(row)) if !mend.key.is_empty() => {
-            let sets: Vec<String> = row
-                .iter()
-                .filter(|(name, _)| mend.changed.contains(name) && !mend.generated.contains(name))
-                .map(|(name, value)| format!("{} = {}", quote_ident(name), literal(value.as_ref())))
-                .collect();
-            (!sets.is_empty()).then(|| {
-                format!(
-                    "UPDATE {sql} SET {} WHERE {};",
-                    sets.join(", "),
-                    condition(&mend.key)
-                )
-            })
-        }
-        _ => None,
-    }
-}
-
-/// A row that no key names, by its place: good only until anything writes to the table.
-pub fn delete_at(table: &QualifiedName, place: Place) -> String {
+    let overriding = match target.identity {
+        true => " OVERRIDING SYSTEM VALUE",
+        false => "",
+    };
     format!(
-        "DELETE FROM ONLY {} WHERE ctid = '({},{})';",
+        "  INSERT INTO {} ({}){overriding} VALUES ({});\n{CHECK}",
         table.sql(),
-        place.block,
-        place.offset
+        names.join(", "),
+        values.join(", ")
     )
+}
+
+/// A name must not end a comment.
+fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 /// What goes before the statements.
 pub fn preamble() -> &'static str {
-    "-- Statements that would mend the target; run them there, after reading them.\n\
-     -- With session_replication_role = replica no trigger fires and no foreign key is checked.\n\
+    "-- Statements that make the target's rows those of the source. Read them, then run them on the target in one session;\n\
+     -- run pgl-verify afterwards. With session_replication_role = replica no ordinary trigger or rule\n\
+     -- fires and no foreign key is checked; setting it needs a superuser, or the privilege to set it.\n\
      BEGIN;\n\
+     SET LOCAL client_encoding = 'UTF8';\n\
+     SET LOCAL search_path = pg_catalog, pg_temp;\n\
      SET LOCAL session_replication_role = replica;\n\
+     SET LOCAL row_security = off;\n\
      SET LOCAL standard_conforming_strings = on;\n\
+     SET LOCAL array_nulls = on;\n\
+     SET LOCAL xmloption = content;\n\
      SET LOCAL DateStyle = 'ISO, YMD';\n\
      SET LOCAL IntervalStyle = 'postgres';\n\
      SET LOCAL TimeZone = 'UTC';\n\
@@ -99,38 +159,141 @@ pub fn preamble() -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::outcome::RowDiff;
+    use crate::verify::rows::Kind;
+
+    const NEW: Target = Target {
+        identity: true,
+        unchecked: false,
+    };
 
     fn cell(name: &str, value: Option<&str>) -> Cell {
         (name.to_owned(), value.map(str::to_owned))
     }
 
-    #[test]
-    fn statements_quote_everything() {
-        let table = QualifiedName::new("s", "o'dd\"t");
-        let mut mend = Mend {
-            source: Some(vec![
-                cell("id", Some("1")),
-                cell("v", Some("it's")),
-                cell("n", None),
-            ]),
-            key: vec![cell("id", Some("1"))],
-            changed: vec!["v".into(), "n".into()],
-            generated: Vec::new(),
+    fn result(rows: usize) -> TableResult {
+        let name = QualifiedName::new("s", "o'dd\"t");
+        let mut result = TableResult::new(&name, Status::Different, None);
+        let row = RowDiff {
+            kind: Kind::Different,
+            proven: true,
+            key: Vec::new(),
+            source_count: 1,
+            target_count: 1,
+            source_partition: None,
+            target_partition: None,
+            columns: Vec::new(),
         };
+        result.rows = vec![row; rows];
+        result
+    }
+
+    fn gone(offset: u16) -> Option<(QualifiedName, Place, String)> {
+        let place = Place {
+            relation: 0,
+            block: 7,
+            offset,
+        };
+        Some((QualifiedName::new("s", "leaf"), place, "745".to_owned()))
+    }
+
+    #[test]
+    fn rows_go_before_others_come_and_each_statement_meets_one_row() {
+        let both = |offset, text: Option<&str>| RowFix {
+            delete: gone(offset),
+            insert: Some(vec![cell("id", Some("1")), cell("it's", text)]),
+            computed: None,
+        };
+        let sql = table(&result(2), &[both(1, Some("a'b")), both(2, None)], NEW);
+        let lines: Vec<&str> = sql
+            .lines()
+            .filter(|line| line.contains("DELETE") || line.contains("INSERT"))
+            .map(str::trim)
+            .collect();
         assert_eq!(
-            statement(&table, Kind::Changed, &mend).unwrap(),
-            "UPDATE \"s\".\"o'dd\"\"t\" SET \"v\" = 'it''s', \"n\" = NULL WHERE \"id\" = '1';"
+            lines,
+            [
+                "DELETE FROM ONLY \"s\".\"leaf\" WHERE ctid = '(7,1)' AND xmin = '745';",
+                "DELETE FROM ONLY \"s\".\"leaf\" WHERE ctid = '(7,2)' AND xmin = '745';",
+                "INSERT INTO \"s\".\"o'dd\"\"t\" (\"id\", \"it's\") OVERRIDING SYSTEM VALUE VALUES ('1', 'a''b');",
+                "INSERT INTO \"s\".\"o'dd\"\"t\" (\"id\", \"it's\") OVERRIDING SYSTEM VALUE VALUES ('1', NULL);",
+            ]
         );
-        assert_eq!(
-            statement(&table, Kind::Missing, &mend).unwrap(),
-            "INSERT INTO \"s\".\"o'dd\"\"t\" (\"id\", \"v\", \"n\") OVERRIDING SYSTEM VALUE VALUES ('1', 'it''s', NULL);"
+        assert_eq!(sql.matches("IF n <> 1 THEN RAISE").count(), 4);
+        let old = Target {
+            identity: false,
+            ..NEW
+        };
+        assert!(!table(&result(1), &[both(1, None)], old).contains("OVERRIDING"));
+    }
+
+    #[test]
+    fn no_value_ends_the_block_and_no_name_the_comment() {
+        let fix = RowFix {
+            insert: Some(vec![cell("v", Some("$pgl$; DROP TABLE x; $pglx$"))]),
+            ..RowFix::default()
+        };
+        let mut result = result(1);
+        result.name = "a\nDROP TABLE x".into();
+        let sql = table(&result, &[fix], NEW);
+        let (comment, rest) = sql.split_once('\n').unwrap();
+        assert_eq!(comment, "-- s.\"a DROP TABLE x\"");
+        assert!(rest.starts_with("DO $pglxx$\n"), "{sql}");
+    }
+
+    #[test]
+    fn what_cannot_be_repaired_row_by_row_is_named() {
+        let rows = [RowFix {
+            delete: gone(1),
+            ..RowFix::default()
+        }];
+        let none = |result: &TableResult, rows: &[RowFix], part: &str| {
+            let sql = table(result, rows, NEW);
+            assert!(sql.starts_with("-- ") && sql.lines().count() == 1, "{sql}");
+            assert!(sql.contains(part), "{sql}");
+        };
+        let with = |change: &dyn Fn(&mut TableResult)| {
+            let mut one = result(1);
+            change(&mut one);
+            one
+        };
+        none(
+            &with(&|r| r.counts_exact = false),
+            &rows,
+            "pgl-control resync",
         );
-        mend.source = None;
-        assert_eq!(
-            statement(&table, Kind::Extra, &mend).unwrap(),
-            "DELETE FROM \"s\".\"o'dd\"\"t\" WHERE \"id\" = '1';"
+        none(&with(&|r| r.unresolved = 1), &rows, "pgl-control resync");
+        none(
+            &with(&|r| r.rows[0].proven = false),
+            &rows,
+            "pgl-control resync",
         );
-        mend.key.clear();
-        assert_eq!(statement(&table, Kind::Extra, &mend), None);
+        none(
+            &with(&|r| r.schema_differences = vec!["column x".into()]),
+            &rows,
+            "definitions differ",
+        );
+        none(
+            &with(&|r| r.reason = Some("no such table".into())),
+            &[],
+            "no such table",
+        );
+        none(
+            &with(&|r| r.status = Status::Error),
+            &[],
+            "pgl-control resync",
+        );
+        none(&result(1), &[], "pgl-control resync");
+        let computed = RowFix {
+            computed: Some("g".into()),
+            ..RowFix::default()
+        };
+        none(&result(1), &[computed], "column g");
+        let unchecked = Target {
+            unchecked: true,
+            ..NEW
+        };
+        assert!(table(&result(1), &rows, unchecked).contains("SQL_ASCII"));
+        assert!(table(&result(1), &rows, NEW).contains("DELETE"));
     }
 }

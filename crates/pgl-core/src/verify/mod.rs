@@ -9,12 +9,14 @@
 
 pub mod buckets;
 pub mod canon;
+pub mod changed;
 pub mod changes;
 pub mod copy;
 pub mod decoding;
 pub mod fix;
 pub mod outcome;
 pub mod pairing;
+pub mod planned;
 pub mod rows;
 pub mod types;
 

@@ -127,7 +127,9 @@ pub struct TableResult {
     /// Rows that only the target has.
     pub extra: u64,
     /// Keys whose rows differ.
-    pub changed: u64,
+    pub different: u64,
+    /// Rows that both sides have, one of them more often; its surplus counts as missing or extra as well.
+    pub duplicated: u64,
     /// Keys that kept changing while they were looked at: neither equal nor different.
     pub unresolved: u64,
     /// Rows that differed at first and turned out to be in flight.
@@ -142,6 +144,8 @@ pub struct TableResult {
     pub notes: Vec<String>,
     /// The differing rows, as many as asked for.
     pub rows: Vec<RowDiff>,
+    /// The command that comes next, where the table is not identical.
+    pub next: Option<String>,
     /// Heap bytes read on both sides.
     pub bytes: u64,
     /// Time spent, in seconds.
@@ -232,7 +236,8 @@ impl TableResult {
             target_digest: None,
             missing: 0,
             extra: 0,
-            changed: 0,
+            different: 0,
+            duplicated: 0,
             unresolved: 0,
             in_flight: 0,
             counts_exact: true,
@@ -240,6 +245,7 @@ impl TableResult {
             schema_differences: Vec::new(),
             notes: Vec::new(),
             rows: Vec::new(),
+            next: None,
             bytes: 0,
             seconds: 0.0,
         }
@@ -250,9 +256,90 @@ impl TableResult {
         QualifiedName::new(&self.schema, &self.name)
     }
 
+    /// What to do about it, from what it came to.
+    pub fn next(&self) -> Option<String> {
+        let name = command_name(&self.qualified());
+        match self.status {
+            Status::Identical | Status::Skipped => None,
+            Status::Different
+                if self.source_rows.is_none() || !self.schema_differences.is_empty() =>
+            {
+                Some("make the definitions the same on both sides, then compare again".to_owned())
+            }
+            Status::Different => Some(format!("pgl-control resync {name}")),
+            Status::Inconclusive | Status::Error => Some(format!("pgl-verify --table {name}")),
+        }
+    }
+
     /// Rows that differ for certain.
     pub fn proven(&self) -> u64 {
-        self.missing + self.extra + self.changed
+        self.missing + self.extra + self.different
+    }
+}
+
+/// A table as an argument of a command in a shell.
+pub fn command_name(name: &QualifiedName) -> String {
+    let plain = |part: &str| {
+        let first = part.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+        first
+            && part
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    if plain(&name.schema) && plain(&name.name) {
+        return format!("{}.{}", name.schema, name.name);
+    }
+    format!("'{}'", name.sql().replace('\'', "'\\''"))
+}
+
+/// What of the rows is compared: what a verdict speaks of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Scope {
+    /// Only how many rows there are.
+    pub counts_only: bool,
+    /// Only rows that meet this condition.
+    pub condition: Option<String>,
+    /// Only these columns and the keys.
+    pub columns: Vec<String>,
+    /// Without these columns.
+    pub exclude_columns: Vec<String>,
+}
+
+impl Scope {
+    /// What is the same on both sides when the verdict is yes: never more than was compared.
+    pub fn equal(&self, tables: u64) -> String {
+        let tables = match tables {
+            1 => "1 table".to_owned(),
+            n => format!("{n} tables"),
+        };
+        let of = match &self.condition {
+            Some(condition) => format!(" that meet {condition:?}"),
+            None => String::new(),
+        };
+        let columns = match (self.columns.is_empty(), self.exclude_columns.is_empty()) {
+            (true, true) => None,
+            (false, _) => Some(format!("columns {}", self.columns.join(", "))),
+            (true, false) => Some(format!(
+                "columns except {}",
+                self.exclude_columns.join(", ")
+            )),
+        };
+        if self.counts_only {
+            return format!(
+                "{tables}: the same number of rows{of} on both sides; contents were not compared"
+            );
+        }
+        match columns {
+            Some(columns) => {
+                format!("{tables}: the rows{of} are the same on both sides in {columns}")
+            }
+            None if self.condition.is_some() => {
+                format!(
+                    "{tables}: the rows{of} are the same on both sides; others were not compared"
+                )
+            }
+            None => format!("{tables}: both sides hold the same rows"),
+        }
     }
 }
 
@@ -301,6 +388,14 @@ impl Totals {
         self.identical + self.different + self.inconclusive + self.skipped + self.error
     }
 
+    /// The verdict of a run that may have ended at its time limit: what was proven until then stays proven.
+    pub fn verdict_in_time(&self, expired: bool) -> Verdict {
+        match self.verdict() {
+            Verdict::Unknown if expired && self.error == 0 => Verdict::NotYet,
+            verdict => verdict,
+        }
+    }
+
     /// The verdict. Equal needs at least one table that was compared: a selection that matched
     /// nothing proves nothing.
     pub fn verdict(&self) -> Verdict {
@@ -327,6 +422,85 @@ mod tests {
             .map(|status| TableResult::new(&name, *status, None))
             .collect();
         Totals::of(asked, &results).verdict()
+    }
+
+    #[test]
+    fn a_time_limit_hides_no_difference() {
+        use Status::{Different, Error, Identical, Inconclusive};
+        let late = |list: &[Status]| {
+            let name = QualifiedName::new("s", "t");
+            let results: Vec<TableResult> = list
+                .iter()
+                .map(|status| TableResult::new(&name, *status, None))
+                .collect();
+            Totals::of(list.len() as u64, &results).verdict_in_time(true)
+        };
+        assert_eq!(late(&[Different, Inconclusive]), Verdict::No);
+        assert_eq!(late(&[Identical, Inconclusive]), Verdict::NotYet);
+        assert_eq!(late(&[Different, Inconclusive, Error]), Verdict::Unknown);
+        assert_eq!(late(&[Identical, Identical]), Verdict::Ok);
+    }
+
+    #[test]
+    fn equal_is_said_of_what_was_compared() {
+        let whole = Scope::default();
+        assert_eq!(whole.equal(2), "2 tables: both sides hold the same rows");
+        assert_eq!(whole.equal(1), "1 table: both sides hold the same rows");
+        let text = |change: &dyn Fn(&mut Scope)| {
+            let mut scope = Scope::default();
+            change(&mut scope);
+            scope.equal(1)
+        };
+        let counts = text(&|scope| scope.counts_only = true);
+        assert_eq!(
+            counts,
+            "1 table: the same number of rows on both sides; contents were not compared"
+        );
+        let some = text(&|scope| scope.condition = Some("id < 5".into()));
+        assert_eq!(
+            some,
+            "1 table: the rows that meet \"id < 5\" are the same on both sides; others were not compared"
+        );
+        let columns = text(&|scope| scope.columns = vec!["a".into(), "b".into()]);
+        assert_eq!(
+            columns,
+            "1 table: the rows are the same on both sides in columns a, b"
+        );
+        let without = text(&|scope| scope.exclude_columns = vec!["a".into()]);
+        assert!(without.ends_with("in columns except a"), "{without}");
+        let both = text(&|scope| {
+            scope.counts_only = true;
+            scope.condition = Some("x".into());
+        });
+        assert!(both.contains("number of rows that meet \"x\""), "{both}");
+    }
+
+    #[test]
+    fn a_difference_comes_with_the_command_that_repairs_it() {
+        let name = QualifiedName::new("shop", "orders");
+        let next = |status, rows, differences: &[&str]| {
+            let mut result = TableResult::new(&name, status, None);
+            result.source_rows = rows;
+            result.schema_differences = differences.iter().map(|d| (*d).to_owned()).collect();
+            result.next()
+        };
+        let resync = next(Status::Different, Some(1), &[]);
+        assert_eq!(resync.as_deref(), Some("pgl-control resync shop.orders"));
+        for one in [
+            next(Status::Different, None, &[]),
+            next(Status::Different, Some(1), &["x"]),
+        ] {
+            assert!(one.is_some_and(|text| text.contains("definitions")));
+        }
+        let again = Some("pgl-verify --table shop.orders".to_owned());
+        assert_eq!(next(Status::Inconclusive, Some(1), &[]), again);
+        assert_eq!(next(Status::Error, None, &[]), again);
+        assert_eq!(next(Status::Identical, Some(1), &[]), None);
+        assert_eq!(next(Status::Skipped, None, &[]), None);
+        let quoted = |schema: &str, name: &str| command_name(&QualifiedName::new(schema, name));
+        assert_eq!(quoted("shop", "o_1"), "shop.o_1");
+        assert_eq!(quoted("shop", "1a"), "'\"shop\".\"1a\"'");
+        assert_eq!(quoted("Shop", "it's"), "'\"Shop\".\"it'\\''s\"'");
     }
 
     #[test]

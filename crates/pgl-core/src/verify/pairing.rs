@@ -40,18 +40,29 @@ pub struct Column {
     pub shown: String,
     /// Its canonical form.
     pub canon: Canon,
-    /// The types as SQL without modifiers, on the source and on the target.
-    pub types: (String, String),
+    /// The types that a text of the column becomes, as SQL, on the source and on the target; none where that would run
+    /// the checks of a domain.
+    pub types: (Option<String>, Option<String>),
+    /// The types themselves, as SQL without modifiers.
+    pub names: (String, String),
     /// Whether a server computes it.
     pub generated: bool,
 }
 
 impl Column {
-    /// The column's type on a side, as SQL without modifiers.
-    pub fn type_sql(&self, side: Side) -> &str {
+    /// The column's own type on a side, as SQL without modifiers.
+    pub fn type_name(&self, side: Side) -> &str {
         match side {
-            Side::Source => &self.types.0,
-            Side::Target => &self.types.1,
+            Side::Source => &self.names.0,
+            Side::Target => &self.names.1,
+        }
+    }
+
+    /// The type that a text of the column becomes on a side, as SQL without modifiers.
+    pub fn input_type(&self, side: Side) -> Option<&str> {
+        match side {
+            Side::Source => self.types.0.as_deref(),
+            Side::Target => self.types.1.as_deref(),
         }
     }
 }
@@ -69,6 +80,8 @@ pub struct Pair {
     pub columns: Vec<Column>,
     /// Columns of the key, in key order; none where rows are compared by multiplicity.
     pub key: Option<Vec<String>>,
+    /// Whether the server checks no encoding (SQL_ASCII), on the source and on the target.
+    pub unchecked: (bool, bool),
     /// Differences of the definitions that make the table different.
     pub schema_differences: Vec<String>,
     /// What else a reader should know.
@@ -81,6 +94,14 @@ impl Pair {
         match side {
             Side::Source => &self.source,
             Side::Target => &self.target,
+        }
+    }
+
+    /// Whether text of a side may be in any encoding.
+    pub fn is_unchecked(&self, side: Side) -> bool {
+        match side {
+            Side::Source => self.unchecked.0,
+            Side::Target => self.unchecked.1,
         }
     }
 
@@ -167,10 +188,15 @@ pub fn pair(
                 continue;
             }
         }
+        // A partitioned table is meant with all its partitions.
+        let root = [found.0, found.1].into_iter().flatten();
         let wanted = wishes.selection.includes(name)
             || roots
                 .members(name)
-                .any(|leaf| wishes.selection.includes(leaf));
+                .any(|leaf| wishes.selection.includes(leaf))
+            || root
+                .filter_map(|relation| relation.root.as_ref())
+                .any(|root| wishes.selection.includes(root) && !wishes.selection.excludes(name));
         if !wanted {
             continue;
         }
@@ -187,7 +213,56 @@ pub fn pair(
             entries.push(entry);
         }
     }
+    // What the plan names has to be somewhere.
+    let gone = plan
+        .into_iter()
+        .flat_map(|plan| &plan.tables)
+        .filter(|table| {
+            let name = table.qualified();
+            table.set != Set::Excluded
+                && !names.contains_key(&name)
+                && wishes.selection.includes(&name)
+        });
+    entries.extend(gone.map(|table| {
+        let why = "the plan names it, and neither side has it";
+        Entry::Error(table.qualified(), why.to_owned())
+    }));
     entries
+}
+
+/// Columns that were asked for, or not to be compared, and that no selected table of either side has.
+pub fn unknown_columns(source: &Catalog, target: &Catalog, wishes: &Wishes) -> Vec<String> {
+    let relations: Vec<&RelationInfo> = (source.relations.iter())
+        .chain(&target.relations)
+        .filter(|relation| {
+            let name = relation.qualified();
+            let root = relation.root.as_ref();
+            !is_own(&relation.schema)
+                && (wishes.selection.includes(&name)
+                    || root.is_some_and(|root| wishes.selection.includes(root)))
+        })
+        .collect();
+    (wishes.columns.iter())
+        .chain(&wishes.exclude_columns)
+        .filter(|text| {
+            !relations.iter().any(|relation| {
+                let name = relation.qualified();
+                (relation.columns.iter()).any(|column| names_column(text, &name, &column.name))
+            })
+        })
+        .cloned()
+        .collect()
+}
+
+/// Whether `[[SCHEMA.]TABLE.]COLUMN` names this column.
+fn names_column(text: &str, table: &QualifiedName, column: &str) -> bool {
+    let (of, name) = match text.rsplit_once('.') {
+        Some((of, name)) => (Some(of), name),
+        None => (None, text),
+    };
+    let here =
+        of.is_none_or(|of| of == table.name || of == format!("{}.{}", table.schema, table.name));
+    here && name == column
 }
 
 /// Partitioned tables whose leaves differ between the sides.
@@ -347,6 +422,16 @@ impl Matched<'_> {
                 let text = format!("{side}: no permission to read {}", denied.qualified());
                 return Err(Entry::Error(self.name.clone(), text));
             }
+            if let Some((relation, function)) =
+                list.iter().find_map(|r| Some((r, r.runs.as_ref()?)))
+            {
+                let text = format!(
+                    "{side}: an index or statistics object of {} calls {function} with constants alone: the planner would \
+                     run that function with the rights of this role; connect as the function's owner, or drop the object",
+                    relation.qualified()
+                );
+                return Err(Entry::Error(self.name.clone(), text));
+            }
             if let Some(secured) = list.iter().find(|r| r.row_security) {
                 let text = format!(
                     "{side}: row security would hide rows of {}; use a role with BYPASSRLS",
@@ -393,6 +478,10 @@ impl Matched<'_> {
             target,
             columns,
             key,
+            unchecked: (
+                self.source.encoding == "SQL_ASCII",
+                self.target.encoding == "SQL_ASCII",
+            ),
             schema_differences: differences,
             notes,
         })
@@ -421,7 +510,7 @@ impl Matched<'_> {
         differences: &mut Vec<String>,
         notes: &mut Vec<String>,
     ) -> Vec<Column> {
-        let encoding = encoding_of(&self.source.encoding, &self.target.encoding);
+        let encoding = Encoding::between(&self.source.encoding, &self.target.encoding);
         let wanted = |column: &&ColumnInfo| self.wanted(&column.name, one);
         let mut columns = Vec::new();
         for column in one.columns.iter().filter(wanted) {
@@ -447,6 +536,10 @@ impl Matched<'_> {
                         shown: column.shown.clone(),
                         canon,
                         types: (
+                            self.source.types.input(column.type_oid),
+                            self.target.types.input(other.type_oid),
+                        ),
+                        names: (
                             self.source.types.sql(column.type_oid),
                             self.target.types.sql(other.type_oid),
                         ),
@@ -466,17 +559,8 @@ impl Matched<'_> {
 
     fn wanted(&self, column: &str, relation: &RelationInfo) -> bool {
         let names = |list: &[String]| {
-            list.iter().any(|text| {
-                let (table, name) = match text.rsplit_once('.') {
-                    Some((table, name)) => (Some(table), name),
-                    None => (None, text.as_str()),
-                };
-                let here = table.is_none_or(|table| {
-                    table == self.name.name
-                        || table == format!("{}.{}", self.name.schema, self.name.name)
-                });
-                here && name == column
-            })
+            list.iter()
+                .any(|text| names_column(text, self.name, column))
         };
         // The key is always read: without it no row could be named.
         let in_key = relation
@@ -492,16 +576,6 @@ impl Matched<'_> {
 
 fn shown_key(key: Option<&Vec<String>>) -> String {
     key.map_or_else(|| "none".to_owned(), |key| key.join(", "))
-}
-
-fn encoding_of(source: &str, target: &str) -> Encoding {
-    if source == "SQL_ASCII" || target == "SQL_ASCII" {
-        Encoding::Raw
-    } else if source == target {
-        Encoding::Same
-    } else {
-        Encoding::Converted
-    }
 }
 
 #[cfg(test)]

@@ -42,19 +42,19 @@ pub enum Kind {
     /// Only the target has it.
     Extra,
     /// Both have the key, the rows differ.
-    Changed,
+    Different,
     /// Both have it, a different number of times.
-    Multiplicity,
+    Duplicated,
 }
 
 impl Kind {
-    /// `missing`, `extra`, `changed`, `multiplicity`.
+    /// `missing`, `extra`, `different`, `duplicated`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
             Self::Extra => "extra",
-            Self::Changed => "changed",
-            Self::Multiplicity => "multiplicity",
+            Self::Different => "different",
+            Self::Duplicated => "duplicated",
         }
     }
 }
@@ -70,7 +70,7 @@ pub struct Difference {
     pub source: Vec<Place>,
     /// Rows on the target with this key that have no equal on the source.
     pub target: Vec<Place>,
-    /// How often the row stands on the source, where multiplicity matters.
+    /// How often the row is on the source, where multiplicity matters.
     pub source_count: u64,
     /// How often on the target.
     pub target_count: u64,
@@ -143,8 +143,8 @@ fn compare(key: Box<[u8]>, both: Both) -> Option<Difference> {
     let kind = match (source_count, target_count) {
         (_, 0) => Kind::Missing,
         (0, _) => Kind::Extra,
-        (one, two) if one == two => Kind::Changed,
-        _ => Kind::Multiplicity,
+        (one, two) if one == two => Kind::Different,
+        _ => Kind::Duplicated,
     };
     Some(Difference {
         kind,
@@ -164,7 +164,7 @@ fn counted(key: Box<[u8]>, both: Both, net: i64) -> Option<Difference> {
         (one, two) if one == two => return None,
         (_, 0) => Kind::Missing,
         (0, _) => Kind::Extra,
-        _ => Kind::Multiplicity,
+        _ => Kind::Duplicated,
     };
     let last = |rows: Vec<(u128, Place)>, count: u64| -> Vec<Place> {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
@@ -220,25 +220,28 @@ pub struct Tally {
     /// Rows that only the target has.
     pub extra: u64,
     /// Keys whose rows differ.
-    pub changed: u64,
+    pub different: u64,
+    /// Keys, or rows without one, that are there a different number of times.
+    pub duplicated: u64,
 }
 
 impl Tally {
     /// Counts a difference.
     pub fn count(&mut self, found: &Difference) {
         let (source, target) = (found.source.len() as u64, found.target.len() as u64);
+        self.duplicated += u64::from(found.kind == Kind::Duplicated);
         let changed = match found.kind {
-            Kind::Multiplicity | Kind::Missing | Kind::Extra => 0,
-            Kind::Changed => source.min(target),
+            Kind::Duplicated | Kind::Missing | Kind::Extra => 0,
+            Kind::Different => source.min(target),
         };
-        self.changed += changed;
+        self.different += changed;
         self.missing += source - changed;
         self.extra += target - changed;
     }
 
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.missing + self.extra + self.changed
+        self.missing + self.extra + self.different
     }
 }
 
@@ -282,7 +285,7 @@ mod tests {
         assert_eq!(
             found,
             [
-                (Kind::Changed, 1, 1),
+                (Kind::Different, 1, 1),
                 (Kind::Missing, 1, 0),
                 (Kind::Extra, 0, 1)
             ]
@@ -294,12 +297,12 @@ mod tests {
         assert!(diff(&[(b"x", 1), (b"x", 1)], &[(b"x", 1), (b"x", 1)]).is_empty());
         assert_eq!(
             diff(&[(b"x", 1), (b"x", 1)], &[(b"x", 1)]),
-            [(Kind::Multiplicity, 2, 1)]
+            [(Kind::Duplicated, 2, 1)]
         );
         // The target lost its unique index and holds a second, other row for the key.
         assert_eq!(
             diff(&[(b"x", 1)], &[(b"x", 1), (b"x", 2)]),
-            [(Kind::Multiplicity, 1, 2)]
+            [(Kind::Duplicated, 1, 2)]
         );
     }
 
@@ -333,8 +336,8 @@ mod tests {
             for found in join.differences() {
                 tally.count(&found);
             }
-            prop_assert_eq!(tally.missing + tally.changed, only_source.len() as u64);
-            prop_assert_eq!(tally.extra + tally.changed, only_target.len() as u64);
+            prop_assert_eq!(tally.missing + tally.different, only_source.len() as u64);
+            prop_assert_eq!(tally.extra + tally.different, only_target.len() as u64);
         }
     }
 }

@@ -24,22 +24,21 @@ pub struct TypeInfo {
     pub element: Option<u32>,
     /// A range's or multirange's subtype.
     pub subtype: Option<u32>,
-    /// Binary output function; none where the type has none.
-    pub send: Option<SendFunction>,
+    /// A domain's modifier of its base type; -1 without one.
+    #[serde(default = "no_modifier")]
+    pub typmod: i32,
+    /// Whether the type has a binary output function.
+    pub sends: bool,
+    /// That function's name.
+    #[serde(default)]
+    pub send: String,
     /// Attributes of a composite type, without dropped ones.
     #[serde(default)]
     pub fields: Vec<FieldInfo>,
 }
 
-/// `typsend`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SendFunction {
-    /// Schema of the function.
-    pub schema: String,
-    /// Name of the function.
-    pub name: String,
-    /// Type of its argument; another type's function may be shared (citext uses text's).
-    pub argument: u32,
+fn no_modifier() -> i32 {
+    -1
 }
 
 /// An attribute of a composite type.
@@ -50,6 +49,16 @@ pub struct FieldInfo {
     /// Its type.
     #[serde(rename = "type")]
     pub type_oid: u32,
+    /// Its type's modifier.
+    #[serde(default = "no_modifier")]
+    pub typmod: i32,
+}
+
+impl FieldInfo {
+    /// Type and modifier.
+    pub(crate) fn typed(&self) -> (u32, i32) {
+        (self.type_oid, self.typmod)
+    }
 }
 
 /// All types of one server that its tables use, by number.
@@ -70,6 +79,43 @@ impl Types {
         )
     }
 
+    /// The type that a text becomes without running anybody's code, as SQL: domains are their base types, whose
+    /// input checks nothing. None where a domain is inside a type that cannot be written without it.
+    pub fn input(&self, oid: u32) -> Option<String> {
+        self.input_at(oid, 16)
+    }
+
+    fn input_at(&self, oid: u32, depth: u32) -> Option<String> {
+        let info = self.get(oid)?;
+        let depth = depth.checked_sub(1)?;
+        match (info.kind.as_str(), info.base, info.element) {
+            ("d", Some(base), _) => self.input_at(base, depth),
+            (_, _, Some(element)) => {
+                let inner = self.get(element)?;
+                match inner.kind.as_str() {
+                    "d" => self
+                        .input_at(element, depth)
+                        .filter(|sql| !sql.ends_with(']'))
+                        .map(|sql| format!("{sql}[]")),
+                    _ => self.input_at(element, depth).map(|_| self.sql(oid)),
+                }
+            }
+            _ => (!self.holds_domain(oid, depth)).then(|| self.sql(oid)),
+        }
+    }
+
+    fn holds_domain(&self, oid: u32, depth: u32) -> bool {
+        let (Some(info), Some(depth)) = (self.get(oid), depth.checked_sub(1)) else {
+            return true;
+        };
+        let parts = info.fields.iter().map(|field| field.type_oid);
+        info.kind == "d"
+            || parts
+                .chain(info.element)
+                .chain(info.subtype)
+                .any(|part| self.holds_domain(part, depth))
+    }
+
     /// The type with this number.
     pub fn get(&self, oid: u32) -> Option<&TypeInfo> {
         self.0.get(&oid)
@@ -84,11 +130,21 @@ pub struct ColumnInfo {
     /// Type number.
     #[serde(rename = "type")]
     pub type_oid: u32,
+    /// `pg_attribute.atttypmod`.
+    #[serde(default = "no_modifier")]
+    pub typmod: i32,
     /// `format_type()`, for people.
     pub shown: String,
     /// Whether the server computes it.
     #[serde(default)]
     pub generated: bool,
+}
+
+impl ColumnInfo {
+    /// Type and modifier.
+    pub(crate) fn typed(&self) -> (u32, i32) {
+        (self.type_oid, self.typmod)
+    }
 }
 
 /// A relation with rows of its own, or a partitioned root.
@@ -126,6 +182,9 @@ pub struct RelationInfo {
     pub pages: u64,
     /// Whether this session may read it.
     pub readable: bool,
+    /// A function of another owner that the planner would run as soon as the table is read.
+    #[serde(default)]
+    pub runs: Option<String>,
 }
 
 impl RelationInfo {

@@ -9,13 +9,13 @@
 //! - Floats hash -0 like 0: zeros are hashed by their text. All bit patterns of NaN are one value, as they
 //!   are in every text or dump.
 //! - `char(n)` ignores trailing blanks: its stored length is hashed too.
-//! - `numeric` ignores scale, sign and kind: hashed by its text, which has all three. So is `jsonb`.
+//! - `numeric` ignores scale, sign and kind: hashed by its text, which has all three. So are `jsonb` and the labels of enums.
 //! - Timestamps, times and money fold like `int8` and have no upper half to be had: hashed by the bytes of their send
 //!   function, as is everything that is not listed here.
 //!
 //! A NULL is a number of its own, never NULL: a digest made of these has no way of dropping a row.
 
-use super::{Canon, Encoding, Flavour, Form, What, write};
+use super::{Canon, Encoding, Flavour, Form, What, based, stored_text, write};
 use crate::Side;
 
 /// Numbers of this form are `bigint` to PostgreSQL and never negative.
@@ -29,15 +29,10 @@ const fn number(of: u64) -> u64 {
 impl Canon {
     /// The hash of the column's value on one side: a `bigint` that is never NULL. Different `seed`s
     /// make unrelated functions.
-    pub fn hash(&self, side: Side, seed: u64) -> String {
-        let form = match side {
-            Side::Source => &self.source,
-            Side::Target => &self.target,
-        };
-        let operand = match &form.cast {
-            Some(to) => format!("({})::{to}", self.column),
-            None => self.column.clone(),
-        };
+    pub fn hash(&self, side: Side, seed: u64, relation: &str) -> String {
+        let form = self.form(side);
+        let column = self.operand(relation);
+        let operand = based(form, &column);
         // Spread, so that seeds that count up do not meet in what is derived of them.
         let seed = number(seed);
         let null = number(!seed);
@@ -52,7 +47,7 @@ impl Canon {
         match value(form, &operand, seed, self.encoding) {
             Some(hash) => format!("coalesce({hash}, {null})"),
             None => {
-                let bytes = write(form, &self.column, Flavour::Bytes, self.encoding);
+                let bytes = write(form, &column, Flavour::Bytes, self.encoding);
                 bytes_hash(&bytes, seed)
             }
         }
@@ -71,18 +66,20 @@ fn text_hash(text: &str, seed: u64) -> String {
 
 /// NULL for NULL; none where only the bytes tell all values apart.
 fn value(form: &Form, operand: &str, seed: u64, encoding: Encoding) -> Option<String> {
+    // Where nothing is converted, the server's text is comparable as it is.
+    let by_text =
+        || (encoding != Encoding::Converted).then(|| text_hash(&stored_text(form, operand), seed));
     let name = match &form.what {
         What::Builtin { name, .. } => name.as_str(),
-        What::Text if encoding == Encoding::Same => {
-            return Some(text_hash(&format!("({operand})::pg_catalog.text"), seed));
-        }
+        What::Text | What::Enum => return by_text(),
+        _ if encoding == Encoding::Raw && form.textual() => return by_text(),
         _ => return None,
     };
     let own = |function: &str| format!("pg_catalog.{function}({operand}, {seed})");
     let as_text = || text_hash(&format!("({operand})::pg_catalog.text"), seed);
     let zero_by_text = |function: &str| {
         format!(
-            "CASE WHEN {operand} = '0' THEN {} ELSE {} END",
+            "CASE WHEN {operand} OPERATOR(pg_catalog.=) '0' THEN {} ELSE {} END",
             as_text(),
             own(function)
         )
@@ -94,7 +91,7 @@ fn value(form: &Form, operand: &str, seed: u64, encoding: Encoding) -> Option<St
         "char" => own("hashcharextended"),
         "uuid" => own("uuid_hash_extended"),
         "int8" => format!(
-            "pg_catalog.hashint8extended({operand}, pg_catalog.hashint8extended({operand} >> 32, {seed}))"
+            "pg_catalog.hashint8extended({operand}, pg_catalog.hashint8extended({operand} OPERATOR(pg_catalog.>>) 32, {seed}))"
         ),
         "float4" => zero_by_text("hashfloat4extended"),
         "float8" => zero_by_text("hashfloat8extended"),
@@ -102,19 +99,18 @@ fn value(form: &Form, operand: &str, seed: u64, encoding: Encoding) -> Option<St
         // Infinite dates cannot be subtracted.
         "date" => format!(
             "CASE WHEN pg_catalog.isfinite({operand}) THEN \
-             pg_catalog.hashint4extended({operand} - pg_catalog.date '2000-01-01', {seed}) \
+             pg_catalog.hashint4extended({operand} OPERATOR(pg_catalog.-) '2000-01-01'::pg_catalog.date, {seed}) \
              ELSE {} END",
             as_text()
         ),
-        // The server's text is comparable only where both store it alike.
-        _ if encoding != Encoding::Same => return None,
-        "text" | "varchar" => text_hash(operand, seed),
-        "json" | "jsonb" => as_text(),
+        _ if encoding == Encoding::Converted => return None,
+        "text" | "varchar" | "json" | "jsonb" => return by_text(),
         "bpchar" => format!(
-            "pg_catalog.hashbpcharextended(({operand}) COLLATE pg_catalog.\"C\", {seed}) # \
+            "pg_catalog.hashbpcharextended(({operand}) COLLATE pg_catalog.\"C\", {seed}) OPERATOR(pg_catalog.#) \
              pg_catalog.hashint4extended(pg_catalog.octet_length({operand}), {})",
             number(seed)
         ),
+        _ if encoding == Encoding::Raw && form.textual() => return by_text(),
         _ => return None,
     })
 }

@@ -1,7 +1,7 @@
 //! Canonical forms: which expression digests which type, on which versions.
 
 use super::*;
-use crate::verify::types::{FieldInfo, SendFunction};
+use crate::verify::types::FieldInfo;
 
 fn base(oid: u32, name: &str, send: &str) -> TypeInfo {
     TypeInfo {
@@ -12,11 +12,9 @@ fn base(oid: u32, name: &str, send: &str) -> TypeInfo {
         base: None,
         element: None,
         subtype: None,
-        send: Some(SendFunction {
-            schema: "pg_catalog".into(),
-            name: send.into(),
-            argument: oid,
-        }),
+        typmod: -1,
+        sends: true,
+        send: send.into(),
         fields: Vec::new(),
     }
 }
@@ -35,7 +33,6 @@ fn array(oid: u32, element: &TypeInfo) -> TypeInfo {
         schema: element.schema.clone(),
         name: format!("_{}", element.name),
         element: Some(element.oid),
-        send: base(oid, "a", "array_send").send,
         kind: "b".into(),
         ..element.clone()
     }
@@ -49,10 +46,7 @@ fn catalog(shift: u32) -> Types {
     let float8 = base(701, "float8", "float8send");
     let mood = own(shift + 1, "mood", "e");
     let hstore = own(shift + 2, "hstore", "b");
-    let citext = TypeInfo {
-        send: base(25, "", "textsend").send,
-        ..own(shift + 3, "citext", "b")
-    };
+    let citext = own(shift + 3, "citext", "b");
     let positive = TypeInfo {
         base: Some(23),
         ..own(shift + 4, "positive", "d")
@@ -62,17 +56,18 @@ fn catalog(shift: u32) -> Types {
             FieldInfo {
                 name: "x".into(),
                 type_oid: 701,
+                typmod: -1,
             },
             FieldInfo {
                 name: "m".into(),
                 type_oid: shift + 1,
+                typmod: -1,
             },
         ],
         ..own(shift + 5, "pair", "c")
     };
     let floats = TypeInfo {
         subtype: Some(701),
-        send: base(0, "", "range_send").send,
         ..own(shift + 6, "floats", "r")
     };
     let moods = TypeInfo {
@@ -80,7 +75,7 @@ fn catalog(shift: u32) -> Types {
         ..own(shift + 7, "moods", "r")
     };
     let odd = TypeInfo {
-        send: None,
+        sends: false,
         ..own(shift + 8, "odd", "b")
     };
     let arrays = [
@@ -114,6 +109,7 @@ fn column(type_oid: u32) -> ColumnInfo {
     ColumnInfo {
         name: "c".into(),
         type_oid,
+        typmod: -1,
         shown: format!("type {type_oid}"),
         generated: false,
     }
@@ -127,38 +123,48 @@ fn pair(source: u32, target: u32, encoding: Encoding) -> (Canon, Types, Types) {
 
 fn both_flavours(source: u32, target: u32) -> (String, String) {
     let (canon, ..) = pair(source, target, Encoding::Same);
-    let hash = canon.hash(Side::Source, 7);
-    let send = canon.sql(Side::Source, Flavour::Send);
-    assert_eq!(hash, canon.hash(Side::Target, 7));
-    assert_ne!(hash, canon.hash(Side::Source, 8));
-    assert_eq!(send, canon.sql(Side::Target, Flavour::Send));
+    let hash = canon.hash(Side::Source, 7, "t");
+    let send = canon.sql(Side::Source, Flavour::Send, "t");
+    assert_eq!(hash, canon.hash(Side::Target, 7, "t"));
+    assert_ne!(hash, canon.hash(Side::Source, 8, "t"));
+    assert_eq!(send, canon.sql(Side::Target, Flavour::Send, "t"));
     (hash, send)
 }
 
 #[test]
 fn built_in_types_are_hashed_so_that_no_bit_is_lost() {
     for (oid, parts) in [
-        (23, &["hashint4extended(\"c\", "][..]),
+        (23, &["hashint4extended(t.\"c\", "][..]),
         // Eight-byte hashes fold to 32 bits: the upper half goes into the seed.
         (
             20,
-            &["hashint8extended(\"c\", ", "hashint8extended(\"c\" >> 32, "],
+            &[
+                "hashint8extended(t.\"c\", ",
+                "hashint8extended(t.\"c\" OPERATOR(pg_catalog.>>) 32, ",
+            ],
         ),
         // Floats hash -0 like 0, char(n) ignores blanks at its end.
         (
             701,
-            &["\"c\" = '0'", "hashtextextended(", "hashfloat8extended("],
+            &[
+                "t.\"c\" OPERATOR(pg_catalog.=) '0'",
+                "hashtextextended(",
+                "hashfloat8extended(",
+            ],
         ),
-        (1042, &["hashbpcharextended(", "octet_length(\"c\")"]),
+        (1042, &["hashbpcharextended(", "octet_length(t.\"c\")"]),
         // A fold whose upper half cannot be had: bytes.
         (
             1114,
-            &["hash_array_extended(ARRAY[\"pg_catalog\".\"timestamp_send\"((\"c\"))], "],
+            &["hash_array_extended(ARRAY[pg_catalog.\"timestamp_send\"(t.\"c\")], "],
         ),
-        (25, &["hashtextextended((\"c\") COLLATE pg_catalog.\"C\", "]),
+        (
+            25,
+            &["hashtextextended((t.\"c\") COLLATE pg_catalog.\"C\", "],
+        ),
         (
             2205,
-            &["hashtextextended(((\"c\")::pg_catalog.text) COLLATE"],
+            &["hashtextextended((CASE WHEN pg_catalog.pg_column_size(t.\"c\")"],
         ),
     ] {
         let (hash, _) = both_flavours(oid, oid);
@@ -171,8 +177,7 @@ fn built_in_types_are_hashed_so_that_no_bit_is_lost() {
             "{hash}"
         );
     }
-    assert_eq!(both_flavours(23, 23).1, "\"c\"");
-    assert_eq!(both_flavours(2205, 2205).1, "(\"c\")::pg_catalog.text");
+    assert_eq!(both_flavours(23, 23).1, "t.\"c\"");
 }
 
 #[test]
@@ -181,7 +186,7 @@ fn seeds_of_columns_do_not_meet() {
     let mut all = std::collections::BTreeSet::new();
     for salt in [1_u64, 2, 3] {
         for column in 0..1600_u64 {
-            assert!(all.insert(canon.hash(Side::Source, salt << 32 | column)));
+            assert!(all.insert(canon.hash(Side::Source, salt << 32 | column, "t")));
         }
     }
 }
@@ -200,7 +205,7 @@ fn bytes_are_bytes_for_every_type() {
     .chain([1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 14, 15].map(|kind| (20_000 + kind, 50_000 + kind)))
     {
         let (canon, ..) = pair(source, target, Encoding::Same);
-        let sql = canon.sql(Side::Source, Flavour::Bytes);
+        let sql = canon.sql(Side::Source, Flavour::Bytes, "t");
         assert!(sql.contains("send"), "{source}: {sql}");
     }
 }
@@ -211,42 +216,68 @@ fn no_number_of_one_server_reaches_the_image() {
     for kind in user {
         let (hash, send) = both_flavours(20_000 + kind, 50_000 + kind);
         assert_ne!(
-            send, "\"c\"",
+            send, "t.\"c\"",
             "type {kind} must not be sent under its own number"
         );
-        assert_ne!(hash, "\"c\"");
+        assert_ne!(hash, "t.\"c\"");
     }
-    let (_, enums) = both_flavours(20_011, 50_011);
-    assert_eq!(enums, "(\"c\")::pg_catalog.\"text\"[]");
-    let (_, domain) = both_flavours(20_004, 50_004);
-    assert_eq!(domain, "(\"c\")::\"pg_catalog\".\"int4\"");
-    let (_, domains) = both_flavours(20_014, 50_014);
-    assert_eq!(domains, "(\"c\")::\"pg_catalog\".\"int4\"[]");
-    let (_, citext) = both_flavours(20_003, 50_003);
-    assert_eq!(
-        citext,
-        "\"pg_catalog\".\"textsend\"((\"c\")::\"pg_catalog\".\"text\")"
-    );
-    let (_, ranges) = both_flavours(20_006, 50_006);
-    assert_eq!(ranges, "\"pg_catalog\".\"range_send\"((\"c\"))");
-    let (_, of_enums) = both_flavours(20_007, 50_007);
-    assert_eq!(of_enums, "(\"c\")::pg_catalog.text");
-    let (_, composite) = both_flavours(20_005, 50_005);
+    let send = |kind: u32| both_flavours(20_000 + kind, 50_000 + kind).1;
+    let zeroed = "pg_catalog.\"overlay\"(pg_catalog.array_send(t.\"c\"), \
+        '\\x00000000'::pg_catalog.bytea, 9, 4)";
+    assert_eq!(send(1), "pg_catalog.enum_send(t.\"c\")");
+    assert_eq!(send(11), zeroed);
+    assert_eq!(send(14), zeroed);
+    assert_eq!(send(4), "(t.\"c\")::\"pg_catalog\".\"int4\"");
+    let bytes = "pg_catalog.substr(pg_catalog.record_send(ROW(t.\"c\")), 9)";
+    for kind in [2, 3, 6, 7] {
+        assert_eq!(send(kind), bytes);
+    }
+    // No send function: what is printed.
+    assert!(send(8).contains("pg_catalog.format('%s', t.\"c\")"));
     assert!(
-        composite.contains("ROW((\"c\").\"x\", ((\"c\").\"m\")::pg_catalog.text)"),
-        "{composite}"
+        send(5).contains("ROW((t.\"c\").\"x\", pg_catalog.enum_send((t.\"c\").\"m\"))"),
+        "{}",
+        send(5)
     );
-    let (_, elements) = both_flavours(20_015, 50_015);
-    assert!(elements.contains("array_dims(\"c\")"), "{elements}");
+    assert!(send(15).contains("array_dims(t.\"c\")"), "{}", send(15));
+}
+
+/// A cast from or to a user's type can be somebody's function; so can an operator that a search path finds, and what a
+/// column's name says can be the name of anything.
+#[test]
+fn no_expression_runs_code_of_a_user() {
+    let built_in = ["text", "int4", "bytea", "date"];
+    for encoding in [Encoding::Same, Encoding::Converted, Encoding::Raw] {
+        for kind in [1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 14, 15] {
+            let (canon, ..) = pair(20_000 + kind, 50_000 + kind, encoding);
+            for sql in [
+                canon.hash(Side::Source, 1, "t"),
+                canon.sql(Side::Source, Flavour::Send, "t"),
+                canon.sql(Side::Source, Flavour::Bytes, "t"),
+            ] {
+                for (at, _) in sql.match_indices("::") {
+                    let to = sql[at + 2..].replace('"', "");
+                    let known = |name: &&str| to.starts_with(&format!("pg_catalog.{name}"));
+                    assert!(built_in.iter().any(|name| known(&name)), "{kind}: {sql}");
+                }
+                assert!(!sql.contains("app."), "{kind}: {sql}");
+                for bare in [" = ", " || ", " <> ", " # ", " >> "] {
+                    assert!(!sql.contains(bare), "{kind}: {sql}");
+                }
+                let columns = sql.matches("\"c\"").count();
+                assert_eq!(columns, sql.matches("t.\"c\"").count(), "{kind}: {sql}");
+            }
+        }
+    }
 }
 
 #[test]
 fn a_domain_equals_its_base_and_other_types_do_not_equal() {
     let (canon, ..) = pair(20_004, 23, Encoding::Same);
-    assert_eq!(canon.sql(Side::Target, Flavour::Send), "\"c\"");
+    assert_eq!(canon.sql(Side::Target, Flavour::Send, "t"), "t.\"c\"");
     assert_eq!(
-        canon.sql(Side::Source, Flavour::Send),
-        "(\"c\")::\"pg_catalog\".\"int4\""
+        canon.sql(Side::Source, Flavour::Send, "t"),
+        "(t.\"c\")::\"pg_catalog\".\"int4\""
     );
     let (one, two) = (catalog(20_000), catalog(50_000));
     for (source, target) in [(23, 20), (25, 23), (20_001, 25), (20_002, 50_003)] {
@@ -263,33 +294,115 @@ fn a_domain_equals_its_base_and_other_types_do_not_equal() {
 }
 
 #[test]
-fn text_is_converted_or_compared_raw_when_encodings_differ() {
+fn between_encodings_text_is_converted_and_otherwise_its_bytes_count() {
+    assert_eq!(Encoding::between("UTF8", "UTF8"), Encoding::Same);
+    assert_eq!(Encoding::between("LATIN1", "UTF8"), Encoding::Converted);
+    for (one, two) in [
+        ("SQL_ASCII", "UTF8"),
+        ("UTF8", "SQL_ASCII"),
+        ("SQL_ASCII", "SQL_ASCII"),
+        ("WIN1252", "WIN1252"),
+    ] {
+        assert_eq!(Encoding::between(one, two), Encoding::Raw);
+    }
     let (canon, ..) = pair(25, 25, Encoding::Converted);
-    assert!(
-        canon
-            .sql(Side::Source, Flavour::Bytes)
-            .starts_with("pg_catalog.textsend(")
-    );
-    assert!(
-        canon
-            .hash(Side::Source, 1)
-            .contains("ARRAY[pg_catalog.textsend(")
-    );
+    let hash = canon.hash(Side::Source, 1, "t");
+    assert!(hash.contains("ARRAY[pg_catalog.\"textsend\"("), "{hash}");
     let (canon, ..) = pair(25, 25, Encoding::Raw);
-    assert!(
-        canon
-            .hash(Side::Source, 1)
-            .contains("ARRAY[pg_catalog.convert_to(")
-    );
-    let raw = canon.sql(Side::Source, Flavour::Send);
     assert_eq!(
-        raw,
-        "pg_catalog.convert_to((\"c\")::pg_catalog.text, 'SQL_ASCII')"
+        canon.sql(Side::Source, Flavour::Send, "t"),
+        "pg_catalog.convert_to(t.\"c\", 'SQL_ASCII')"
     );
-    let (canon, ..) = pair(1042, 1042, Encoding::Raw);
-    assert!(
-        canon
-            .sql(Side::Source, Flavour::Send)
-            .contains("concat(\"c\")")
+    assert!(!canon.hash(Side::Source, 1, "t").contains("convert_to"));
+    // Everything that may hold text, whatever its type.
+    for kind in [1, 2, 3, 7, 8, 11, 12] {
+        let (canon, ..) = pair(20_000 + kind, 50_000 + kind, Encoding::Raw);
+        let sql = canon.sql(Side::Source, Flavour::Bytes, "t");
+        assert!(sql.starts_with("pg_catalog.convert_to("), "{kind}: {sql}");
+        assert!(canon.holds_text());
+        assert_eq!(canon.comparable(Side::Source, "t"), None);
+    }
+    // What holds none is not touched.
+    for oid in [23, 20, 701, 1016] {
+        let (canon, ..) = pair(oid, oid, Encoding::Raw);
+        assert_eq!(canon.sql(Side::Source, Flavour::Send, "t"), "t.\"c\"");
+        assert!(!canon.holds_text());
+    }
+}
+
+/// Two servers that pad to the same length in bytes and in characters hold the same value.
+#[test]
+fn padding_counts_only_where_the_type_does_not_say_it() {
+    let catalogs = (catalog(20_000), catalog(50_000));
+    let with = |one: i32, two: i32| {
+        let column = |typmod| ColumnInfo {
+            typmod,
+            ..column(1042)
+        };
+        Canon::of(
+            (&column(one), &catalogs.0),
+            (&column(two), &catalogs.1),
+            Encoding::Raw,
+        )
+        .unwrap()
+        .sql(Side::Source, Flavour::Send, "t")
+    };
+    assert_eq!(
+        with(9, 9),
+        "pg_catalog.convert_to((t.\"c\")::pg_catalog.text, 'SQL_ASCII')"
     );
+    for padded in [with(-1, -1), with(9, 10)] {
+        assert!(padded.contains("format('%s', t.\"c\")"), "{padded}");
+    }
+}
+
+#[test]
+fn keys_are_looked_up_by_operators_of_pg_catalog_only() {
+    let comparable = |kind: u32| {
+        let (canon, ..) = pair(kind, kind + 30_000, Encoding::Same);
+        canon.comparable(Side::Source, "t")
+    };
+    assert_eq!(comparable(20_001).as_deref(), Some("t.\"c\""));
+    assert_eq!(
+        comparable(20_004).as_deref(),
+        Some("(t.\"c\")::\"pg_catalog\".\"int4\"")
+    );
+    for kind in [2, 3, 5, 6, 7, 8, 11, 12, 14, 15] {
+        assert_eq!(comparable(20_000 + kind), None, "{kind}");
+    }
+}
+
+#[test]
+fn texts_become_values_without_a_check_of_a_domain() {
+    let types = catalog(20_000);
+    let input = |oid| types.input(oid);
+    assert_eq!(input(23).as_deref(), Some("\"pg_catalog\".\"int4\""));
+    assert_eq!(input(20_001).as_deref(), Some("\"app\".\"mood\""));
+    assert_eq!(input(20_004).as_deref(), Some("\"pg_catalog\".\"int4\""));
+    assert_eq!(input(20_014).as_deref(), Some("\"pg_catalog\".\"int4\"[]"));
+    assert_eq!(input(20_005).as_deref(), Some("\"app\".\"pair\""));
+    let mut pair = own(9, "inner", "c");
+    pair.fields = vec![FieldInfo {
+        name: "p".into(),
+        type_oid: 8,
+        typmod: -1,
+    }];
+    let domain = TypeInfo {
+        base: Some(7),
+        ..own(8, "positive", "d")
+    };
+    let range = TypeInfo {
+        subtype: Some(8),
+        ..own(10, "span", "r")
+    };
+    let types = Types::new([
+        base(7, "int4", "int4send"),
+        array(11, &pair),
+        domain,
+        pair,
+        range,
+    ]);
+    for oid in [9, 10, 11, 99] {
+        assert_eq!(types.input(oid), None, "{oid}");
+    }
 }

@@ -15,7 +15,9 @@ fn int4() -> TypeInfo {
         base: None,
         element: None,
         subtype: None,
-        send: None,
+        typmod: -1,
+        sends: true,
+        send: "int4send".into(),
         fields: Vec::new(),
     }
 }
@@ -35,6 +37,7 @@ fn table(name: &str, columns: &[&str]) -> RelationInfo {
             .map(|name| ColumnInfo {
                 name: (*name).into(),
                 type_oid: 23,
+                typmod: -1,
                 shown: "integer".into(),
                 generated: false,
             })
@@ -46,6 +49,7 @@ fn table(name: &str, columns: &[&str]) -> RelationInfo {
         estimate: 1.0,
         pages: 1,
         readable: true,
+        runs: None,
     }
 }
 
@@ -137,6 +141,10 @@ fn unreadable_and_filtered_tables_are_errors() {
         vec![denied, secured],
         vec![table("a", &["id"]), table("b", &["id"])],
     );
+    let mut planned = table("c", &["id"]);
+    planned.runs = Some("s.f".into());
+    let more = run(vec![table("c", &["id"])], vec![planned]);
+    assert!(more[0].1.starts_with("error target:"), "{more:?}");
     assert!(
         found
             .iter()
@@ -165,6 +173,57 @@ fn columns_pair_by_name_and_differences_are_kept() {
             "column new is only on the target"
         ]
     );
+}
+
+#[test]
+fn a_partitioned_table_is_selected_with_its_partitions() {
+    let side = || {
+        catalog(vec![
+            root("r"),
+            leaf("r1", "r"),
+            leaf("r2", "r"),
+            table("a", &["id"]),
+        ])
+    };
+    let select = |tables: &[&str], without: &[&str]| {
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let wishes = Wishes {
+            selection: Selection {
+                tables: list(tables),
+                exclude_tables: list(without),
+                ..Selection::default()
+            },
+            ..Wishes::default()
+        };
+        pair(&side(), &side(), &wishes, None)
+            .iter()
+            .map(|entry| entry.name().name.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(select(&["r"], &[]), ["r1", "r2"]);
+    assert_eq!(select(&["r"], &["r2"]), ["r1"]);
+    assert_eq!(select(&["r2"], &[]), ["r2"]);
+}
+
+#[test]
+fn a_column_that_no_table_has_is_unknown() {
+    let side = |columns| catalog(vec![table("a", columns), table("b", &["id", "y"])]);
+    let unknown = |columns: &[&str], without: &[&str], tables: &[&str]| {
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let wishes = Wishes {
+            columns: list(columns),
+            exclude_columns: list(without),
+            selection: Selection {
+                tables: list(tables),
+                ..Selection::default()
+            },
+        };
+        unknown_columns(&side(&["id", "x"]), &side(&["id", "z"]), &wishes)
+    };
+    assert!(unknown(&["x", "a.z", "public.b.y"], &["id"], &[]).is_empty());
+    assert_eq!(unknown(&["typo", "x"], &["b.x"], &[]), ["typo", "b.x"]);
+    // Of a table that is not selected.
+    assert_eq!(unknown(&["y"], &[], &["a"]), ["y"]);
 }
 
 #[test]
@@ -222,4 +281,10 @@ fn an_unlogged_table_is_left_out_unless_the_plan_carries_it() {
     assert!(matches!(&found[..], [Entry::Compare(_)]));
     let found = pair(&source, &target, &wishes, Some(&planned(Set::Excluded)));
     assert!(matches!(&found[..], [Entry::Skip(..)]));
+    // Named by the plan, and nowhere: that is no equality of nothing.
+    let none = (catalog(Vec::new()), catalog(Vec::new()));
+    let found = pair(&none.0, &none.1, &wishes, Some(&planned(Set::Default)));
+    assert!(matches!(&found[..], [Entry::Error(..)]));
+    let found = pair(&none.0, &none.1, &wishes, Some(&planned(Set::Excluded)));
+    assert!(found.is_empty());
 }
