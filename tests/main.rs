@@ -24,5 +24,6 @@ mod verify;
 mod verify_fix;
 mod verify_gallery;
 mod verify_live;
+mod verify_oracle;
 mod verify_proof;
 mod verify_values;

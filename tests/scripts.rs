@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use pgl_testkit::load::{self, Load};
-use pgl_testkit::{Bouncer, Outcome, Pair, PairDb, Server, Tool, dump_ordered, shared_pair};
+use pgl_testkit::{
+    Bouncer, Outcome, Pair, PairDb, Server, Signal, Tool, dump_ordered, shared_pair,
+};
 
 fn script(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -109,6 +111,50 @@ fn migrate_stops_where_preflight_says_no() -> Result<()> {
     Ok(())
 }
 
+/// A script, ended while pgl-setup waits for a table: the tool ends with it, and what it waits for is
+/// still locked then.
+fn ended(script: Tool, db: &PairDb, signal: Signal, code: i32) -> Result<Outcome> {
+    let mut locker = db.source_client()?;
+    let mut lock = locker.transaction()?;
+    lock.batch_execute("LOCK TABLE held IN ACCESS EXCLUSIVE MODE")?;
+    let running = script.start()?;
+    let tools = "SELECT count(*) FROM pg_stat_activity
+                  WHERE datname = current_database() AND application_name LIKE 'pgl-setup%'";
+    db.source().wait_until(
+        db.name(),
+        "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'held'::regclass AND NOT granted",
+        Duration::from_secs(120),
+    )?;
+    running.signal(signal)?;
+    let out = running.wait(Duration::from_secs(60))?.expect(code)?;
+    db.source().wait_until(
+        db.name(),
+        &format!("SELECT ({tools}) = 0"),
+        Duration::from_secs(20),
+    )?;
+    lock.rollback()?;
+    Ok(out)
+}
+
+#[test]
+fn a_signal_ends_the_tool_that_runs() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("signalled")?;
+    db.on_source("CREATE TABLE held (id int PRIMARY KEY); INSERT INTO held VALUES (1)")?;
+    let documents = tempfile::tempdir()?;
+    let script = || -> Result<Tool> {
+        Ok(with_programs(Tool::new(script("migrate.sh")), 17)?
+            .envs(db.env())
+            .env("PGL_DIR", documents.path()))
+    };
+    let out = ended(script()?, &db, Signal::TERM, 143)?;
+    ensure!(out.stderr.contains("ended by SIGTERM"), "{}", out.stderr);
+    ensure!(!documents.path().join("status.json").exists());
+    ended(script()?, &db, Signal::INT, 130)?;
+    // The same command goes on from there.
+    script()?.run()?.expect(0)?;
+    Ok(())
+}
+
 #[test]
 fn migrate_cluster_carries_every_database_over() -> Result<()> {
     let pair = Pair::start(15, 18)?;
@@ -175,7 +221,7 @@ fn cutover_stops_the_writers_and_starts_them_again_when_something_fails() -> Res
     db.on_target("INSERT INTO child (id, parent) VALUES (9000, 1)")?;
     let out = run()?.expect(1)?;
     ensure!(
-        out.stderr.contains("the source takes writes"),
+        out.stderr.contains("the source accepts writes"),
         "{}",
         out.stderr
     );

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 use crate::common::Documented;
 
+mod judged;
+
 fn seqsync(db: &PairDb) -> Tool {
     Tool::new(env!("CARGO_BIN_EXE_pgl-seqsync")).envs(db.env())
 }

@@ -185,6 +185,12 @@ fn what_belongs_to_others_stays() -> Result<()> {
         .run()?
         .expect(6)?;
     let document = out.document()?;
+    ensure!(
+        document["removals"]
+            .as_array()
+            .is_some_and(|all| all.iter().all(|one| one["state"] == "done")),
+        "{document:#}"
+    );
     let kept = document["kept"].to_string();
     ensure!(
         kept.contains("slot pgl_somebody_elses") && kept.contains("node "),
@@ -197,12 +203,188 @@ fn what_belongs_to_others_stays() -> Result<()> {
     ensure!(slots == "pgl_somebody_elses", "{slots}");
     // Once the other is gone, the rest goes, too.
     db.on_source("SELECT pg_drop_replication_slot('pgl_somebody_elses')")?;
-    teardown(&db).args(["--yes"]).run()?.expect(0)?;
+    teardown(&db)
+        .args(["--drop-held", "--yes"])
+        .run()?
+        .expect(0)?;
     ensure!(
         what_is_there(&db)?.is_empty(),
         "left: {:?}",
         what_is_there(&db)?
     );
+    Ok(())
+}
+
+/// pglogical was there before, and stays: its triggers on the application's tables go, and who truncates may
+/// go on to use its schema, without which TRUNCATE fails wherever the extension is.
+#[test]
+fn truncate_goes_on_where_the_extension_was_there_before() -> Result<()> {
+    for (source, target) in [(13, 17), (15, 18)] {
+        let db = shared_pair(source, target)?.database("before")?;
+        db.on_source("CREATE EXTENSION pglogical")?;
+        db.on_target("CREATE EXTENSION pglogical")?;
+        let app = db.role("truncater");
+        db.on_source(&format!("CREATE ROLE {app} LOGIN"))?;
+        db.on_target(&format!("CREATE ROLE {app} LOGIN"))?;
+        db.on_source(&format!(
+            "CREATE TABLE c (id int PRIMARY KEY); INSERT INTO c VALUES (1); GRANT SELECT, TRUNCATE ON c TO {app}"
+        ))?;
+        migrated(&db)?;
+        let triggers = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'queue_truncate%'";
+        ensure!(db.source().value(db.name(), triggers)? != "0");
+        let dry = teardown(&db)
+            .args(["--drop-held", "--dry-run", "--format", "text"])
+            .run()?
+            .expect(0)?;
+        ensure!(
+            dry.stdout.contains("DROP TRIGGER IF EXISTS"),
+            "{}",
+            dry.stdout
+        );
+        // A reader of the table is waited for, in short tries: nobody queues behind them for long.
+        let mut reader = db.source_client()?;
+        let mut reading = reader.transaction()?;
+        reading.execute("SELECT FROM c", &[])?;
+        let run = std::thread::scope(|scope| -> Result<_> {
+            let running = scope.spawn(|| teardown(&db).args(["--drop-held", "--yes"]).run());
+            db.source().wait_until(
+                db.name(),
+                "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'c'::regclass AND NOT granted",
+                Duration::from_secs(60),
+            )?;
+            reading.commit()?;
+            running
+                .join()
+                .map_err(|_| anyhow::anyhow!("the tool's thread ended"))?
+        })?
+        .expect(0)?;
+        let document = run.document()?;
+        ensure!(
+            document["kept"].to_string().contains("--drop-extension"),
+            "{document:#}"
+        );
+        for cluster in [db.source(), db.target()] {
+            ensure!(cluster.value(db.name(), triggers)? == "0");
+        }
+        let dsn = db.source().dsn_as(&app, db.name());
+        let mut client = postgres::Client::connect(&dsn, postgres::NoTls)?;
+        client.batch_execute("TRUNCATE c")?;
+        ensure!(db.source().value(db.name(), "SELECT count(*) FROM c")? == "0");
+        ensure!(db.target().value(db.name(), "SELECT count(*) FROM c")? == "1");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_name_that_means_nothing_is_an_error() -> Result<()> {
+    let db = shared_pair(15, 18)?.database("typo")?;
+    migrated(&db)?;
+    let before = what_is_there(&db)?;
+    for mode in ["--yes", "--dry-run"] {
+        let refused = teardown(&db)
+            .args(["--drop-held", "--name", "typo", mode])
+            .run()?
+            .expect(2)?;
+        ensure!(
+            refused.stderr.contains("no migration is named")
+                && refused.stderr.contains("typo")
+                && refused.stderr.contains(db.name()),
+            "{}",
+            refused.stderr
+        );
+    }
+    ensure!(what_is_there(&db)? == before);
+    // With its own name it goes, and a second run has nothing to do.
+    for _ in 0..2 {
+        teardown(&db)
+            .args(["--drop-held", "--name", db.name(), "--yes"])
+            .run()?
+            .expect(0)?;
+    }
+    ensure!(what_is_there(&db)?.is_empty());
+    Ok(())
+}
+
+/// The plan of a document goes on into the next tool, as with every other one.
+#[test]
+fn the_plan_is_passed_on() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("passed")?;
+    db.on_source("CREATE TABLE a (id int PRIMARY KEY)")?;
+    let plan = Tool::new(env!("CARGO_BIN_EXE_pgl-preflight"))
+        .envs(db.env())
+        .args(["--format", "json"])
+        .run()?
+        .expect(0)?;
+    let before = plan.json()?;
+    ensure!(before["plan"].is_object(), "{before:#}");
+    let after = teardown(&db)
+        .args(["--plan", "-", "--yes"])
+        .stdin(plan.stdout.into_bytes())
+        .run()?
+        .expect(0)?
+        .document()?;
+    ensure!(after["plan"] == before["plan"], "{after:#}");
+    Ok(())
+}
+
+/// A role that may not drop origins takes a migration down whose origin goes with its subscription; where
+/// one is left, the refusal says who can drop it.
+#[test]
+fn an_origin_that_is_gone_needs_no_right() -> Result<()> {
+    for pair in [(13, 17), (15, 18)] {
+        let db = shared_pair(pair.0, pair.1)?.database("rightless")?;
+        migrated(&db)?;
+        let role = db.role("mover");
+        for cluster in [db.source(), db.target()] {
+            cluster.sql(
+                db.name(),
+                &format!(
+                    "CREATE ROLE {role} LOGIN REPLICATION;
+                     GRANT USAGE ON SCHEMA pglogical TO {role};
+                     GRANT SELECT ON ALL TABLES IN SCHEMA pglogical TO {role};
+                     GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical TO {role};
+                     ALTER SCHEMA pgl OWNER TO {role}; ALTER TABLE pgl.marker OWNER TO {role};
+                     ALTER TABLE pgl.journal OWNER TO {role}; ALTER TABLE pgl.held OWNER TO {role};
+                     ALTER TABLE a OWNER TO {role}; ALTER TABLE b OWNER TO {role}"
+                ),
+            )?;
+        }
+        let run = |code: i32| -> Result<_> {
+            Tool::new(env!("CARGO_BIN_EXE_pgl-teardown"))
+                .env("PGL_SOURCE", db.source().dsn_as(&role, db.name()))
+                .env("PGL_TARGET", db.target().dsn_as(&role, db.name()))
+                .args(["--drop-held", "--keep-extension", "--yes"])
+                .run()?
+                .expect(code)?
+                .document()
+        };
+        let done = run(0)?;
+        let origins = done["removals"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|one| one["removal"]["kind"] == "origin" && one["state"] == "done")
+            .count();
+        ensure!(origins == 1, "{done:#}");
+        ensure!(
+            what_is_there(&db)?
+                .iter()
+                .all(|one| one.ends_with("extension") || one.ends_with("schema")),
+            "{:?}",
+            what_is_there(&db)?
+        );
+        let left = format!("pgl_recopy_pgl_{}", db.name());
+        db.on_target(&format!("SELECT pg_replication_origin_create('{left}')"))?;
+        let partial = run(6)?;
+        ensure!(
+            partial["removals"]
+                .to_string()
+                .contains("GRANT EXECUTE ON FUNCTION pg_replication_origin_drop"),
+            "{partial:#}"
+        );
+        db.on_target(&format!("SELECT pg_replication_origin_drop('{left}')"))?;
+        run(0)?;
+    }
     Ok(())
 }
 
@@ -254,17 +436,83 @@ fn what_a_cutover_closed_is_opened_or_told() -> Result<()> {
     let db = shared_pair(15, 18)?.database("teardown")?;
     migrated(&db)?;
     cutover(&db).arg("--yes").run()?.expect(0)?;
-    let done = teardown(&db).arg("--yes").run()?.expect(0)?.json()?;
+    // The application goes on there, with settings of its own.
+    db.on_target(&format!(
+        "INSERT INTO a VALUES (1000, 'new'); ALTER TABLE a SET (fillfactor = 70);
+         ALTER DATABASE {} SET work_mem = '7MB'",
+        db.name()
+    ))?;
+    // Half of it: the target's record says what it is until the end.
+    let half = teardown(&db)
+        .args(["--source-only", "--yes"])
+        .run()?
+        .expect(0)?
+        .document()?;
+    ensure!(
+        half["cut_over"]["at"]
+            .as_str()
+            .is_some_and(|at| at.starts_with("20")),
+        "{half:#}"
+    );
+    for program in [
+        env!("CARGO_BIN_EXE_pgl-setup"),
+        env!("CARGO_BIN_EXE_pgl-seqsync"),
+    ] {
+        let refused = Tool::new(program).envs(db.env()).run()?.expect(5)?;
+        ensure!(
+            refused.stderr.contains("cut over at 20"),
+            "{}",
+            refused.stderr
+        );
+    }
     let sql = format!("ALTER DATABASE {} RESET", db.name());
     ensure!(
-        done["kept"]
+        half["kept"]
             .as_array()
             .is_some_and(|kept| kept.iter().any(|one| one["reason"]
                 .as_str()
                 .is_some_and(|why| why.replace('"', "").contains(&sql)))),
-        "{done:#}"
+        "{half:#}"
     );
-    ensure!(write(db.source_client()?).is_err(), "the old home is open");
+    let done = teardown(&db)
+        .args(["--yes", "--format", "text"])
+        .run()?
+        .expect(0)?;
+    ensure!(done.stdout.contains("cut over at 20"), "{}", done.stdout);
+    let last = done
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("dropped"))
+        .next_back();
+    ensure!(
+        last.is_some_and(|line| line.contains("target: schema pgl")),
+        "{}",
+        done.stdout
+    );
+    ensure!(what_is_there(&db)?.is_empty(), "{:?}", what_is_there(&db)?);
+    ensure!(
+        write(db.source_client()?).is_err(),
+        "the source accepts writes"
+    );
     write(db.target_client()?)?;
+    for (sql, value) in [
+        ("SELECT count(*) FROM a", "51"),
+        (
+            "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated",
+            "1",
+        ),
+        (
+            "SELECT reloptions FROM pg_class WHERE oid = 'a'::regclass",
+            "{fillfactor=70}",
+        ),
+        ("SHOW work_mem", "7MB"),
+        (
+            "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal",
+            "0",
+        ),
+    ] {
+        let found = db.target().value(db.name(), sql)?;
+        ensure!(found == value, "{sql}: {found}");
+    }
     Ok(())
 }

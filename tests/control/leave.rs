@@ -44,6 +44,42 @@ fn a_table_leaves_with_its_truncate_trigger_and_comes_back() -> Result<()> {
     Ok(())
 }
 
+/// Nothing arrives any more, and why is known: nobody waits for ten minutes.
+#[test]
+fn a_target_that_has_stopped_is_not_waited_for() -> Result<()> {
+    for pair in PAIRS {
+        let db = replicating(
+            pair,
+            "stopped",
+            "CREATE TABLE log (id int PRIMARY KEY); CREATE TABLE kept (id int PRIMARY KEY, v text)",
+            &[],
+        )?;
+        db.on_target("ALTER TABLE kept DROP COLUMN v")?;
+        db.on_source("INSERT INTO kept VALUES (1, 'x'); INSERT INTO log VALUES (100)")?;
+        for _ in 0..2 {
+            let document = does(&db, &["remove-table", "log", "--yes"], 6)?;
+            ensure!(document["verdict"] == "partial", "{document:#}");
+            let error = document["error"].to_string();
+            ensure!(
+                error.contains("replication has stopped") && error.contains("kept"),
+                "{document:#}"
+            );
+            ensure!(
+                on_source(
+                    &db,
+                    "SELECT count(*) FROM pglogical.replication_set_table WHERE set_reloid = 'log'::regclass"
+                )? == "0"
+            );
+        }
+        db.on_target("ALTER TABLE kept ADD COLUMN v text")?;
+        let document = does(&db, &["remove-table", "log", "--yes"], 0)?;
+        ensure!(document["already"] == true, "{document:#}");
+        ensure!(on_target(&db, "SELECT id FROM log")? == "100");
+        same(&db, &["kept"])?;
+    }
+    Ok(())
+}
+
 /// A table that the source has dropped leaves the plan, so that the others can go over.
 #[test]
 fn a_dropped_table_leaves_the_plan() -> Result<()> {

@@ -42,6 +42,69 @@ fn a_resync_under_load_begins_exactly_where_replication_stands() -> Result<()> {
     Ok(())
 }
 
+/// What reverse replication would send of a table, as JSON: rows that were written on the target itself.
+const SENT: &str = "SELECT count(*) FROM pg_logical_slot_peek_changes('probe', NULL, NULL,
+    'startup_params_format', '1', 'min_proto_version', '1', 'max_proto_version', '1', 'proto_format', 'json',
+    'expected_encoding', 'UTF8', 'pglogical.replication_set_names', 'default')
+    WHERE data LIKE '%\"relation\":[\"public\",\"a\"]%'";
+
+/// A copy is the source's own rows: sent back, they would overwrite newer ones there.
+#[test]
+fn rows_of_a_copy_are_not_sent_back() -> Result<()> {
+    for pair in PAIRS {
+        let db = replicating(
+            pair,
+            "origin",
+            "CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a SELECT generate_series(1, 10)",
+            &[],
+        )?;
+        db.on_target("SELECT pglogical.replication_set_add_table('default', 'a')")?;
+        db.on_target("SELECT pg_create_logical_replication_slot('probe', 'pglogical_output')")?;
+        does(&db, &["resync", "a", "--always", "--yes"], 0)?;
+        does(&db, &["remove-table", "a", "--yes"], 0)?;
+        does(&db, &["add-table", "a", "--yes"], 0)?;
+        ensure!(on_target(&db, SENT)? == "0");
+        // The slot sends what has no origin, so that this proves something.
+        db.on_target("INSERT INTO a VALUES (11)")?;
+        ensure!(on_target(&db, SENT)? == "1");
+        let origins = "SELECT count(*) FROM pg_replication_origin WHERE roname LIKE 'pgl_recopy%'
+                          AND roname LIKE '%' || current_database() || '%'";
+        ensure!(on_target(&db, origins)? == "0");
+        db.on_target("SELECT pg_drop_replication_slot('probe')")?;
+    }
+    Ok(())
+}
+
+/// A rehearsal with reverse replication, then a copy while writers go on: no update of theirs is lost.
+#[test]
+fn a_resync_after_a_rehearsed_reverse_loses_nothing_on_the_source() -> Result<()> {
+    for pair in PAIRS {
+        let db = replicating(pair, "rehearsed", "", &[])?;
+        let writers = writers(&db)?;
+        let rehearsed = other(&db, "pgl-cutover", &["--reverse", "--rehearse", "--yes"], 0)?;
+        ensure!(
+            rehearsed["notes"]
+                .to_string()
+                .contains("reverse replication was removed"),
+            "{rehearsed:#}"
+        );
+        ensure!(on_source(&db, "SELECT count(*) FROM pglogical.subscription")? == "0");
+        let slots = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()";
+        ensure!(on_target(&db, slots)? == "0");
+        for _ in 0..3 {
+            does(
+                &db,
+                &["resync", "load.item", "load.entry", "--always", "--yes"],
+                0,
+            )?;
+            writers.wait_for(50, PATIENCE)?;
+        }
+        let ledger = drained(&db, writers)?;
+        ledger.check(&mut db.source_client()?)?;
+    }
+    Ok(())
+}
+
 #[test]
 fn referenced_and_generated_and_filtered_and_keyless_tables() -> Result<()> {
     for pair in PAIRS {

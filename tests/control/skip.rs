@@ -104,3 +104,62 @@ fn the_next_one_is_another_decision() -> Result<()> {
     ensure!(said.contains("nothing stops"), "{said}");
     Ok(())
 }
+
+/// A role without rights on replication origins, as on managed services: it pauses and resumes; what it
+/// cannot do to the end it does not begin.
+#[test]
+fn without_rights_on_origins_nothing_is_begun_that_needs_them() -> Result<()> {
+    let db = replicating((15, 18), "rights", TABLES, &[])?;
+    let role = db.role("mover");
+    for cluster in [db.source(), db.target()] {
+        cluster.sql(
+            db.name(),
+            &format!(
+                "CREATE ROLE {role} LOGIN REPLICATION; GRANT USAGE ON SCHEMA pgl, pglogical TO {role};
+                 GRANT ALL ON ALL TABLES IN SCHEMA pgl, pglogical TO {role};
+                 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical TO {role};
+                 ALTER TABLE pgl.marker OWNER TO {role}; ALTER TABLE pgl.journal OWNER TO {role};
+                 ALTER TABLE pgl.held OWNER TO {role}; ALTER SCHEMA pgl OWNER TO {role}"
+            ),
+        )?;
+    }
+    let run = |args: &[&str], code: i32| -> Result<_> {
+        control(&db, args)?
+            .env("PGL_SOURCE", db.source().dsn_as(&role, db.name()))
+            .env("PGL_TARGET", db.target().dsn_as(&role, db.name()))
+            .run()?
+            .expect(code)
+    };
+    ran(run(&["pause"], 0)?)?;
+    ran(run(&["resume"], 0)?)?;
+    let granted = |what: &str| db.on_target(&format!("GRANT EXECUTE ON FUNCTION {what} TO {role}"));
+    let enabled = "SELECT sub_enabled FROM pglogical.subscription";
+    for part in [
+        "pg_show_replication_origin_status()",
+        "pg_replication_origin_progress(text, boolean)",
+    ] {
+        for args in [
+            &["skip"][..],
+            &["skip", "--dry-run"],
+            &["skip", "--lsn", "0/1", "--yes"],
+        ] {
+            let refused = run(args, 5)?;
+            ensure!(
+                refused.stderr.contains("GRANT EXECUTE ON FUNCTION")
+                    && refused.stderr.contains("pg_replication_origin_advance"),
+                "{}",
+                refused.stderr
+            );
+        }
+        ensure!(on_target(&db, enabled)? == "t");
+        granted(part)?;
+    }
+    granted("pg_replication_origin_advance(text, pg_lsn)")?;
+    let nothing = run(&["skip"], 5)?;
+    ensure!(
+        nothing.stderr.contains("nothing stops"),
+        "{}",
+        nothing.stderr
+    );
+    Ok(())
+}

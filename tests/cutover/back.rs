@@ -55,6 +55,38 @@ fn a_rollback_loses_nothing_that_was_written_on_the_target() -> Result<()> {
     Ok(())
 }
 
+/// The source is the production database then: rows that somebody writes on the target stay there.
+#[test]
+fn an_attempt_that_was_rolled_back_leaves_no_reverse_replication() -> Result<()> {
+    for (source, target) in PAIRS {
+        let db = replicating(source, target, "unreverse")?;
+        let gone = || -> Result<()> {
+            let subscriptions = "SELECT count(*) FROM pglogical.subscription";
+            ensure!(db.source().value(db.name(), subscriptions)? == "0");
+            let slots =
+                "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()";
+            ensure!(db.target().value(db.name(), slots)? == "0");
+            Ok(())
+        };
+        let attempt = |hook: &str| {
+            cutover(&db)
+                .args(["--yes", "--reverse", "--hook-blocked", hook])
+                .run()
+        };
+        ensure!(attempt("exit 1")?.code() != Some(0));
+        gone()?;
+        attempt("kill -9 $PPID")?;
+        ensure!(gone().is_err(), "it was prepared");
+        cutover(&db).arg("--abort").run()?.expect(0)?;
+        gone()?;
+        // It is made anew for the attempt that succeeds.
+        let done = cutover(&db).args(["--yes", "--reverse"]).run()?.expect(0)?;
+        ensure!(done.json()?["reverse"] == true);
+        ensure!(gone().is_err());
+    }
+    Ok(())
+}
+
 #[test]
 fn without_a_way_back_a_rollback_is_refused() -> Result<()> {
     let db = replicating(13, 17, "noway")?;

@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use pgl_conn::{Error as ConnError, Session};
 use pgl_core::teardown::{Kind, Removal};
-use pgl_core::{Side, quote_ident, quote_literal};
+use pgl_core::{QualifiedName, Side, quote_ident, quote_literal};
 
 use crate::{Error, Watch};
 
 /// How long a slot's user may take to let go after its subscription is gone.
 const SLOT_PATIENCE: Duration = Duration::from_secs(15);
+/// How long tables may stay in use until their triggers can be dropped, each try being short.
+const TABLE_PATIENCE: Duration = Duration::from_secs(120);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -53,6 +55,20 @@ pub fn statements(removal: &Removal) -> Vec<String> {
             format!("DROP SCHEMA IF EXISTS {}", quote_ident(object)),
         ],
         Kind::Wall => removal.statements.clone(),
+        Kind::Triggers => removal
+            .triggers
+            .iter()
+            .map(|trigger| {
+                format!(
+                    "DROP TRIGGER IF EXISTS {} ON {}",
+                    quote_ident(&trigger.name),
+                    QualifiedName::new(&trigger.schema, &trigger.table).sql()
+                )
+            })
+            .collect(),
+        Kind::Journal => ["journal", "held"]
+            .map(|table| format!("DELETE FROM pgl.{table} WHERE migration = {literal}"))
+            .to_vec(),
         Kind::Schema => vec![
             include_str!("../sql/drop_own_schema.sql")
                 .trim_end()
@@ -68,9 +84,25 @@ pub fn statements(removal: &Removal) -> Vec<String> {
 /// # Errors
 /// The server's; [`Error::NotYet`] for a slot that somebody still uses.
 pub fn remove(session: &mut Session, removal: &Removal, watch: &dyn Watch) -> Result<(), Error> {
-    if removal.kind == Kind::Subscription {
-        end_copies(session, &removal.object)?;
+    match removal.kind {
+        Kind::Subscription => end_copies(session, &removal.object)?,
+        // A role without the right to drop origins is refused before the server finds none.
+        Kind::Origin if !origin_exists(session, &removal.object)? => return Ok(()),
+        _ => {}
     }
+    // Writers queue behind a lock on a table that waits: each try is short.
+    let on_tables = matches!(removal.kind, Kind::Triggers | Kind::Wall);
+    if on_tables {
+        session.batch("SET lock_timeout = '500ms'")?;
+    }
+    let outcome = run(session, removal, watch);
+    if on_tables && !session.is_closed() {
+        session.batch("RESET lock_timeout")?;
+    }
+    outcome
+}
+
+fn run(session: &mut Session, removal: &Removal, watch: &dyn Watch) -> Result<(), Error> {
     let started = Instant::now();
     for statement in &statements(removal) {
         loop {
@@ -80,10 +112,19 @@ pub fn remove(session: &mut Session, removal: &Removal, watch: &dyn Watch) -> Re
             match session.batch(statement) {
                 Ok(()) => break,
                 Err(error) if gone(&error) => break,
+                Err(error) if locked(&error) && started.elapsed() < TABLE_PATIENCE => {
+                    std::thread::sleep(PAUSE);
+                }
+                Err(error) if locked(&error) => return Err(table_in_use(removal, &error)),
                 Err(error) if busy(&error) && started.elapsed() < SLOT_PATIENCE => {
                     std::thread::sleep(PAUSE);
                 }
                 Err(error) if busy(&error) => return Err(in_use(removal.side, removal, &error)),
+                Err(error)
+                    if error.kind == pgl_conn::Kind::Denied && removal.kind == Kind::Origin =>
+                {
+                    return Err(no_right(removal, &error));
+                }
                 Err(error) => {
                     let doing = format!("dropping {} {}", removal.kind.as_str(), removal.object);
                     return Err(error.with_context(doing).into());
@@ -92,6 +133,26 @@ pub fn remove(session: &mut Session, removal: &Removal, watch: &dyn Watch) -> Re
         }
     }
     Ok(())
+}
+
+fn origin_exists(session: &mut Session, origin: &str) -> Result<bool, ConnError> {
+    session.value(
+        "SELECT EXISTS (SELECT FROM pg_replication_origin WHERE roname = $1)",
+        &[&origin],
+        "whether the replication origin exists",
+    )
+}
+
+fn no_right(removal: &Removal, error: &ConnError) -> Error {
+    Error::refused(
+        removal.side,
+        format!("origin {}: {}", removal.object, error.message),
+        format!(
+            "as a superuser of this server: SELECT pg_replication_origin_drop({}); or, from 14 on, \
+             GRANT EXECUTE ON FUNCTION pg_replication_origin_drop(text) to the role; then run this again",
+            quote_literal(&removal.object)
+        ),
+    )
 }
 
 /// Ends the backends of a copy that pglogical itself runs: until they end, dropping the
@@ -108,6 +169,25 @@ fn gone(error: &ConnError) -> bool {
     ["42704", "42883", "3F000"]
         .iter()
         .any(|state| error.is_sqlstate(state))
+}
+
+/// The lock on a table was not given in time, or would have been a deadlock.
+fn locked(error: &ConnError) -> bool {
+    error.kind == pgl_conn::Kind::LockTimeout || error.is_sqlstate("40P01")
+}
+
+fn table_in_use(removal: &Removal, error: &ConnError) -> Error {
+    Error::NotYet {
+        side: removal.side,
+        what: format!(
+            "{} {}: {}",
+            removal.kind.as_str(),
+            removal.object,
+            error.message
+        ),
+        hint: "a long transaction uses one of these tables; run this again when it has ended"
+            .to_owned(),
+    }
 }
 
 /// `object_in_use`: a slot that is read, or one of the node's slots.

@@ -3,8 +3,9 @@
 use pgl_conn::{Error, Session};
 use pgl_core::cutover::CutoverRecord;
 use pgl_core::facts::MigrationRecord;
+use serde::Deserialize;
 
-use crate::{pgl_schema, row};
+use crate::{pgl_schema, row, rows};
 
 /// What this database records about cutovers of a migration. A database without a journal has no record.
 ///
@@ -39,4 +40,22 @@ pub fn migration_record(session: &mut Session, migration: &str) -> Result<Migrat
         "whether the migration has begun",
     )?;
     Ok(MigrationRecord { begun, cutover })
+}
+
+/// Migrations that this database's journal knows, by name.
+///
+/// # Errors
+/// The server's, also when the role may not read the journal.
+pub fn journal_names(session: &mut Session) -> Result<Vec<String>, Error> {
+    if !pgl_schema::usable(session)? {
+        return Ok(Vec::new());
+    }
+    let found: Vec<Named> = rows(session, include_str!("../sql/teardown/journal.sql"), &[])
+        .map_err(|error| error.with_context("reading the names of migrations in the journal"))?;
+    Ok(found.into_iter().map(|one| one.name).collect())
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
 }

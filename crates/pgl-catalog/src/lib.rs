@@ -22,7 +22,7 @@ mod standing;
 pub mod status;
 pub mod verify;
 
-pub use cutover::{cutover_record, migration_record};
+pub use cutover::{cutover_record, journal_names, migration_record};
 pub use database::database;
 pub use lock::{LockHolder, RUN as LOCK_RUN, SESSIONS as LOCK_SESSIONS, lock_holders};
 pub use rows::{row, rows};

@@ -17,7 +17,10 @@ pub fn rows<T: DeserializeOwned>(
     params: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<T>, Error> {
     // The line break ends a comment that may stand on the file's last line.
-    let wrapped = format!("SELECT row_to_json(q)::text FROM (\n{}\n) q", bare(sql));
+    let wrapped = format!(
+        "SELECT pg_catalog.row_to_json(q)::pg_catalog.text FROM (\n{}\n) q",
+        bare(sql)
+    );
     let side = session.side();
     let mut out = Vec::new();
     for row in session.query(&wrapped, params)? {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use pgl_conn::{Error, Session};
+use pgl_core::QualifiedName;
 use pgl_core::seqsync::Reading;
 use serde::Deserialize;
 
@@ -48,8 +49,15 @@ struct Definition {
 struct Furthest {
     oid: u32,
     column: String,
-    readable: bool,
+    problem: Option<String>,
     value: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct OfExtension {
+    schema: String,
+    name: String,
+    extension: String,
 }
 
 #[derive(Deserialize)]
@@ -220,33 +228,47 @@ pub fn furthest(session: &mut Session, readings: &mut [Reading]) -> Result<(), E
 }
 
 fn note(reading: &mut Reading, column: Furthest) {
-    if !column.readable {
-        reading.furthest_unread = Some(format!("the role may not read all of {}", column.column));
-        return;
+    let name = column.column;
+    let mut unread = |why: String| {
+        reading
+            .furthest_unread
+            .get_or_insert_with(|| format!("{name} {why}"));
+    };
+    if let Some(problem) = column.problem {
+        return unread(problem);
     }
     let Some(text) = column.value else {
         return;
     };
-    match text.parse::<i64>() {
-        Ok(value) => {
-            let further = reading.furthest.is_none_or(|so_far| {
-                if reading.increment > 0 {
-                    value > so_far
-                } else {
-                    value < so_far
-                }
-            });
-            if further {
-                reading.furthest = Some(value);
-            }
+    let Ok(value) = text.parse::<i64>() else {
+        return unread(format!("holds {text}, which is beyond any sequence"));
+    };
+    let further = reading.furthest.is_none_or(|so_far| {
+        if reading.increment > 0 {
+            value > so_far
+        } else {
+            value < so_far
         }
-        Err(_) => {
-            reading.furthest_unread = Some(format!(
-                "{} holds {text}, beyond any sequence",
-                column.column
-            ));
-        }
+    });
+    if further {
+        reading.furthest = Some(value);
     }
+}
+
+/// Sequences that belong to extensions, with the extension: nobody carries them.
+///
+/// # Errors
+/// The server's.
+pub fn of_extensions(session: &mut Session) -> Result<Vec<(QualifiedName, String)>, Error> {
+    let found: Vec<OfExtension> = rows(
+        session,
+        include_str!("../sql/sequences/of_extensions.sql"),
+        &[],
+    )?;
+    Ok(found
+        .into_iter()
+        .map(|one| (QualifiedName::new(&one.schema, &one.name), one.extension))
+        .collect())
 }
 
 fn by_oid(readings: &[Reading]) -> HashMap<u32, usize> {

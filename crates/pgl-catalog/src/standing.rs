@@ -4,7 +4,7 @@ use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
 use pgl_core::cutover::{Closed, State};
 use pgl_core::migration::Names;
-use pgl_core::teardown::{Slot, Standing, Subscription};
+use pgl_core::teardown::{Slot, Standing, Subscription, TruncateTrigger};
 use serde::Deserialize;
 
 use crate::{pgl_schema, row, rows};
@@ -17,7 +17,6 @@ struct Base {
     extension_schema: bool,
     schema_ours: Option<bool>,
     has_journal: bool,
-    truncate_triggers: i64,
 }
 
 #[derive(Deserialize)]
@@ -57,7 +56,6 @@ pub fn standing(session: &mut Session, migration: &str) -> Result<Standing, Erro
         emulation_ours: base.emulation_ours,
         extension_schema: base.extension_schema,
         schema_ours: base.schema_ours,
-        truncate_triggers: base.truncate_triggers,
         slots: rows::<Slot>(session, slots_sql(session), &[])?,
         ..Standing::default()
     };
@@ -68,6 +66,8 @@ pub fn standing(session: &mut Session, migration: &str) -> Result<Standing, Erro
         out.node = names(session, include_str!("../sql/teardown/node.sql"))?.pop();
         let sql = include_str!("../sql/teardown/subscriptions.sql");
         out.subscriptions = rows::<Subscription>(session, sql, &[])?;
+        let sql = include_str!("../sql/teardown/truncate_triggers.sql");
+        out.truncate_triggers = rows::<TruncateTrigger>(session, sql, &[])?;
         let sets: Vec<Set> = rows(session, include_str!("../sql/teardown/sets.sql"), &[])?;
         out.sets = sets
             .into_iter()

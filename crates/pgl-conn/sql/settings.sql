@@ -1,7 +1,8 @@
--- What the session really runs with, and where each setting comes from.
+-- What the session really runs with, and where each setting comes from. The search_path may still be anybody's: every
+-- operator and type has its schema.
 SELECT name, setting, source
 FROM pg_catalog.pg_settings
-WHERE name IN (
+WHERE name OPERATOR(pg_catalog.=) ANY (ARRAY[
     'server_version_num', 'client_encoding', 'TimeZone', 'DateStyle', 'IntervalStyle',
     'extra_float_digits', 'bytea_output', 'lc_monetary', 'search_path', 'row_security',
     'array_nulls', 'transform_null_equals', 'quote_all_identifiers', 'constraint_exclusion',
@@ -11,6 +12,6 @@ WHERE name IN (
     'synchronous_commit'
 )
 UNION ALL
-SELECT 'pg_is_in_recovery', pg_catalog.pg_is_in_recovery()::text, ''
+SELECT 'pg_is_in_recovery', pg_catalog.pg_is_in_recovery()::pg_catalog.text, ''
 UNION ALL
-SELECT 'pg_backend_pid', pg_catalog.pg_backend_pid()::text, ''
+SELECT 'pg_backend_pid', pg_catalog.pg_backend_pid()::pg_catalog.text, ''

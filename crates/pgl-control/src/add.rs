@@ -7,7 +7,7 @@ use pgl_apply::{Watch, copy, journal};
 use pgl_catalog::facts::{Request, collect};
 use pgl_catalog::link::ServerProbe;
 use pgl_cli::Failure;
-use pgl_core::control::{add_sequences, add_tables};
+use pgl_core::control::{Lapsed, Seen, add_sequences, add_tables, lapsed};
 use pgl_core::doc::Verdict;
 use pgl_core::facts::{Asked, Facts};
 use pgl_core::plan::{Plan, PlanSequence, Set};
@@ -38,22 +38,24 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
         .map_err(|error| Failure::refused(error.to_string()).on(Side::Source))?;
     let sequences = sequences_of(&facts, &fresh, &tables);
     next = add_sequences(&next, &sequences);
-    let new: Vec<QualifiedName> = {
-        let replicated: Vec<_> = work
-            .ground
-            .plan
-            .replicated()
-            .map(|t| t.qualified())
-            .collect();
-        tables
-            .iter()
-            .filter(|name| !replicated.contains(name))
-            .cloned()
-            .collect()
-    };
-    for name in tables.iter().filter(|name| !new.contains(name)) {
-        work.body
-            .already("source.join", Side::Source, format!("{name} is replicated"));
+    let replicated: Vec<QualifiedName> = work
+        .ground
+        .plan
+        .replicated()
+        .map(|t| t.qualified())
+        .collect();
+    let mut new = Vec::new();
+    for name in &tables {
+        if !replicated.contains(name) {
+            new.push(name.clone());
+        } else if let Some(why) = why_again(work, &next, name)? {
+            work.body
+                .note(format!("{name} is added again: {}", why.text()));
+            new.push(name.clone());
+        } else {
+            work.body
+                .already("source.join", Side::Source, format!("{name} is replicated"));
+        }
     }
     if new.is_empty() {
         work.body.already = true;
@@ -66,6 +68,40 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
         .map(|one| one.qualified().to_string())
         .collect();
     join(work, next, &new, &sequences)
+}
+
+/// Why a table that the plan replicates is not replicated all the same: names are the plan's, objects
+/// are the servers'.
+fn why_again(
+    work: &mut Work<'_>,
+    next: &Plan,
+    table: &QualifiedName,
+) -> Result<Option<Lapsed>, Failure> {
+    let migration = work.ground.name.clone();
+    let set = next
+        .tables
+        .iter()
+        .find(|one| one.qualified() == *table)
+        .and_then(|one| one.set.name());
+    let ground = &mut work.ground;
+    let in_set = pgl_catalog::setup::members(&mut ground.source)?
+        .iter()
+        .any(|one| {
+            one.schema == table.schema && one.name == table.name && Some(one.set.as_str()) == set
+        });
+    let on_target = control::table_oid(&mut ground.target, table)?;
+    let filled = control::filled(&mut ground.target, &migration)?
+        .into_iter()
+        .find(|(name, _)| *name == table.sql())
+        .map(|(_, oid)| oid);
+    let rows_on_target = on_target.is_some() && control::rows_in(&mut ground.target, table)?;
+    Ok(lapsed(&Seen {
+        in_set,
+        on_target,
+        filled,
+        rows_on_source: control::rows_in(&mut ground.source, table)?,
+        rows_on_target,
+    }))
 }
 
 /// What the source holds now, all of it, planned afresh.
@@ -222,7 +258,7 @@ fn join(
     let chosen = choose(work, &next, new)?;
     report(work, &chosen);
     let joining = joins(work, &next, new)?;
-    let note = plan_note(&migration, &next, new);
+    let note = plan_note(work, &next, new)?;
     copy_all(work, &chosen, Why::Joining(&joining), &note, new)?;
     work.ground.plan = next;
     work.body.step(
@@ -335,9 +371,11 @@ fn joins(work: &mut Work<'_>, next: &Plan, new: &[QualifiedName]) -> Result<Vec<
 }
 
 /// The plan, that the tables are in it, and that their rows are ours.
-fn plan_note(migration: &str, next: &Plan, new: &[QualifiedName]) -> String {
+fn plan_note(work: &mut Work<'_>, next: &Plan, new: &[QualifiedName]) -> Result<String, Failure> {
+    let migration = work.ground.name.as_str();
     let mut sql = journal::keep_plan(migration, next);
     for table in new {
+        let oid = control::table_oid(&mut work.ground.target, table)?;
         sql.push_str(&control::note_statement(
             migration,
             &table.sql(),
@@ -349,10 +387,10 @@ fn plan_note(migration: &str, next: &Plan, new: &[QualifiedName]) -> String {
             StepId::Copy,
             &format!("{}#control", table.sql()),
             "copied",
-            &json!({"by": "pgl-control"}),
+            &json!({"by": "pgl-control", "oid": oid}),
         ));
     }
-    sql
+    Ok(sql)
 }
 
 fn dry(work: &mut Work<'_>, next: &Plan, new: &[QualifiedName], pieces: &[Piece]) -> Outcome {

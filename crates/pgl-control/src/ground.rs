@@ -182,7 +182,7 @@ impl Ground {
             return Err(Error::refused(
                 Side::Target,
                 format!("{}{column}: {}", first.table, first.what),
-                "make both sides the same first",
+                "make both definitions the same with ALTER TABLE; or drop the target's table, and pgl-control add-table creates it as the source has it",
             ));
         }
         let mut part = plan.clone();

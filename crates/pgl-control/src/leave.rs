@@ -6,7 +6,7 @@ use pgl_conn::Begin;
 use pgl_core::control::remove_table;
 use pgl_core::doc::Verdict;
 use pgl_core::plan::Set;
-use pgl_core::{QualifiedName, Side};
+use pgl_core::{Exit, QualifiedName, Side};
 use serde_json::json;
 
 use crate::ground::failure;
@@ -79,7 +79,11 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
             Side::Source,
             "they are in no replication set",
         );
-        return Ok(Verdict::Ok);
+        return if work.body.dry_run {
+            Ok(Verdict::Ok)
+        } else {
+            arrived(work)
+        };
     }
     work.body.note(
         "their rows on the target stay as they are when the last change has arrived; nothing keeps them equal to the source afterwards",
@@ -106,18 +110,35 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
     for one in &all {
         leave(work, one)?;
     }
-    if work.ground.worker().map_err(failure)?.enabled {
-        work.settle()?;
-        work.body.step(
-            "arrived",
-            None,
-            "what was written before has arrived on the target",
-            [],
-        );
-    } else {
+    arrived(work)
+}
+
+/// What was written before the tables left their sets still has to be applied, and a target that has
+/// stopped does not get there by itself.
+fn arrived(work: &mut Work<'_>) -> Outcome {
+    if !work.ground.worker().map_err(failure)?.enabled {
         work.body
             .note("replication is paused: what was written before is still to come");
+        return Ok(Verdict::Ok);
     }
+    match work.settle() {
+        Ok(()) => {}
+        Err(error) if error.exit == Exit::Refused => {
+            work.context.say(&format!("pgl-control: error: {error}"));
+            work.body.note(
+                "what was written to these tables before is still to be applied: pgl-control skip shows the transaction that fails",
+            );
+            work.body.error = Some(error.to_string());
+            return Ok(Verdict::Partial);
+        }
+        Err(error) => return Err(error),
+    }
+    work.body.step(
+        "arrived",
+        None,
+        "what was written before has arrived on the target",
+        [],
+    );
     Ok(Verdict::Ok)
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Chosen {
     pub(crate) set: Set,
     pub(crate) references: Vec<ForeignKey>,
     pub(crate) part: Part,
+    /// In how many sets the source's table is.
+    pub(crate) sets: usize,
 }
 
 impl Chosen {
@@ -70,6 +72,14 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
     let plan = work.ground.plan.clone();
     work.ground.must_fit(&plan, &tables).map_err(failure)?;
     let chosen = choose(work, &plan, &tables)?;
+    if let Some(one) = chosen.iter().find(|one| one.sets == 0) {
+        let table = one.table();
+        return Err(Failure::refused(format!(
+            "{table}: the table of this name on the source is in no replication set, so that nothing would be replicated after the copy"
+        ))
+        .on(Side::Source)
+        .hint(format!("pgl-control add-table {} adds it again, with its rows", table.sql())));
+    }
     for one in &chosen {
         explain(work, one);
     }
@@ -121,6 +131,7 @@ pub(crate) fn choose(
             set: planned.set,
             references,
             part,
+            sets: members.len(),
         });
     }
     Ok(chosen)
@@ -206,6 +217,7 @@ pub(crate) fn copy_all(
         .iter()
         .map(|one| comparable(work, one, why))
         .collect();
+    let marked = control::mark(&mut loader, &name, work.watch).map_err(failure)?;
     control::barrier(
         &mut locker,
         &mut reader,
@@ -224,7 +236,9 @@ pub(crate) fn copy_all(
         }
         failure(error)
     })?;
-    if let Why::Joining(joined) = why {
+    if let Why::Joining(joined) = why
+        && !joined.is_empty()
+    {
         work.body.step(
             "source.join",
             Side::Source,
@@ -262,6 +276,14 @@ pub(crate) fn copy_all(
         work.body.note(
             "the target's transaction was rolled back: its tables hold what they held before",
         );
+    }
+    if !loader.is_closed()
+        && let Err(error) = control::unmark(&mut loader, &name, marked)
+    {
+        // The next copy uses it again, and pgl-teardown removes it.
+        work.context.say(&format!(
+            "pgl-control: the replication origin of the copied rows is left on the target: {error}"
+        ));
     }
     outcome
 }

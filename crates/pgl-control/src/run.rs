@@ -58,6 +58,8 @@ pub(crate) fn run(args: &Control, context: &Context) -> Outcome {
             work.body.error = Some(error.message.clone());
             context.say(&format!("pgl-control: error: {error}"));
             let verdict = match error.exit {
+                // "Nothing was changed" would not be true.
+                Exit::Refused if work.body.changed() => Verdict::Partial,
                 Exit::Refused => Verdict::Refused,
                 Exit::NotYet => Verdict::NotYet,
                 Exit::No => Verdict::No,

@@ -30,6 +30,7 @@ fn read(note: control::Noted) -> Result<Transaction, Failure> {
 }
 
 pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
+    may_move(work)?;
     if let Some(lsn) = work.args.lsn {
         let migration = work.ground.name.clone();
         let note = control::note(&mut work.ground.target, &migration, &object(lsn))?;
@@ -119,6 +120,24 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
         [],
     );
     leave_out(work, &found)
+}
+
+/// Every right that is needed to the end, before anything is stopped.
+fn may_move(work: &mut Work<'_>) -> Result<(), Failure> {
+    let missing = control::origin_rights(&mut work.ground.target)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(", ");
+    Err(Failure::refused(format!(
+        "this role may not read or move the target's position: {names}"
+    ))
+    .on(Side::Target)
+    .hint(if work.ground.target.version().at_least(14) {
+        format!("as a superuser of the target: GRANT EXECUTE ON FUNCTION {names} TO this role")
+    } else {
+        "before PostgreSQL 14 only a superuser of the target can do it".to_owned()
+    }))
 }
 
 /// What stops the target; a refusal where nothing does.
@@ -273,6 +292,7 @@ pub(crate) fn take_back(work: &mut Work<'_>) -> Result<(), Failure> {
         if note.state != BEGUN {
             continue;
         }
+        may_move(work)?;
         let kept: Transaction = read(note.clone())?;
         let left_out = position.is_some_and(|at| at >= kept.lsn);
         let sql = if left_out {

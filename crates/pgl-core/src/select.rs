@@ -29,16 +29,22 @@ impl Selection {
 
     /// Whether this table (or sequence) is meant.
     pub fn includes(&self, name: &QualifiedName) -> bool {
+        self.includes_any(std::slice::from_ref(name))
+    }
+
+    /// Whether an object is meant that goes by several names: one of them has to be included, and
+    /// none excluded.
+    pub fn includes_any(&self, names: &[QualifiedName]) -> bool {
         let wanted = (self.schemas.is_empty() && self.tables.is_empty())
             || self
                 .schemas
                 .iter()
-                .any(|pattern| matches(pattern, &name.schema))
+                .any(|pattern| names.iter().any(|name| matches(pattern, &name.schema)))
             || self
                 .tables
                 .iter()
-                .any(|pattern| matches_qualified(pattern, name));
-        wanted && !self.excludes(name)
+                .any(|pattern| names.iter().any(|name| matches_qualified(pattern, name)));
+        wanted && !names.iter().any(|name| self.excludes(name))
     }
 
     /// Whether an exclusion names it.

@@ -20,6 +20,7 @@ use crate::ground::Ground;
 use crate::hook;
 use crate::restore::{Found, Lock, RolledBack, end_left, find_out, restore};
 use crate::run::{STAYS_SHUT, emit, failure, finish, restored_hook};
+use crate::unreverse;
 use crate::view::Body;
 
 /// What is known of an attempt whoever works on it.
@@ -81,7 +82,13 @@ pub(crate) fn attempt_once(
     }
     if args.reverse && direction == Direction::Forward {
         let dsn = reverse_dsn(args, &ground.target)?;
-        engine.prepare_back(&dsn, &screen).map_err(failure)?;
+        if let Err(error) = engine.prepare_back(&dsn, &screen) {
+            unreverse::remove(ground, &mut engine.body);
+            for note in &engine.body.notes {
+                context.say(&format!("pgl-cutover: {note}"));
+            }
+            return Err(failure(error));
+        }
     }
     let trail = Trail {
         args,
@@ -297,6 +304,7 @@ impl Trail<'_> {
                 ));
                 if self.direction == Direction::Forward {
                     self.body.notes.push(STAYS_SHUT.to_owned());
+                    unreverse::remove(self.ground, &mut self.body);
                 }
                 restored_hook(self.args, self.context, &self.attempt);
             }
@@ -374,6 +382,7 @@ impl Trail<'_> {
             .push("a rehearsal: everything was rolled back, the source accepts writes".to_owned());
         if self.direction == Direction::Forward {
             body.notes.push(STAYS_SHUT.to_owned());
+            unreverse::remove(self.ground, &mut body);
         }
         emit(self.context, self.ground, Verdict::Ok, body)
     }

@@ -28,6 +28,13 @@ pub(crate) struct Rest<'a> {
 }
 
 impl Rest<'_> {
+    /// Everything once more, in new sessions.
+    pub(crate) fn again(&mut self) -> Result<(), Error> {
+        self.old = self.ground.open(self.ground.old_home(self.direction))?;
+        self.new = self.ground.open(self.ground.new_home(self.direction))?;
+        self.run()
+    }
+
     /// Everything; the first failure ends it.
     pub(crate) fn run(&mut self) -> Result<(), Error> {
         for session in [&mut self.old, &mut self.new] {

@@ -59,6 +59,7 @@ mod hook;
 mod orphan;
 mod restore;
 mod run;
+mod unreverse;
 mod view;
 
 use std::process::ExitCode;

@@ -15,6 +15,7 @@ use crate::finish::Rest;
 use crate::ground::Ground;
 use crate::orphan;
 use crate::restore::{Lock, restore};
+use crate::unreverse;
 use crate::view::Body;
 
 pub(crate) const STAYS_SHUT: &str = "the target stays read-only until promotion, so that clients with target_session_attrs=read-write \
@@ -206,6 +207,7 @@ fn abort(
         ));
         if direction == Direction::Forward {
             target_stays(args, ground, Some(&attempt), &mut body)?;
+            unreverse::remove(ground, &mut body);
         }
         return emit(context, ground, Verdict::Ok, body);
     }
@@ -219,6 +221,7 @@ fn abort(
         let last = last.and_then(|record| record.attempt.clone());
         target_stays(args, ground, last.as_ref(), &mut body)?;
     }
+    unreverse::remove(ground, &mut body);
     emit(context, ground, Verdict::Ok, body)
 }
 
@@ -292,7 +295,14 @@ pub(crate) fn finish(
     faults: Vec<String>,
 ) -> Result<Verdict, Failure> {
     rest.body.state = Some(State::Switched);
-    let outcome = rest.run();
+    let mut outcome = rest.run();
+    if let Err(Error::Server(error)) = &outcome
+        && error.is_lost()
+    {
+        // Whoever takes over ends our sessions: whether the attempt is still ours is asked in new ones.
+        log::warn!("{error}; trying again");
+        outcome = rest.again();
+    }
     let mut faults = faults;
     let mut overtaken = false;
     if let Err(error) = outcome {

@@ -23,7 +23,7 @@ _pgl__cutover() {
 
     case "${cmd}" in
         pgl__cutover)
-            opts="-y -q -v -h -V --source --target --plan --force --name --max-lag --max-pause --block --verify --large-objects --reverse --reverse-dsn --hook-blocked --hook-drained --hook-switched --hook-restored --hook-timeout --rehearse --dry-run --resume --abort --open-target --yes --format --color --quiet --verbose --help --version rollback"
+            opts="-y -q -v -h -V --source --target --plan --force --name --max-lag --max-pause --block --verify --large-objects --reverse --reverse-dsn --hook-blocked --hook-drained --hook-switched --hook-restored --hook-timeout --rehearse --dry-run --resume --abort --open-target --terminate --yes --format --color --quiet --verbose --help --version rollback"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -86,6 +86,10 @@ _pgl__cutover() {
                     return 0
                     ;;
                 --hook-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --terminate)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

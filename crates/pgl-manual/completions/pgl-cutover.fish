@@ -16,6 +16,7 @@ complete -c pgl-cutover -l hook-drained -d 'Command when the target has everythi
 complete -c pgl-cutover -l hook-switched -d 'Command when the target takes writes: sends the clients there' -r
 complete -c pgl-cutover -l hook-restored -d 'Command when the source takes writes again' -r
 complete -c pgl-cutover -l hook-timeout -d 'How long a hook may take' -r
+complete -c pgl-cutover -l terminate -d 'With --abort or --resume: end the run whose session has this process id and holds the lock; can be repeated' -r
 complete -c pgl-cutover -l format -d 'Form of the answer on stdout [default: text on a terminal, json otherwise]' -r -f -a "text\t'For people'
 json\t'One document'
 ndjson\t'One object a line, a closing summary'

@@ -17,7 +17,7 @@ csv\t'One table with a header'"
 complete -c pgl-seqsync -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c pgl-seqsync -l at-least-max-of-column -d 'Also go as far as the rows have come in the columns that a sequence feeds'
+complete -c pgl-seqsync -l at-least-max-of-column -d 'Also go as far as the rows in the columns that a sequence feeds (integer, numeric and float types, and domains of them; other columns are refused by name)'
 complete -c pgl-seqsync -l check -d 'Change nothing; exit 1 if the target would hand out a value that the source has used'
 complete -c pgl-seqsync -l dry-run -d 'Change nothing; show what would be set'
 complete -c pgl-seqsync -s q -l quiet -d 'Errors only on stderr'

@@ -23,7 +23,7 @@ _pgl__setup() {
 
     case "${cmd}" in
         pgl__setup)
-            opts="-j -q -v -h -V --source --target --provider-dsn --subscriber-dsn --plan --force --schema --exclude-schema --table --exclude-table --name --jobs --dry-run --list-steps --step --until --copy --schema-copy --roles --foreign-keys --keep-indexes --pg-bindir --maintenance-work-mem --index-workers --timeout --format --color --quiet --verbose --help --version"
+            opts="-j -y -q -v -h -V --source --target --provider-dsn --subscriber-dsn --plan --force --schema --exclude-schema --table --exclude-table --name --jobs --dry-run --restart --yes --list-steps --step --until --copy --schema-copy --roles --foreign-keys --keep-indexes --pg-bindir --maintenance-work-mem --index-workers --timeout --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

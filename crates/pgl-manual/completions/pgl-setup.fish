@@ -34,6 +34,8 @@ complete -c pgl-setup -l color -d 'When to use colour' -r -f -a "auto\t'On a ter
 always\t'Always'
 never\t'Never'"
 complete -c pgl-setup -l dry-run -d 'Print the steps with their SQL, change nothing'
+complete -c pgl-setup -l restart -d 'Discard the copy of an earlier run: drop its subscription and slot, empty its tables, copy all rows again'
+complete -c pgl-setup -s y -l yes -d 'Confirm --restart'
 complete -c pgl-setup -l list-steps -d 'Print the steps and what they do'
 complete -c pgl-setup -l keep-indexes -d 'Build indexes before the copy instead of after it'
 complete -c pgl-setup -s q -l quiet -d 'Errors only on stderr'

@@ -28,7 +28,8 @@ pub struct Args {
     /// Go this many values further than the source, in the sequence's own direction
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) margin: u64,
-    /// Also go as far as the rows have come in the columns that a sequence feeds
+    /// Also go as far as the rows in the columns that a sequence feeds (integer, numeric and float
+    /// types, and domains of them; other columns are refused by name)
     #[arg(long)]
     pub(crate) at_least_max_of_column: bool,
     /// Change nothing; exit 1 if the target would hand out a value that the source has used
@@ -57,6 +58,7 @@ const AFTER: &str = "\
 Examples:
   pgl-seqsync                          set all sequences, after the last write on the source
   pgl-seqsync --margin 10000           while the source is still written to
+  pgl-seqsync --table shop.orders      those that columns of this table own
   pgl-seqsync --check && echo safe     would anything be handed out twice?
   pgl-seqsync --dry-run --format text  the statements, without running them";
 

@@ -6,9 +6,10 @@
 //! all of them before it sets the first, because no rollback undoes a `setval`, and reads back
 //! what came of it.
 //!
-//! It refuses to move a sequence backwards, beyond the target's bounds, or against its direction.
-//! The one exception is a cyclic sequence, where no value is further on than another: it gets the
-//! source's state.
+//! It refuses to move a sequence backwards, beyond the target's bounds, or against its direction, and
+//! to call a sequence equal that would hand out a used value next, or none, by the target's own
+//! definition. Of two cyclic sequences none is further on by its value alone: the target gets the
+//! source's state, unless it is less than half a round ahead.
 
 mod args;
 mod run;
@@ -20,7 +21,7 @@ pub use args::Args;
 use pgl_cli::args::Output;
 use pgl_cli::{Context, Failure, Tool};
 use pgl_core::doc::Verdict;
-pub use view::{Body, Counts};
+pub use view::{Body, Counts, Skipped};
 
 impl Tool for Args {
     const NAME: &'static str = "pgl-seqsync";

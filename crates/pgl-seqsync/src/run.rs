@@ -7,14 +7,16 @@ use pgl_apply::sequences::{self as apply, Setting};
 use pgl_catalog::sequences as catalog;
 use pgl_cli::{Context, Failure, input, stop_point};
 use pgl_conn::{Access, Environment, Session, SessionOptions};
-use pgl_core::cutover::Purpose;
+use pgl_core::cutover::{CutOver, CutoverState, Purpose, cutover_state, refusal};
 use pgl_core::doc::Verdict;
 use pgl_core::select::Selection;
-use pgl_core::seqsync::{Mode, Outcome, Reading, State, Task, decide, verdict, verdict_of_check};
-use pgl_core::{Migration, QualifiedName, Side};
+use pgl_core::seqsync::{
+    Mode, Outcome, Reading, State, Task, decide, pick, verdict, verdict_of_check,
+};
+use pgl_core::{Migration, Side};
 
 use crate::Args;
-use crate::view::Body;
+use crate::view::{Body, Skipped};
 
 /// Between two looks at whether pglogical's messages have arrived.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -62,23 +64,16 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
         );
     }
 
-    let name = earlier
-        .map_or(&databases.0.database, |migration| &migration.name)
-        .clone();
+    let name = earlier.map(|migration| migration.name.as_str());
     stop_point("lock");
-    let (mut source, mut target) = if args.writes() {
-        let lock =
-            lock::acquire(&name, source, target).map_err(|error| Failure::from(error.told()))?;
-        lock.state()
-            .allows(Purpose::SetSequences)
-            .map_err(|error| Failure::from(error.told()))?;
-        let (source, target, _) = lock.into_parts();
-        (source, target)
-    } else {
-        (source, target)
-    };
+    if args.writes() {
+        let locked = name.unwrap_or(&databases.0.database);
+        (source, target, _) = lock::acquire(locked, source, target)
+            .map_err(|error| Failure::from(error.told()))?
+            .into_parts();
+    }
     stop_point("locked");
-
+    let cut_over = cut_over(args, name, &databases.0.database, &mut source, &mut target)?;
     let plan = incoming.as_ref().and_then(|document| document.plan.clone());
     let selection = Selection::from(args.select.clone());
     let mut from = catalog::sequences(&mut source)?;
@@ -87,13 +82,19 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
         catalog::furthest(&mut source, &mut from)?;
         catalog::furthest(&mut target, &mut to)?;
     }
-    let wanted: Vec<QualifiedName> = match &plan {
-        Some(plan) => plan.sequences.iter().map(|one| one.qualified()).collect(),
-        None => from.iter().map(Reading::qualified).collect(),
-    };
-    let wanted: Vec<QualifiedName> = wanted
+    let planned = plan
+        .as_ref()
+        .map(|plan| plan.sequences.iter().map(|one| one.qualified()).collect());
+    let wanted = pick(&selection, &from, planned).map_err(|error| {
+        Failure::usage(error.to_string()).hint(
+            "patterns are those of pg_dump; a table selects the sequences that its columns own, \
+             and a sequence is selected by its own name, too",
+        )
+    })?;
+    let skipped = catalog::of_extensions(&mut source)?
         .into_iter()
-        .filter(|name| selection.includes(name))
+        .filter(|(name, _)| selection.includes(name))
+        .map(|(name, extension)| Skipped::of_extension(name, &extension))
         .collect();
     context.interrupt.check()?;
 
@@ -110,13 +111,63 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
         verdict(&entries)
     };
     let migration = Migration {
-        name,
+        name: name.unwrap_or(&databases.0.database).to_owned(),
         source: databases.0,
         target: Some(databases.1),
     };
-    let body = Body::new(args, entries, transactions, started.elapsed());
+    let mut body = Body::new(args, entries, skipped, transactions, started.elapsed());
+    body.cut_over = cut_over;
     context.emit(&context.document(verdict, Some(migration), plan, body))?;
     Ok(verdict)
+}
+
+/// The cutover after which the target is the production database. Its sequences are not set any more:
+/// only `--check` goes on. Without a document every migration counts that the journals know.
+fn cut_over(
+    args: &Args,
+    name: Option<&str>,
+    database: &str,
+    source: &mut Session,
+    target: &mut Session,
+) -> Result<Option<CutOver>, Failure> {
+    let mut names = vec![name.unwrap_or(database).to_owned()];
+    if name.is_none() {
+        for session in [&mut *source, &mut *target] {
+            names.extend(pgl_catalog::journal_names(session).map_err(unread)?);
+        }
+        names.sort();
+        names.dedup();
+    }
+    let mut found = None;
+    for name in names {
+        let from = pgl_catalog::cutover_record(source, &name).map_err(unread)?;
+        let to = pgl_catalog::cutover_record(target, &name).map_err(unread)?;
+        let state = cutover_state(Some(&from), Some(&to));
+        if let Some(refusal) = refusal(&state, Purpose::SetSequences)
+            && !args.check
+        {
+            return Err(Failure::refused(refusal.what)
+                .on(Side::Target)
+                .hint(refusal.hint));
+        }
+        if let CutoverState::CutOver(cut) = state {
+            found = Some(cut);
+        }
+    }
+    Ok(found)
+}
+
+fn unread(error: pgl_conn::Error) -> Failure {
+    let denied = error.kind == pgl_conn::Kind::Denied;
+    let failure = Failure::from(error);
+    if denied {
+        failure.hint(
+            "GRANT USAGE ON SCHEMA pgl and SELECT ON pgl.journal to this role: the journal says whether \
+             the target is the production database already",
+        )
+    } else {
+        failure
+    }
 }
 
 fn options(access: Access) -> SessionOptions {

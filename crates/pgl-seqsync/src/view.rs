@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use pgl_cli::{Page, Report, Style, Table, units};
+use pgl_core::QualifiedName;
+use pgl_core::cutover::CutOver;
 use pgl_core::doc::Document;
 use pgl_core::seqsync::{Entry, Mode, Outcome, State};
 use schemars::JsonSchema;
@@ -32,6 +34,37 @@ pub struct Body {
     pub notes: Vec<String>,
     /// Every sequence, by schema and name.
     pub sequences: Vec<Entry>,
+    /// Sequences of the source that are not carried over.
+    pub skipped: Vec<Skipped>,
+    /// The cutover that made the target the production database; null before it.
+    pub cut_over: Option<CutOver>,
+}
+
+/// A sequence that is not carried over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Skipped {
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Skipped {
+    pub(crate) fn of_extension(name: QualifiedName, extension: &str) -> Self {
+        Self {
+            schema: name.schema,
+            name: name.name,
+            reason: format!(
+                "it belongs to extension {extension}: CREATE EXTENSION makes it on the target, with a value of its own"
+            ),
+        }
+    }
+
+    fn qualified(&self) -> QualifiedName {
+        QualifiedName::new(&self.schema, &self.name)
+    }
 }
 
 /// How many sequences came to what.
@@ -59,6 +92,7 @@ impl Body {
     pub(crate) fn new(
         args: &Args,
         sequences: Vec<Entry>,
+        skipped: Vec<Skipped>,
         transactions: usize,
         took: Duration,
     ) -> Self {
@@ -107,6 +141,8 @@ impl Body {
             seconds: (took.as_secs_f64() * 1000.0).round() / 1000.0,
             notes,
             sequences,
+            skipped,
+            cut_over: None,
         }
     }
 }
@@ -181,6 +217,12 @@ impl Report for Body {
                 }
             }
         }
+        if let Some(cut) = &body.cut_over {
+            page.wrapped(0, &format!("{cut}: the target is the production database"));
+        }
+        for one in &body.skipped {
+            page.wrapped(0, &format!("skipped {}: {}", one.qualified(), one.reason));
+        }
         for note in &body.notes {
             page.wrapped(0, note);
         }
@@ -252,6 +294,18 @@ impl Report for Body {
                 remarks(entry).join("; "),
             ]);
         }
+        for one in &document.body.skipped {
+            let mut row = vec![String::new(); table.header.len()];
+            row[..3].clone_from_slice(&[
+                one.schema.clone(),
+                one.name.clone(),
+                "skipped".to_owned(),
+            ]);
+            if let Some(last) = row.last_mut() {
+                last.clone_from(&one.reason);
+            }
+            table.row(row);
+        }
         table
     }
 
@@ -270,6 +324,8 @@ impl Report for Body {
                 record
             })
             .collect();
+        let skipped = document.body.skipped.iter();
+        records.extend(skipped.map(|one| json!({"type": "skipped", "sequence": one})));
         records.push(json!({"type": "counts", "counts": document.body.counts}));
         records
     }

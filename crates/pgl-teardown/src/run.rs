@@ -4,10 +4,11 @@ use pgl_apply::{Silent, lock};
 use pgl_catalog::{slot_endings, standing};
 use pgl_cli::{Consent, Context, Failure, Tool, input, stop_point};
 use pgl_conn::{Access, Environment, Session, SessionOptions};
+use pgl_core::cutover::{self, CutoverState, Purpose, cutover_state};
 use pgl_core::doc::{Incoming, Verdict};
 use pgl_core::migration::Names;
-use pgl_core::teardown::{Removal, Request, Standing, leftovers, plan, refusal};
-use pgl_core::{Database, Migration, Side};
+use pgl_core::teardown::{Removal, Request, Standing, leftovers, other_names, plan, refusal};
+use pgl_core::{Database, Migration, Plan, Side};
 
 use crate::args::Args;
 use crate::view::{Removed, State, Teardown};
@@ -43,6 +44,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
         lock::hold(&mut all, &name).map_err(failure)?;
     }
     stop_point("locked");
+    let answer = Answer {
+        context,
+        name: &name,
+        plan: incoming.as_ref().and_then(|document| document.plan.clone()),
+    };
     let mut places = Vec::new();
     for (side, mut session) in sessions {
         let database = pgl_catalog::database(&mut session)?;
@@ -55,6 +61,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
         });
     }
     same_servers(incoming.as_ref(), &places)?;
+    let state = cutover(&mut places, &name)?;
     let endings = endings(&mut places, &name)?;
     let request = Request {
         migration: &name,
@@ -63,11 +70,25 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
         held: args.held(),
         drop_role: args.drop_role.as_deref(),
     };
+    let seen: Vec<(Side, &Standing)> = places.iter().map(|p| (p.side, &p.before)).collect();
+    if let Some(others) = other_names(&request, &seen)
+        && !args.scan
+    {
+        return Err(Failure::usage(format!(
+            "no migration is named {name:?} here; there is {}",
+            others.join(", ")
+        ))
+        .hint("give its name with --name; --scan shows everything that is there"));
+    }
     let of = |side| places.iter().find(|p| p.side == side).map(|p| &p.before);
     let planned = plan(&request, of(Side::Source), of(Side::Target));
     let left = left(&request, &places);
     let mut body = Teardown {
         dry_run: args.dry_run || args.scan,
+        cut_over: match &state {
+            CutoverState::CutOver(cut) => Some(cut.clone()),
+            CutoverState::NotCutOver | CutoverState::Unfinished(_) => None,
+        },
         source_before: of(Side::Source).cloned(),
         target_before: of(Side::Target).cloned(),
         removals: Vec::new(),
@@ -80,7 +101,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
         body.kept = Vec::new();
         body.left = left;
         let verdict = if clean { Verdict::Ok } else { Verdict::No };
-        return emit(context, &name, places, body, verdict);
+        return answer.emit(places, body, verdict);
+    }
+    if let Some(refusal) = cutover::refusal(&state, Purpose::TearDown) {
+        return Err(Failure::refused(refusal.what).hint(refusal.hint));
     }
     for place in &places {
         if let Some((what, hint)) = refusal(&request, place.side, &place.before) {
@@ -98,7 +122,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
         })
         .collect();
     if args.dry_run || body.removals.is_empty() {
-        return emit(context, &name, places, body, Verdict::Ok);
+        return answer.emit(places, body, Verdict::Ok);
     }
     let consent = if args.yes {
         Consent::Given
@@ -120,7 +144,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
     } else {
         Verdict::Partial
     };
-    emit(context, &name, places, body, verdict)
+    answer.emit(places, body, verdict)
 }
 
 fn incoming(args: &Args, context: &Context) -> Result<Option<Incoming>, Failure> {
@@ -200,6 +224,19 @@ fn same_servers(incoming: Option<&Incoming>, places: &[Place]) -> Result<(), Fai
     Ok(())
 }
 
+/// Which database is the production database, as far as the sides that are looked at say.
+fn cutover(places: &mut [Place], name: &str) -> Result<CutoverState, Failure> {
+    let (mut source, mut target) = (None, None);
+    for place in places {
+        let record = pgl_catalog::cutover_record(&mut place.session, name)?;
+        match place.side {
+            Side::Source => source = Some(record),
+            Side::Target => target = Some(record),
+        }
+    }
+    Ok(cutover_state(source.as_ref(), target.as_ref()))
+}
+
 /// From whichever side still has pglogical's function.
 fn endings(places: &mut [Place], name: &str) -> Result<Vec<String>, Failure> {
     for place in places {
@@ -260,29 +297,38 @@ fn remove_all(context: &Context, places: &mut [Place], removals: &mut [Removed])
     !failed
 }
 
-fn emit(
-    context: &Context,
-    name: &str,
-    places: Vec<Place>,
-    body: Teardown,
-    verdict: Verdict,
-) -> Result<Verdict, Failure> {
-    let mut source = None;
-    let mut target = None;
-    for place in places {
-        match place.side {
-            Side::Source => source = Some(place.database),
-            Side::Target => target = Some(place.database),
+/// What every form of the answer begins with.
+struct Answer<'a> {
+    context: &'a Context,
+    name: &'a str,
+    plan: Option<Plan>,
+}
+
+impl Answer<'_> {
+    fn emit(
+        self,
+        places: Vec<Place>,
+        body: Teardown,
+        verdict: Verdict,
+    ) -> Result<Verdict, Failure> {
+        let mut source = None;
+        let mut target = None;
+        for place in places {
+            match place.side {
+                Side::Source => source = Some(place.database),
+                Side::Target => target = Some(place.database),
+            }
         }
+        // A document names the source first; without one there is no migration to name.
+        let migration = source.map(|source| Migration {
+            name: self.name.to_owned(),
+            source,
+            target,
+        });
+        let document = self.context.document(verdict, migration, self.plan, body);
+        self.context.emit(&document)?;
+        Ok(verdict)
     }
-    // A document names the source first; without one there is no migration to name.
-    let migration = source.map(|source| Migration {
-        name: name.to_owned(),
-        source,
-        target,
-    });
-    context.emit(&context.document(verdict, migration, None, body))?;
-    Ok(verdict)
 }
 
 fn failure(error: pgl_apply::Error) -> Failure {

@@ -2,6 +2,7 @@
 
 use pgl_cli::{Page, Report, Style, Table};
 use pgl_core::Side;
+use pgl_core::cutover::CutOver;
 use pgl_core::doc::{Document, Verdict};
 use pgl_core::teardown::{Kept, Removal, Standing};
 use schemars::JsonSchema;
@@ -13,6 +14,9 @@ use serde_json::{Value, json};
 pub struct Teardown {
     /// Whether nothing was changed because nothing was to be (`--dry-run`, `--scan`).
     pub dry_run: bool,
+    /// The cutover that made the target the production database; null where there was none. The target's
+    /// rows, keys and settings stay as they are.
+    pub cut_over: Option<CutOver>,
     /// What stood on the source before; null where it was not looked at.
     pub source_before: Option<Standing>,
     /// What stood on the target before.
@@ -74,6 +78,9 @@ impl State {
 impl Report for Teardown {
     fn text(document: &Document<Self>, page: &mut Page) {
         let body = &document.body;
+        if let Some(cut) = &body.cut_over {
+            page.line(format!("{cut}: the target is the production database"));
+        }
         if body.removals.is_empty() || body.dry_run {
             for (side, standing) in [
                 (Side::Source, &body.source_before),
@@ -196,10 +203,10 @@ fn seen(side: Side, standing: &Standing, page: &mut Page) {
             .iter()
             .map(|origin| format!("origin {origin}")),
     );
-    if standing.truncate_triggers > 0 {
+    if !standing.truncate_triggers.is_empty() {
         lines.push(format!(
             "{} truncate triggers of pglogical",
-            standing.truncate_triggers
+            standing.truncate_triggers.len()
         ));
     }
     if let Some(closed) = &standing.closed {

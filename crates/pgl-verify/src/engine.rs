@@ -307,7 +307,7 @@ impl Engine<'_> {
         if self.settings.digest == Digest::Counts {
             result
                 .notes
-                .push("counted only: says nothing about content".into());
+                .push("only counted: contents were not compared".into());
         }
         if pair.columns.is_empty() {
             result

@@ -313,6 +313,9 @@ fn target_snapshot(
     }
     let (mut session, watch) = pool.open(Side::Target, Access::ReadOnly)?;
     let (mut reader, _reader_watch) = pool.open(Side::Target, Access::ReadOnly)?;
+    if let Sign::Marker(_) = sign {
+        pgl_catalog::pgl_schema::require(&mut reader)?;
+    }
     let end = Instant::now() + limit;
     let mut tries = 0;
     loop {

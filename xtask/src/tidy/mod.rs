@@ -78,19 +78,10 @@ fn examine(root: &Path, tree: &Tree) -> Result<(Vec<Violation>, Vec<String>)> {
     found.extend(text::check(tree));
     found.extend(manifest::check(tree));
     found.extend(graph::check(&graph::metadata(root)?, root, tree));
-    let mut notes = sizes(tree);
+    let mut notes = Vec::new();
     match text::shellcheck(root, tree) {
         Ok(more) => found.extend(more),
         Err(why) => notes.push(why),
     }
     Ok((rule::filter(found, EXCEPTIONS), notes))
-}
-
-fn sizes(tree: &Tree) -> Vec<String> {
-    tree.sources
-        .iter()
-        .map(|source| (source.text.lines().count(), &source.path))
-        .filter(|(lines, _)| *lines > source::LARGE)
-        .map(|(lines, path)| format!("{path} has {lines} lines"))
-        .collect()
 }

@@ -58,10 +58,6 @@ pub(crate) const RULES: &[Rule] = &[
     ),
     rule("sql-used", "every .sql file is included somewhere"),
     rule("main-size", "main.rs of a tool has at most six lines"),
-    rule(
-        "file-size",
-        "no Rust file exceeds 600 lines; 400 is worth a thought",
-    ),
     rule("module-doc", "every Rust file begins with a module comment"),
     rule(
         "orphans",
@@ -210,6 +206,11 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         "sql-place",
         "crates/pgl-core/src/roles.rs",
         "statements of roles: pgl-preflight prints them and pgl-apply runs them, made in one place",
+    ),
+    except(
+        "sql-place",
+        "crates/pgl-seqsync/src/run.rs",
+        "the grant that a hint names, as text for people",
     ),
     except(
         "sql-place",

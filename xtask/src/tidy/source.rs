@@ -13,7 +13,6 @@ pub(crate) fn check(source: &Source) -> Vec<Violation> {
         answers,
         purity,
         main_size,
-        file_size,
         module_doc,
         ignored_tests,
         unfinished,
@@ -205,18 +204,6 @@ fn main_size(source: &Source) -> Vec<Violation> {
     if source.path.starts_with("crates/") && source.path.ends_with("/src/main.rs") && lines > 6 {
         let what = format!("{lines} lines; what it does belongs in lib.rs");
         return vec![Violation::new("main-size", &source.path, 0, what)];
-    }
-    Vec::new()
-}
-
-/// The line count above which a file is worth a thought.
-pub(crate) const LARGE: usize = 400;
-
-fn file_size(source: &Source) -> Vec<Violation> {
-    let lines = source.text.lines().count();
-    if lines > 600 {
-        let what = format!("{lines} lines; split it along what changes together");
-        return vec![Violation::new("file-size", &source.path, 0, what)];
     }
     Vec::new()
 }

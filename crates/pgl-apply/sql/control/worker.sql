@@ -1,14 +1,12 @@
 -- Subscription $1 on the target: whether it is enabled, its slot, its apply worker, how many
--- processes work for it, and how far it has applied.
+-- processes work for it.
 SELECT s.sub_enabled AS enabled,
        s.sub_slot_name::text AS slot,
        (SELECT min(a.pid) FROM pg_stat_activity a
-         WHERE a.client_port IS NULL AND a.application_name = format('pglogical apply %s:%s', d.oid, s.sub_id)) AS worker,
+         WHERE a.application_name = format('pglogical apply %s:%s', d.oid, s.sub_id)) AS worker,
        (SELECT count(*) FROM pg_stat_activity a
-         WHERE a.client_port IS NULL AND a.application_name LIKE 'pglogical %'
-           AND right(a.application_name, length(w.ending)) = w.ending) AS processes,
-       (SELECT o.remote_lsn::text FROM pg_replication_origin_status o
-         WHERE o.external_id = s.sub_slot_name) AS position
+         WHERE a.application_name LIKE 'pglogical %'
+           AND right(a.application_name, length(w.ending)) = w.ending) AS processes
   FROM pglogical.subscription s
   JOIN pg_database d ON d.datname = current_database()
  CROSS JOIN LATERAL (SELECT format(' %s:%s', d.oid, s.sub_id) AS ending) w

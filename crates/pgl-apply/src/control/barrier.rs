@@ -7,6 +7,7 @@ use pgl_conn::{Begin, Error as ConnError, Session};
 use pgl_core::lock_wait::Holders;
 use pgl_core::{QualifiedName, Side, quote_literal};
 
+use super::diagnose::Observer;
 use super::state::worker;
 use crate::lock_wait::{LockWait, is_busy};
 use crate::provider::Wanted;
@@ -225,7 +226,8 @@ fn late(subscription: &str, limit: Duration) -> Error {
 /// Waits until a marker that is written now has arrived; wakes a worker that has ended meanwhile.
 ///
 /// # Errors
-/// [`Error::NotYet`] when it does not arrive in time.
+/// [`Error::NotYet`] when it does not arrive in time; a refusal with the cause where replication has
+/// stopped and does not go on by itself.
 pub fn settle(
     source: &mut Session,
     target: &mut Session,
@@ -236,6 +238,7 @@ pub fn settle(
     let token = marker::write(source, MARKER)?;
     let started = Instant::now();
     let mut kicked = Instant::now();
+    let mut observer = Observer::new(name);
     while !marker::arrived(target, MARKER, &token)? {
         if watch.stop() {
             return Err(Error::Interrupted);
@@ -251,6 +254,7 @@ pub fn settle(
             }
             kicked = Instant::now();
         }
+        observer.look(source, target)?;
         std::thread::sleep(Duration::from_millis(50));
     }
     Ok(())

@@ -92,6 +92,10 @@ fn inside(
             &item.entry.sql,
         ]
         .map(quote_literal);
+        // One of a table of this name that was dropped since.
+        target.batch(&format!(
+            "DELETE FROM pgl.held WHERE migration = {migration} AND kind = {kind} AND object = {object} AND done IS NULL"
+        ))?;
         target.batch(&format!(
             "INSERT INTO pgl.held (migration, id, place, step, kind, object, sql, depends, bytes) \
              VALUES ({migration}, {id}, {id}, {step}, {kind}, {object}, {sql}, '{{}}', {})",

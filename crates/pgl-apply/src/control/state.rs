@@ -19,8 +19,19 @@ pub struct Worker {
     pub worker: Option<i32>,
     /// Processes that work for it, those that copy single tables included.
     pub processes: u64,
-    /// How far it has applied.
+    /// How far it has applied; none where the role may not read that, see [`origin_rights`].
+    #[serde(skip)]
     pub position: Option<Lsn>,
+}
+
+#[derive(Deserialize)]
+struct Position {
+    position: Lsn,
+}
+
+#[derive(Deserialize)]
+struct Missing {
+    name: String,
 }
 
 /// What the subscription does; none where it does not exist.
@@ -33,7 +44,34 @@ pub fn worker(target: &mut Session, subscription: &str) -> Result<Option<Worker>
         include_str!("../../sql/control/worker.sql"),
         &[&subscription],
     )?;
-    Ok(found.into_iter().next())
+    let Some(mut worker) = found.into_iter().next() else {
+        return Ok(None);
+    };
+    if !origin_rights(target)?
+        .iter()
+        .any(|name| name.starts_with("pg_show_"))
+    {
+        let found: Vec<Position> = pgl_catalog::rows(
+            target,
+            include_str!("../../sql/control/position.sql"),
+            &[&worker.slot],
+        )?;
+        worker.position = found.first().map(|one| one.position);
+    }
+    Ok(Some(worker))
+}
+
+/// Functions that move and read the target's position, and that the role may not call.
+///
+/// # Errors
+/// The server's.
+pub fn origin_rights(target: &mut Session) -> Result<Vec<String>, ConnError> {
+    let missing: Vec<Missing> = pgl_catalog::rows(
+        target,
+        include_str!("../../sql/control/origin_rights.sql"),
+        &[],
+    )?;
+    Ok(missing.into_iter().map(|one| one.name).collect())
 }
 
 /// Whether somebody reads the slot; none where it does not exist.

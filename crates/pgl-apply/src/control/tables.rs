@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use pgl_conn::{Begin, Error as ConnError, Session};
 use pgl_core::control::Membership;
 use pgl_core::lock_wait::Holders;
+use pgl_core::setup::StepId;
 use pgl_core::{QualifiedName, Side, quote_ident, quote_literal};
 use serde::Deserialize;
 
@@ -15,6 +16,12 @@ use crate::{Error, Watch};
 #[derive(Deserialize)]
 struct Named {
     name: String,
+}
+
+#[derive(Deserialize)]
+struct Filled {
+    table: String,
+    oid: u32,
 }
 
 fn names(
@@ -55,6 +62,32 @@ pub fn memberships(
         include_str!("../../sql/control/memberships.sql"),
         &[&table.sql(), &sets],
     )
+}
+
+/// Object id of a table; none where there is no such table.
+///
+/// # Errors
+/// The server's.
+pub fn table_oid(session: &mut Session, table: &QualifiedName) -> Result<Option<u32>, ConnError> {
+    session.value_opt(
+        include_str!("../../sql/control/table_oid.sql"),
+        &[&table.schema, &table.name],
+        &format!("the object id of {table}"),
+    )
+}
+
+/// Object ids on the target of the tables that the migration has filled, by the table's name in SQL;
+/// the newest copy counts.
+///
+/// # Errors
+/// The server's.
+pub fn filled(target: &mut Session, migration: &str) -> Result<Vec<(String, u32)>, ConnError> {
+    let found: Vec<Filled> = pgl_catalog::rows(
+        target,
+        include_str!("../../sql/control/filled.sql"),
+        &[&migration, &StepId::Copy.as_str()],
+    )?;
+    Ok(found.into_iter().map(|one| (one.table, one.oid)).collect())
 }
 
 /// Whether a table holds rows.

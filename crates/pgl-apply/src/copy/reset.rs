@@ -37,6 +37,8 @@ pub(super) struct Filled {
     pub(super) bytes: u64,
     /// The transaction of the target that wrote them, as column xmin shows it.
     pub(super) xid: String,
+    /// The table's object id on the target; null where it was gone.
+    pub(super) oid: Option<u32>,
 }
 
 /// How far the copy is.
@@ -368,6 +370,7 @@ pub fn discard(
             side: Side::Target,
             object: names.subscription.clone(),
             statements: Vec::new(),
+            triggers: Vec::new(),
         };
         teardown::remove(target, &removal, watch)?;
     }

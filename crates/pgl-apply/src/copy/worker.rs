@@ -16,6 +16,7 @@ use super::reset::Filled;
 use super::run::TableCopied;
 use super::statement::Freeze;
 use super::stream::{Streamed, stream};
+use crate::control::table_oid;
 use crate::{Error, ObjectFailure, Servers, Watch, journal, lock};
 
 /// What all workers share.
@@ -127,6 +128,8 @@ impl Shared<'_> {
             &[],
             "the transaction that copies",
         )?;
+        // A table of this name that is another object later was not filled by this copy.
+        let oid = table_oid(target, &task.table)?;
         target.batch(&journal::statement(
             self.migration,
             StepId::Copy,
@@ -135,7 +138,8 @@ impl Shared<'_> {
             &json!(Filled {
                 rows: taken,
                 bytes,
-                xid
+                xid,
+                oid
             }),
         ))?;
         target.commit()?;

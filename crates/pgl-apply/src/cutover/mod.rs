@@ -32,7 +32,8 @@ pub use note::{
 pub use recopy::{Recopied, Recopy, forget_origin, mark_origin, plan_recopy, recopy};
 pub use release::{Release, constraints, prepare};
 pub use reverse::{
-    Back, back_names, prepare as prepare_back, slot as back_slot, tables as back_tables,
+    Back, back_names, prepare as prepare_back, remove as remove_back, slot as back_slot,
+    tables as back_tables,
 };
 pub use session::{disable, end_these, freeze_view, limit, note_firmly, note_lightly, token};
 pub use wall::{Wall, clear as clear_wall, standing as wall_standing};

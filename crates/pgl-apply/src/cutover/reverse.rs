@@ -10,10 +10,11 @@ use std::time::Duration;
 use pgl_conn::{DsnText, Session};
 use pgl_core::migration::Names;
 use pgl_core::plan::Plan;
+use pgl_core::teardown::{Kind, Removal};
 use pgl_core::{Lsn, QualifiedName};
 
 use crate::provider::{self, Join, Wanted};
-use crate::{Error, Watch, copy, marker, own, subscription};
+use crate::{Error, Watch, copy, marker, own, subscription, teardown};
 
 /// What is to be prepared.
 pub struct Back<'a> {
@@ -95,6 +96,46 @@ pub fn prepare(
     subscription::wait_running(old, &back.subscription, order.limit, watch)?;
     marker::travel(new, old, "reverse", order.limit, watch)?;
     Ok(back)
+}
+
+/// Removes reverse replication: its subscription on the source, its slot on the target. While clients
+/// write to the source, rows that anybody writes on the target must not overwrite theirs. Tells whether
+/// there was any.
+///
+/// # Errors
+/// The servers'; [`Error::NotYet`] when something goes on reading the slot.
+pub fn remove(
+    source: &mut Session,
+    target: &mut Session,
+    names: &Names,
+    watch: &dyn Watch,
+) -> Result<bool, Error> {
+    let back = back_names(names);
+    let subscribed = subscription::find(source, &back.subscription)?.is_some();
+    let slot = slot(source, &back)?;
+    let found = subscribed
+        || target.value::<bool>(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE slot_name = $1)",
+            &[&slot],
+            "whether reverse replication has a slot",
+        )?;
+    if !found {
+        return Ok(false);
+    }
+    for (session, kind, object) in [
+        (&mut *source, Kind::Subscription, &back.subscription),
+        (&mut *target, Kind::Slot, &slot),
+    ] {
+        let removal = Removal {
+            kind,
+            side: session.side(),
+            object: object.clone(),
+            statements: Vec::new(),
+            triggers: Vec::new(),
+        };
+        teardown::remove(session, &removal, watch)?;
+    }
+    Ok(true)
 }
 
 /// A slot with no subscription is of an attempt that was killed in between: its position is as good

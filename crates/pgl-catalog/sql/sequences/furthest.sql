@@ -1,23 +1,36 @@
 -- The value furthest on in the columns that the sequences $1 (object ids) feed, as owner or through
--- a default; $2 says of each whether it runs upwards. Columns of other types than numbers are no
--- business of a sequence. Row security would hide rows, so it counts as unreadable.
+-- a default; $2 says of each whether it runs upwards. Where a column cannot be compared, "problem"
+-- says why and the value is null: rows that row security hides, rows of another server, values of a
+-- type in which numbers have no order. The type of a domain is the one that it is made from.
 SELECT fed.oid,
        fed.column,
-       fed.readable,
-       CASE WHEN fed.readable THEN
-            substring(query_to_xml(format('SELECT trunc(%s(%I)::numeric)::text AS v FROM %I.%I',
-                                          CASE WHEN fed.upwards THEN 'max' ELSE 'min' END,
-                                          fed.attname, fed.nspname, fed.relname),
-                                   true, false, '')::text
-                      FROM '<v>(-?[0-9]+)</v>')
+       fed.problem,
+       CASE WHEN fed.problem IS NULL THEN
+            substring(query_to_xml(
+                          CASE WHEN fed.base IN ('float4'::regtype, 'float8'::regtype)
+                               THEN format('SELECT CASE WHEN m BETWEEN -9e18 AND 9e18 THEN trunc(m)::bigint::text ELSE m::text END AS v'
+                                           || ' FROM (SELECT pg_catalog.%s(%I)::float8 AS m FROM %I.%I) x',
+                                           fed.aggregate, fed.attname, fed.nspname, fed.relname)
+                               ELSE format('SELECT trunc(pg_catalog.%s(%I)::numeric)::text AS v FROM %I.%I',
+                                           fed.aggregate, fed.attname, fed.nspname, fed.relname)
+                          END, true, false, '')::text
+                      FROM '<v>([^<]+)</v>')
        END AS value
-  FROM (SELECT w.oid, w.upwards, n.nspname, t.relname, a.attname,
+  FROM (SELECT w.oid, n.nspname, t.relname, a.attname, base.base,
+               CASE WHEN w.upwards THEN 'max' ELSE 'min' END AS aggregate,
                n.nspname || '.' || t.relname || '.' || a.attname AS "column",
-               has_schema_privilege(n.oid, 'USAGE')
-                   AND has_column_privilege(t.oid, a.attnum, 'SELECT')
-                   AND (coalesce(row_to_json(t) ->> 'relrowsecurity', 'false') = 'false'
-                        OR (SELECT rolsuper OR coalesce((row_to_json(r) ->> 'rolbypassrls')::boolean, false)
-                              FROM pg_roles r WHERE rolname = current_user)) AS readable
+               CASE WHEN t.relkind NOT IN ('r', 'p')
+                    THEN 'belongs to a foreign table or a view, which is not read'
+                    WHEN base.base NOT IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype,
+                                           'float4'::regtype, 'float8'::regtype)
+                    THEN format('is of type %s, whose values are not compared', format_type(a.atttypid, a.atttypmod))
+                    WHEN NOT (has_schema_privilege(n.oid, 'USAGE')
+                              AND has_column_privilege(t.oid, a.attnum, 'SELECT')
+                              AND (coalesce(row_to_json(t) ->> 'relrowsecurity', 'false') = 'false'
+                                   OR (SELECT rolsuper OR coalesce((row_to_json(r) ->> 'rolbypassrls')::boolean, false)
+                                         FROM pg_roles r WHERE rolname = current_user)))
+                    THEN 'may not be read in full by this role'
+               END AS problem
           FROM unnest($1::bigint[], $2::boolean[]) AS w(oid, upwards)
           JOIN LATERAL (
                SELECT d.refobjid AS relation, d.refobjsubid AS number
@@ -31,8 +44,13 @@ SELECT fed.oid,
                  JOIN pg_attrdef f ON f.oid = d.objid
                 WHERE d.classid = 'pg_attrdef'::regclass
                   AND d.refclassid = 'pg_class'::regclass AND d.refobjid = w.oid::oid) used ON true
-          JOIN pg_class t ON t.oid = used.relation AND t.relkind IN ('r', 'p')
+          JOIN pg_class t ON t.oid = used.relation
           JOIN pg_namespace n ON n.oid = t.relnamespace
           JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = used.number AND NOT a.attisdropped
-         WHERE a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype)
+          JOIN LATERAL (
+               WITH RECURSIVE domain(type, base) AS (
+                    SELECT y.oid, y.typbasetype FROM pg_type y WHERE y.oid = a.atttypid
+                    UNION ALL
+                    SELECT y.oid, y.typbasetype FROM domain JOIN pg_type y ON y.oid = domain.base)
+               SELECT type AS base FROM domain WHERE domain.base = 0) base ON true
         OFFSET 0) fed;

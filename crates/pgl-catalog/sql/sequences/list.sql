@@ -12,6 +12,8 @@ SELECT c.oid::bigint AS oid,
        s.seqcycle AS cycle,
        c.relpersistence AS persistence,
        owner.column AS owned_by,
+       owner.schema AS owner_schema,
+       owner.table AS owner_table,
        coalesce(owner.identity, false) AS identity,
        has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT') AS may_read,
        has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'UPDATE') AS may_set
@@ -19,7 +21,7 @@ SELECT c.oid::bigint AS oid,
   JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_sequence s ON s.seqrelid = c.oid
   LEFT JOIN LATERAL (
-       SELECT tn.nspname || '.' || t.relname || '.' || a.attname AS "column", d.deptype = 'i' AS identity
+       SELECT tn.nspname AS schema, t.relname AS "table", tn.nspname || '.' || t.relname || '.' || a.attname AS "column", d.deptype = 'i' AS identity
          FROM pg_depend d
          JOIN pg_class t ON t.oid = d.refobjid
          JOIN pg_namespace tn ON tn.oid = t.relnamespace

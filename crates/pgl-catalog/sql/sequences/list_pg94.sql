@@ -6,13 +6,15 @@ SELECT c.oid::bigint AS oid,
        'bigint' AS data_type,
        c.relpersistence AS persistence,
        owner.column AS owned_by,
+       owner.schema AS owner_schema,
+       owner.table AS owner_table,
        false AS identity,
        has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT') AS may_read,
        has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'UPDATE') AS may_set
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN LATERAL (
-       SELECT tn.nspname || '.' || t.relname || '.' || a.attname AS "column"
+       SELECT tn.nspname AS schema, t.relname AS "table", tn.nspname || '.' || t.relname || '.' || a.attname AS "column"
          FROM pg_depend d
          JOIN pg_class t ON t.oid = d.refobjid
          JOIN pg_namespace tn ON tn.oid = t.relnamespace

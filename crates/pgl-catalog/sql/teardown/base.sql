@@ -7,7 +7,4 @@ SELECT (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pglogica
        EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'pglogical') AS extension_schema,
        (SELECT COALESCE(obj_description(oid, 'pg_namespace') LIKE 'pgl:%', false)
           FROM pg_catalog.pg_namespace WHERE nspname = 'pgl') AS schema_ours,
-       pg_catalog.to_regclass('pgl.journal') IS NOT NULL AS has_journal,
-       (SELECT count(*) FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-          JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-         WHERE n.nspname = 'pglogical' AND p.proname = 'queue_truncate') AS truncate_triggers
+       pg_catalog.to_regclass('pgl.journal') IS NOT NULL AS has_journal

@@ -1,12 +1,14 @@
 //! Changes to a migration that runs, as data: which table is meant, what becomes of the plan, which
 //! rows and columns a table's sets carry, which transaction stops the target. All pure.
 
+mod lapsed;
 mod links;
 mod poison;
 mod replan;
 mod rows;
 mod typed;
 
+pub use lapsed::{Lapsed, Seen, lapsed};
 pub use links::{ForeignKey, Looked, Orphans, to_look_at};
 pub use poison::{Change, Look, Peeked, Transaction, failing};
 pub use replan::{Barred, add_sequences, add_tables, remove_table};

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::walk::{beyond, compare, inside, next, shortly_after};
+use super::walk::{beyond, compare, inside, next, shortly_after, used};
 use super::{Difference, Entry, Mode, Outcome, Reading, State, Why};
 use crate::{QualifiedName, quote_literal};
 
@@ -133,27 +133,73 @@ fn judge(
         Mode::Pglogical => ahead(source, target, from, entry)?,
     };
     entry.wanted = Some(wanted);
+    let base = match request.mode {
+        Mode::Exact => wanted,
+        Mode::Pglogical => from,
+    };
+    goes_on((source, base), (target, wanted), entry)?;
     if request.check {
-        return Ok(check(request, source, target, from, to, entry));
+        return check(request, (source, from), (target, to), entry);
     }
     if to == wanted {
         return Ok(Outcome::Equal);
     }
+    let further = compare(target, to, wanted) == Ordering::Greater;
     if source.cycle && target.cycle {
-        if compare((target, to), (source, wanted)) == Ordering::Greater && !target.untouched() {
+        if ahead_in_the_round((source, wanted), (target, to)) {
+            return Ok(Outcome::Kept);
+        }
+        if further && !target.untouched() {
             entry.notes.push(
                 "cyclic: which side is further on cannot be told from the values, so the source's \
                  state is taken"
                     .to_owned(),
             );
         }
-    } else if compare((target, to), (source, wanted)) == Ordering::Greater {
+    } else if further {
+        goes_on((source, base), (target, to), entry)?;
         return Ok(Outcome::Kept);
     }
     if request.mode == Mode::Exact && !target.may_set {
         return Err(Why::NotPermitted);
     }
     Ok(Outcome::WouldSet)
+}
+
+/// Refuses a state in which the target would hand out next what the source has used, or nothing where
+/// the source would go on. The two definitions may differ, so the target's own decides what comes
+/// next there.
+fn goes_on(
+    (source, base): (&Reading, State),
+    (target, end): (&Reading, State),
+    entry: &mut Entry,
+) -> Result<(), Why> {
+    let expected = next(source, base);
+    match (next(target, end), expected) {
+        (None, Some(expected)) => {
+            entry.notes.push(format!(
+                "the target has no value after {}, and the source would hand out {expected}",
+                end.last_value
+            ));
+            Err(Why::Exhausted)
+        }
+        (Some(value), _) if expected != Some(value) && used(source, base, value) => {
+            entry.notes.push(format!(
+                "the target would hand out {value} next, which the source has used"
+            ));
+            Err(Why::WouldRepeat)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a cyclic target has gone on from a state of the source, by less than half a round. A fresh
+/// sequence is not one that has gone once around.
+fn ahead_in_the_round((source, base): (&Reading, State), (target, to): (&Reading, State)) -> bool {
+    match (next(target, to), next(source, base)) {
+        (Some(here), Some(there)) => !target.untouched() && shortly_after(source, here, there),
+        _ => false,
+    }
 }
 
 /// The source's state, moved by the margin and by the column's values where asked.
@@ -178,7 +224,7 @@ fn exact(
                 last_value: value,
                 is_called: true,
             };
-            if compare((source, column), (source, base)) == Ordering::Greater {
+            if compare(source, column, base) == Ordering::Greater {
                 entry.notes.push(format!(
                     "rows on the {side} have overtaken the sequence: its column goes to {value}"
                 ));
@@ -240,43 +286,43 @@ fn ahead(source: &Reading, target: &Reading, from: State, entry: &mut Entry) -> 
     })
 }
 
+/// `--check`: whether the target, as it is, would hand out a used value.
 fn check(
     request: Request,
-    source: &Reading,
-    target: &Reading,
-    from: State,
-    to: State,
+    (source, from): (&Reading, State),
+    (target, to): (&Reading, State),
     entry: &mut Entry,
-) -> Outcome {
-    if to == from && entry.wanted == Some(from) {
-        return Outcome::Equal;
-    }
-    let wanted = entry.wanted.unwrap_or(from);
+) -> Result<Outcome, Why> {
     let against = if request.margin > 0 || request.at_least_column {
-        wanted
+        entry.wanted.unwrap_or(from)
     } else {
         from
     };
-    let order = compare((target, to), (source, against));
-    if order == Ordering::Equal {
-        return Outcome::Equal;
-    }
-    let further = if source.cycle && target.cycle {
-        // A fresh sequence is not one that has gone once around.
-        !target.untouched() && shortly_after(source, to, against)
+    let (here, there) = (next(target, to), next(source, against));
+    let fine = if source.cycle && target.cycle {
+        here == there || ahead_in_the_round((source, against), (target, to))
     } else {
-        order == Ordering::Greater
+        match here {
+            Some(value) => here == there || !used(source, against, value),
+            None if there.is_some() => {
+                return goes_on((source, against), (target, to), entry).map(|()| Outcome::Kept);
+            }
+            None => true,
+        }
     };
-    if further {
-        return Outcome::Kept;
+    if fine {
+        return Ok(if to == against || here == there {
+            Outcome::Equal
+        } else {
+            Outcome::Kept
+        });
     }
-    match next(target, to) {
-        Some(value) => entry
+    if let Some(value) = here {
+        entry
             .notes
-            .push(format!("the target would hand out {value} next")),
-        None => entry.notes.push("the target is exhausted".to_owned()),
+            .push(format!("the target would hand out {value} next"));
     }
-    Outcome::Behind
+    Ok(Outcome::Behind)
 }
 
 fn differences(source: &Reading, target: &Reading) -> Vec<Difference> {

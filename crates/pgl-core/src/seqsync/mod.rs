@@ -7,6 +7,7 @@
 
 mod decide;
 mod outcome;
+mod pick;
 mod walk;
 
 use schemars::JsonSchema;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::QualifiedName;
 pub use decide::{Request, Task, decide};
 pub use outcome::{Difference, Entry, Outcome, State, Why, verdict, verdict_of_check};
+pub use pick::pick;
 pub use walk::{beyond, next};
 
 /// What one server says about one sequence.
@@ -49,6 +51,10 @@ pub struct Reading {
     pub read_at: Option<i64>,
     /// The column that owns it, as `schema.table.column`.
     pub owned_by: Option<String>,
+    /// Schema of the table whose column owns it.
+    pub owner_schema: Option<String>,
+    /// That table.
+    pub owner_table: Option<String>,
     /// Whether it belongs to an identity column.
     pub identity: bool,
     /// Whether the role may set it.
@@ -69,6 +75,14 @@ impl Reading {
     /// Schema and name.
     pub fn qualified(&self) -> QualifiedName {
         QualifiedName::new(&self.schema, &self.name)
+    }
+
+    /// The table whose column owns it.
+    pub fn owner(&self) -> Option<QualifiedName> {
+        Some(QualifiedName::new(
+            self.owner_schema.as_ref()?,
+            self.owner_table.as_ref()?,
+        ))
     }
 
     /// The state, if it could be read.

@@ -67,6 +67,10 @@ pub enum Why {
     NotPermitted,
     /// The value lies outside the target's minimum and maximum.
     OutOfBounds,
+    /// The target would hand out next what the source has used: their definitions differ.
+    WouldRepeat,
+    /// The target would have no value left where the source has.
+    Exhausted,
     /// The margin goes beyond the end of the sequence.
     MarginTooLarge,
     /// One runs upwards and the other downwards.
@@ -132,6 +136,12 @@ impl Why {
             Self::UnreadableOnTarget => "the role may not read it on the target: GRANT SELECT",
             Self::NotPermitted => "the role may not set it on the target: GRANT UPDATE",
             Self::OutOfBounds => "the value does not fit the target's bounds",
+            Self::WouldRepeat => {
+                "the definitions differ, and the target would hand out a used value: ALTER SEQUENCE on the target"
+            }
+            Self::Exhausted => {
+                "the target would have no value left where the source has: ALTER SEQUENCE on the target"
+            }
             Self::MarginTooLarge => "the margin goes beyond the end of the sequence",
             Self::OtherDirection => "one side counts upwards and the other downwards",
             Self::ColumnUnread => "the column that it feeds could not be read",

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::doc::Verdict;
 
+mod differ;
+
 const EXACT: Request = Request {
     mode: Mode::Exact,
     margin: 0,
@@ -400,6 +402,41 @@ proptest! {
         prop_assert_eq!(beyond(&sequence, start, count).ok(), walked);
     }
 
+    /// Likewise with any two definitions: what the target hands out next is used by neither side, and
+    /// where the source goes on so does the target. `--check` accepts only such a target.
+    #[test]
+    fn definitions_that_differ_hand_out_nothing_twice(source in any_sequence(), target in any_sequence()) {
+        let entry = run(EXACT, source.clone(), target.clone());
+        let end = match entry.outcome {
+            Outcome::WouldSet => entry.wanted,
+            Outcome::Kept | Outcome::Equal => entry.before,
+            Outcome::Refused => None,
+            other => panic!("{other:?}"),
+        };
+        let fresh = |used: &Reading, value: i128| {
+            let state = used.state().unwrap();
+            let last = i128::from(state.last_value);
+            let beyond = if used.increment > 0 { value > last } else { value < last };
+            beyond || (!state.is_called && value == last)
+        };
+        if let Some(end) = end {
+            let (value, expected) = (next(&target, end), next(&source, source.state().unwrap()));
+            prop_assert!(value.is_some() || expected.is_none(), "{entry:?}");
+            if let (Some(value), false) = (value, source.cycle) {
+                prop_assert!(fresh(&source, value), "{entry:?}");
+            }
+            if let (Some(value), false) = (value, target.cycle) {
+                prop_assert!(fresh(&target, value), "{entry:?}");
+            }
+        }
+        let checked = run(CHECK, source.clone(), target.clone());
+        if matches!(checked.outcome, Outcome::Equal | Outcome::Kept)
+            && let (Some(value), false) = (next(&target, target.state().unwrap()), source.cycle)
+        {
+            prop_assert!(fresh(&source, value), "{checked:?}");
+        }
+    }
+
     /// After a run, a sequence that does not cycle never hands out what the source handed out,
     /// nor what the target had handed out already.
     #[test]
@@ -415,6 +452,11 @@ proptest! {
         let end = match entry.outcome {
             Outcome::WouldSet => entry.wanted.unwrap(),
             Outcome::Kept | Outcome::Equal => entry.before.unwrap(),
+            Outcome::Refused => {
+                prop_assert_eq!(entry.why, Some(Why::Exhausted));
+                prop_assert_eq!(next(&target, target.state().unwrap()), None);
+                return Ok(());
+            }
             other => panic!("{other:?}"),
         };
         if let Some((_, value)) = nextval(&target, end) {

@@ -43,10 +43,11 @@ pub fn beyond(sequence: &Reading, state: State, count: u64) -> Result<State, i12
     })
 }
 
-/// Which state is further on, as the sequence runs. `Greater`: `one` is beyond `two`. Exhausted is
-/// further than anything. For a cyclic sequence this orders positions within one round only.
-pub(super) fn compare(one: (&Reading, State), two: (&Reading, State)) -> Ordering {
-    let position = |(sequence, state): (&Reading, State)| {
+/// Which of two states of one sequence is further on, as it runs. `Greater`: `one` is beyond `two`.
+/// Exhausted is further than anything. For a cyclic sequence this orders positions within one round
+/// only.
+pub(super) fn compare(sequence: &Reading, one: State, two: State) -> Ordering {
+    let position = |state: State| {
         let step = if state.is_called {
             i128::from(sequence.increment)
         } else {
@@ -55,19 +56,28 @@ pub(super) fn compare(one: (&Reading, State), two: (&Reading, State)) -> Orderin
         i128::from(state.last_value) + step
     };
     let order = position(one).cmp(&position(two));
-    if two.0.increment < 0 {
+    if sequence.increment < 0 {
         order.reverse()
     } else {
         order
     }
 }
 
-/// Whether a cyclic sequence in `ahead` has run less than half a round past `origin`: what a
-/// margin, or a few values taken in between, look like.
-pub(super) fn shortly_after(sequence: &Reading, ahead: State, origin: State) -> bool {
-    let (Some(here), Some(there)) = (next(sequence, ahead), next(sequence, origin)) else {
-        return false;
+/// Whether a sequence in this state may have handed out `value`: everything that lies before the end
+/// of what it has handed out, whatever its increment.
+pub(super) fn used(sequence: &Reading, state: State, value: i128) -> bool {
+    let last = i128::from(state.last_value);
+    let beyond = if sequence.increment < 0 {
+        value < last
+    } else {
+        value > last
     };
+    !(beyond || (value == last && !state.is_called))
+}
+
+/// Whether a cyclic sequence that hands out `here` next has run less than half a round past one that
+/// hands out `there`: what a margin, or a few values taken in between, look like.
+pub(super) fn shortly_after(sequence: &Reading, here: i128, there: i128) -> bool {
     let step = i128::from(sequence.increment);
     let length = (i128::from(sequence.max) - i128::from(sequence.min)) / step.abs() + 1;
     let distance = ((here - there) / step).rem_euclid(length);

@@ -6,12 +6,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::QualifiedName;
-use crate::Side;
 use crate::cutover::{Closed, State};
 use crate::migration::{Names, OWN_SCHEMA};
+use crate::{QualifiedName, Side, quote_ident};
 
+mod left;
 mod wall;
+
+pub use left::{leftovers, other_names};
 
 /// Beginning of the comment that marks an object as made by this suite.
 pub const OWN_COMMENT: &str = "pgl:";
@@ -46,7 +48,7 @@ pub struct Standing {
     /// Replication sets with the number of their members.
     pub sets: Vec<(String, i64)>,
     /// Truncate triggers of pglogical on tables.
-    pub truncate_triggers: i64,
+    pub truncate_triggers: Vec<TruncateTrigger>,
     /// Statements of the schema that are held back still, by setup's step: foreign keys that wait
     /// for the cutover, say. They stand only in schema `pgl`.
     pub held: Vec<(String, i64)>,
@@ -71,6 +73,20 @@ pub struct Subscription {
     pub slot: String,
     /// Whether it is enabled.
     pub enabled: bool,
+}
+
+/// A trigger by which pglogical replicates TRUNCATE of a table. It stays when the table leaves its
+/// replication set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TruncateTrigger {
+    /// The table's schema.
+    pub schema: String,
+    /// The table.
+    pub table: String,
+    /// The trigger.
+    pub name: String,
+    /// Whether the table is in a replication set.
+    pub in_set: bool,
 }
 
 /// A slot.
@@ -106,19 +122,13 @@ pub enum Held {
     Discard,
 }
 
-/// Why a teardown must not begin, and what to do: an attempt of a cutover is neither finished nor
-/// taken back, or dropping schema `pgl` would lose a part of the target's schema.
+/// Why a teardown must not begin, and what to do: dropping schema `pgl` would lose a part of the
+/// target's schema.
 pub fn refusal(
     request: &Request<'_>,
     side: Side,
     standing: &Standing,
 ) -> Option<(String, &'static str)> {
-    if let Some(what) = wall::halfway(standing) {
-        return Some((
-            what,
-            "pgl-cutover --abort takes it back, --resume finishes it",
-        ));
-    }
     if side == Side::Source {
         return None;
     }
@@ -156,6 +166,9 @@ pub struct Removal {
     /// Its statements, where they depend on what was noted.
     #[serde(skip)]
     pub statements: Vec<String>,
+    /// The triggers, where it is about those.
+    #[serde(skip)]
+    pub triggers: Vec<TruncateTrigger>,
 }
 
 /// Kinds of things that a migration leaves.
@@ -167,6 +180,8 @@ pub enum Kind {
     Slot,
     Node,
     Origin,
+    /// pglogical's truncate triggers on tables.
+    Triggers,
     Grant,
     /// EXECUTE on pglogical's functions, given back to PUBLIC and taken from the roles that had it instead.
     Execute,
@@ -174,6 +189,8 @@ pub enum Kind {
     /// What keeps writers out of a database.
     Wall,
     Schema,
+    /// What the journal of a schema that stays holds of the migration.
+    Journal,
     Role,
 }
 
@@ -185,11 +202,13 @@ impl Kind {
             Self::Slot => "slot",
             Self::Node => "node",
             Self::Origin => "origin",
+            Self::Triggers => "truncate triggers of",
             Self::Grant => "grant",
             Self::Execute => "privilege EXECUTE of",
             Self::Extension => "extension",
             Self::Wall => "write block of database",
             Self::Schema => "schema",
+            Self::Journal => "journal of",
             Self::Role => "role",
         }
     }
@@ -235,7 +254,9 @@ pub struct Request<'a> {
 ///
 /// The order (subscriber first) is the one that leaves no worker behind: a subscription takes its
 /// slot and origin along while the provider can be reached; `drop_node` on the provider drops
-/// every pglogical slot of its database, which is why it waits until only ours are left.
+/// every pglogical slot of its database, which is why it waits until only ours are left. What the
+/// journals know of the migration goes last, the target's after the source's: until then every tool
+/// can tell that there is one, and that it was cut over.
 pub fn plan(
     request: &Request<'_>,
     source: Option<&Standing>,
@@ -254,20 +275,21 @@ pub fn plan(
             let slots_clear = slots(&mut out, request, side, standing);
             let node_gone = node(&mut out, &names, side, standing, slots_clear);
             origins(&mut out, request, &names, side, standing);
-            grants(&mut out, side, standing);
-            extension(&mut out, request, side, standing, node_gone);
+            let drops = drops_extension(request, standing, node_gone);
+            triggers(&mut out, side, standing, node_gone, drops);
+            grants(&mut out, side, standing, drops);
+            extension(&mut out, request, side, standing, drops);
             wall::plan(&mut out, side, standing);
         }
     }
-    // The journals say that the target was promoted: they go last, so that no tool takes the production database
-    // for one that may be filled again while anything of the migration is left.
-    for (side, standing) in [(Side::Source, source), (Side::Target, target)] {
-        if let Some(standing) = standing {
-            schema(&mut out, request, side, standing);
+    if let Some(standing) = source {
+        schema(&mut out, request, Side::Source, standing);
+        if let Some(role) = request.drop_role {
+            out.remove(Kind::Role, Side::Source, role);
         }
     }
-    if let (Some(role), Some(_)) = (request.drop_role, source) {
-        out.remove(Kind::Role, Side::Source, role);
+    if let Some(standing) = target {
+        schema(&mut out, request, Side::Target, standing);
     }
     out
 }
@@ -279,6 +301,7 @@ impl Teardown {
             side,
             object: object.to_owned(),
             statements: Vec::new(),
+            triggers: Vec::new(),
         });
     }
 
@@ -400,12 +423,29 @@ fn origins(
     }
 }
 
-fn grants(out: &mut Teardown, side: Side, standing: &Standing) {
+/// While the extension is there, TRUNCATE fails for whoever may not use its schema, in a set or not.
+fn grants(out: &mut Teardown, side: Side, standing: &Standing, drops_extension: bool) {
     if standing.extension.is_none() {
         return;
     }
     for role in &standing.grants {
-        out.remove(Kind::Grant, side, role);
+        if drops_extension {
+            out.remove(Kind::Grant, side, role);
+            continue;
+        }
+        let who = if role == "PUBLIC" {
+            role.clone()
+        } else {
+            quote_ident(role)
+        };
+        out.keep(
+            side,
+            format!("USAGE on schema pglogical, granted to {role}"),
+            format!(
+                "its TRUNCATE would fail while extension pglogical is there; after DROP EXTENSION nothing of it is left; \
+                 to revoke it before: REVOKE USAGE ON SCHEMA pglogical FROM {who}"
+            ),
+        );
     }
     for role in &standing.execute {
         out.remove(Kind::Execute, side, role);
@@ -417,12 +457,48 @@ fn drops_emulation(request: &Request<'_>, standing: &Standing) -> bool {
     standing.emulation_ours && request.extension != Extension::Keep
 }
 
+/// Whether the extension goes: asked for, or made by us, and of no use to anybody else.
+fn drops_extension(request: &Request<'_>, standing: &Standing, node_gone: bool) -> bool {
+    let wanted = match request.extension {
+        Extension::Keep => false,
+        Extension::IfOurs => standing.extension_ours,
+        Extension::Drop => true,
+    };
+    wanted && node_gone && standing.extension.is_some()
+}
+
+/// Triggers that nothing needs any more. With the extension they go by themselves.
+fn triggers(
+    out: &mut Teardown,
+    side: Side,
+    standing: &Standing,
+    node_gone: bool,
+    drops_extension: bool,
+) {
+    let triggers: Vec<TruncateTrigger> = standing
+        .truncate_triggers
+        .iter()
+        .filter(|trigger| !drops_extension && (node_gone || !trigger.in_set))
+        .cloned()
+        .collect();
+    if triggers.is_empty() {
+        return;
+    }
+    out.removals.push(Removal {
+        kind: Kind::Triggers,
+        side,
+        object: format!("{} tables", triggers.len()),
+        statements: Vec::new(),
+        triggers,
+    });
+}
+
 fn extension(
     out: &mut Teardown,
     request: &Request<'_>,
     side: Side,
     standing: &Standing,
-    node_gone: bool,
+    drops: bool,
 ) {
     let emulation = drops_emulation(request, standing);
     let Some(version) = &standing.extension else {
@@ -438,32 +514,21 @@ fn extension(
         }
         return;
     };
-    let object = format!("extension pglogical {version}");
-    let drop = match (request.extension, standing.extension_ours) {
-        (Extension::Keep, _) => {
-            out.keep(side, object, "asked to keep it");
-            false
-        }
-        (Extension::IfOurs, false) => {
-            out.keep(
-                side,
-                object,
-                "it was there before this migration; --drop-extension drops it",
-            );
-            false
-        }
-        (Extension::IfOurs | Extension::Drop, _) if !node_gone => {
-            out.keep(side, object, "it is still in use");
-            false
-        }
-        (Extension::IfOurs | Extension::Drop, _) => true,
-    };
-    if drop {
+    if drops {
         out.remove(Kind::Extension, side, "pglogical");
         if emulation {
             out.remove(Kind::Extension, side, EMULATION);
         }
+        return;
     }
+    let reason = match (request.extension, standing.extension_ours) {
+        (Extension::Keep, _) => "asked to keep it",
+        (Extension::IfOurs, false) => {
+            "it was there before this migration; --drop-extension drops it"
+        }
+        (Extension::IfOurs | Extension::Drop, _) => "it is still in use",
+    };
+    out.keep(side, format!("extension pglogical {version}"), reason);
 }
 
 fn schema(out: &mut Teardown, request: &Request<'_>, side: Side, standing: &Standing) {
@@ -489,65 +554,12 @@ fn schema(out: &mut Teardown, request: &Request<'_>, side: Side, standing: &Stan
                     others.join(", ")
                 );
                 out.keep(side, format!("schema {OWN_SCHEMA}"), reason);
+                if others.len() < standing.journal.len() {
+                    out.remove(Kind::Journal, side, request.migration);
+                }
             }
         }
     }
-}
-
-/// What of a standing is still this migration's: empty after a complete teardown.
-pub fn leftovers(request: &Request<'_>, side: Side, standing: &Standing) -> Vec<String> {
-    let names = Names::of(request.migration);
-    let mut left = Vec::new();
-    for subscription in &standing.subscriptions {
-        if is_own_subscription(&names, &subscription.name) {
-            left.push(format!("subscription {}", subscription.name));
-        }
-    }
-    for slot in standing
-        .slots
-        .iter()
-        .filter(|slot| is_own_slot(request, standing, &slot.name))
-    {
-        left.push(format!("slot {}", slot.name));
-    }
-    for origin in standing
-        .origins
-        .iter()
-        .filter(|origin| is_own_origin(request, standing, origin))
-    {
-        left.push(format!("origin {origin}"));
-    }
-    if let Some(node) = standing
-        .node
-        .as_ref()
-        .filter(|node| is_own_node(&names, node))
-    {
-        left.push(format!("node {node}"));
-    }
-    let drops = match request.extension {
-        Extension::Keep => false,
-        Extension::IfOurs => standing.extension_ours,
-        Extension::Drop => standing.extension.is_some(),
-    };
-    if drops {
-        left.push("extension pglogical".to_owned());
-    }
-    if (drops || standing.extension.is_none()) && drops_emulation(request, standing) {
-        left.push(format!("extension {EMULATION}"));
-    }
-    if standing.extension.is_none() && standing.extension_schema {
-        left.push("schema pglogical without its extension".to_owned());
-    }
-    let ours_alone = standing
-        .journal
-        .iter()
-        .all(|name| name == request.migration);
-    if standing.schema_ours == Some(true) && ours_alone {
-        left.push(format!("schema {OWN_SCHEMA}"));
-    }
-    left.into_iter()
-        .map(|what| format!("{side}: {what}"))
-        .collect()
 }
 
 #[cfg(test)]

@@ -78,8 +78,8 @@ fn everything_of_ours_goes_in_the_order_that_works() {
             ("node", Source),
             ("grant", Source),
             ("extension", Source),
-            // The record of the cutover goes last.
             ("schema", Source),
+            // The record of the cutover goes last.
             ("schema", Target),
         ]
     );
@@ -139,11 +139,328 @@ fn what_is_not_ours_is_kept_with_a_reason() {
 }
 
 #[test]
-fn a_journal_of_two_migrations_stays() {
+fn a_journal_of_two_migrations_stays_without_this_one() {
     let mut source = source();
     source.journal.push("other".into());
     let planned = plan(&request(), Some(&source), None);
     assert!(!kinds(&planned).contains(&("schema", Side::Source)));
+    let last = planned.removals.last().unwrap();
+    assert_eq!((last.kind, last.object.as_str()), (Kind::Journal, "shop"));
+    let left = leftovers(&request(), Side::Source, &source);
+    assert!(
+        left.contains(&"source: journal of shop".to_owned()),
+        "{left:?}"
+    );
+    assert!(!left.iter().any(|one| one.contains("schema")), "{left:?}");
+    source.journal = vec!["other".into()];
+    let planned = plan(&request(), Some(&source), None);
+    assert!(!planned.removals.iter().any(|one| one.kind == Kind::Journal));
+    let left = leftovers(&request(), Side::Source, &source);
+    assert!(!left.iter().any(|one| one.contains("journal")), "{left:?}");
+}
+
+#[test]
+fn objects_of_another_migration_are_nobody_s_to_drop() {
+    let subscription = |name: &str, slot: &str| Subscription {
+        name: name.into(),
+        slot: slot.into(),
+        enabled: true,
+    };
+    let theirs = "pgl_shop_pgl_sour7654321_pgl_other";
+    let mut target = target();
+    target.subscriptions.push(subscription("pgl_other", theirs));
+    target
+        .subscriptions
+        .push(subscription("theirs", "pgl_x_y_z"));
+    target.origins.push(theirs.into());
+    target.origins.push("pgl_x_y_z".into());
+    let planned = plan(&request(), None, Some(&target));
+    let dropped = |kind: Kind| -> Vec<&str> {
+        let all = planned.removals.iter().filter(|one| one.kind == kind);
+        all.map(|one| one.object.as_str()).collect()
+    };
+    assert_eq!(dropped(Kind::Subscription), ["pgl_shop"]);
+    assert_eq!(dropped(Kind::Origin), [SLOT]);
+    // pglogical would drop their slots with the node.
+    assert!(dropped(Kind::Node).is_empty() && dropped(Kind::Extension).is_empty());
+    let left = leftovers(&request(), Side::Target, &target);
+    assert!(
+        !left
+            .iter()
+            .any(|one| one.contains("other") || one.contains("theirs")),
+        "{left:?}"
+    );
+    // The one of reverse replication is this migration's.
+    target.subscriptions = vec![subscription("pgl_shop_back", "s")];
+    let planned = plan(&request(), None, Some(&target));
+    assert_eq!(planned.removals[0].object, "pgl_shop_back");
+}
+
+/// An origin has the name of the slot that its subscription reads: one that another subscription reads
+/// is in use, whatever its name looks like.
+#[test]
+fn an_origin_that_another_subscription_uses_stays() {
+    let mut target = target();
+    target.subscriptions = vec![Subscription {
+        name: "theirs".into(),
+        slot: SLOT.into(),
+        enabled: true,
+    }];
+    let planned = plan(&request(), None, Some(&target));
+    assert!(
+        !planned.removals.iter().any(|one| one.kind == Kind::Origin),
+        "{planned:?}"
+    );
+    target.subscriptions[0].slot = "pgl_x_y_z".into();
+    let planned = plan(&request(), None, Some(&target));
+    assert!(
+        planned
+            .removals
+            .iter()
+            .any(|one| one.kind == Kind::Origin && one.object == SLOT)
+    );
+}
+
+#[test]
+fn only_a_slot_with_pglogical_s_name_or_one_of_the_journal_is_ours() {
+    let mut source = source();
+    source.slots = vec![
+        slot("cdc_pgl_sour1234567_pgl_shop"),
+        slot("pgl_shop_pgl_sour1234567_pgl_shop_old"),
+        slot("pgl_other_pgl_sour1234567_pgl_shop"),
+        slot("noted"),
+    ];
+    source.noted_slots = vec!["noted".into()];
+    let dropped = |request: &Request<'_>| -> Vec<String> {
+        plan(request, Some(&source), None)
+            .removals
+            .into_iter()
+            .filter(|one| one.kind == Kind::Slot)
+            .map(|one| one.object)
+            .collect()
+    };
+    assert_eq!(
+        dropped(&request()),
+        ["pgl_other_pgl_sour1234567_pgl_shop", "noted"]
+    );
+    // An ending that no server has told proves nothing.
+    let unknown = Request {
+        slot_endings: &[String::new()],
+        ..request()
+    };
+    assert_eq!(dropped(&unknown), ["noted"]);
+}
+
+fn trigger(table: &str, in_set: bool) -> TruncateTrigger {
+    TruncateTrigger {
+        schema: "shop".into(),
+        table: table.into(),
+        name: "queue_truncate_trigger_1".into(),
+        in_set,
+    }
+}
+
+#[test]
+fn truncate_triggers_go_where_the_extension_stays() {
+    let mut source = source();
+    source.truncate_triggers = vec![trigger("a", true), trigger("b", false)];
+    let triggers = |standing: &Standing| {
+        let planned = plan(&request(), Some(standing), None);
+        let found = planned
+            .removals
+            .into_iter()
+            .find(|one| one.kind == Kind::Triggers);
+        found.map(|one| one.triggers)
+    };
+    // With the extension they go by themselves.
+    assert_eq!(triggers(&source), None);
+    source.extension_ours = false;
+    let both = source.truncate_triggers.clone();
+    assert_eq!(triggers(&source).unwrap(), both);
+    let left = leftovers(&request(), Side::Source, &source);
+    assert!(
+        left.contains(&"source: 1 truncate triggers of pglogical".to_owned()),
+        "{left:?}"
+    );
+    // A node that stays for others replicates its sets' TRUNCATE.
+    source.slots.push(slot("pgl_other_x_y"));
+    assert_eq!(triggers(&source).unwrap(), both[1..]);
+    source.node = None;
+    assert_eq!(triggers(&source).unwrap(), both);
+}
+
+/// An extension that stays makes TRUNCATE fail for everybody who may not use its schema.
+#[test]
+fn the_use_of_the_schema_stays_as_long_as_the_extension() {
+    let mut source = source();
+    source.grants.push("PUBLIC".into());
+    let grants = |standing: &Standing| -> (Vec<String>, Vec<Kept>) {
+        let planned = plan(&request(), Some(standing), None);
+        let dropped = planned
+            .removals
+            .into_iter()
+            .filter(|one| one.kind == Kind::Grant);
+        let kept = planned
+            .kept
+            .into_iter()
+            .filter(|one| one.object.starts_with("USAGE"));
+        (dropped.map(|one| one.object).collect(), kept.collect())
+    };
+    assert_eq!(
+        grants(&source),
+        (vec!["app".into(), "PUBLIC".into()], vec![])
+    );
+    source.extension_ours = false;
+    let (dropped, kept) = grants(&source);
+    assert!(dropped.is_empty());
+    assert!(
+        kept[0]
+            .reason
+            .ends_with(r#"REVOKE USAGE ON SCHEMA pglogical FROM "app""#),
+        "{kept:?}"
+    );
+    assert!(kept[1].reason.ends_with("FROM PUBLIC"), "{kept:?}");
+    source.extension = None;
+    assert_eq!(grants(&source), (vec![], vec![]));
+}
+
+#[test]
+fn a_name_that_means_nothing_is_not_a_teardown_that_is_done() {
+    let (source, target) = (source(), target());
+    let others = |name: &'static str, source: &Standing, target: &Standing| {
+        let request = Request {
+            migration: name,
+            slot_endings: &[],
+            ..request()
+        };
+        other_names(&request, &[(Side::Source, source), (Side::Target, target)])
+    };
+    assert_eq!(others("shop", &source, &target), None);
+    assert_eq!(
+        others("typo", &source, &target),
+        Some(vec!["shop".to_owned()])
+    );
+    // Half of it is gone, the journal or the objects.
+    let nothing = Standing::default();
+    assert_eq!(others("shop", &nothing, &target), None);
+    let noted = Standing {
+        journal: vec!["else".into()],
+        ..Standing::default()
+    };
+    let without_journal = Standing {
+        journal: Vec::new(),
+        ..target.clone()
+    };
+    assert_eq!(others("shop", &noted, &without_journal), None);
+    let subscription_alone = Standing {
+        node: None,
+        ..without_journal.clone()
+    };
+    assert_eq!(others("shop", &noted, &subscription_alone), None);
+    let node_alone = Standing {
+        subscriptions: Vec::new(),
+        ..without_journal
+    };
+    assert_eq!(others("shop", &noted, &node_alone), None);
+    // After a complete teardown there is nothing of any migration.
+    assert_eq!(others("shop", &nothing, &nothing), None);
+    let slot_alone = Standing {
+        slots: vec![slot(SLOT)],
+        ..noted.clone()
+    };
+    assert_eq!(
+        other_names(&request(), &[(Side::Source, &slot_alone)]),
+        None
+    );
+    assert_eq!(
+        other_names(&request(), &[(Side::Source, &noted)]),
+        Some(vec!["else".to_owned()])
+    );
+}
+
+#[test]
+fn the_extension_goes_where_it_is_ours_or_asked_for_and_free() {
+    let extension = |request: &Request<'_>, standing: &Standing| {
+        let planned = plan(request, Some(standing), None);
+        let dropped = planned
+            .removals
+            .iter()
+            .any(|one| one.kind == Kind::Extension);
+        let kept = planned
+            .kept
+            .iter()
+            .find(|one| one.object.starts_with("extension"))
+            .map(|one| one.reason.clone());
+        let left = leftovers(request, Side::Source, standing)
+            .iter()
+            .any(|one| one == "source: extension pglogical");
+        (dropped, kept, left)
+    };
+    let with = |choice| Request {
+        extension: choice,
+        ..request()
+    };
+    let ours = source();
+    let mut theirs = source();
+    theirs.extension_ours = false;
+    let mut used = source();
+    used.slots.push(slot("pgl_other_x_y"));
+    assert_eq!(extension(&request(), &ours), (true, None, true));
+    assert_eq!(
+        extension(&with(Extension::Drop), &theirs),
+        (true, None, true)
+    );
+    let (dropped, kept, left) = extension(&request(), &theirs);
+    assert!(!dropped && !left && kept.unwrap().contains("--drop-extension"));
+    let (dropped, kept, left) = extension(&with(Extension::Keep), &ours);
+    assert!(!dropped && !left && kept.unwrap().contains("asked"));
+    let (dropped, kept, left) = extension(&with(Extension::Drop), &used);
+    assert!(!dropped && left && kept.unwrap().contains("in use"));
+    // Gone already: its schema is shown.
+    let gone = Standing {
+        extension: None,
+        extension_schema: true,
+        ..source()
+    };
+    let planned = plan(&with(Extension::Drop), Some(&gone), None);
+    assert!(
+        !planned
+            .removals
+            .iter()
+            .any(|one| matches!(one.kind, Kind::Extension | Kind::Grant))
+    );
+    assert!(
+        planned
+            .kept
+            .iter()
+            .any(|one| one.object == "schema pglogical")
+    );
+    let left = leftovers(&request(), Side::Source, &gone);
+    assert!(
+        left.contains(&"source: schema pglogical without its extension".to_owned()),
+        "{left:?}"
+    );
+    let left = leftovers(&request(), Side::Source, &ours);
+    assert!(!left.iter().any(|one| one.contains("without")), "{left:?}");
+}
+
+#[test]
+fn a_role_goes_last_of_the_source_and_only_there() {
+    let with_role = Request {
+        drop_role: Some("repl"),
+        ..request()
+    };
+    let (source, target) = (source(), target());
+    let planned = plan(&with_role, Some(&source), Some(&target));
+    let role = planned
+        .removals
+        .iter()
+        .position(|one| one.kind == Kind::Role)
+        .unwrap();
+    assert_eq!(planned.removals[role].side, Side::Source);
+    assert_eq!(kinds(&planned)[role + 1..], [("schema", Side::Target)]);
+    let planned = plan(&with_role, None, Some(&target));
+    assert!(!planned.removals.iter().any(|one| one.kind == Kind::Role));
 }
 
 #[test]
@@ -167,7 +484,19 @@ fn held_statements_are_not_lost_unnoticed() {
 #[test]
 fn leftovers_name_what_is_still_there() {
     let left = leftovers(&request(), Side::Source, &source());
-    assert_eq!(left.len(), 4, "{left:?}");
+    let expected = [
+        format!("source: slot {SLOT}"),
+        "source: node pgl_source_shop".to_owned(),
+        "source: extension pglogical".to_owned(),
+        "source: schema pgl".to_owned(),
+    ];
+    assert_eq!(left, expected);
+    let left = leftovers(&request(), Side::Target, &target());
+    assert!(
+        left.contains(&"target: subscription pgl_shop".to_owned()),
+        "{left:?}"
+    );
+    assert!(left.contains(&format!("target: origin {SLOT}")), "{left:?}");
     assert!(leftovers(&request(), Side::Source, &Standing::default()).is_empty());
 }
 

@@ -5,17 +5,6 @@ use super::{Kind, Removal, Standing, Teardown};
 use crate::Side;
 use crate::cutover::{State, open_sql, reset_sql, unwall_sql};
 
-/// An attempt of a cutover that must be finished or taken back first; the sentence that says so.
-pub(super) fn halfway(standing: &Standing) -> Option<String> {
-    let state = standing
-        .attempt
-        .filter(|state| !state.is_over() && *state != State::Switched)?;
-    Some(format!(
-        "a cutover stopped at {}: the source may refuse writes",
-        state.as_str()
-    ))
-}
-
 /// A home that was left stays closed by its settings, and its owner is told what opens it; the triggers
 /// stand on the schema that goes. A new home that never was released is opened.
 pub(super) fn plan(out: &mut Teardown, side: Side, standing: &Standing) {
@@ -25,6 +14,7 @@ pub(super) fn plan(out: &mut Teardown, side: Side, standing: &Standing) {
             side,
             object: object.to_owned(),
             statements,
+            triggers: Vec::new(),
         });
     };
     if !standing.walls.is_empty() {
@@ -114,19 +104,5 @@ mod tests {
             "{:?}",
             out.removals
         );
-    }
-
-    #[test]
-    fn an_attempt_under_way_is_in_the_way() {
-        for (state, stops) in [
-            (State::Blocked, true),
-            (State::Releasing, true),
-            (State::Restored, false),
-            (State::Switched, false),
-            (State::Done, false),
-        ] {
-            assert_eq!(halfway(&closed(Some(state))).is_some(), stops, "{state:?}");
-        }
-        assert_eq!(halfway(&closed(None)), None);
     }
 }

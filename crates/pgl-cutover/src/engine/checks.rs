@@ -195,8 +195,8 @@ fn not_comparable(error: Error) -> Error {
         Error::Refused { side, what, .. } => Error::Refused {
             side,
             what,
-            hint: "UPDATE and DELETE on it are not replicated: give it a replica identity, or pgl-preflight makes a plan \
-                   that copies it again (--plan)"
+            hint: "UPDATE and DELETE on it are not replicated: give it a replica identity, or make a plan that \
+                   copies it again with pgl-preflight, and pass it with --plan"
                 .to_owned(),
         },
         other => other,
@@ -210,7 +210,7 @@ fn unkeyed(side: pgl_core::Side, found: &[String]) -> Error {
             "changes that were not replicated (no replica identity, or written while the table was unlogged): {}",
             found.join("; ")
         ),
-        "pgl-preflight makes a plan that copies such a table again (--plan); or give it a replica identity; or \
-         pgl-control resync",
+        "make a plan that copies such a table again with pgl-preflight, and pass it with --plan; or give it a replica \
+         identity; or pgl-control resync",
     )
 }

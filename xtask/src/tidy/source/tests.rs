@@ -115,12 +115,6 @@ fn main_is_six_lines() {
 }
 
 #[test]
-fn files_stay_below_600_lines() {
-    assert_eq!(broken(TOOL, &"\n".repeat(599)), []);
-    assert_eq!(broken(TOOL, &"\n".repeat(600)), [("file-size", 0)]);
-}
-
-#[test]
 fn a_module_comment_comes_first() {
     let of = |text: &str| check(&Source::new(TOOL, text)).first().map(|v| v.rule);
     assert_eq!(of("use x;\n//! Late."), Some("module-doc"));

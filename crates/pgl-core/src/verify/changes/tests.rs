@@ -9,6 +9,7 @@ fn relation(key: Option<&[&str]>, identity: &str) -> RelationInfo {
     let column = |name: &str| ColumnInfo {
         name: name.into(),
         type_oid: 23,
+        typmod: -1,
         shown: "integer".into(),
         generated: false,
     };
@@ -30,6 +31,7 @@ fn relation(key: Option<&[&str]>, identity: &str) -> RelationInfo {
         estimate: 1.0,
         pages: 1,
         readable: true,
+        runs: None,
     }
 }
 
@@ -42,7 +44,9 @@ fn paired(relation: RelationInfo) -> Pair {
         base: None,
         element: None,
         subtype: None,
-        send: None,
+        typmod: -1,
+        sends: true,
+        send: "int4send".into(),
         fields: Vec::new(),
     };
     let catalog = Catalog {
