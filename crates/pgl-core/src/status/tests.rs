@@ -248,6 +248,17 @@ fn rows_that_are_missing_are_not_reached() {
         }
     }
     assert!(is(Goal::Replicating, "set.table_missing"));
+    // An empty table that may only be late is not synced either.
+    let late = Cause::new("copy.empty_tables", Side::Target, "x")
+        .warn()
+        .likely();
+    assert!(!reached(
+        Goal::Synced,
+        &samples,
+        &[late],
+        None,
+        Limits::default()
+    ));
 }
 
 #[test]

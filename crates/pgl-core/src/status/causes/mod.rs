@@ -83,7 +83,8 @@ impl Cause {
         self.severity == Severity::Block && !self.id.starts_with("unsafe.")
     }
 
-    /// Whether rows are missing on the target that no waiting brings.
+    /// Whether rows are missing on the target that no waiting brings, or may be: a table that is empty there
+    /// may only be late, and until that is known nothing is synced.
     pub fn loses_rows(&self) -> bool {
         const LOSE: [&str; 4] = [
             "copy.empty_tables",
@@ -91,7 +92,7 @@ impl Cause {
             "set.table_changed",
             "slot.other_consumer",
         ];
-        self.severity == Severity::Block && LOSE.contains(&self.id.as_str())
+        LOSE.contains(&self.id.as_str())
     }
 
     pub(crate) fn is_proven(&self) -> bool {
