@@ -196,7 +196,7 @@ fn verify_runs_nobodys_code_and_is_not_misled_by_it() -> Result<()> {
         }
         // What a cast by the owner would hide: it gives the same text for every value.
         db.on_target(
-            "SET search_path = pg_catalog; SET session_replication_role = replica;
+            "SET search_path = pg_catalog; SET array_nulls = on; SET session_replication_role = replica;
              UPDATE hostile.everything SET e = 'green' WHERE id = 1;
              UPDATE hostile.everything SET es = '{red,red}' WHERE id = 2;
              UPDATE hostile.everything SET ns = '{2,1}' WHERE id = 3;

@@ -47,7 +47,7 @@ const DAMAGE: &str = "
     UPDATE equal SET k = 'ABC' WHERE k = 'abc'; UPDATE equal SET v = 3 WHERE k = 'x';
     UPDATE scaled SET k = 1.00 WHERE k = 1; UPDATE scaled SET v = 3 WHERE k = 2;
     UPDATE folded SET k = 'ABC' WHERE k = 'abc'; UPDATE folded SET v = 3 WHERE k = 'x';
-    UPDATE composed SET v = 9 WHERE k = '(1,a)'; DELETE FROM composed WHERE k = '(2,b)'; INSERT INTO composed VALUES ('(3,\"q,\")', 1);
+    UPDATE composed SET v = 9 WHERE (k).a = 1; DELETE FROM composed WHERE (k).a = 2; INSERT INTO composed VALUES ('(3,\"q,\")', 1);
     UPDATE exchanged SET u = 30 WHERE id = 1; UPDATE exchanged SET u = 10 WHERE id = 2; UPDATE exchanged SET u = 20 WHERE id = 1;
     DELETE FROM keyless WHERE ctid IN (SELECT ctid FROM keyless WHERE v = 'v' LIMIT 2); INSERT INTO keyless VALUES ('x', NULL), ('new', 1);
     UPDATE parts SET v = 'x' WHERE id IN (3, 12); DELETE FROM parts WHERE id = 13; DELETE FROM parts WHERE id = 4;

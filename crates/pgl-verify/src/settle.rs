@@ -395,7 +395,9 @@ fn findable(
             )
         })
         .collect();
-    let back = drill::given(engine, pair, side, moment, &given)?.unwrap_or_default();
+    let Some(back) = drill::given(engine, pair, side, moment, &given)? else {
+        return Ok(rows);
+    };
     Ok(rows
         .into_iter()
         .zip(back)

@@ -240,13 +240,21 @@ impl Reading<'_> {
         self.copy_rows(relation, &self.filter(pages, &more))
     }
 
-    /// Whether an index can find keys: `=` of `pg_catalog` compares each of their columns, and their texts are
-    /// read without running anybody's code. Otherwise rows are found by their canonical bytes, in the whole table.
+    /// Whether an index can find keys, or most of what they are not: `=` of `pg_catalog` compares a column of them, whose texts
+    /// are read without running anybody's code. Otherwise rows are found by their canonical bytes, in the whole table.
     pub fn by_index(&self) -> bool {
-        self.pair.key_columns().all(|column| {
-            column.canon.comparable(self.side, "t").is_some()
-                && column.input_type(self.side).is_some()
-        })
+        !self.compared("t").is_empty()
+    }
+
+    /// The columns of the key that `=` compares, by their number in the key.
+    fn compared(&self, at: &str) -> Vec<(usize, &Column, String)> {
+        (self.pair.key_columns().enumerate())
+            .filter(|(_, column)| column.input_type(self.side).is_some())
+            .filter_map(|(number, column)| {
+                let operand = column.canon.comparable(self.side, at)?;
+                Some((number, column, operand))
+            })
+            .collect()
     }
 
     /// Rows with some keys, by their texts or by their bytes. By their texts there may be others among them: equal
@@ -258,19 +266,26 @@ impl Reading<'_> {
 
     fn key_condition(&self, relation: &RelationInfo, keys: &[Wanted<'_>], index: bool) -> String {
         let at = &named(relation);
-        let operands: Option<Vec<String>> = self
-            .pair
-            .key_columns()
-            .map(|column| column.canon.comparable(self.side, at))
+        let compared = self.compared(at);
+        let columns: Vec<&Column> = compared.iter().map(|(_, column, _)| *column).collect();
+        let text = |key: &Wanted<'_>, number: usize| key.texts.get(number).cloned().flatten();
+        let texts: Vec<Vec<Option<String>>> = (keys.iter())
+            .map(|key| {
+                compared
+                    .iter()
+                    .map(|(number, ..)| text(key, *number))
+                    .collect()
+            })
             .collect();
-        let columns: Vec<&Column> = self.pair.key_columns().collect();
-        let texts: Vec<&[Option<String>]> = keys.iter().map(|key| key.texts).collect();
-        let values = values(&columns, self.side, &texts).filter(|_| index);
-        match (operands, values) {
-            (Some(operands), Some(values)) => format!(
-                "ROW({}) OPERATOR(pg_catalog.=) ANY ({values})",
-                operands.join(", ")
-            ),
+        let texts: Vec<&[Option<String>]> = texts.iter().map(Vec::as_slice).collect();
+        match values(&columns, self.side, &texts).filter(|_| index) {
+            Some(values) => {
+                let operands: Vec<&str> = compared.iter().map(|(.., sql)| sql.as_str()).collect();
+                format!(
+                    "ROW({}) OPERATOR(pg_catalog.=) ANY ({values})",
+                    operands.join(", ")
+                )
+            }
             // The client's own bytes: it looks for them itself.
             _ if self.digest == Digest::Client => "true".to_owned(),
             _ => {

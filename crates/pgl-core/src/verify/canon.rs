@@ -269,8 +269,10 @@ impl Canon {
     pub fn comparable(&self, side: Side, relation: &str) -> Option<String> {
         let form = self.form(side);
         let known = match &form.what {
-            What::Builtin { .. } | What::Array { .. } | What::Enum => true,
-            What::Padded
+            What::Builtin { .. } | What::Array { .. } => true,
+            // With a cast by its owner, `=` could be that of another type.
+            What::Enum
+            | What::Padded
             | What::Image { .. }
             | What::Text
             | What::ArrayImage { .. }

@@ -31,7 +31,6 @@ fn refused(table: &TableResult, rows: &[RowFix], unchecked: bool) -> Option<Stri
         "repair it with: pgl-control resync {}",
         command_name(&table.qualified())
     );
-    let named: u64 = table.rows.iter().filter(|row| row.proven).count() as u64;
     if let Some(reason) = table
         .reason
         .as_ref()
@@ -62,7 +61,7 @@ fn refused(table: &TableResult, rows: &[RowFix], unchecked: bool) -> Option<Stri
              repaired, not its rows"
         ));
     }
-    if !table.counts_exact || table.unresolved > 0 || named < table.rows.len() as u64 {
+    if !table.counts_exact || table.unresolved > 0 || (rows.len() as u64) < table.proven() {
         return Some(format!(
             "not all of its rows are known (see --max-diffs); {resync}"
         ));

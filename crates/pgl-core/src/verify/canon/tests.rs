@@ -362,12 +362,11 @@ fn keys_are_looked_up_by_operators_of_pg_catalog_only() {
         let (canon, ..) = pair(kind, kind + 30_000, Encoding::Same);
         canon.comparable(Side::Source, "t")
     };
-    assert_eq!(comparable(20_001).as_deref(), Some("t.\"c\""));
     assert_eq!(
         comparable(20_004).as_deref(),
         Some("(t.\"c\")::\"pg_catalog\".\"int4\"")
     );
-    for kind in [2, 3, 5, 6, 7, 8, 11, 12, 14, 15] {
+    for kind in [1, 2, 3, 5, 6, 7, 8, 11, 12, 14, 15] {
         assert_eq!(comparable(20_000 + kind), None, "{kind}");
     }
 }
