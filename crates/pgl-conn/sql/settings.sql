@@ -10,7 +10,7 @@ WHERE name OPERATOR(pg_catalog.=) ANY (ARRAY[
     'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
     'transaction_timeout', 'default_transaction_read_only', 'session_replication_role',
     'synchronous_commit'
-)
+]::pg_catalog.text[])
 UNION ALL
 SELECT 'pg_is_in_recovery', pg_catalog.pg_is_in_recovery()::pg_catalog.text, ''
 UNION ALL
