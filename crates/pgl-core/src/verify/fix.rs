@@ -61,7 +61,12 @@ fn refused(table: &TableResult, rows: &[RowFix], unchecked: bool) -> Option<Stri
              repaired, not its rows"
         ));
     }
-    if !table.counts_exact || table.unresolved > 0 || (rows.len() as u64) < table.proven() {
+    let unproven = table.rows.iter().any(|row| !row.proven);
+    if !table.counts_exact
+        || table.unresolved > 0
+        || unproven
+        || (rows.len() as u64) < table.proven()
+    {
         return Some(format!(
             "not all of its rows are known (see --max-diffs); {resync}"
         ));
