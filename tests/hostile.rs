@@ -85,7 +85,7 @@ fn no_tool_runs_code_of_an_owner_with_its_rights() -> Result<()> {
                 .limit(Duration::from_secs(120))
                 .run()?
                 .expect(0)?;
-            let copies = ["pgl-setup", "pgl-control"].contains(&name);
+            let copies = ["pgl-setup", "pgl-control", "pgl-cutover"].contains(&name);
             let ours = format!(" as {owner}");
             let ran: Vec<String> = (logs.ran(&db)?.into_iter())
                 .filter(|line| !line.ends_with(&ours))

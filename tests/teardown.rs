@@ -266,9 +266,9 @@ fn truncate_goes_on_where_the_extension_was_there_before() -> Result<()> {
         for cluster in [db.source(), db.target()] {
             ensure!(cluster.value(db.name(), triggers)? == "0");
         }
-        let dsn = db.source().dsn_as(&app, db.name());
-        let mut client = postgres::Client::connect(&dsn, postgres::NoTls)?;
-        client.batch_execute("TRUNCATE c")?;
+        db.source()
+            .client_as(&app, db.name())?
+            .batch_execute("TRUNCATE c")?;
         ensure!(db.source().value(db.name(), "SELECT count(*) FROM c")? == "0");
         ensure!(db.target().value(db.name(), "SELECT count(*) FROM c")? == "1");
     }
@@ -482,8 +482,7 @@ fn what_a_cutover_closed_is_opened_or_told() -> Result<()> {
     let last = done
         .stdout
         .lines()
-        .filter(|line| line.starts_with("dropped"))
-        .next_back();
+        .rfind(|line| line.starts_with("dropped"));
     ensure!(
         last.is_some_and(|line| line.contains("target: schema pgl")),
         "{}",

@@ -162,8 +162,8 @@ fn unread(error: pgl_conn::Error) -> Failure {
     let failure = Failure::from(error);
     if denied {
         failure.hint(
-            "GRANT USAGE ON SCHEMA pgl and SELECT ON pgl.journal to this role: the journal says whether \
-             the target is the production database already",
+            "this role needs USAGE on schema pgl and SELECT on pgl.journal, which says whether the \
+             target is the production database already",
         )
     } else {
         failure

@@ -209,11 +209,6 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     ),
     except(
         "sql-place",
-        "crates/pgl-seqsync/src/run.rs",
-        "the grant that a hint names, as text for people",
-    ),
-    except(
-        "sql-place",
         "crates/pgl-core/src/plan/by_hand.rs",
         "what a person has to do, in words that begin like a statement",
     ),
