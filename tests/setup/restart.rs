@@ -90,7 +90,7 @@ fn an_unfinished_copy_is_made_again_only_over_its_own_rows() -> Result<()> {
         .expect(0)?;
     // The largest table comes first; the other one is locked, so that the copy stops between them.
     let mut holder = db.target_client()?;
-    holder.batch_execute("BEGIN; LOCK TABLE u")?;
+    holder.batch_execute("BEGIN; LOCK TABLE u IN SHARE MODE")?;
     let run = setup(&db)?.args(["--jobs", "1"]).start()?;
     db.target()
         .wait_until(db.name(), "SELECT count(*) = 50 FROM t", PATIENCE)?;
@@ -164,7 +164,7 @@ fn a_copied_table_is_not_locked_on_the_source() -> Result<()> {
         .run()?
         .expect(0)?;
     let mut holder = db.target_client()?;
-    holder.batch_execute("BEGIN; LOCK TABLE u")?;
+    holder.batch_execute("BEGIN; LOCK TABLE u IN SHARE MODE")?;
     let run = setup(&db)?.args(["--jobs", "1"]).start()?;
     db.target().wait_until(
         db.name(),

@@ -211,7 +211,7 @@ fn examine_with<'a>(
                 }
                 Ok(()) => (State::Passed, None),
                 Err(NotRun(reason)) => {
-                    undecided |= check.severity <= bar;
+                    undecided |= check.severity <= bar && !of_missing_database(facts, check.id);
                     (State::NotRun, Some(reason))
                 }
             }
@@ -254,6 +254,13 @@ fn examine_with<'a>(
         verdict,
         blocked_by,
     }
+}
+
+/// Whether a check is about the properties of the target's database, which does not exist yet: pgl-setup creates it as the
+/// source's is.
+fn of_missing_database(facts: &Facts, id: &str) -> bool {
+    facts.target.as_ref().is_some_and(|target| target.stood_in)
+        && (id.starts_with("loc.") || id == "conf.connection_limit")
 }
 
 /// Takes back what was found about the database that stood in for the target's; says whether there was any.
@@ -450,6 +457,8 @@ mod tests {
         let mut facts = clean();
         assert_eq!(look(&facts), (Verdict::Ok, TargetState::Examined));
         target(&mut facts).stood_in = true;
+        // Its server does not list what does not exist yet.
+        target(&mut facts).server.databases = crate::facts::Section::Known(Vec::new());
         assert_eq!(look(&facts), (Verdict::Ok, TargetState::DatabaseMissing));
         target(&mut facts).server.identity = crate::facts::Section::Unknown("refused".into());
         let message = "refused".to_owned();
