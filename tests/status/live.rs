@@ -379,7 +379,7 @@ fn names_and_messages_do_not_drive_the_terminal() -> Result<()> {
         .run()?;
     let verify = Tool::new(env!("CARGO_BIN_EXE_pgl-verify"))
         .envs(db.env())
-        .args(["--format", "text"])
+        .args(["--format", "text", "--mode", "static"])
         .run()?;
     for outcome in [preflight, verify] {
         let all = format!("{}{}", outcome.stdout, outcome.stderr);
