@@ -15,6 +15,7 @@ use crate::verify_gallery::verify;
 
 const TABLES: &str = "
     CREATE SCHEMA pgl;
+    COMMENT ON SCHEMA pgl IS 'pgl: made by a test';
     CREATE TABLE pgl.marker (name text PRIMARY KEY, token text, at timestamptz);
     CREATE TABLE hot (id int PRIMARY KEY, n bigint, note text);
     CREATE TABLE churn (id text PRIMARY KEY, n int);

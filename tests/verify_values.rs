@@ -199,7 +199,7 @@ const TEXTS: &str = "CREATE EXTENSION hstore; CREATE EXTENSION citext; CREATE TY
         a text[], ca char(4)[], jba jsonb[], m mood, b duo, ba duo[], x xml, q tsquery);
     INSERT INTO t SELECT 'schlüssel ' || k, 'ß', 'élève', 'ñandú', 'é=>1, bb=>ü, ccc=>NULL, a=>\"\\\"é\"', 'ÄÖ', '{\"é\": 1}',
         '{\"é\": 1.0, \"bb\": [{\"ü\": null, \"zz\": {}}, []], \"a\": \"é\"}', '''é'':1A ''f'':2 ''z'':3', '{é,NULL}', '{ß,b}', '{\"{\\\"é\\\": 1, \\\"bb\\\": 2}\",NULL}', 'müde',
-        ROW('é', '{\"é\": 1, \"bb\": 2}'), ARRAY[ROW('é', '{\"é\": 1, \"bb\": 2}'), NULL]::duo[], '<a>é</a>', '''é'' & ''f'''
+        ROW('é', '{\"é\": 1, \"bb\": 2}'::jsonb)::duo, ARRAY[ROW('é', '{\"é\": 1, \"bb\": 2}'::jsonb)::duo, NULL], '<a>é</a>', '''é'' & ''f'''
     FROM generate_series(1, 50) AS k;";
 
 const DAMAGES: [&str; 15] = [
@@ -216,7 +216,7 @@ const DAMAGES: [&str; 15] = [
     "jba = '{\"{\\\"é\\\": 1, \\\"bb\\\": 3}\",NULL}'",
     "m = 'ok'",
     "b = ROW('e', '{\"é\": 1, \"bb\": 2}')",
-    "ba = ARRAY[ROW('é', '{\"é\": 1, \"bb\": 3}'), NULL]::duo[]",
+    "ba = ARRAY[ROW('é', '{\"é\": 1, \"bb\": 3}'::jsonb)::duo, NULL]",
     "x = '<a>e</a>'",
 ];
 

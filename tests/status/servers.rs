@@ -196,7 +196,7 @@ fn a_target_that_crashes_again_and_again() -> Result<()> {
         std::thread::sleep(Duration::from_millis(100));
     }
     let wait = status(env)
-        .args(["--wait-for", "caught-up", "--timeout", "90s"])
+        .args(["--wait-for", "caught-up", "--timeout", "300s"])
         .run()?;
     ensure!(wait.code() == Some(3), "{wait:?}");
     Ok(())

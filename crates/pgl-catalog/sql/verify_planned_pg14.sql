@@ -1,11 +1,12 @@
--- 14 and later: expressions of indexes and extended statistics that call functions of other owners who are no superusers. The planner computes a call that has only
--- constants, with the rights of whoever reads the table.
+-- 14 and later: expressions of indexes and extended statistics that call functions of other owners who are no superusers. The planner may run
+-- them with the rights of whoever reads the table: it simplifies the expressions.
 SELECT n.nspname AS schema, c.relname AS name, e.tree, (
     SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
-        'oid', p.oid::int8, 'name', pn.nspname || '.' || p.proname))
+        'oid', p.oid::int8, 'name', pn.nspname || '.' || p.proname, 'inlined', l.lanname = 'sql'))
     FROM pg_catalog.pg_proc AS p
     JOIN pg_catalog.pg_namespace AS pn ON pn.oid = p.pronamespace
     JOIN pg_catalog.pg_roles AS r ON r.oid = p.proowner
+    JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
     WHERE NOT r.rolsuper AND r.rolname <> current_user
         AND p.oid IN (SELECT f.m[1]::oid FROM pg_catalog.regexp_matches(e.tree, 'funcid (\d+)', 'g') AS f (m))
 ) AS functions

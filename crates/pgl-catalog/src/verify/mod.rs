@@ -8,7 +8,7 @@ use pgl_conn::{Error, Session};
 use pgl_core::Lsn;
 use pgl_core::verify::outcome::Digest;
 use pgl_core::verify::pairing::Catalog;
-use pgl_core::verify::planned::constant_calls;
+use pgl_core::verify::planned::{Called, may_run};
 use pgl_core::verify::types::{RelationInfo, TypeInfo, Types};
 use serde::Deserialize;
 
@@ -38,13 +38,7 @@ struct Planned {
     schema: String,
     name: String,
     tree: String,
-    functions: Option<Vec<Function>>,
-}
-
-#[derive(Deserialize)]
-struct Function {
-    oid: u32,
-    name: String,
+    functions: Option<Vec<Called>>,
 }
 
 /// Reads all relations and types.
@@ -57,9 +51,8 @@ pub fn catalog(session: &mut Session, encoding: &str) -> Result<Catalog, Error> 
         include_str!("../../sql/verify_planned.sql")
     };
     for one in rows::<Planned>(session, planned, &[])? {
-        let calls = constant_calls(&one.tree);
         let foreign = one.functions.unwrap_or_default();
-        let Some(function) = foreign.into_iter().find(|f| calls.contains(&f.oid)) else {
+        let Some(function) = may_run(&one.tree, &foreign) else {
             continue;
         };
         for relation in &mut relations {

@@ -426,8 +426,8 @@ impl Matched<'_> {
                 list.iter().find_map(|r| Some((r, r.runs.as_ref()?)))
             {
                 let text = format!(
-                    "{side}: an index or statistics object of {} calls {function} with constants alone: the planner would \
-                     run that function with the rights of this role; connect as the function's owner, or drop the object",
+                    "{side}: an index or statistics object of {} calls {function}: the planner could run that function \
+                     with the rights of this role; connect as the function's owner, or drop the object",
                     relation.qualified()
                 );
                 return Err(Entry::Error(self.name.clone(), text));

@@ -1,87 +1,84 @@
-//! What the planner runs of a table before anything is read: it computes every call of an immutable function that has only
-//! constants, in the expressions of indexes and extended statistics, with the rights of whoever plans. Such a table is not read by a role
-//! that is not the function's owner.
+//! What the planner may run of a table before anything is read: it simplifies the expressions of indexes and extended statistics, and
+//! calls an immutable function in them whose arguments have become constants, with the rights of whoever plans. Such a table is
+//! not read by a role that does not trust the function's owner.
+//!
+//! Only a form that cannot be simplified is taken for harmless: a call of a function that is not in language SQL (those are
+//! inlined, whatever they call) whose arguments are columns and nothing else.
 
-/// Functions in an expression of the catalog (`pg_node_tree`) that are called with constants alone.
-pub fn constant_calls(tree: &str) -> Vec<u32> {
+use serde::Deserialize;
+
+/// A function in an expression, whose owner is neither a superuser nor the connected role.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Called {
+    /// `pg_proc.oid`.
+    pub oid: u32,
+    /// Schema and name.
+    pub name: String,
+    /// Whether it is in language SQL.
+    pub inlined: bool,
+}
+
+/// The first of these functions that the planner may run, or inline, in an expression of the catalog (`pg_node_tree`).
+pub fn may_run<'a>(tree: &str, functions: &'a [Called]) -> Option<&'a Called> {
+    let harmless = harmless_calls(tree);
+    let all = calls(tree);
+    functions.iter().find(|function| {
+        let count = |list: &[u32]| list.iter().filter(|oid| **oid == function.oid).count();
+        function.inlined || count(&harmless) < count(&all)
+    })
+}
+
+/// The functions that the tree names, once for each time.
+fn calls(tree: &str) -> Vec<u32> {
+    let words: Vec<&str> = tree.split([' ', '{', '}', '(', ')', '\n']).collect();
+    words
+        .windows(2)
+        .filter(|pair| pair[0].ends_with("funcid"))
+        .filter_map(|pair| pair[1].parse().ok())
+        .collect()
+}
+
+/// The functions that are called with columns alone, once for each call.
+fn harmless_calls(tree: &str) -> Vec<u32> {
     let mut found = Vec::new();
-    let mut open = vec![Node::default()];
-    let mut word = String::new();
-    let mut last = String::new();
-    let mut chars = tree.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => word.extend(chars.next()),
-            '{' | '}' | '(' | ')' => {
-                end_word(&mut word, &mut last, &mut open);
-                if c == '{' {
-                    open.push(Node::default());
-                    last = "{".to_owned();
-                } else if c == '}'
-                    && let Some(node) = open.pop()
-                {
-                    close(node, &mut open, &mut found);
-                }
+    for kind in ["{FUNCEXPR ", "{OPEXPR "] {
+        for (at, _) in tree.match_indices(kind) {
+            let rest = &tree[at + 1..];
+            // Up to its arguments there is no other node.
+            let Some((head, arguments)) = rest.split_once(":args (") else {
+                continue;
+            };
+            if !head.contains('{')
+                && columns_alone(arguments)
+                && let [function] = calls(head)[..]
+            {
+                found.push(function);
             }
-            c if c.is_whitespace() => end_word(&mut word, &mut last, &mut open),
-            c => word.push(c),
         }
     }
-    found.sort_unstable();
-    found.dedup();
     found
 }
 
-/// One node of the tree while it is read.
-#[derive(Default)]
-struct Node {
-    kind: String,
-    function: Option<u32>,
-    /// Whether it depends on a column.
-    column: bool,
-    /// Whether it depends on the value that an outer CASE or array coercion passes in.
-    passed: bool,
-    /// Calls below that depend on nothing but such a value.
-    waiting: Vec<u32>,
-}
-
-fn end_word(word: &mut String, last: &mut String, open: &mut [Node]) {
-    if word.is_empty() {
-        return;
-    }
-    if let Some(node) = open.last_mut() {
-        match last.as_str() {
-            "{" => {
-                node.column |= matches!(word.as_str(), "VAR" | "PARAM");
-                node.passed |= matches!(word.as_str(), "CASETESTEXPR" | "COERCETODOMAINVALUE");
-                node.kind.clone_from(word);
-            }
-            ":funcid" | ":opfuncid" => node.function = word.parse().ok(),
-            _ => {}
+/// Whether a list of nodes, up to its closing parenthesis, has one or more columns and nothing else.
+fn columns_alone(list: &str) -> bool {
+    let mut rest = list;
+    let mut some = false;
+    loop {
+        rest = rest.trim_start();
+        if rest.starts_with(')') {
+            return some;
         }
-    }
-    std::mem::swap(last, word);
-    word.clear();
-}
-
-fn close(mut node: Node, open: &mut [Node], found: &mut Vec<u32>) {
-    if !node.column {
-        let calls: Vec<u32> = node.waiting.drain(..).chain(node.function).collect();
-        let passes = matches!(node.kind.as_str(), "CASEEXPR" | "CASE" | "ARRAYCOERCEEXPR");
-        if node.passed && !passes {
-            node.waiting = calls;
-        } else {
-            node.passed = false;
-            found.extend(calls);
+        let Some(node) = rest.strip_prefix("{VAR ") else {
+            return false;
+        };
+        let Some((inside, after)) = node.split_once('}') else {
+            return false;
+        };
+        if inside.contains('{') {
+            return false;
         }
-    } else {
-        node.waiting.clear();
-        node.passed = false;
-    }
-    if let Some(above) = open.last_mut() {
-        above.column |= node.column;
-        above.passed |= node.passed;
-        above.waiting.append(&mut node.waiting);
+        some = true;
+        rest = after;
     }
 }
 
@@ -89,44 +86,69 @@ fn close(mut node: Node, open: &mut [Node], found: &mut Vec<u32>) {
 mod tests {
     use super::*;
 
-    const VAR: &str = "{VAR :varno 1 :varattno 2 :vartype 23 :location 5}";
+    const VAR: &str =
+        "{VAR :varno 1 :varattno 2 :vartype 23 :varnullingrels (b) :varlevelsup 0 :location 5}";
     const CONST: &str = "{CONST :consttype 23 :constlen 4 :constvalue 4 [ 1 0 0 0 0 0 0 0 ]}";
 
     fn call(function: u32, args: &str) -> String {
         format!("{{FUNCEXPR :funcid {function} :funcresulttype 16 :args ({args}) :location 3}}")
     }
 
-    #[test]
-    fn calls_with_constants_are_found_wherever_they_are() {
-        assert_eq!(constant_calls(&call(17_000, CONST)), [17_000]);
-        assert_eq!(constant_calls(&call(17_000, "")), [17_000]);
-        assert!(constant_calls(&call(17_000, VAR)).is_empty());
-        let inner = call(17_001, CONST);
-        let outer = call(17_000, &format!("{inner} {VAR}"));
-        assert_eq!(constant_calls(&outer), [17_001]);
-        let sum = format!("({{OPEXPR :opno 551 ​:opfuncid 17000 :args ({VAR} {inner})}} {VAR})");
-        assert_eq!(constant_calls(&sum), [17_001]);
-        let operator = format!("{{OPEXPR :opno 20000 :opfuncid 17002 :args ({CONST} {CONST})}}");
-        assert_eq!(constant_calls(&operator), [17_002]);
-    }
-
-    /// An element function of an array coercion works on a value that is passed in: a constant array makes it constant.
-    #[test]
-    fn a_value_that_is_passed_in_is_what_it_is_outside() {
-        let test = "{CASETESTEXPR :typeId 23}";
-        let coercion = |arg: &str| {
-            let element = call(17_003, test);
-            format!("{{ARRAYCOERCEEXPR :arg {arg} :elemexpr {element} :resulttype 1009}}")
+    fn found(tree: &str) -> Option<u32> {
+        let function = |oid| Called {
+            oid,
+            name: "s.f".to_owned(),
+            inlined: false,
         };
-        assert_eq!(constant_calls(&coercion(CONST)), [17_003]);
-        assert!(constant_calls(&coercion(VAR)).is_empty());
-        let inside = call(17_004, &coercion(CONST));
-        assert_eq!(constant_calls(&inside), [17_003, 17_004]);
+        may_run(tree, &[function(17_000), function(17_001)]).map(|one| one.oid)
     }
 
     #[test]
-    fn text_of_a_constant_is_no_node() {
-        let escaped = r"{DEFELEM :defname a\{FUNCEXPR\ :funcid\ 17000\} :arg <>}";
-        assert!(constant_calls(escaped).is_empty());
+    fn columns_alone_are_harmless() {
+        assert_eq!(found(&call(17_000, VAR)), None);
+        assert_eq!(found(&call(17_000, &format!("{VAR} {VAR}"))), None);
+        let operator = format!("{{OPEXPR :opno 20000 :opfuncid 17000 :args ({VAR} {VAR})}}");
+        assert_eq!(found(&operator), None);
+        // Another function may have any argument.
+        assert_eq!(found(&call(870, CONST)), None);
+        assert_eq!(
+            found(&format!("({} {})", call(17_000, VAR), call(17_001, VAR))),
+            None
+        );
+    }
+
+    #[test]
+    fn whatever_can_become_a_constant_is_not() {
+        let case = format!(
+            "{{CASEEXPR :args ({{CASEWHEN :expr {CONST} :result {CONST}}}) :defresult {VAR}}}"
+        );
+        let row = format!("{{FIELDSELECT :arg {{ROWEXPR :args ({CONST} {VAR})}} :fieldnum 1}}");
+        let either = format!("{{BOOLEXPR :boolop or :args ({CONST} {VAR})}}");
+        for argument in ["", CONST, &case, &row, &either, &call(870, VAR)] {
+            assert_eq!(found(&call(17_000, argument)), Some(17_000), "{argument}");
+            let both = format!("{VAR} {argument}");
+            if !argument.is_empty() {
+                assert_eq!(found(&call(17_000, &both)), Some(17_000), "{both}");
+            }
+        }
+        // Twice, and once in a form that is harmless.
+        let twice = format!("({} {})", call(17_000, VAR), call(17_000, CONST));
+        assert_eq!(found(&twice), Some(17_000));
+        let nested = call(17_000, &call(17_001, VAR));
+        assert_eq!(found(&nested), Some(17_000));
+        let other = format!(
+            "{{SCALARARRAYOPEXPR :opno 5 :opfuncid 17001 :useOr true :args ({VAR} {VAR})}}"
+        );
+        assert_eq!(found(&other), Some(17_001));
+    }
+
+    #[test]
+    fn a_function_in_sql_is_what_its_body_is() {
+        let inlined = [Called {
+            oid: 17_000,
+            name: "s.f".to_owned(),
+            inlined: true,
+        }];
+        assert!(may_run(&call(17_000, VAR), &inlined).is_some());
     }
 }
