@@ -13,14 +13,14 @@ use serde_json::Value;
 
 use crate::verify_gallery::verify;
 
-const TABLES: &str = "
-    CREATE SCHEMA pgl;
-    COMMENT ON SCHEMA pgl IS 'pgl: made by a test';
-    CREATE TABLE pgl.marker (name text PRIMARY KEY, token text, at timestamptz);
+const TABLES: &str = concat!(
+    include_str!("../crates/pgl-apply/sql/own_schema.sql"),
+    "
     CREATE TABLE hot (id int PRIMARY KEY, n bigint, note text);
     CREATE TABLE churn (id text PRIMARY KEY, n int);
     CREATE TABLE log (a int, b text);
-    CREATE TABLE still (id int PRIMARY KEY, note text);";
+    CREATE TABLE still (id int PRIMARY KEY, note text);"
+);
 
 /// Tables on both sides, replicated by pglogical, with rows in them.
 pub(crate) fn replicated(source: u16, target: u16) -> Result<PairDb> {

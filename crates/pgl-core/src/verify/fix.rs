@@ -146,6 +146,9 @@ pub fn preamble() -> &'static str {
     "-- Statements that make the target's rows those of the source. Read them, then run them on the target in one session;\n\
      -- run pgl-verify afterwards. With session_replication_role = replica no ordinary trigger or rule\n\
      -- fires and no foreign key is checked; setting it needs a superuser, or the privilege to set it.\n\
+     -- Checks of tables and domains, generated columns, and triggers and rules that are ENABLE ALWAYS do run, with your rights:\n\
+     -- where you do not trust the tables' owners, let pgl-control resync repair them.\n\
+     -- The inserted rows are those of the source when it was compared: keep writers away from these rows until this has run.\n\
      BEGIN;\n\
      SET LOCAL client_encoding = 'UTF8';\n\
      SET LOCAL search_path = pg_catalog, pg_temp;\n\
