@@ -130,12 +130,13 @@ fn the_application_goes_on_truncating() -> Result<()> {
         .args(["--yes", "--drop-held"])
         .run()?
         .expect(0)?;
+    // The extension stays, and without the use of its schema TRUNCATE fails: whoever keeps that for TRUNCATE is
+    // not given the functions.
     ensure!(
-        executable(&role)? && executable(&monitor)?,
-        "not given back"
+        !executable(&role)? && executable(&monitor)?,
+        "USAGE and EXECUTE together are as much as superuser"
     );
-    let explicit = db.on_source("SELECT count(*) FROM pg_proc p, aclexplode(p.proacl) a WHERE p.pronamespace = 'pglogical'::regnamespace AND a.grantee NOT IN (0, p.proowner)")?;
-    ensure!(explicit == [[Some("0".to_owned())]], "{explicit:?}");
+    app.batch_execute("TRUNCATE child, parent; TRUNCATE shared")?;
     Ok(())
 }
 

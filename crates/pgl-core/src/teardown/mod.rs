@@ -448,7 +448,22 @@ fn grants(out: &mut Teardown, side: Side, standing: &Standing, drops_extension: 
         );
     }
     for role in &standing.execute {
-        out.remove(Kind::Execute, side, role);
+        if drops_extension || standing.grants.is_empty() {
+            out.remove(Kind::Execute, side, role);
+        } else if role == "PUBLIC" {
+            out.keep(
+                side,
+                "EXECUTE on pglogical's functions, revoked from PUBLIC",
+                "roles that keep USAGE on the schema for their TRUNCATE could call them and become superuser; \
+                 to give it back: GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical TO PUBLIC",
+            );
+        } else {
+            out.keep(
+                side,
+                format!("EXECUTE on pglogical's functions, granted to {role}"),
+                "it could call them before and still can, although PUBLIC cannot",
+            );
+        }
     }
 }
 

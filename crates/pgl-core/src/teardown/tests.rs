@@ -289,6 +289,31 @@ fn truncate_triggers_go_where_the_extension_stays() {
     assert_eq!(triggers(&source).unwrap(), both);
 }
 
+/// USAGE and EXECUTE together are as much as superuser: whoever keeps the one for TRUNCATE is not given
+/// the other.
+#[test]
+fn execute_is_given_back_only_where_no_role_keeps_the_use_of_the_schema() {
+    let mut source = source();
+    source.execute = vec!["PUBLIC".into(), "monitor".into()];
+    let execute = |standing: &Standing| -> (usize, usize) {
+        let planned = plan(&request(), Some(standing), None);
+        let given = planned
+            .removals
+            .iter()
+            .filter(|one| one.kind == Kind::Execute);
+        let kept = planned
+            .kept
+            .iter()
+            .filter(|one| one.object.starts_with("EXECUTE"));
+        (given.count(), kept.count())
+    };
+    assert_eq!(execute(&source), (2, 0));
+    source.extension_ours = false;
+    assert_eq!(execute(&source), (0, 2));
+    source.grants.clear();
+    assert_eq!(execute(&source), (2, 0));
+}
+
 /// An extension that stays makes TRUNCATE fail for everybody who may not use its schema.
 #[test]
 fn the_use_of_the_schema_stays_as_long_as_the_extension() {
