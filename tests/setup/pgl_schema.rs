@@ -132,6 +132,10 @@ fn rights_of_others_in_our_schema_stop_every_tool() -> Result<()> {
             "CREATE TABLE public.child () INHERITS (pgl.journal)".to_owned(),
             "DROP TABLE public.child".to_owned(),
         ),
+        (
+            "GRANT CREATE ON SCHEMA pglogical TO PUBLIC".to_owned(),
+            "REVOKE CREATE ON SCHEMA pglogical FROM PUBLIC".to_owned(),
+        ),
     ] {
         db.on_target(&format!(
             "DO $$ BEGIN CREATE ROLE \"{mallory}\"; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
@@ -176,6 +180,44 @@ fn default_privileges_do_not_reach_our_tables() -> Result<()> {
     let lent = "SELECT count(*) FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace = 'pgl'::regnamespace AND a.grantee <> c.relowner";
     for found in [db.on_source(lent)?, db.on_target(lent)?] {
         ensure!(found == [[Some("0".to_owned())]], "{found:?}");
+    }
+    Ok(())
+}
+
+/// CREATE EXTENSION takes a schema that exists with its owner, who could put functions beside pglogical's: overloads that
+/// the tools' calls meet first.
+#[test]
+fn a_schema_pglogical_of_somebody_else_is_not_taken_over() -> Result<()> {
+    for side in ["source", "target"] {
+        let db = shared_pair(13, 17)?.database("adopted")?;
+        let mallory = db.role("mallory");
+        db.on_source("CREATE TABLE t (id int PRIMARY KEY)")?;
+        let planted = format!(
+            "CREATE ROLE \"{mallory}\"; CREATE SCHEMA pglogical AUTHORIZATION \"{mallory}\""
+        );
+        match side {
+            "source" => db.on_source(&planted)?,
+            _ => db.on_target(&planted)?,
+        };
+        let out = setup(&db)?.run()?;
+        let said = format!("{}{}", out.stdout, out.stderr);
+        ensure!(
+            matches!(out.code(), Some(5 | 6))
+                && said.contains("schema \\\"pglogical\\\" cannot be trusted"),
+            "{side}: {:?} {said}",
+            out.code()
+        );
+        let extension = "SELECT count(*)::text FROM pg_extension WHERE extname = 'pglogical'";
+        let found = match side {
+            "source" => db.on_source(extension)?,
+            _ => db.on_target(extension)?,
+        };
+        ensure!(found == [[Some("0".to_owned())]], "{side}: {found:?}");
+        match side {
+            "source" => db.on_source("DROP SCHEMA pglogical")?,
+            _ => db.on_target("DROP SCHEMA pglogical")?,
+        };
+        setup(&db)?.run()?.expect(0)?;
     }
     Ok(())
 }

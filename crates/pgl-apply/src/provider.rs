@@ -59,6 +59,8 @@ fn version_of(session: &mut Session, extension: &str) -> Result<Option<String>, 
 /// # Errors
 /// The server's: the library has to be preloaded.
 pub fn extension(session: &mut Session) -> Result<Done, Error> {
+    // CREATE EXTENSION takes a schema that exists as it is, owner included.
+    pgl_catalog::pgl_schema::pglogical(session)?;
     let mut version: Option<String> = None;
     for name in extensions(session.version()) {
         version = version_of(session, name)?;
@@ -86,6 +88,9 @@ fn create(session: &mut Session, name: &str) -> Result<(), Error> {
             other => other,
         }
     });
+    let done = done
+        .and_then(|()| session.batch(include_str!("../sql/extension_private.sql")))
+        .and_then(|()| pgl_catalog::pgl_schema::pglogical(session));
     match done {
         Ok(()) => Ok(session.commit()?),
         Err(error) => {

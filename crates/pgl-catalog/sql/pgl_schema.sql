@@ -69,3 +69,17 @@ SELECT 'shape', rel.label || ', column ' || quote_ident(t.attname), NULL,
   JOIN pg_catalog.pg_type y ON y.oid = t.atttypid
   JOIN pg_catalog.pg_namespace s ON s.oid = y.typnamespace
  WHERE rel.known AND s.nspname <> 'pg_catalog'
+UNION ALL
+-- Functions of schema pglogical are called with the rights of the tools: nobody else may put one there.
+SELECT 'pglogical', 'schema pglogical', pg_catalog.pg_get_userbyid(g.nspowner)::text, 'owner'
+  FROM pg_catalog.pg_namespace g
+ WHERE g.nspname = 'pglogical' AND g.nspowner NOT IN (SELECT oid FROM trusted)
+UNION ALL
+SELECT 'pglogical', 'schema pglogical', r.rolname::text, 'CREATE'
+  FROM pg_catalog.pg_namespace g, pg_catalog.aclexplode(g.nspacl) a LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+ WHERE g.nspname = 'pglogical' AND a.privilege_type = 'CREATE' AND a.grantee NOT IN (SELECT oid FROM trusted)
+   AND a.grantee <> g.nspowner
+UNION ALL
+SELECT 'pglogical', 'function pglogical.' || quote_ident(p.proname), pg_catalog.pg_get_userbyid(p.proowner)::text, 'owner'
+  FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace g ON g.oid = p.pronamespace
+ WHERE g.nspname = 'pglogical' AND p.proowner NOT IN (SELECT oid FROM trusted)

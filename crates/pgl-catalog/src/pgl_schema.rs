@@ -1,7 +1,7 @@
 //! Schema `pgl`, checked before anything in it is read, written or executed.
 
 use pgl_conn::{Error, Kind, Session};
-use pgl_core::pgl_schema::{PglSchema, SchemaFact, evaluate};
+use pgl_core::pgl_schema::{PglSchema, SchemaFact, Untrusted, evaluate};
 
 use crate::rows;
 
@@ -10,11 +10,26 @@ use crate::rows;
 /// # Errors
 /// The server's; [`Kind::Refused`] for a schema that other roles own, can write to or have attached something to.
 pub fn check(session: &mut Session) -> Result<PglSchema, Error> {
-    let facts: Vec<SchemaFact> = rows(session, include_str!("../sql/pgl_schema.sql"), &[])?;
-    evaluate(&facts).map_err(|found| {
-        let side = session.side();
-        Error::new(side, Kind::Refused, format!("{side}: {}", found.what)).with_hint(found.hint)
-    })
+    let facts = facts(session)?;
+    evaluate(&facts).map_err(|found| refused(session, found))
+}
+
+/// Goes on only where nobody else can put functions into schema `pglogical`: the entry of every call of one.
+///
+/// # Errors
+/// The server's; [`Kind::Refused`].
+pub fn pglogical(session: &mut Session) -> Result<(), Error> {
+    let facts = facts(session)?;
+    pgl_core::pgl_schema::pglogical(&facts).map_err(|found| refused(session, found))
+}
+
+fn facts(session: &mut Session) -> Result<Vec<SchemaFact>, Error> {
+    rows(session, include_str!("../sql/pgl_schema.sql"), &[])
+}
+
+fn refused(session: &Session, found: Untrusted) -> Error {
+    let side = session.side();
+    Error::new(side, Kind::Refused, format!("{side}: {}", found.what)).with_hint(found.hint)
 }
 
 /// Whether its tables can be used: the entry of every statement on them.

@@ -25,6 +25,9 @@ pub enum Aspect {
     Attached,
     /// The object is not what the suite creates, but `detail`.
     Shape,
+    /// `role`, who is neither connected nor a superuser, can put functions into schema `pglogical` or has one there:
+    /// as `detail`, `owner` or `CREATE`.
+    Pglogical,
 }
 
 /// One row of the catalog query.
@@ -67,6 +70,7 @@ pub struct Untrusted {
 /// # Errors
 /// [`Untrusted`] with the first problems.
 pub fn evaluate(facts: &[SchemaFact]) -> Result<PglSchema, Untrusted> {
+    pglogical(facts)?;
     let Some(schema) = facts.iter().find(|fact| fact.aspect == Aspect::Schema) else {
         return Ok(PglSchema::Absent);
     };
@@ -112,6 +116,33 @@ pub fn evaluate(facts: &[SchemaFact]) -> Result<PglSchema, Untrusted> {
     })
 }
 
+/// Evaluates schema `pglogical` alone: its functions are called with the rights of whoever runs a tool.
+///
+/// # Errors
+/// [`Untrusted`] where another role can put a function there, or has.
+pub fn pglogical(facts: &[SchemaFact]) -> Result<(), Untrusted> {
+    let Some(fact) = facts.iter().find(|fact| fact.aspect == Aspect::Pglogical) else {
+        return Ok(());
+    };
+    let role = fact
+        .role
+        .as_deref()
+        .map_or("PUBLIC".to_owned(), |role| format!("role {role:?}"));
+    let what = match fact.detail.as_deref() {
+        Some("CREATE") => format!("{role} has CREATE on {}", fact.object),
+        _ => format!(
+            "{} is owned by {role}, which is neither the connected role nor a superuser",
+            fact.object
+        ),
+    };
+    Err(Untrusted {
+        what: format!("schema \"pglogical\" cannot be trusted, none of its functions is called: {what}"),
+        hint: "let a superuser own the schema and everything in it, and let nobody else create there; where pglogical is not \
+               installed yet, drop the schema"
+            .to_owned(),
+    })
+}
+
 fn problem(fact: &SchemaFact) -> Option<String> {
     let object = &fact.object;
     let role = match fact.role.as_deref() {
@@ -120,7 +151,7 @@ fn problem(fact: &SchemaFact) -> Option<String> {
     };
     let detail = fact.detail.as_deref().unwrap_or_default();
     match fact.aspect {
-        Aspect::Schema | Aspect::Table => None,
+        Aspect::Schema | Aspect::Table | Aspect::Pglogical => None,
         Aspect::Owner => Some(format!(
             "{object} is owned by {role}, which is neither the connected role nor a superuser"
         )),
@@ -133,6 +164,28 @@ fn problem(fact: &SchemaFact) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_else_puts_functions_into_schema_pglogical() {
+        let planted = |object: &str, role: Option<&str>, detail: &str| {
+            let facts = [fact(Aspect::Pglogical, object, role, detail)];
+            assert!(pglogical(&facts).is_err());
+            evaluate(&facts).unwrap_err().what
+        };
+        assert!(
+            planted("schema pglogical", Some("mallory"), "owner")
+                .contains("owned by role \"mallory\"")
+        );
+        assert!(
+            planted("schema pglogical", None, "CREATE")
+                .contains("PUBLIC has CREATE on schema pglogical")
+        );
+        assert!(
+            planted("function pglogical.f", Some("mallory"), "owner")
+                .contains("function pglogical.f is owned")
+        );
+        assert_eq!(pglogical(&[]), Ok(()));
+    }
 
     fn fact(aspect: Aspect, object: &str, role: Option<&str>, detail: &str) -> SchemaFact {
         SchemaFact {

@@ -112,6 +112,7 @@ pub fn target_now(
     subscription: &str,
     began: Instant,
 ) -> Result<(TargetNow, Option<DsnText>), Error> {
+    crate::pgl_schema::pglogical(session)?;
     let sql = if session.version().at_least(10) {
         include_str!("../../sql/status/target_now.sql")
     } else {
