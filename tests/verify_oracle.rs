@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Read as _;
+use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -327,10 +328,13 @@ fn oracle(source: u16, target: u16) -> Result<()> {
             score.wrong
         );
     }
-    eprintln!(
+    writeln!(
+        std::io::stderr(),
         "{source} to {target}: {} cases, {} of them different, {} undecided",
-        score.cases, score.different, score.undecided
-    );
+        score.cases,
+        score.different,
+        score.undecided
+    )?;
     ensure!(
         score.cases >= 400 && score.different >= 50,
         "that proves little: {score:?}"
