@@ -196,9 +196,12 @@ fn a_target_that_crashes_again_and_again() -> Result<()> {
         std::thread::sleep(Duration::from_millis(100));
     }
     let wait = status(env)
-        .args(["--wait-for", "caught-up", "--timeout", "300s"])
+        .args(["--wait-for", "caught-up", "--timeout", "100s"])
         .run()?;
-    ensure!(wait.code() == Some(3), "{wait:?}");
+    ensure!(
+        wait.code() == Some(3) && wait.stdout.contains("server.crash_loop"),
+        "{wait:?}"
+    );
     Ok(())
 }
 

@@ -326,15 +326,16 @@ impl<'a> Observer<'a> {
             _ => None,
         };
         self.context.interrupt.check()?;
-        let mut target = if subscription.is_some() {
-            known(self.target.with(self.context, catalog::target_close))
-        } else {
-            None
+        let target = match newest.target.trouble() {
+            Some(trouble) => Seen::Failed(trouble.clone()),
+            None if subscription.is_some() => self.target.with(self.context, catalog::target_close),
+            None => Seen::NotGiven,
         };
         self.context.interrupt.check()?;
-        if let Some(trouble) = newest.target.trouble() {
-            target = self.log_of_a_falling_server(trouble.kind)?;
-        }
+        let mut target = match target.trouble() {
+            Some(trouble) => self.a_falling_server(trouble.kind)?,
+            None => known(target),
+        };
         let replicating = word(newest.target.known()) == Word::Replicating;
         if let (Some(source), Some(target), true) = (&mut source, &mut target, replicating) {
             self.look_for_rows(source, target);
@@ -443,39 +444,38 @@ impl<'a> Observer<'a> {
     }
 
     /// A server that crashes again and again answers for a few milliseconds in between: long enough
-    /// to read its log.
-    fn log_of_a_falling_server(
-        &mut self,
-        kind: TroubleKind,
-    ) -> Result<Option<TargetClose>, Failure> {
+    /// to read its log, or else to see how often it goes down with a session.
+    fn a_falling_server(&mut self, kind: TroubleKind) -> Result<Option<TargetClose>, Failure> {
         // A server that nobody listens for is not one that crashes; a connection that broke off
         // may be either.
         if !matches!(kind, TroubleKind::Recovering | TroubleKind::Unreachable) {
             return Ok(None);
         }
         let mut recovering = kind == TroubleKind::Recovering;
+        let mut close = TargetClose::default();
         let until = Instant::now() + FALLING;
         loop {
-            let read = Session::connect(&self.target.endpoint, &options(TRY_TIMEOUT))
-                .and_then(|mut session| catalog::tail(&mut session));
-            match read {
-                Ok(log) => {
-                    return Ok(Some(TargetClose {
-                        log,
-                        ..TargetClose::default()
-                    }));
-                }
-                Err(error) => {
-                    recovering |= trouble(&error).kind == TroubleKind::Recovering;
-                    log::debug!("{error}");
-                }
-            }
-            if !recovering {
-                return Ok(None);
-            }
+            let error = match Session::connect(&self.target.endpoint, &options(TRY_TIMEOUT)) {
+                Ok(mut session) => match catalog::tail(&mut session) {
+                    Ok(log) => {
+                        close.log = log;
+                        return Ok(Some(close));
+                    }
+                    Err(error) => {
+                        close.sessions_lost += 1;
+                        error
+                    }
+                },
+                Err(error) => error,
+            };
+            log::debug!("{error}");
+            recovering |= trouble(&error).kind == TroubleKind::Recovering;
             self.context.interrupt.check()?;
-            if Instant::now() >= until {
+            if !recovering && close.sessions_lost == 0 {
                 return Ok(None);
+            }
+            if Instant::now() >= until {
+                return Ok(recovering.then_some(close));
             }
             std::thread::sleep(Duration::from_millis(5));
         }

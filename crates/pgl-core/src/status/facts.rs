@@ -498,6 +498,8 @@ pub struct TargetClose {
     pub track_commit_timestamp: bool,
     /// The end of the server log, without secrets.
     pub log: Log,
+    /// Sessions that began and were lost at once, between moments in which the server was recovering.
+    pub sessions_lost: u32,
 }
 
 /// A table on the target.

@@ -297,17 +297,13 @@ pub(super) fn remedy_for_dsn() -> &'static str {
      pglogical.alter_subscription_interface(), both on the target"
 }
 
-/// A target that could not be read, and a log that says why.
-fn crash_in_log(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let log = seen
-        .close
-        .target
-        .as_ref()
-        .and_then(|close| close.log.tail.as_deref());
-    let Some((line, times)) = log.and_then(crashes).filter(|_| seen.target.is_none()) else {
+/// A target that cannot be read for long: its log says why, or sessions that begin are lost again and again. An
+/// ordinary restart loses one at most.
+fn crashes_under_watch(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    let Some(close) = seen.close.target.as_ref().filter(|_| seen.target.is_none()) else {
         return;
     };
-    found.push(
+    let cause = if let Some((line, times)) = close.log.tail.as_deref().and_then(crashes) {
         Cause::new(
             "server.crash_loop",
             Side::Target,
@@ -315,13 +311,25 @@ fn crash_in_log(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         )
         .seen(line)
         .seen(format!("{times} times within the part of the log that was read"))
-        .remedy("keep the worker from starting: set shared_preload_libraries without pglogical in postgresql.conf (or with ALTER SYSTEM in one of the moments in which the server answers) and restart the target; then fix the reason. Known reasons: a column list in a replication set that leaves out a generated column, a table that is partitioned on the target only, pglogical before 2.4.5"),
-    );
+    } else if close.sessions_lost > 1 {
+        Cause::new(
+            "server.crash_loop",
+            Side::Target,
+            "the whole target server crashes again and again, most likely with pglogical's apply worker; the server's log names the process",
+        )
+        .seen(format!(
+            "{} sessions began and were lost at once, between moments in which the server was recovering",
+            close.sessions_lost
+        ))
+    } else {
+        return;
+    };
+    found.push(cause.remedy("keep the worker from starting: set shared_preload_libraries without pglogical in postgresql.conf (or with ALTER SYSTEM in one of the moments in which the server answers) and restart the target; then fix the reason. Known reasons: a column list in a replication set that leaves out a generated column, a table that is partitioned on the target only, pglogical before 2.4.5"));
 }
 
 /// The server as a whole crashes, again and again.
 fn crash_loop(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    crash_in_log(seen, found);
+    crashes_under_watch(seen, found);
     let servers = [
         (
             Side::Target,

@@ -460,13 +460,26 @@ fn crash_loops_are_seen_with_and_without_a_connection() {
         message: "the database system is in recovery mode".into(),
         sqlstate: Some("57P03".into()),
     });
-    let found = causes(&[gone], &close);
+    let found = causes(std::slice::from_ref(&gone), &close);
     assert!(
         found
             .iter()
             .any(|cause| cause.id == "server.crash_loop" && cause.certainty == Certainty::Proven),
         "{found:#?}"
     );
+    // Where the log cannot be read in time, what becomes of the sessions shows it; a restart loses one.
+    for (sessions_lost, expected) in [(2, true), (1, false)] {
+        let mut close = with_log("");
+        if let Some(target) = &mut close.target {
+            target.sessions_lost = sessions_lost;
+        }
+        let found = causes(std::slice::from_ref(&gone), &close);
+        assert_eq!(
+            found.iter().any(|cause| cause.id == "server.crash_loop"),
+            expected,
+            "{found:#?}"
+        );
+    }
 }
 
 #[test]
