@@ -228,6 +228,55 @@ fn a_hook_that_is_ended_takes_everything_with_it_that_it_started() -> Result<()>
     Ok(())
 }
 
+/// A hook that takes too long is named with its limit, also where a process that it started keeps its group from ending: the
+/// servers and the network have nothing to do with it.
+#[test]
+fn a_hook_that_takes_too_long_is_named_with_its_limit() -> Result<()> {
+    let db = replicating(15, 18, "slow")?;
+    // Its child is in the hook's process group and dies with it; the parent, in another one, does not wait for it.
+    let lingering = "perl -e 'fork or do { sleep 60; exit }; setpgrp(0, 0); sleep 10; wait' & wait";
+    for (command, hook, pause, timeout, limit) in [
+        (
+            "echo busy >&2; sleep 60",
+            "--hook-drained",
+            "60s",
+            "500ms",
+            "0.5 s, --hook-timeout: busy",
+        ),
+        (
+            "sleep 60",
+            "--hook-blocked",
+            "2s",
+            "30s",
+            "what was left of --max-pause",
+        ),
+        (
+            lingering,
+            "--hook-drained",
+            "3s",
+            "30s",
+            "what was left of --max-pause",
+        ),
+    ] {
+        let out = cutover(&db)
+            .args(["--yes", "--max-pause", pause, "--hook-timeout", timeout])
+            .args([hook, command])
+            .run()?
+            .expect(3)?;
+        let document = out.json()?;
+        ensure!(document["state"] == "restored", "{document:#}");
+        let error = document["error"].as_str().unwrap_or_default();
+        ensure!(
+            error.starts_with(&format!(
+                "{} exceeded its limit: not done after",
+                &hook[2..]
+            )) && error.contains(limit),
+            "{error}"
+        );
+    }
+    Ok(())
+}
+
 /// The hook after the promotion failed, or was never come to: `--resume` runs it.
 #[test]
 fn resume_runs_the_hook_after_the_promotion() -> Result<()> {

@@ -14,6 +14,7 @@ use pgl_apply::{Error, Watch};
 use pgl_cli::Interrupt;
 use pgl_conn::CancelHandle;
 
+use crate::hook::HookLimit;
 use crate::view::Phase;
 
 /// After a signal, or the limit of the pause: what ends by itself, ends within this.
@@ -32,6 +33,8 @@ pub(crate) struct Fence {
     /// When the pause began, and when it must be over.
     pause: Mutex<Option<(Instant, Instant)>>,
     phases: Mutex<Vec<Phase>>,
+    /// The hook that runs.
+    hook: Mutex<Option<HookLimit>>,
 }
 
 impl Fence {
@@ -57,6 +60,31 @@ impl Fence {
 
     pub(crate) fn pause(&self) -> Option<(Instant, Instant)> {
         *self.pause.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn hook_began(&self, limit: HookLimit) {
+        *self.hook.lock().unwrap_or_else(PoisonError::into_inner) = Some(limit);
+    }
+
+    pub(crate) fn hook_ended(&self) {
+        *self.hook.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// What the work waits for when the limit of the pause has passed.
+    fn too_long(&self, began: Instant) -> Error {
+        let hook = self.hook.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*hook {
+            // What it started may take a while to be gone.
+            Some(limit) => limit.exceeded(""),
+            None => Error::NotYet {
+                side: pgl_core::Side::Source,
+                what: format!(
+                    "the pause reached its limit after {:.1} s, and a server does not answer",
+                    began.elapsed().as_secs_f64()
+                ),
+                hint: "look at the network between here and the servers".to_owned(),
+            },
+        }
     }
 
     pub(crate) fn did(&self, phase: Phase) {
@@ -134,14 +162,7 @@ pub(crate) fn aside<E: Send + 'static, T: Send + 'static>(
         if let Some((began, until)) = fence.pause()
             && Instant::now() > until + GRACE
         {
-            return left(Error::NotYet {
-                side: pgl_core::Side::Source,
-                what: format!(
-                    "the pause reached its limit after {:.1} s, and a server does not answer",
-                    began.elapsed().as_secs_f64()
-                ),
-                hint: "look at the network between here and the servers".to_owned(),
-            });
+            return left(fence.too_long(began));
         }
     }
 }
@@ -200,6 +221,12 @@ mod tests {
                 unsent: true
             }
         ));
+        fence.hook_began(HookLimit::new("hook-x", Duration::ZERO, None));
+        let came = aside(Box::new(()), &fence, &Interrupt::default(), hang);
+        assert!(
+            matches!(came, Came::Left { why: Error::Program { what, .. }, .. } if what.starts_with("hook-x exceeded")),
+            "a hook was running"
+        );
         let (fence, interrupt) = (Fence::default(), Interrupt::default());
         interrupt.raise(2);
         let came = aside(Box::new(()), &fence, &interrupt, hang);

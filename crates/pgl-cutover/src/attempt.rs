@@ -17,8 +17,8 @@ use crate::aside::{Came, Shared, aside};
 use crate::engine::{Engine, Pids, Released};
 use crate::finish::Rest;
 use crate::ground::Ground;
-use crate::hook;
-use crate::restore::{Found, Lock, RolledBack, end_left, find_out, restore};
+use crate::hook::{self, HookLimit};
+use crate::restore::{Found, Lock, RolledBack, end_left, find_out, restore, still_held};
 use crate::run::{STAYS_SHUT, emit, failure, finish, restored_hook};
 use crate::unreverse;
 use crate::view::Body;
@@ -399,7 +399,7 @@ pub(crate) fn run_after(
 ) -> Result<(), Error> {
     let before = context.interrupt.exit().is_some();
     let stop = || !before && context.interrupt.exit().is_some();
-    hook::run(name, command, input, limit, &stop)
+    hook::run(&HookLimit::new(name, limit, None), command, input, &stop)
 }
 
 /// The target as the source's server reaches it, with output settings that keep values exact.

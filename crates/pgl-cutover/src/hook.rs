@@ -22,6 +22,43 @@ const GONE: Duration = Duration::from_secs(5);
 /// How long the last line that it wrote may take to be read, once it has ended.
 const LAST_LINE: Duration = Duration::from_millis(200);
 
+/// How long a hook may take, and which option says so.
+#[derive(Debug, Clone)]
+pub(crate) struct HookLimit {
+    name: String,
+    pub(crate) limit: Duration,
+    option: &'static str,
+}
+
+impl HookLimit {
+    /// The hook's own limit, or what is left of the write outage's where that is less.
+    pub(crate) fn new(name: &str, timeout: Duration, left: Option<Duration>) -> Self {
+        let (limit, option) = match left {
+            Some(left) if left <= timeout => (left, "what was left of --max-pause"),
+            _ => (timeout, "--hook-timeout"),
+        };
+        Self {
+            name: name.to_owned(),
+            limit,
+            option,
+        }
+    }
+
+    /// The hook did not end within it; `last` is what it wrote last.
+    pub(crate) fn exceeded(&self, last: &str) -> Error {
+        Error::Program {
+            what: format!("{} exceeded its limit", self.name),
+            detail: format!(
+                "not done after {:.1} s, {}{last}",
+                self.limit.as_secs_f64(),
+                self.option
+            ),
+            hint: "run the command by itself to see how long it takes; --hook-timeout and --max-pause set the limit"
+                .to_owned(),
+        }
+    }
+}
+
 /// Runs a hook through the shell and waits for it, as long as `stop` does not say that a signal has come. What it writes to
 /// standard error is passed on without waiting for whoever reads it.
 ///
@@ -29,12 +66,12 @@ const LAST_LINE: Duration = Duration::from_millis(200);
 /// [`Error::Program`] when it cannot be run, fails, or takes too long; [`Error::Interrupted`] after a signal. Its process
 /// group is gone then.
 pub(crate) fn run(
-    name: &str,
+    limit: &HookLimit,
     command: &OsStr,
     input: &Value,
-    limit: Duration,
     stop: &dyn Fn() -> bool,
 ) -> Result<(), Error> {
+    let name = limit.name.as_str();
     let failed = |detail: String| Error::Program {
         what: format!("{name} failed"),
         detail,
@@ -64,7 +101,7 @@ pub(crate) fn run(
         let (said, name) = (said.clone(), name.to_owned());
         std::thread::spawn(move || said.pass_on(&name, stderr));
     }
-    let until = Instant::now().checked_add(limit);
+    let until = Instant::now().checked_add(limit.limit);
     loop {
         match child.try_wait() {
             Ok(Some(status)) if status.success() => return Ok(()),
@@ -75,11 +112,7 @@ pub(crate) fn run(
             }
             Ok(None) if until.is_some_and(|until| Instant::now() > until) => {
                 end(name, &mut child);
-                return Err(failed(format!(
-                    "not done after {:.1} s{}",
-                    limit.as_secs_f64(),
-                    said.last()
-                )));
+                return Err(limit.exceeded(&said.last()));
             }
             Ok(None) => std::thread::sleep(LOOK),
             Err(error) => {
@@ -130,7 +163,8 @@ fn end(name: &str, child: &mut Child) {
     if let Err(error) = kill_process_group(group, Signal::KILL) {
         log::warn!("{name} cannot be ended: {error}");
     }
-    if let Err(error) = child.wait() {
+    // A command that the shell has replaced itself with may have left the group.
+    if let Err(error) = child.kill().and_then(|()| child.wait()) {
         log::warn!("{name}: {error}");
     }
     let until = Instant::now() + GONE;
@@ -150,7 +184,8 @@ mod tests {
     const NEVER: fn() -> bool = || false;
 
     fn start(command: &str, limit: Duration, stop: &dyn Fn() -> bool) -> Result<(), Error> {
-        run("hook-x", OsStr::new(command), &Value::Null, limit, stop)
+        let limit = HookLimit::new("hook-x", limit, None);
+        run(&limit, OsStr::new(command), &Value::Null, stop)
     }
 
     /// A command that starts another one in the background, which would make a file after a second.
@@ -180,8 +215,22 @@ mod tests {
         else {
             panic!("it was not ended");
         };
-        assert_eq!(detail, "not done after 0.3 s");
+        assert_eq!(detail, "not done after 0.3 s, --hook-timeout");
         nothing_comes_late(dir.path());
+    }
+
+    #[test]
+    fn the_limit_that_is_reached_first_is_named() {
+        let secs = Duration::from_secs;
+        for (timeout, left, limit, option) in [
+            (30, None, 30, "--hook-timeout"),
+            (30, Some(31), 30, "--hook-timeout"),
+            (30, Some(30), 30, "what was left of --max-pause"),
+            (30, Some(12), 12, "what was left of --max-pause"),
+        ] {
+            let found = HookLimit::new("hook-x", secs(timeout), left.map(secs));
+            assert_eq!((found.limit, found.option), (secs(limit), option));
+        }
     }
 
     #[test]

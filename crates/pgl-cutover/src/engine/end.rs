@@ -54,12 +54,13 @@ impl Engine {
         };
         let started = Instant::now();
         let input = self.hook_input(name);
-        let limit = match self.began {
-            Some(_) => self.deadline.saturating_duration_since(Instant::now()),
-            None => Duration::MAX,
-        };
-        let limit = self.args.hook_timeout.min(limit);
-        hook::run(name, &command, &input, limit, &|| self.watch.stop())?;
+        let left = self
+            .began
+            .map(|_| self.deadline.saturating_duration_since(Instant::now()));
+        let limit = HookLimit::new(name, self.args.hook_timeout, left);
+        self.fence.hook_began(limit.clone());
+        hook::run(&limit, &command, &input, &|| self.watch.stop())?;
+        self.fence.hook_ended();
         self.done(name, started, "succeeded");
         Ok(())
     }

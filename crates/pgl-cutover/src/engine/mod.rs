@@ -30,7 +30,7 @@ use crate::aside::{Shared, Signals};
 use crate::full::Full;
 use crate::ground::Ground;
 use crate::guard::{self, EXACT, Sequences};
-use crate::hook;
+use crate::hook::{self, HookLimit};
 use crate::view::{Body, Phase, Recopied};
 
 /// What is counted within the pause, on one side.
