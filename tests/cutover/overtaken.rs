@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use pgl_testkit::{Outcome, PairDb, Running, Tool};
+use pgl_testkit::{Outcome, PairDb, Running, Tool, shared_pair};
 
 use super::support::{PATIENCE, cutover, holders, replicating, setup, writes_within};
 
@@ -134,10 +134,13 @@ fn one_overtaken(db: &PairDb, rehearse: bool, point: &str) -> Result<()> {
         false => attempt(db),
     };
     let first = stopped(first, point)?;
-    let pids = holders(&cutover(db).arg("--abort").run()?.expect(5)?)?;
+    // The command that is printed works as it is.
+    let refused = cutover(db).arg("--abort").run()?.expect(5)?.stderr;
+    let (_, printed) = refused.split_once("pgl-cutover --abort").context("hint")?;
+    let (options, _) = printed.split_once(" ends it").context("hint")?;
     cutover(db)
-        .args(["--abort", "--yes"])
-        .args(&pids)
+        .arg("--abort")
+        .args(options.split_whitespace())
         .run()?
         .expect(0)?;
     ensure!(writable(db)? == (true, false), "after the abort");
@@ -156,6 +159,68 @@ fn one_overtaken(db: &PairDb, rehearse: bool, point: &str) -> Result<()> {
     );
     goes_on(second)?.expect(0)?;
     ensure!(writable(db)? == (true, false), "after the second run");
+    Ok(())
+}
+
+/// The attempt was rolled back by somebody else, and nothing has come after it: also then the run reports that, whatever it
+/// would have ended with by itself.
+#[test]
+fn a_run_that_was_aborted_by_another_reports_that_and_begins_nothing() -> Result<()> {
+    let none = Duration::ZERO;
+    let over = Duration::from_secs(6);
+    for (source, target, points) in [
+        (
+            13,
+            17,
+            &[
+                ("locked", none),
+                ("target-read-only", none),
+                ("blocked", over),
+                ("sequences", none),
+            ][..],
+        ),
+        (
+            15,
+            18,
+            &[
+                ("wait-caught-up", none),
+                ("unblock", over),
+                ("promote", none),
+                ("promote-commit", over),
+            ][..],
+        ),
+    ] {
+        let db = replicating(source, target, "aborted")?;
+        for (point, pause) in points {
+            let mut tool = cutover(&db).args(["--yes", "--reverse"]);
+            if *point == "unblock" {
+                tool = tool.arg("--rehearse");
+            }
+            // The time that passes is the limit of the write outage.
+            let limit = if pause.is_zero() { "300s" } else { "5s" };
+            let first = stopped(tool.args(["--max-pause", limit]), point)?;
+            let pids = holders(&cutover(&db).arg("--abort").run()?.expect(5)?)?;
+            cutover(&db)
+                .args(["--abort", "--yes"])
+                .args(&pids)
+                .run()?
+                .expect(0)?;
+            let before = (recorded(&db)?, writable(&db)?);
+            ensure!(before.1.0, "stopped at {point}: the source is blocked");
+            std::thread::sleep(*pause);
+            let out = goes_on(first)?;
+            ensure!(
+                out.code() == Some(5) && out.stderr.contains("another run has taken over"),
+                "stopped at {point}: {out:?}"
+            );
+            ensure!(
+                (recorded(&db)?, writable(&db)?) == before,
+                "stopped at {point}: it has touched something"
+            );
+            let back = db.on_source("SELECT sub_name FROM pglogical.subscription")?;
+            ensure!(back.is_empty(), "stopped at {point}: {back:?}");
+        }
+    }
     Ok(())
 }
 
@@ -300,6 +365,29 @@ fn of_two_writing_tools_the_second_is_refused() -> Result<()> {
         goes_on(one)?.expect(0).with_context(|| first.to_owned())?;
         writes_within(&db, SOON)?;
     }
+    Ok(())
+}
+
+/// Without a document pgl-seqsync does not know which migration it works for: it takes the lock of each that the journals know.
+#[test]
+fn sequences_are_set_under_the_lock_of_the_migration_whatever_its_name() -> Result<()> {
+    let db = shared_pair(15, 18)?.database("named")?;
+    db.on_source(pgl_testkit::load::SCHEMA)?;
+    db.on_source("CREATE TABLE parent (id serial PRIMARY KEY)")?;
+    setup(&db)?.args(["--name", "other"]).run()?.expect(0)?;
+    let named = cutover(&db).args(["--name", "other", "--rehearse", "--yes"]);
+    let running = stopped(named, "locked")?;
+    let refused = tool(&db, "pgl-seqsync")?.run()?.expect(5)?;
+    ensure!(
+        refused
+            .stderr
+            .contains("another run holds the lock of migration")
+            && refused.stderr.contains("--name other"),
+        "{}",
+        refused.stderr
+    );
+    goes_on(running)?.expect(0)?;
+    tool(&db, "pgl-seqsync")?.run()?.expect(0)?;
     Ok(())
 }
 

@@ -71,18 +71,21 @@ pub(crate) fn attempt_once(
     args: &Cutover,
     context: &Context,
     ground: &Arc<Ground>,
-    lock: Lock,
+    mut lock: Lock,
     direction: Direction,
 ) -> Result<Verdict, Failure> {
     let screen = Screen::new(context);
     let interrupt = context.interrupt.clone();
-    let mut engine = examined(args, context, ground, direction)?;
+    let examined = examined(args, context, ground, direction);
+    still_held(ground, &mut lock).map_err(failure)?;
+    let mut engine = examined?;
     if !engine.body.refusals.is_empty() {
         return emit(context, ground, Verdict::Refused, engine.body);
     }
     if args.reverse && direction == Direction::Forward {
         let dsn = reverse_dsn(args, &ground.target)?;
         if let Err(error) = engine.prepare_back(&dsn, &screen) {
+            still_held(ground, &mut lock).map_err(failure)?;
             unreverse::remove(ground, &mut engine.body);
             for note in &engine.body.notes {
                 context.say(&format!("pgl-cutover: {note}"));
@@ -250,7 +253,9 @@ impl Trail<'_> {
             faults.push(error.to_string());
         }
         let mut old = self.ground.open(self.ground.old_home(self.direction))?;
-        end_left(&mut old, &self.pids.old).map_err(failure)?;
+        if let Err(error) = end_left(&mut old, &self.pids.old) {
+            faults.push(error.to_string());
+        }
         let mut body = self.body;
         body.phases = self.fence.phases();
         body.notes.push(
@@ -311,6 +316,9 @@ impl Trail<'_> {
             Ok(RolledBack::Nothing) => {
                 self.body.state = None;
                 self.body.notes.push("nothing was begun".to_owned());
+                if self.direction == Direction::Forward {
+                    unreverse::remove(self.ground, &mut self.body);
+                }
             }
             Err(second) => return self.not_unblocked(second, &why.message),
         }

@@ -39,7 +39,7 @@ pub(crate) fn abort(args: &Cutover, context: &Context, away: Failure) -> Result<
             "the target may have been promoted: the source stays read-only until the target can be asked",
         ));
     }
-    unblock(&mut session, &name, &found).map_err(failure)?;
+    unblock(&mut session, &name, &found, "--abort").map_err(failure)?;
     restored_hook(args, context, &found);
     let mut body = Body::new(found.direction);
     body.state = Some(State::Restored);

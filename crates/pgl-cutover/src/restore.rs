@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pgl_apply::Error;
-use pgl_apply::cutover::{end_these, limit, open as open_gate, promoted_by, undo};
+use pgl_apply::cutover::{end_these, limit, open as open_gate, promoted_by, rolled_back_by, undo};
 use pgl_apply::lock::LockedMigration;
 use pgl_cli::stop_point;
 use pgl_conn::Session;
@@ -52,11 +52,13 @@ pub(crate) fn restore(
     stop_point("unblock");
     let endpoint = ground.old_home(direction);
     let until = Instant::now() + PATIENCE;
+    // A commit whose answer was lost may have been made: this tells it from another run's.
+    let me = format!("{} {:?}", std::process::id(), std::time::SystemTime::now());
     loop {
         let outcome = match left.take() {
             Some(mut own) => calm(&mut own)
                 .map_err(Error::from)
-                .and_then(|()| unblock(&mut own, &ground.name, attempt)),
+                .and_then(|()| unblock(&mut own, &ground.name, attempt, &me)),
             None => {
                 let again = || open(ground.tool, endpoint);
                 match endpoint.side() {
@@ -67,15 +69,21 @@ pub(crate) fn restore(
             .and_then(|()| Ok(ground.open(endpoint)?))
             .and_then(|mut fresh| {
                 end_left(&mut fresh, pids)?;
-                unblock(&mut fresh, &ground.name, attempt)
+                unblock(&mut fresh, &ground.name, attempt, &me)
             }),
         };
         match outcome {
             Ok(()) => return Ok(RolledBack::Attempt),
             Err(error @ Error::Overtaken { .. }) => {
-                return never_recorded(ground, lock, direction, error);
+                return not_undone(ground, lock, direction, &me, error);
             }
-            Err(error @ Error::Refused { .. }) => return Err(error),
+            Err(Error::Refused { side, what, hint }) => {
+                return Err(Error::Refused {
+                    side,
+                    what: format!("another run has taken over: {what}"),
+                    hint,
+                });
+            }
             Err(error) if Instant::now() > until => {
                 return Err(match error {
                     Error::Server(error) => error
@@ -95,15 +103,20 @@ pub(crate) fn restore(
     }
 }
 
-/// Whether a refusal only means that the attempt had not been recorded: then the journal is as it was when the lock
-/// was taken.
-fn never_recorded(
+/// What it means that the database does not record the attempt as one that can be rolled back. It had not been recorded
+/// when the journal is as it was when the lock was taken. Otherwise `me`, whose commit was not answered, or another run has
+/// rolled it back.
+fn not_undone(
     ground: &Ground,
-    lock: &Lock,
+    lock: &mut Lock,
     direction: Direction,
+    me: &str,
     refusal: Error,
 ) -> Result<RolledBack, Error> {
     let mut session = open(ground.tool, ground.old_home(direction))?;
+    if rolled_back_by(&mut session, &ground.name)?.as_deref() == Some(me) {
+        return Ok(RolledBack::Attempt);
+    }
     let now = pgl_catalog::cutover_record(&mut session, &ground.name)?;
     let state = lock.state();
     let before = match direction {
@@ -111,17 +124,55 @@ fn never_recorded(
         Direction::Back => &state.target,
     };
     match before {
-        Some(before) if before.attempt == now.attempt => Ok(RolledBack::Nothing),
+        Some(before) if before.attempt == now.attempt => {
+            still_held(ground, lock)?;
+            Ok(RolledBack::Nothing)
+        }
         Some(_) | None => Err(refusal),
     }
+}
+
+/// Refuses where this run has lost its lock although the servers can be reached. Sessions that were opened before this was
+/// asked are ended by whoever takes the lock later.
+///
+/// # Errors
+/// [`Error::Refused`] then; the lost connection's where a server cannot be reached.
+pub(crate) fn still_held(ground: &Ground, lock: &mut Lock) -> Result<(), Error> {
+    let (source, target) = (lock.source.ping(), lock.target.ping());
+    let lost = [source.err(), target.err()]
+        .into_iter()
+        .flatten()
+        .find(pgl_conn::Error::is_lost);
+    let Some(lost) = lost else {
+        return Ok(());
+    };
+    if [&ground.source, &ground.target]
+        .into_iter()
+        .any(|endpoint| open(ground.tool, endpoint).is_err())
+    {
+        return Err(lost.into());
+    }
+    Err(Error::refused(
+        lost.side,
+        format!(
+            "this run has lost the lock of the migration: another run has taken over, or the server has ended its \
+             sessions ({lost}); it has touched nothing since"
+        ),
+        "pgl-cutover --dry-run reports what holds now",
+    ))
 }
 
 /// Unblocks the database and records that the attempt was rolled back, in one transaction.
 ///
 /// # Errors
 /// [`Error::Overtaken`] when the database records another attempt by now; the server's. Nothing is changed then.
-pub(crate) fn unblock(session: &mut Session, name: &str, attempt: &Attempt) -> Result<(), Error> {
-    open_gate(session, name, &undo(name, attempt))?;
+pub(crate) fn unblock(
+    session: &mut Session,
+    name: &str,
+    attempt: &Attempt,
+    by: &str,
+) -> Result<(), Error> {
+    open_gate(session, name, &undo(name, attempt, by))?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Reading both sides, deciding, setting, reading back.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use pgl_apply::lock;
@@ -7,7 +8,7 @@ use pgl_apply::sequences::{self as apply, Setting};
 use pgl_catalog::sequences as catalog;
 use pgl_cli::{Context, Failure, input, stop_point};
 use pgl_conn::{Access, Environment, Session, SessionOptions};
-use pgl_core::cutover::{CutOver, CutoverState, Purpose, cutover_state, refusal};
+use pgl_core::cutover::{CutoverState, Purpose, cutover_state, refusal};
 use pgl_core::doc::Verdict;
 use pgl_core::select::Selection;
 use pgl_core::seqsync::{
@@ -66,14 +67,23 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
 
     let name = earlier.map(|migration| migration.name.as_str());
     stop_point("lock");
-    if args.writes() {
-        let locked = name.unwrap_or(&databases.0.database);
-        (source, target, _) = lock::acquire(locked, source, target)
-            .map_err(|error| Failure::from(error.told()))?
-            .into_parts();
+    let names = migrations(name, &databases.0.database, &mut source, &mut target)?;
+    let mut cut_over = None;
+    for name in names {
+        let state;
+        (source, target, state) = state_of(args, &name, source, target)?;
+        if let Some(refusal) = refusal(&state, Purpose::SetSequences)
+            && !args.check
+        {
+            return Err(Failure::refused(refusal.what)
+                .on(Side::Target)
+                .hint(refusal.hint));
+        }
+        if let CutoverState::CutOver(cut) = state {
+            cut_over = Some(cut);
+        }
     }
     stop_point("locked");
-    let cut_over = cut_over(args, name, &databases.0.database, &mut source, &mut target)?;
     let plan = incoming.as_ref().and_then(|document| document.plan.clone());
     let selection = Selection::from(args.select.clone());
     let mut from = catalog::sequences(&mut source)?;
@@ -121,40 +131,42 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
     Ok(verdict)
 }
 
-/// The cutover after which the target is the production database. Its sequences are not set any more:
-/// only `--check` goes on. Without a document every migration counts that the journals know.
-fn cut_over(
-    args: &Args,
+/// The migrations that these databases may belong to: the document's; without one all that the journals know, and the one
+/// that is named after the source.
+fn migrations(
     name: Option<&str>,
     database: &str,
     source: &mut Session,
     target: &mut Session,
-) -> Result<Option<CutOver>, Failure> {
-    let mut names = vec![name.unwrap_or(database).to_owned()];
+) -> Result<BTreeSet<String>, Failure> {
+    let mut names = BTreeSet::from([name.unwrap_or(database).to_owned()]);
     if name.is_none() {
-        for session in [&mut *source, &mut *target] {
+        for session in [source, target] {
             names.extend(pgl_catalog::journal_names(session).map_err(unread)?);
         }
-        names.sort();
-        names.dedup();
     }
-    let mut found = None;
-    for name in names {
-        let from = pgl_catalog::cutover_record(source, &name).map_err(unread)?;
-        let to = pgl_catalog::cutover_record(target, &name).map_err(unread)?;
-        let state = cutover_state(Some(&from), Some(&to));
-        if let Some(refusal) = refusal(&state, Purpose::SetSequences)
-            && !args.check
-        {
-            return Err(Failure::refused(refusal.what)
-                .on(Side::Target)
-                .hint(refusal.hint));
-        }
-        if let CutoverState::CutOver(cut) = state {
-            found = Some(cut);
-        }
+    Ok(names)
+}
+
+/// Which database is the production database of a migration. Where sequences are set that is read under the
+/// migration's lock, which the sessions go on holding: after a cutover only `--check` goes on.
+fn state_of(
+    args: &Args,
+    name: &str,
+    mut source: Session,
+    mut target: Session,
+) -> Result<(Session, Session, CutoverState), Failure> {
+    if args.writes() {
+        let locked = lock::acquire(name, source, target).map_err(|error| match error {
+            pgl_apply::Error::Server(error) => unread(error),
+            other => other.told().into(),
+        })?;
+        let (source, target, state) = locked.into_parts();
+        return Ok((source, target, state.cutover()));
     }
-    Ok(found)
+    let from = pgl_catalog::cutover_record(&mut source, name).map_err(unread)?;
+    let to = pgl_catalog::cutover_record(&mut target, name).map_err(unread)?;
+    Ok((source, target, cutover_state(Some(&from), Some(&to))))
 }
 
 fn unread(error: pgl_conn::Error) -> Failure {

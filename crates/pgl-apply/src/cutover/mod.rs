@@ -27,7 +27,8 @@ pub use large::{
     missing as large_objects_missing,
 };
 pub use note::{
-    OVERTAKEN, advance, attempt, claim, claimed, conclude, disclaim, promoted_by, start, undo,
+    OVERTAKEN, advance, attempt, claim, claimed, conclude, disclaim, promoted_by, rolled_back_by,
+    start, undo,
 };
 pub use recopy::{Recopied, Recopy, forget_origin, mark_origin, plan_recopy, recopy};
 pub use release::{Release, constraints, prepare};

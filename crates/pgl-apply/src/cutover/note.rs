@@ -89,13 +89,36 @@ pub fn advance(migration: &str, attempt: &Attempt) -> String {
     format!("{guard}{}", row(migration, attempt))
 }
 
-/// The statements that record that an attempt was rolled back. Not once it has promoted the other database.
-pub fn undo(migration: &str, attempt: &Attempt) -> String {
-    let made = [State::Switched, State::Done, State::RolledBack];
-    let guard = must_be(migration, "", &attempt.token, &made);
+/// The statements that record that an attempt was rolled back. Not once it has promoted the other database, nor where
+/// another run has rolled it back. `by` is kept with it, see [`rolled_back_by`].
+pub fn undo(migration: &str, attempt: &Attempt, by: &str) -> String {
+    let over = [
+        State::Switched,
+        State::Done,
+        State::Restored,
+        State::RolledBack,
+    ];
+    let guard = must_be(migration, "", &attempt.token, &over);
     let mut over = attempt.clone();
     over.state = State::Restored;
-    format!("{guard}{}", row(migration, &over))
+    let mut detail = serde_json::json!(over);
+    detail[BY] = by.into();
+    let row = statement(migration, "", over.state.as_str(), &detail.to_string());
+    format!("{guard}{row}")
+}
+
+const BY: &str = "rolled_back_by";
+
+/// Who has rolled back the last attempt to leave this database: a commit whose answer was lost may have been made.
+///
+/// # Errors
+/// The server's.
+pub fn rolled_back_by(session: &mut Session, migration: &str) -> Result<Option<String>, Error> {
+    let Some(text) = read(session, migration, "")? else {
+        return Ok(None);
+    };
+    let detail: serde_json::Value = parse(session, &text)?;
+    Ok(detail[BY].as_str().map(str::to_owned))
 }
 
 /// The statements that record what is done after the promotion.
