@@ -164,6 +164,13 @@ fn a_wrong_option_is_noticed() {
     assert_eq!(wrong("pgl-preflight --explain shows more", &tools).len(), 1);
     assert_eq!(wrong("run `pgl-setup --fix-sql source`", &tools).len(), 1);
     assert_eq!(wrong("--no-such-thing names it", &tools).len(), 1);
+    for asking in [
+        "run pgl-control resync {name}, then",
+        "pgl-cutover rollback goes back",
+    ] {
+        assert_eq!(asks(asking).len(), 1, "{asking}");
+    }
+    assert!(asks("pgl-control resync {name} --yes; pgl-control resync repairs it").is_empty());
     assert!(
         wrong(
             "pgl-preflight --fix-sql source, --name x; pgl-setup --until guard",
@@ -171,6 +178,39 @@ fn a_wrong_option_is_noticed() {
         )
         .is_empty()
     );
+}
+
+/// Commands with their objects that would ask first, and do not carry the answer.
+fn asks(text: &str) -> Vec<String> {
+    let text = text.replace("\\\n", " ");
+    let mut found = Vec::new();
+    for line in text.lines().map(str::trim_start) {
+        if line.starts_with("//") {
+            continue;
+        }
+        let words: Vec<&str> = line.split_whitespace().collect();
+        for (at, pair) in words.windows(2).enumerate() {
+            let rest = &words[at + 2..];
+            let object = rest.first().is_some_and(|word| {
+                let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+                let placeholder = bare.starts_with(|c: char| c.is_uppercase());
+                word.starts_with('{') || placeholder && bare.chars().all(|c| !c.is_lowercase())
+            });
+            let command = match pair {
+                [tool, "resync" | "remove-table"] if tool.ends_with("pgl-control") => object,
+                [tool, "rollback"] if tool.ends_with("pgl-cutover") => true,
+                _ => false,
+            };
+            let answered = rest.iter().take(3).any(|word| {
+                ["--yes", "--dry-run"]
+                    .contains(&word.trim_matches(|c: char| !c.is_alphanumeric() && c != '-'))
+            });
+            if command && !answered {
+                found.push(line.to_owned());
+            }
+        }
+    }
+    found
 }
 
 #[test]
@@ -210,9 +250,12 @@ fn options_in_texts_are_options_of_the_tools() -> Result<()> {
             .unwrap_or(&path)
             .display()
             .to_string();
+        let asking = shown.ends_with(".rs").then(|| asks(&text));
+        let asking = asking.into_iter().flatten();
         found.extend(
             wrong(&text, &tools)
                 .into_iter()
+                .chain(asking.map(|line| format!("needs --yes: {line}")))
                 .map(|what| format!("{shown}: {what}")),
         );
     }

@@ -49,7 +49,7 @@ fn the_document_is_what_its_schema_says() -> Result<()> {
     );
     ensure!(table(&document, "c")?["missing"] == 50, "{document:#}");
     ensure!(
-        table(&document, "a")?["next"] == "pgl-control resync public.a",
+        table(&document, "a")?["next"] == "pgl-control resync public.a --yes",
         "{document:#}"
     );
     Ok(())

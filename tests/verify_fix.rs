@@ -133,7 +133,7 @@ fn what_has_to_be_copied_again_is_named() -> Result<()> {
     both(&db, "INSERT INTO computed VALUES (1, 1)")?;
     let fix = verify(&db).arg("--fix-sql").run()?.expect(1)?;
     for line in [
-        "-- public.many: nothing is printed: not all of its rows are known (see --max-diffs); repair it with: pgl-control resync public.many",
+        "-- public.many: nothing is printed: not all of its rows are known (see --max-diffs); repair it with: pgl-control resync public.many --yes",
         "-- public.shape: nothing is printed: its definitions differ",
         "-- public.lost: nothing is printed: the target has no such table",
         "-- public.computed: nothing is printed: the two servers compute column g differently",

@@ -244,6 +244,17 @@ pub fn hold(sessions: &mut [&mut Session], name: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// A name as an argument of a command in a shell.
+fn shell_word(name: &str) -> String {
+    if name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "._".contains(c))
+    {
+        return name.to_owned();
+    }
+    format!("'{}'", name.replace('\'', "'\\''"))
+}
+
 fn busy(name: &str, holders: &[LockHolder]) -> Error {
     let who: Vec<String> = holders.iter().map(ToString::to_string).collect();
     let pids: Vec<String> = holders
@@ -262,7 +273,8 @@ fn busy(name: &str, holders: &[LockHolder]) -> Error {
         hint: match holders.first().map(|holder| holder.tool.as_str()) {
             None => "run this again".to_owned(),
             Some("pgl-cutover") => format!(
-                "wait until it ends; if nobody is at it any more, pgl-cutover --abort{} ends it and rolls back",
+                "wait until it ends; if nobody is at it any more, pgl-cutover --abort --yes --name {}{} ends it and rolls back",
+                shell_word(name),
                 pids.concat()
             ),
             Some(_) => {

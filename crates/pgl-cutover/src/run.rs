@@ -227,7 +227,7 @@ fn abort(
 
 fn already_made() -> Failure {
     Failure::refused("the cutover is made: there is nothing to abort")
-        .hint("pgl-cutover rollback goes back to the source, if it was made with --reverse")
+        .hint("pgl-cutover rollback --yes goes back to the source, if it was made with --reverse")
 }
 
 /// What becomes of the target after an attempt was rolled back: read-only, unless it was asked otherwise. No run

@@ -130,7 +130,7 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
                 some(&facts.not_members)
             ),
             "a table that was dropped and created again is in no set, and its rows are not on the target: \
-             pgl-control remove-table, then pgl-control add-table",
+             pgl-control remove-table TABLE --yes, then pgl-control add-table TABLE --yes",
         );
     }
     if !facts.vacuums.is_empty() {

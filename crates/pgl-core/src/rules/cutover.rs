@@ -16,7 +16,7 @@ pub(super) const CHECKS: &[Check] = &[Check {
     title: "no cutover of this migration was made or begun",
     why: "After a cutover the target is the production database: what would prepare a migration from the former source \
           would make it read-only, empty it or end the reverse replication.",
-    remedy: "pgl-status reports the state of the reverse replication, pgl-cutover rollback makes the source the production \
+    remedy: "pgl-status reports the state of the reverse replication, pgl-cutover rollback --yes makes the source the production \
              database again, pgl-teardown removes the migration.",
     run: cutover,
 }];

@@ -28,7 +28,7 @@ pub struct RowFix {
 /// Why a table has no statements.
 fn refused(table: &TableResult, rows: &[RowFix], unchecked: bool) -> Option<String> {
     let resync = format!(
-        "repair it with: pgl-control resync {}",
+        "repair it with: pgl-control resync {} --yes",
         command_name(&table.qualified())
     );
     if let Some(reason) = table

@@ -266,7 +266,7 @@ impl TableResult {
             {
                 Some("make the definitions the same on both sides, then compare again".to_owned())
             }
-            Status::Different => Some(format!("pgl-control resync {name}")),
+            Status::Different => Some(format!("pgl-control resync {name} --yes")),
             Status::Inconclusive | Status::Error => Some(format!("pgl-verify --table {name}")),
         }
     }
@@ -485,7 +485,10 @@ mod tests {
             result.next()
         };
         let resync = next(Status::Different, Some(1), &[]);
-        assert_eq!(resync.as_deref(), Some("pgl-control resync shop.orders"));
+        assert_eq!(
+            resync.as_deref(),
+            Some("pgl-control resync shop.orders --yes")
+        );
         for one in [
             next(Status::Different, None, &[]),
             next(Status::Different, Some(1), &["x"]),

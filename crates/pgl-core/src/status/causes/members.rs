@@ -45,7 +45,7 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             .object(&name)
             .seen("pglogical.replication_set_table, by the table's OID")
             .remedy(format!(
-                "changes that {set} replicates and {sets} does not are missing on the target: pgl-control remove-table {name}, then pgl-control add-table {name}"
+                "changes that {set} replicates and {sets} does not are missing on the target: pgl-control remove-table {name} --yes, then pgl-control add-table {name} --yes"
             )),
         );
     }
@@ -60,7 +60,7 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             .warn()
             .seen("no such table in the source's catalog")
             .remedy(format!(
-                "remove it from the migration: pgl-control remove-table {first}"
+                "remove it from the migration: pgl-control remove-table {first} --yes"
             )),
         );
     }

@@ -68,7 +68,7 @@ fn other_consumer(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         format!("another process reads the slot {slot}: the changes that it confirms never arrive on the target"),
     )
     .object(slot)
-    .remedy("end that process, then copy every table that was written to since: pgl-control resync SCHEMA.TABLE. Nothing shows afterwards which changes were read elsewhere; pgl-verify finds the rows");
+    .remedy("end that process, then copy every table that was written to since: pgl-control resync SCHEMA.TABLE --yes. Nothing shows afterwards which changes were read elsewhere; pgl-verify finds the rows");
     if let Some((from, to, origin)) = moved {
         let origin = origin.map_or("no position".to_owned(), |lsn| lsn.to_string());
         cause = cause.seen(format!(
