@@ -175,6 +175,44 @@ fn the_way_from_the_targets_server() -> Result<()> {
     Ok(())
 }
 
+/// A role that may try CREATE SUBSCRIPTION and may not keep a statement out of the server's log, with the server's defaults.
+#[test]
+fn a_password_of_the_provider_dsn_does_not_reach_the_log_of_a_target_that_a_non_superuser_asks()
+-> Result<()> {
+    let source = Cluster::start(15, ClusterOptions::new())?;
+    let target = Cluster::start(
+        18,
+        ClusterOptions::new().set("log_min_error_statement", "error"),
+    )?;
+    target.sql(
+        "postgres",
+        "CREATE ROLE asker LOGIN; GRANT pg_create_subscription TO asker; GRANT CREATE ON DATABASE postgres TO asker",
+    )?;
+    let password = "canary-4418";
+    let free = std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port();
+    for port in [source.port(), free] {
+        let provider =
+            format!("host=127.0.0.1 port={port} user=postgres dbname=postgres password={password}");
+        for probe in [ServerProbe::RolledBackSubscription, ServerProbe::ReadOnly] {
+            let asker = target.dsn_as("asker", "postgres");
+            let seen = facts_by(&source.dsn("postgres"), &asker, Some(&provider), probe)?;
+            let reach = seen.link.server_to_server.get();
+            ensure!(
+                matches!(reach, Ok(Reach::NotProvable { reason }) if probe == ServerProbe::ReadOnly
+                    || reason.contains("this role may not keep a statement out of the target's log")),
+                "{reach:?}"
+            );
+        }
+    }
+    ensure!(
+        !target.log()?.contains(password),
+        "the password is in the target's log"
+    );
+    Ok(())
+}
+
 #[test]
 fn statements_do_not_grow_with_the_tables() -> Result<()> {
     let source = Cluster::start(17, ClusterOptions::new().set("log_statement", "all"))?;

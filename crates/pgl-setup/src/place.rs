@@ -96,3 +96,30 @@ fn reachable(endpoint: &Endpoint) -> Result<DsnText, ConnError> {
 fn no_database(error: &ConnError) -> bool {
     error.is_sqlstate("3D000")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_host_that_is_a_host_is_kept_as_it_was_typed() {
+        let environment = Environment::bare()
+            .with_var("PGHOST", "db1.example")
+            .with_var("PGUSER", "mover");
+        for (text, typed) in [
+            ("dbname=webhost", false),
+            ("dbname=shop application_name='host=x'", false),
+            ("postgresql:///webhost", false),
+            ("host=db2.example dbname=webhost", true),
+            ("hostaddr=192.0.2.7 dbname=webhost", true),
+            ("postgresql://db2.example/webhost", true),
+        ] {
+            let endpoint =
+                Endpoint::resolve(Side::Source, Some(text.as_ref()), &environment).unwrap();
+            let found = reachable(&endpoint).unwrap();
+            let found = found.expose_str().unwrap();
+            assert_eq!(found == text, typed, "{text}: {found}");
+            assert_eq!(found.contains("db1.example"), !typed, "{text}: {found}");
+        }
+    }
+}
