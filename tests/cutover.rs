@@ -18,6 +18,7 @@ mod overtaken;
 mod pgbouncer;
 mod promoted;
 mod published;
+mod reset;
 mod series;
 mod silence;
 mod soak;

@@ -4,6 +4,16 @@ use anyhow::{Context, Result};
 use pgl_testkit::Outcome;
 use serde_json::Value;
 
+/// Executes what a tool prints for people as psql does when it is pasted there: statement by statement.
+pub(crate) fn pasted(client: &mut postgres::Client, sql: &str) -> Result<()> {
+    for statement in sql.split_inclusive(';') {
+        client
+            .batch_execute(statement)
+            .with_context(|| format!("{statement}, of {sql}"))?;
+    }
+    Ok(())
+}
+
 /// A program of the suite.
 pub(crate) struct Program {
     /// `pgl-preflight`.

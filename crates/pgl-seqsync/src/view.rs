@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pgl_cli::{Page, Report, Style, Table, units};
 use pgl_core::QualifiedName;
-use pgl_core::cutover::CutOver;
+use pgl_core::cutover::{CutOver, READ_WRITE};
 use pgl_core::doc::Document;
 use pgl_core::seqsync::{Entry, Mode, Outcome, State};
 use schemars::JsonSchema;
@@ -198,6 +198,10 @@ impl Report for Body {
         if !table.rows.is_empty() {
             page.table(&table);
             page.gap();
+        }
+        if body.dry_run && body.sequences.iter().any(|entry| entry.sql.is_some()) {
+            // An attempt at a cutover leaves the target read-only for sessions that begin there.
+            page.line(format!("{READ_WRITE};"));
         }
         for entry in &body.sequences {
             if body.dry_run

@@ -1,7 +1,7 @@
 //! Closing a database to writers, and opening it again, each in one commit with its note.
 
 use pgl_conn::{Error, Session};
-use pgl_core::cutover::{Closed, Override, close_sql, open_sql};
+use pgl_core::cutover::{Closed, Override, SKIPPED_ROLE, close_sql, open_sql};
 
 use super::{note, wall};
 
@@ -31,7 +31,12 @@ pub fn plan_close(session: &mut Session, migration: &str) -> Result<Closed, Erro
         &[],
     )?;
     if let Some(before) = closed(session, migration)? {
-        return Ok(before.with_new(overrides));
+        let there: Vec<String> = session.value(
+            "SELECT ARRAY(SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname::text = ANY ($1::text[]))",
+            &[&before.role_names()],
+            "roles with settings of their own",
+        )?;
+        return Ok(before.with_roles(&there).with_new(overrides));
     }
     let database: String = session.value(
         "SELECT current_database()::text",
@@ -122,11 +127,23 @@ pub fn open(session: &mut Session, migration: &str, with: &str) -> Result<bool, 
     let quiet = wall::quiet_sql(session);
     let sql = format!("BEGIN;\n{quiet}{opening}{with}COMMIT;");
     run(session, &sql, "opening the database to writers")?;
+    for skipped in skipped_roles(session) {
+        log::warn!("{}: {skipped}", session.side());
+    }
     if let Some(at) = at {
         end_since(session, &at)?;
     }
     wall::clear(session, migration, &walls);
     Ok(found.is_some())
+}
+
+/// What the server has said about roles that were dropped while the database was read-only.
+pub fn skipped_roles(session: &mut Session) -> Vec<String> {
+    let notices = session.notices().into_iter();
+    notices
+        .filter(|notice| notice.sqlstate == SKIPPED_ROLE)
+        .map(|notice| notice.message)
+        .collect()
 }
 
 fn run(session: &mut Session, sql: &str, what: &str) -> Result<(), Error> {

@@ -21,7 +21,7 @@ pub use block::{
 };
 pub use count::{Counted, compare};
 pub use facts::{Home, changed_tables, facts, held_labels};
-pub use gate::{close, closed, closed_at, end_since, open, plan_close};
+pub use gate::{close, closed, closed_at, end_since, open, plan_close, skipped_roles};
 pub use large::{
     Carried, carry as carry_large_objects, lockable as large_objects_lockable,
     missing as large_objects_missing,

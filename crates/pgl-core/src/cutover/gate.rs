@@ -69,6 +69,19 @@ impl Closed {
         self
     }
 
+    /// The same without roles that do not exist any more.
+    #[must_use]
+    pub fn with_roles(mut self, there: &[String]) -> Self {
+        self.overrides
+            .retain(|one| one.role.as_ref().is_none_or(|role| there.contains(role)));
+        self
+    }
+
+    /// Roles that need a setting for this database, each once.
+    pub fn role_names(&self) -> Vec<String> {
+        self.roles().into_iter().map(str::to_owned).collect()
+    }
+
     fn before(&self, role: Option<&str>) -> Option<&str> {
         self.overrides
             .iter()
@@ -159,25 +172,46 @@ pub fn unwall_sql(tables: &[QualifiedName]) -> Vec<String> {
     all
 }
 
-/// The same for people: a session of that database began read-only itself.
+/// A statement that makes a session accept writes although its database is read-only: what is printed for people begins
+/// with it.
+pub const READ_WRITE: &str = "SET default_transaction_read_only = off";
+
+/// The statements that open it again, to what it was, for people.
 pub fn reset_sql(closed: &Closed) -> Vec<String> {
-    let mut all = vec![format!("SET {SETTING} = off")];
-    all.extend(open_sql(closed));
+    let roles = closed.roles().into_iter().map(Some);
+    let each = std::iter::once(None)
+        .chain(roles)
+        .map(|role| restored(closed, role));
+    std::iter::once(READ_WRITE.to_owned()).chain(each).collect()
+}
+
+/// The same for a program: a role that was dropped since then has no setting, and is reported with a warning of
+/// SQLSTATE [`SKIPPED_ROLE`].
+pub fn open_sql(closed: &Closed) -> Vec<String> {
+    let mut all = vec![restored(closed, None)];
+    for role in closed.roles() {
+        let body = format!(
+            "BEGIN {}; EXCEPTION WHEN undefined_object THEN RAISE WARNING USING ERRCODE = '{SKIPPED_ROLE}', MESSAGE = {}; END",
+            restored(closed, Some(role)),
+            quote_literal(&format!(
+                "role {} does not exist any more: its setting {SETTING} is skipped",
+                quote_ident(role)
+            ))
+        );
+        all.push(format!("DO {}", quote_literal(&body)));
+    }
     all
 }
 
-/// The statements that open it again, to what it was.
-pub fn open_sql(closed: &Closed) -> Vec<String> {
-    let mut all = Vec::new();
-    let roles = closed.roles();
-    for role in std::iter::once(None).chain(roles.into_iter().map(Some)) {
-        let target = target(closed, role);
-        all.push(match closed.before(role) {
-            Some(value) => format!("{target} SET {SETTING} = {}", quote_literal(value)),
-            None => format!("{target} RESET {SETTING}"),
-        });
+/// SQLSTATE of the warning about a role that was dropped while the database was read-only.
+pub const SKIPPED_ROLE: &str = "PGL02";
+
+fn restored(closed: &Closed, role: Option<&str>) -> String {
+    let target = target(closed, role);
+    match closed.before(role) {
+        Some(value) => format!("{target} SET {SETTING} = {}", quote_literal(value)),
+        None => format!("{target} RESET {SETTING}"),
     }
-    all
 }
 
 #[cfg(test)]
@@ -215,13 +249,39 @@ mod tests {
     #[test]
     fn what_was_there_comes_back() {
         assert_eq!(
-            open_sql(&closed()),
+            reset_sql(&closed()),
             [
+                "SET default_transaction_read_only = off",
                 r#"ALTER DATABASE "Shop" RESET default_transaction_read_only"#,
                 r#"ALTER ROLE "app" IN DATABASE "Shop" RESET default_transaction_read_only"#,
                 r#"ALTER ROLE "bat""ch" IN DATABASE "Shop" SET default_transaction_read_only = 'off'"#,
             ]
         );
+    }
+
+    #[test]
+    fn a_role_that_is_gone_is_skipped_by_name() {
+        let open = open_sql(&closed());
+        assert_eq!(open[0], reset_sql(&closed())[1]);
+        assert_eq!(
+            open[2],
+            "DO 'BEGIN ALTER ROLE \"bat\"\"ch\" IN DATABASE \"Shop\" SET default_transaction_read_only = ''off''; \
+             EXCEPTION WHEN undefined_object THEN RAISE WARNING USING ERRCODE = ''PGL02'', MESSAGE = ''role \"bat\"\"ch\" \
+             does not exist any more: its setting default_transaction_read_only is skipped''; END'"
+        );
+        let there = ["app".to_owned(), "other".to_owned()];
+        let left = closed().with_roles(&there);
+        assert_eq!(left.role_names(), ["app"]);
+        let database = Override {
+            role: None,
+            here: true,
+            value: "off".to_owned(),
+        };
+        let kept = Closed {
+            overrides: vec![database],
+            ..closed()
+        };
+        assert_eq!(kept.clone().with_roles(&[]), kept);
     }
 
     #[test]
@@ -250,7 +310,7 @@ mod tests {
                     .to_owned()
             )
         );
-        let open = open_sql(&late);
+        let open = reset_sql(&late);
         assert!(
             open.contains(
                 &r#"ALTER ROLE "late" IN DATABASE "Shop" RESET default_transaction_read_only"#
@@ -283,14 +343,6 @@ mod tests {
         assert_eq!(
             wall_sql(&[one(Some("A"))], WriteBlock::ButReplicas),
             [r#"ALTER TABLE ONLY "s"."t" ENABLE TRIGGER pgl_refuse_write"#]
-        );
-    }
-
-    #[test]
-    fn what_is_printed_works_in_a_session_of_that_database() {
-        assert_eq!(
-            reset_sql(&closed())[0],
-            "SET default_transaction_read_only = off"
         );
     }
 

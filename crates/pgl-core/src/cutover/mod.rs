@@ -20,8 +20,8 @@ pub use fingerprint::{
     not_members, rewritten, unkeyed_checks,
 };
 pub use gate::{
-    BlockedTable, Closed, Override, WriteBlock, close_sql, open_sql, reset_sql, unwall_sql,
-    wall_sql,
+    BlockedTable, Closed, Override, READ_WRITE, SKIPPED_ROLE, WriteBlock, close_sql, open_sql,
+    reset_sql, unwall_sql, wall_sql,
 };
 pub use guard::{Facts, Limits, Refusal, guards};
 pub use standing::{Attempt, Direction, Standing, State, standing};

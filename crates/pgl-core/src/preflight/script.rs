@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use crate::cutover::READ_WRITE;
 use crate::{Finding, Severity, Side};
 
 /// The script that fixes one side: what takes effect at once first, what needs a restart last.
@@ -39,6 +40,10 @@ pub fn fix_script(findings: &[Finding], side: Side) -> String {
             let mut remedy = true;
             match &finding.sql {
                 Some(sql) if seen.insert(sql) => {
+                    if seen.len() == 1 {
+                        // An attempt at a cutover leaves the target read-only for sessions that begin there.
+                        let _ = writeln!(script, "{READ_WRITE};");
+                    }
                     let end = if sql.trim_end().ends_with(';') {
                         ""
                     } else {
@@ -123,7 +128,11 @@ mod tests {
             .lines()
             .filter(|line| !line.is_empty() && !line.starts_with("--"))
             .collect();
-        assert_eq!(statements, ["SELECT 1;"], "{script}");
+        assert_eq!(
+            statements,
+            ["SET default_transaction_read_only = off;", "SELECT 1;"],
+            "{script}"
+        );
         assert!(script.find("again").unwrap() > script.find("restart of the server").unwrap());
         assert!(script.contains("-- Manual step: fix it"), "{script}");
         assert!(script.contains("--   DROP TABLE y"), "{script}");

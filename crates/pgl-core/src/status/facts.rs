@@ -408,6 +408,8 @@ pub struct SourceClose {
     pub sequences: Vec<SetSequence>,
     /// The latest queued truncates and commands.
     pub queue: Vec<Queued>,
+    /// Whether sessions of clients begin read-only: what is printed for this database has to say otherwise.
+    pub read_only: bool,
     /// Transactions older than five minutes, oldest first: a slot waits for them.
     pub old_transactions: Vec<String>,
     /// The end of the server log, without secrets.
@@ -490,6 +492,8 @@ pub struct TargetClose {
     pub max_workers: u32,
     /// Background workers running, as far as visible.
     pub used_workers: u32,
+    /// Whether sessions of clients begin read-only.
+    pub read_only: bool,
     /// `pglogical.conflict_resolution`.
     pub conflict_resolution: Option<String>,
     /// `pglogical.use_spi`.

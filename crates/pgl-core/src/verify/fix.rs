@@ -149,7 +149,7 @@ pub fn preamble() -> &'static str {
      -- Checks of tables and domains, generated columns, and triggers and rules that are ENABLE ALWAYS do run, with your rights:\n\
      -- where you do not trust the tables' owners, let pgl-control resync repair them.\n\
      -- The inserted rows are those of the source when it was compared: keep writers away from these rows until this has run.\n\
-     BEGIN;\n\
+     BEGIN READ WRITE;\n\
      SET LOCAL client_encoding = 'UTF8';\n\
      SET LOCAL search_path = pg_catalog, pg_temp;\n\
      SET LOCAL session_replication_role = replica;\n\

@@ -137,6 +137,8 @@ impl Engine {
             self.body.pause_seconds = self.pause();
             self.done("release", started, "the new home takes writes");
             self.attempt.state = State::Switched;
+            let skipped = apply::skipped_roles(&mut self.sessions.release);
+            self.body.notes.extend(skipped);
             // Clients that came early began read-only, and would stay so.
             if let Some(at) = &self.shut_at
                 && let Err(error) = apply::end_since(&mut self.sessions.release, at)

@@ -1,5 +1,6 @@
 //! Settings that decide how changes are applied, and who may write.
 
+use crate::cutover::READ_WRITE;
 use crate::facts::Facts;
 use crate::facts::server::is_true;
 use crate::rules::common::{each, list, set_parameter, source, target};
@@ -174,7 +175,7 @@ fn default_read_only(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
                 emit.find(side, format!("{READ_ONLY} is on for {}", found.scope()))
                     .object(found.scope())
                     .severity(severity)
-                    .sql(found.reset_sql());
+                    .sql(format!("{READ_WRITE}; {}", found.reset_sql()));
             }
         }
         if let Some(setting) = server.known_setting(READ_ONLY)?

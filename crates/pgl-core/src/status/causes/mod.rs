@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::{Close, Snapshot, SourceNow, Subscription, TargetNow, Trouble, TroubleKind};
 use super::state::{Word, word};
-use crate::cutover::CutOver;
+use crate::cutover::{CutOver, READ_WRITE};
 use crate::{Severity, Side, quote_literal};
 
 /// How sure a cause is.
@@ -224,6 +224,28 @@ impl Seen<'_> {
 /// All causes that the evidence shows, the surest first. `all` are the samples since this program
 /// began, `samples` the latest of them.
 pub fn causes(all: &[Snapshot], samples: &[Snapshot], close: &Close) -> Vec<Cause> {
+    let mut found = look(all, samples, close);
+    for cause in &mut found {
+        let read_only = match cause.fix_side {
+            Side::Source => close.source.as_ref().is_some_and(|source| source.read_only),
+            Side::Target => close.target.as_ref().is_some_and(|target| target.read_only),
+        };
+        if !read_only {
+            continue;
+        }
+        let ddl = ["ALTER ", "CREATE ", "DROP "];
+        if let Some(sql) = &mut cause.sql {
+            *sql = format!("{READ_WRITE}; {sql}");
+        } else if ddl.iter().any(|word| cause.remedy.contains(word)) {
+            cause.remedy.push_str(&format!(
+                "; sessions of this database begin read-only, so first: {READ_WRITE};"
+            ));
+        }
+    }
+    found
+}
+
+fn look(all: &[Snapshot], samples: &[Snapshot], close: &Close) -> Vec<Cause> {
     let Some(newest) = samples.last() else {
         return Vec::new();
     };
