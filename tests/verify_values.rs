@@ -83,7 +83,7 @@ fn arrays_of_composites_differ_by_each_element_whatever_the_columns_are_called()
                 let rows = &table(&document, name)?["rows"];
                 ensure!(
                     rows.as_array().is_some_and(|rows| rows.len() == 1)
-                        && rows[0]["key"][0]["value"] == key.to_string()
+                        && rows[0]["key"][0]["value"].as_str() == Some(key.to_string().as_str())
                         && rows[0]["columns"][0]["name"] == column,
                     "{damage} {more:?}: {rows:#}"
                 );
