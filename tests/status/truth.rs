@@ -248,6 +248,7 @@ fn a_worker_that_does_not_answer_is_named() -> Result<()> {
         Ok(())
     };
     send("-STOP")?;
+    lab.on_source("INSERT INTO a VALUES (-1, 'not confirmed')")?;
     let document = diagnosed(|| of(&db), "apply.silent");
     send("-CONT")?;
     let document = document?;

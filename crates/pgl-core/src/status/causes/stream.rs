@@ -6,7 +6,7 @@ use crate::Side;
 use crate::status::facts::{Snapshot, SourceNow, TargetNow};
 use crate::status::state::{Word, word};
 
-/// Twice as long as an idle pglogical waits before it confirms again.
+/// Twice as long as pglogical waits before it confirms what it has received.
 const SILENT_SECONDS: f64 = 20.0;
 /// A worker that was just started has not connected yet.
 const CONNECTING_SECONDS: f64 = 5.0;
@@ -17,7 +17,7 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         && seen.word == Word::Replicating
     {
         no_walsender(seen, source, target, found);
-        silent(source, target, found);
+        silent(seen, source, target, found);
     }
 }
 
@@ -125,14 +125,32 @@ fn no_walsender(seen: &Seen<'_>, source: &SourceNow, target: &TargetNow, found: 
     found.push(cause);
 }
 
-/// The worker is connected and has not answered for longer than it ever waits.
-fn silent(source: &SourceNow, target: &TargetNow, found: &mut Vec<Cause>) {
+/// The worker is connected and does not answer. Where there is nothing to confirm it answers only when the walsender
+/// asks, after half of wal_sender_timeout.
+fn silent(seen: &Seen<'_>, source: &SourceNow, target: &TargetNow, found: &mut Vec<Cause>) {
     let Some(sender) = &source.sender else {
         return;
     };
     let Some(silent) = sender.replied_ago.filter(|ago| *ago > SILENT_SECONDS) else {
         return;
     };
+    let timeout = seen.close.source.as_ref().map(|close| close.sender_timeout);
+    let asked = timeout.is_some_and(|timeout| timeout > 0.0 && silent > timeout / 2.0 + 10.0);
+    let confirmed = source
+        .slot
+        .as_ref()
+        .and_then(|slot| slot.confirmed_flush_lsn);
+    let unconfirmed = |sample: &Snapshot| {
+        let written = sample.source.known().and_then(|now| now.wal_lsn);
+        written
+            .zip(confirmed)
+            .is_some_and(|(written, confirmed)| written > confirmed)
+    };
+    // What was written at the sample before has had its time.
+    let waiting = seen.samples.iter().rev().nth(1).is_some_and(unconfirmed);
+    if !asked && !waiting {
+        return;
+    }
     let slot = source.slot.as_ref();
     let waits = target.apply().and_then(|worker| worker.wait.as_deref());
     let since = sender.replied_at.as_deref().unwrap_or("?");

@@ -343,7 +343,32 @@ fn a_worker_that_does_not_answer() {
     if let Some(sender) = &mut source(&mut now).sender {
         sender.replied_ago = Some(21.0);
     }
-    let found = causes(&[snapshot(0.0), now], &close());
+    // Nothing is to be confirmed: the walsender asks after half a minute, or five with another timeout.
+    let at = |sample: &mut Snapshot, written, confirmed| {
+        source(sample).wal_lsn = Some(Lsn(written));
+        if let Some(slot) = &mut source(sample).slot {
+            slot.confirmed_flush_lsn = Some(Lsn(confirmed));
+        }
+    };
+    let mut before = snapshot(0.0);
+    at(&mut before, 500, 500);
+    at(&mut now, 500, 500);
+    assert!(ids(&[before.clone(), now.clone()], &close()).is_empty());
+    let mut asked = now.clone();
+    if let Some(sender) = &mut source(&mut asked).sender {
+        sender.replied_ago = Some(41.0);
+    }
+    assert!(ids(&[before.clone(), asked.clone()], &close()).is_empty());
+    let mut minute = close();
+    if let Some(close) = &mut minute.source {
+        close.sender_timeout = 60.0;
+    }
+    assert_eq!(ids(&[before.clone(), asked], &minute), ["apply.silent"]);
+    // What came a moment ago may still be confirmed in time.
+    at(&mut now, 600, 500);
+    assert!(ids(&[before.clone(), now.clone()], &close()).is_empty());
+    at(&mut before, 600, 500);
+    let found = causes(&[before, now], &close());
     assert_eq!(found[0].id, "apply.silent");
     assert!(
         found[0]
