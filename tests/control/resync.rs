@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use pgl_core::Side;
+use pgl_testkit::Tool;
 
 use super::support::{
     PAIRS, PATIENCE, damage, does, drained, on_source, on_target, other, refuses, replicating,
@@ -262,5 +264,71 @@ fn a_busy_table_is_given_up_and_writers_go_on() -> Result<()> {
     ensure!(on_source(&db, "SELECT count(*) FROM a")? == "1");
     same(&db, &["a"])?;
     other(&db, "pgl-verify", &[], 0)?;
+    Ok(())
+}
+
+/// A table that its owner makes a view while a tool waits for it is not read: it would run what the view calls with the
+/// rights of the tool.
+#[test]
+fn a_table_that_becomes_a_view_is_not_read() -> Result<()> {
+    for (tool, args, side) in [
+        (
+            "pgl-control",
+            &["resync", "taken", "--yes"][..],
+            Side::Source,
+        ),
+        ("pgl-control", &["resync", "taken", "--yes"], Side::Target),
+        (
+            "pgl-seqsync",
+            &["--at-least-max-of-column", "--dry-run"],
+            Side::Source,
+        ),
+    ] {
+        let db = replicating(
+            (15, 18),
+            "becomes_a_view",
+            "CREATE TABLE taken (id serial PRIMARY KEY); INSERT INTO taken DEFAULT VALUES",
+            &[],
+        )?;
+        let role = db.role("mallory");
+        let cluster = match side {
+            Side::Source => db.source(),
+            Side::Target => db.target(),
+        };
+        let logged = format!("hostile code in {}", db.name());
+        cluster.sql(
+            db.name(),
+            &format!(
+                "CREATE ROLE {role}; ALTER TABLE taken OWNER TO {role}; GRANT CREATE ON SCHEMA public TO {role};
+                 SET ROLE {role};
+                 CREATE FUNCTION evil() RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE LOG '{logged}'; RETURN true; END$$"
+            ),
+        )?;
+        let mark = cluster.log_mark()?;
+        let mut owner = cluster.client(db.name())?;
+        owner.batch_execute(&format!(
+            "BEGIN; SET LOCAL ROLE {role}; LOCK TABLE taken IN ACCESS EXCLUSIVE MODE"
+        ))?;
+        let program = crate::common::PROGRAMS
+            .iter()
+            .find(|one| one.name == tool)
+            .context("no such program")?;
+        let running = Tool::new(program.path).envs(db.env()).args(args).start()?;
+        cluster.wait_until(
+            db.name(),
+            &format!(
+                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+                   AND application_name = '{tool}' AND wait_event_type = 'Lock')"
+            ),
+            PATIENCE,
+        )?;
+        owner.batch_execute(
+            "ALTER TABLE taken RENAME TO kept; CREATE VIEW taken AS SELECT * FROM kept WHERE evil(); COMMIT",
+        )?;
+        let out = running.wait(PATIENCE)?;
+        let log = cluster.log_since(mark)?;
+        ensure!(!log.contains(&logged), "{tool} on the {side}: {log}");
+        ensure!(out.code() != Some(0), "{tool} on the {side}: {out:?}");
+    }
     Ok(())
 }

@@ -116,6 +116,16 @@ fn the_application_goes_on_truncating() -> Result<()> {
     app.batch_execute("TRUNCATE child, parent; INSERT INTO parent VALUES (77); INSERT INTO child VALUES (1, 77); TRUNCATE shared; INSERT INTO shared VALUES (2)")?;
     drain(&db)?;
     same_rows(&db)?;
+    // pglogical looks into its schema at every DROP, on either side.
+    let plain = db.role("plain");
+    for cluster in [db.source(), db.target()] {
+        cluster.sql(db.name(), &format!("CREATE ROLE \"{plain}\" LOGIN"))?;
+        let mut other = cluster.client_as(&plain, db.name())?;
+        other.batch_execute("CREATE TEMP TABLE mine (a int, b int); ALTER TABLE mine DROP COLUMN b; DROP TABLE mine")?;
+        let denied = other.batch_execute("SELECT pglogical.drop_node('x')").err();
+        let denied = denied.and_then(|error| error.code().map(|code| code.code().to_owned()));
+        ensure!(denied.as_deref() == Some("42501"), "{denied:?}");
+    }
     // What was granted is written down, so that it can be taken back.
     let granted =
         db.on_source("SELECT object FROM pgl.journal WHERE step = 'source.grants' ORDER BY 1")?;

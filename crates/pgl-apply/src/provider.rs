@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use pgl_catalog::setup::Member;
 use pgl_conn::{DsnText, Session};
 use pgl_core::lock_wait::Holders;
-use pgl_core::setup::StepId;
 use pgl_core::{Plan, QualifiedName, Side, quote_ident, quote_literal};
 use serde_json::json;
 
@@ -65,7 +64,8 @@ pub fn extension(session: &mut Session) -> Result<Done, Error> {
     for name in extensions(session.version()) {
         version = version_of(session, name)?;
         if version.is_none() {
-            create(session, name)?;
+            // Event triggers of the users fire.
+            session.with_views(true, |session| create(session, name))?;
         }
     }
     Ok(match version {
@@ -90,6 +90,10 @@ fn create(session: &mut Session, name: &str) -> Result<(), Error> {
     });
     let done = done
         .and_then(|()| session.batch(include_str!("../sql/extension_private.sql")))
+        .and_then(|()| match name {
+            "pglogical" => session.batch(&format!("{REVOKE_EXECUTE}; {GRANT_USAGE}")),
+            _ => Ok(()),
+        })
         .and_then(|()| pgl_catalog::pgl_schema::pglogical(session));
     match done {
         Ok(()) => Ok(session.commit()?),
@@ -185,11 +189,10 @@ pub fn node_found(session: &mut Session, name: &str) -> Result<Option<Done>, Err
     Ok(None)
 }
 
-/// The statement that lets a role use pglogical's schema; PUBLIC for none.
-pub fn grant_sql(role: Option<&str>) -> String {
-    let role = role.map_or_else(|| "PUBLIC".to_owned(), quote_ident);
-    format!("GRANT USAGE ON SCHEMA pglogical TO {role}")
-}
+/// The statement that lets everybody use pglogical's schema. While the extension is there, the server looks into that
+/// schema at every DROP of anything, temporary tables too, and in the trigger that a replication set puts on a table
+/// for TRUNCATE: both fail for a role that may not.
+pub const GRANT_USAGE: &str = "GRANT USAGE ON SCHEMA pglogical TO PUBLIC";
 
 /// What takes EXECUTE from PUBLIC. The functions are nobody's to call who only truncates: they remove tables from sets,
 /// subscribe to other servers and replicate DDL.
@@ -203,36 +206,58 @@ fn grant_execute_sql(role: &str) -> String {
     )
 }
 
-/// Takes EXECUTE on pglogical's functions from PUBLIC before `granted` get USAGE on their schema. Roles that had USAGE
-/// before keep what they could do, and so do those that replicate. All of it is in the journal, for pgl-teardown.
-fn close_functions(
-    session: &mut Session,
-    migration: &str,
-    granted: &[Option<String>],
-) -> Result<(), Error> {
-    let before = pgl_catalog::setup::execute(session, granted)?;
-    if !before.everybody {
-        return Ok(());
+/// Lets every role go on with DROP and TRUNCATE ([`GRANT_USAGE`]), and takes EXECUTE on pglogical's functions from PUBLIC
+/// before; roles that had USAGE keep what they could do. All of it is in the journal, for pgl-teardown.
+///
+/// # Errors
+/// The server's; a refusal where EXECUTE cannot be revoked.
+pub fn grants(session: &mut Session, migration: &str) -> Result<Done, Error> {
+    if may_use(session)? {
+        return Ok(Done::Already(
+            "every role may use schema pglogical".to_owned(),
+        ));
     }
-    let row = |object: &str, state: &str| {
-        journal::record(migration, "source.execute", object, state, &json!(null))
+    pgl_catalog::pgl_schema::require(session)?;
+    let (grants, execute) = match session.side() {
+        Side::Source => ("source.grants", "source.execute"),
+        Side::Target => ("target.grants", "target.execute"),
     };
-    let mut sql = format!("BEGIN;\n{REVOKE_EXECUTE};\n{}", row("PUBLIC", "revoked"));
-    for role in &before.roles {
-        sql.push_str(&format!("{};\n", grant_execute_sql(role)));
-        sql.push_str(&row(role, "granted"));
+    let row = |step: &str, object: &str, state: &str| {
+        journal::record(migration, step, object, state, &json!(null))
+    };
+    let before = pgl_catalog::setup::execute(session)?;
+    let mut sql = String::from("BEGIN;\n");
+    if before.everybody {
+        sql.push_str(&format!(
+            "{REVOKE_EXECUTE};\n{}",
+            row(execute, "PUBLIC", "revoked")
+        ));
+        for role in &before.roles {
+            sql.push_str(&format!("{};\n", grant_execute_sql(role)));
+            sql.push_str(&row(execute, role, "granted"));
+        }
     }
+    sql.push_str(&format!(
+        "{GRANT_USAGE};\n{}",
+        row(grants, "PUBLIC", "granted")
+    ));
     // The server only warns where another role owns the functions.
     let done = session
         .batch(&sql)
-        .and_then(|()| pgl_catalog::setup::execute(session, granted));
+        .and_then(|()| pgl_catalog::setup::execute(session));
     match done {
-        Ok(after) if !after.everybody => Ok(session.commit()?),
+        Ok(after) if !after.everybody => {
+            session.commit()?;
+            Ok(Done::Changed(
+                "every role may use schema pglogical, PUBLIC may not execute its functions"
+                    .to_owned(),
+            ))
+        }
         Ok(_) => {
             session.rollback()?;
             Err(Error::refused(
                 session.side(),
-                "PUBLIC may execute the functions of schema pglogical, and this role cannot revoke that: every role that is granted USAGE on the schema, which TRUNCATE needs, could remove tables from the replication set",
+                "PUBLIC may execute the functions of schema pglogical, and this role cannot revoke that: every role that may use the schema, which DROP and TRUNCATE need, could remove tables from the replication set",
                 format!("as the owner of the extension: {REVOKE_EXECUTE}"),
             ))
         }
@@ -241,50 +266,22 @@ fn close_functions(
                 session.rollback()?;
             }
             Err(error
-                .with_context("revoking EXECUTE on pglogical's functions from PUBLIC")
+                .with_context("letting every role use schema pglogical")
                 .into())
         }
     }
 }
 
-/// Lets everybody who may truncate a replicated table go on doing so: the trigger that a
-/// replication set puts on a table lives in schema pglogical. What was granted is noted, so that
-/// pgl-teardown takes back exactly that.
+/// Whether every role may use schema pglogical.
 ///
 /// # Errors
 /// The server's.
-pub fn grants(session: &mut Session, migration: &str, plan: &Plan) -> Result<Done, Error> {
-    let tables: Vec<QualifiedName> = plan.replicated().map(|table| table.qualified()).collect();
-    let roles = pgl_catalog::setup::truncaters(session, &tables)?;
-    if roles.is_empty() {
-        return Ok(Done::Already(
-            "everybody who may truncate may use schema pglogical".to_owned(),
-        ));
-    }
-    pgl_catalog::pgl_schema::require(session)?;
-    close_functions(session, migration, &roles)?;
-    for role in &roles {
-        let object = role.clone().unwrap_or_else(|| "PUBLIC".to_owned());
-        let note = journal::statement(
-            migration,
-            StepId::SourceGrants,
-            &object,
-            "granted",
-            &json!({"role": role, "schema": "pglogical", "privilege": "USAGE"}),
-        );
-        session.batch(&format!(
-            "BEGIN;\n{};\n{note}COMMIT;",
-            grant_sql(role.as_deref())
-        ))?;
-    }
-    let names: Vec<String> = roles
-        .into_iter()
-        .map(|role| role.unwrap_or_else(|| "PUBLIC".to_owned()))
-        .collect();
-    Ok(Done::Changed(format!(
-        "USAGE on schema pglogical granted to {}; PUBLIC may not execute its functions",
-        names.join(", ")
-    )))
+pub fn may_use(session: &mut Session) -> Result<bool, pgl_conn::Error> {
+    session.value(
+        "SELECT pg_catalog.has_schema_privilege('public', 'pglogical', 'USAGE')",
+        &[],
+        "whether every role may use schema pglogical",
+    )
 }
 
 /// One membership that has to exist.
@@ -477,7 +474,6 @@ mod tests {
             "SELECT pglogical.replication_set_add_table(set_name := 'default', relation := \
              '\"Shop\".\"We''ird \"\"T\"'::regclass, synchronize_data := false)"
         );
-        assert_eq!(grant_sql(None), "GRANT USAGE ON SCHEMA pglogical TO PUBLIC");
     }
 
     #[test]

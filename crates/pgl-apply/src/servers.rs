@@ -49,6 +49,7 @@ impl Servers {
     pub fn loader(&self) -> Result<Session, Error> {
         let options = self
             .options()
+            .views()
             .set("session_replication_role", "replica")
             .set("synchronous_commit", "off");
         Session::connect(&self.target, &options)

@@ -1,5 +1,5 @@
--- Who may execute functions of schema pglogical: whether PUBLIC may, and the roles that lose it when PUBLIC loses it and
--- that need it: those that were granted the use of the schema before, and those of $1 that replicate.
+-- Who may execute functions of schema pglogical: whether PUBLIC may, and the roles that lose it when PUBLIC loses it:
+-- those that were granted the use of the schema by name.
 SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p
                  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace,
                       pg_catalog.aclexplode(COALESCE(p.proacl, pg_catalog.acldefault('f', p.proowner))) a
@@ -7,8 +7,7 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p
        ARRAY(SELECT r.rolname::text
                FROM pg_catalog.pg_roles r
               WHERE NOT r.rolsuper
-                AND ((r.rolreplication AND r.rolname::text = ANY ($1::text[]))
-                     OR EXISTS (SELECT FROM pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
-                                 WHERE n.nspname = 'pglogical' AND a.grantee = r.oid
-                                   AND a.grantee <> n.nspowner AND a.privilege_type = 'USAGE'))
+                AND EXISTS (SELECT FROM pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a
+                             WHERE n.nspname = 'pglogical' AND a.grantee = r.oid
+                               AND a.grantee <> n.nspowner AND a.privilege_type = 'USAGE')
               ORDER BY 1) AS roles

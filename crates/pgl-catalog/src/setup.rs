@@ -1,7 +1,6 @@
 //! What pgl-setup looks at before and between its steps.
 
 use pgl_conn::{Error, Session};
-use pgl_core::QualifiedName;
 use pgl_core::cutover::Definition;
 use pgl_core::setup::archive::IndexFact;
 use pgl_core::setup::compare::TableShape;
@@ -55,23 +54,6 @@ pub fn roles_needed(session: &mut Session) -> Result<Vec<String>, Error> {
     Ok(found.into_iter().filter_map(|row| row.name).collect())
 }
 
-/// Who may truncate one of these tables and not use schema pglogical; `None` stands for PUBLIC.
-///
-/// # Errors
-/// The server's; also when schema pglogical does not exist.
-pub fn truncaters(
-    session: &mut Session,
-    tables: &[QualifiedName],
-) -> Result<Vec<Option<String>>, Error> {
-    let (schemas, names) = QualifiedName::split(tables);
-    let found: Vec<Named> = rows(
-        session,
-        include_str!("../sql/setup_truncaters.sql"),
-        &[&schemas, &names],
-    )?;
-    Ok(found.into_iter().map(|row| row.name).collect())
-}
-
 /// Who may execute functions of schema pglogical.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Execute {
@@ -81,14 +63,16 @@ pub struct Execute {
     pub roles: Vec<String>,
 }
 
-/// Reads it; `granted` are roles that get USAGE on the schema now, none for PUBLIC.
+/// Reads it.
 ///
 /// # Errors
 /// The server's.
-pub fn execute(session: &mut Session, granted: &[Option<String>]) -> Result<Execute, Error> {
-    let names: Vec<&String> = granted.iter().flatten().collect();
-    let sql = include_str!("../sql/setup_pglogical_execute.sql");
-    row(session, sql, &[&names])
+pub fn execute(session: &mut Session) -> Result<Execute, Error> {
+    row(
+        session,
+        include_str!("../sql/setup_pglogical_execute.sql"),
+        &[],
+    )
 }
 
 /// A materialised view.

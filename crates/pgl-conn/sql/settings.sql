@@ -9,7 +9,7 @@ WHERE name OPERATOR(pg_catalog.=) ANY (ARRAY[
     'standard_conforming_strings', 'xmloption', 'synchronize_seqscans', 'statement_timeout',
     'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
     'transaction_timeout', 'default_transaction_read_only', 'session_replication_role',
-    'synchronous_commit'
+    'synchronous_commit', 'restrict_nonsystem_relation_kind'
 ]::pg_catalog.text[])
 UNION ALL
 SELECT 'pg_is_in_recovery', pg_catalog.pg_is_in_recovery()::pg_catalog.text, ''

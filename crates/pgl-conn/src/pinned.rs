@@ -52,6 +52,12 @@ const READ_ONLY: &str = "default_transaction_read_only";
 /// Off, a crash of the server may take a transaction that was committed.
 const COMMIT: &str = "synchronous_commit";
 
+/// Keeps the session from reading views and foreign tables of users. A table that its owner makes a view while we look
+/// at it would run what the view calls, with our rights. Servers have it since August 2024 (12.20, 13.16, 14.13, 15.8,
+/// 16.4), pg_dump needs it there for the same reason.
+pub(crate) const TABLES_ONLY: (&str, &str) =
+    ("restrict_nonsystem_relation_kind", "view, foreign-table");
+
 /// The value of a setting and its `pg_settings.source`.
 pub(crate) type Settings = BTreeMap<String, (String, String)>;
 
@@ -62,6 +68,7 @@ pub(crate) struct Wanted {
     pub(crate) access: Access,
     pub(crate) statement_timeout: Option<Duration>,
     pub(crate) lock_timeout: Option<Duration>,
+    pub(crate) views: bool,
     pub(crate) extra: Vec<(String, String)>,
 }
 
@@ -122,6 +129,14 @@ impl Wanted {
         };
         let mut all: Vec<_> = self.all(version).into_iter().filter(differs).collect();
         all.extend(self.durable(found));
+        let (name, value) = TABLES_ONLY;
+        let known = found.get(name);
+        if !self.views
+            && self.pins == Pins::Canonical
+            && known.is_some_and(|(setting, _)| canonical(setting) != canonical(value))
+        {
+            all.push((name.to_owned(), value.to_owned()));
+        }
         all
     }
 
@@ -190,6 +205,7 @@ mod tests {
             access: Access::ReadOnly,
             statement_timeout: None,
             lock_timeout: Some(Duration::from_micros(10)),
+            views: false,
             extra: Vec::new(),
         }
     }

@@ -15,7 +15,7 @@ use crate::dial::dial;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Kind, Phase};
 use crate::open::{Notices, Opened, open, text_rows};
-use crate::pinned::Wanted;
+use crate::pinned::{TABLES_ONLY, Wanted};
 use crate::session_options::{Begin, Notice, SessionOptions};
 use crate::tls::Tls;
 
@@ -130,6 +130,37 @@ impl Session {
             self.client.query(sql, params)
         };
         rows.map_err(|error| self.fail(&error))
+    }
+
+    /// Runs `run` in a session that reads views and foreign tables of users or does not; see
+    /// [`SessionOptions::views`]. What it was before it is again afterwards, unless `run` left a failed transaction.
+    ///
+    /// # Errors
+    /// The server's; whatever `run` says.
+    pub fn with_views<T, E: From<Error>>(
+        &mut self,
+        views: bool,
+        run: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        const SQL: &str = include_str!("../sql/views.sql");
+        let kinds = if views { "" } else { TABLES_ONLY.1 };
+        let before: Option<String> = match self.query(SQL, &[&kinds])?.first() {
+            Some(row) => Some(crate::field(
+                self.side,
+                row,
+                0,
+                "the relations that are read",
+            )?),
+            None => None,
+        };
+        let outcome = run(self);
+        if let Some(before) = before {
+            let restored = self.query(SQL, &[&before]);
+            if outcome.is_ok() {
+                restored?;
+            }
+        }
+        outcome
     }
 
     /// The only row of a statement.

@@ -61,6 +61,8 @@ pub struct SessionOptions {
     pub pooler: OnPooler,
     /// Which settings it runs with.
     pub pins: Pins,
+    /// Whether it reads views and foreign tables of users.
+    pub views: bool,
     /// Further settings, made with SET after the login.
     pub settings: Vec<(String, String)>,
 }
@@ -76,6 +78,7 @@ impl SessionOptions {
             connect_timeout: Some(CONNECT_TIMEOUT),
             pooler: OnPooler::Refuse,
             pins: Pins::Canonical,
+            views: false,
             settings: Vec::new(),
         }
     }
@@ -115,6 +118,14 @@ impl SessionOptions {
         self
     }
 
+    /// Reads views and foreign tables of users, too: where the functions of a user's table run anyway, because rows are
+    /// written to it or objects built on it.
+    #[must_use]
+    pub fn views(mut self) -> Self {
+        self.views = true;
+        self
+    }
+
     /// One more setting for the session.
     #[must_use]
     pub fn set(mut self, name: &str, value: &str) -> Self {
@@ -132,6 +143,7 @@ impl SessionOptions {
             access: self.access,
             statement_timeout: self.statement_timeout,
             lock_timeout: self.lock_timeout,
+            views: self.views,
             extra: self.settings.clone(),
         }
     }

@@ -1,7 +1,7 @@
 //! `add-table`: tables join, created where they are missing, with their rows.
 
 use pgl_apply::control::{self, Why};
-use pgl_apply::provider::{self, Wanted};
+use pgl_apply::provider::Wanted;
 use pgl_apply::schema::{self, Programs};
 use pgl_apply::{Watch, copy, journal};
 use pgl_catalog::facts::{Request, collect};
@@ -10,7 +10,7 @@ use pgl_cli::Failure;
 use pgl_core::control::{Lapsed, Seen, add_sequences, add_tables, lapsed};
 use pgl_core::doc::Verdict;
 use pgl_core::facts::{Asked, Facts};
-use pgl_core::plan::{Plan, PlanSequence, Set};
+use pgl_core::plan::{Plan, PlanSequence};
 use pgl_core::setup::StepId;
 use pgl_core::setup::archive::Work as Piece;
 use pgl_core::{QualifiedName, Side};
@@ -250,10 +250,6 @@ fn join(
         );
         work.ground.must_fit(&next, new).map_err(failure)?;
     }
-    match provider::grants(&mut work.ground.source, &migration, &next).map_err(failure)? {
-        pgl_apply::Done::Changed(what) => work.body.step("source.grants", Side::Source, what, []),
-        pgl_apply::Done::Already(_) => {}
-    }
     work.settle()?;
     let chosen = choose(work, &next, new)?;
     report(work, &chosen);
@@ -402,24 +398,6 @@ fn dry(work: &mut Work<'_>, next: &Plan, new: &[QualifiedName], pieces: &[Piece]
             Side::Target,
             "create on the target as the source has it",
             control::create_statements(pieces),
-        );
-    }
-    let replicated: Vec<QualifiedName> = next
-        .tables
-        .iter()
-        .filter(|one| one.set != Set::Excluded)
-        .map(|one| one.qualified())
-        .collect();
-    let roles = pgl_catalog::setup::truncaters(&mut work.ground.source, &replicated)?;
-    if !roles.is_empty() {
-        let sql = roles
-            .iter()
-            .map(|role| provider::grant_sql(role.as_deref()));
-        work.body.step(
-            "source.grants",
-            Side::Source,
-            "let who may truncate go on doing so",
-            sql.collect::<Vec<_>>(),
         );
     }
     let chosen = choose(work, next, new)?;

@@ -20,18 +20,10 @@ impl Run<'_> {
             StepId::SourceExtension => provider::extension_sql(self.source.version()),
             StepId::SourceNode => vec![provider::node_sql(&names.provider_node)],
             StepId::SourceMarker | StepId::TargetMarker => vec![own::SQL.to_owned()],
-            StepId::SourceGrants => {
-                let tables: Vec<_> = self
-                    .plan
-                    .replicated()
-                    .map(|table| table.qualified())
-                    .collect();
-                let roles = pgl_catalog::setup::truncaters(&mut self.source, &tables)?;
-                let revoke = roles.first().map(|_| provider::REVOKE_EXECUTE.to_owned());
-                let grants = roles
-                    .iter()
-                    .map(|role| provider::grant_sql(role.as_deref()));
-                revoke.into_iter().chain(grants).collect()
+            StepId::SourceGrants | StepId::TargetGrants => {
+                [provider::REVOKE_EXECUTE, provider::GRANT_USAGE]
+                    .map(str::to_owned)
+                    .into()
             }
             StepId::SourceSets => provider::wanted(&self.plan)
                 .iter()

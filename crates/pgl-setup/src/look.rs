@@ -43,15 +43,8 @@ impl Run<'_> {
             }
             StepId::SourceMarker => own(pgl_schema::check(&mut self.source)?),
             StepId::TargetMarker => own(pgl_schema::check(self.target()?)?),
-            StepId::SourceGrants => {
-                let tables: Vec<_> = self.plan.replicated().map(|t| t.qualified()).collect();
-                if provider::installed(&mut self.source)?.is_none()
-                    || !pgl_catalog::setup::truncaters(&mut self.source, &tables)?.is_empty()
-                {
-                    return Ok(Look::Planned);
-                }
-                already("everybody who may truncate may use schema pglogical")
-            }
+            StepId::SourceGrants => granted(&mut self.source),
+            StepId::TargetGrants => granted(self.target()?),
             StepId::SourceSets => {
                 if provider::installed(&mut self.source)?.is_none() {
                     return Ok(Look::Planned);
@@ -233,4 +226,12 @@ fn own(found: PglSchema) -> Result<Look, Error> {
         PglSchema::Usable => already("schema pgl exists"),
         PglSchema::Absent | PglSchema::Incomplete => Ok(Look::Planned),
     }
+}
+
+/// Whether every role may use schema pglogical already.
+fn granted(session: &mut pgl_conn::Session) -> Result<Look, Error> {
+    if provider::installed(session)?.is_none() || !provider::may_use(session)? {
+        return Ok(Look::Planned);
+    }
+    already("every role may use schema pglogical")
 }

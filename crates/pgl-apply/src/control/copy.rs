@@ -81,9 +81,11 @@ pub fn replace(
         Emptied::Truncate => Freeze::Yes,
         Emptied::Delete => Freeze::No,
     };
-    let Streamed { sent, taken, bytes } =
-        stream(reader, target, &one.task, &one.encoding, freeze, watch)
-            .map_err(|error| error.with_context(format!("copying {}", one.task.table)))?;
+    let Streamed { sent, taken, bytes } = target
+        .with_views(true, |target| {
+            stream(reader, target, &one.task, &one.encoding, freeze, watch)
+        })
+        .map_err(|error| error.with_context(format!("copying {}", one.task.table)))?;
     let table = format!("ONLY {}", one.task.table.sql());
     let there = match &one.task.rows {
         Rows::All => count(reader, &table)?,

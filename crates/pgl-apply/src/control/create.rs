@@ -51,7 +51,7 @@ pub fn create(
     note: &str,
 ) -> Result<(), ConnError> {
     target.batch("BEGIN")?;
-    match inside(target, migration, work, note) {
+    match target.with_views(true, |target| inside(target, migration, work, note)) {
         Err(error) if !error.is_lost() => target.rollback().and(Err(error)),
         other => other,
     }

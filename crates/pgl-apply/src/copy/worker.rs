@@ -160,11 +160,13 @@ impl Shared<'_> {
         }
         let table = task.table.sql();
         target.batch(&format!("LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"))?;
-        let filled: bool = target.value(
-            &format!("SELECT EXISTS (SELECT FROM ONLY {table})"),
-            &[],
-            "whether the table holds rows",
-        )?;
+        let filled: bool = target.with_views(false, |target| {
+            target.value(
+                &format!("SELECT EXISTS (SELECT FROM ONLY {table})"),
+                &[],
+                "whether the table holds rows",
+            )
+        })?;
         if filled {
             return Err(Error::refused(
                 Side::Target,

@@ -171,7 +171,9 @@ fn replace(
     watch: &dyn Watch,
 ) -> Result<Recopied, Error> {
     let task = &one.task;
-    let Streamed { sent, taken, bytes } = stream(old, new, task, &one.encoding, Freeze::No, watch)?;
+    let Streamed { sent, taken, bytes } = new.with_views(true, |new| {
+        stream(old, new, task, &one.encoding, Freeze::No, watch)
+    })?;
     if sent != taken {
         return Err(Error::Objects {
             side: new.side(),

@@ -65,7 +65,7 @@ pub fn prepare(
 ) -> Result<Names, Error> {
     let back = back_names(&order.plan.names);
     let its_tables = tables(order.plan);
-    provider::grants(new, order.migration, order.plan)?;
+    provider::grants(new, order.migration)?;
     let mut wanted = vec![Wanted {
         set: "default",
         object: own::marker(),

@@ -88,7 +88,8 @@ pub fn matviews(
         watch.doing(&view.to_string());
         let _cancel = watch.cancel_on_stop(target.cancel_handle());
         // The view runs with its owner's search path of old: names in it are qualified.
-        if let Err(error) = target.batch(&format!("REFRESH MATERIALIZED VIEW {}", view.sql())) {
+        let refresh = format!("REFRESH MATERIALIZED VIEW {}", view.sql());
+        if let Err(error) = target.with_views(true, |target| target.batch(&refresh)) {
             if error.is_lost() {
                 return Err(error.into());
             }

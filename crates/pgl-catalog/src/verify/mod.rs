@@ -69,12 +69,6 @@ pub fn catalog(session: &mut Session, encoding: &str) -> Result<Catalog, Error> 
     })
 }
 
-/// Keeps this session from reading views and foreign tables of users, where the server can do that.
-pub fn tables_only(session: &mut Session) -> Result<(), Error> {
-    let sql = include_str!("../../sql/verify_tables_only.sql");
-    session.query(sql, &[]).map(|_| ())
-}
-
 #[derive(Deserialize)]
 struct Position {
     lsn: Lsn,

@@ -23,6 +23,7 @@ pub enum StepId {
     TargetRoles,
     TargetSchema,
     TargetExtension,
+    TargetGrants,
     TargetNode,
     Copy,
     TargetKeys,
@@ -66,7 +67,7 @@ impl StepId {
             Self::SourceGrants,
             "source.grants",
             Some(Side::Source),
-            "let every role that may truncate a replicated table use schema pglogical",
+            "let every role use schema pglogical, without which DROP and TRUNCATE fail, and PUBLIC not execute its functions",
         ),
         (
             Self::SourceSets,
@@ -103,6 +104,12 @@ impl StepId {
             "target.extension",
             Some(Side::Target),
             "create the extension pglogical",
+        ),
+        (
+            Self::TargetGrants,
+            "target.grants",
+            Some(Side::Target),
+            "the same as source.grants",
         ),
         (
             Self::TargetNode,
@@ -351,6 +358,7 @@ pub fn steps(options: &Options) -> Vec<Step> {
         S::TargetRoles,
         S::TargetSchema,
         S::TargetExtension,
+        S::TargetGrants,
         S::TargetNode,
     ];
     let keys_first = options.copy != CopyMode::Parallel || options.keep_indexes == KeepIndexes::Yes;
@@ -385,6 +393,7 @@ pub fn needs(id: StepId) -> &'static [StepId] {
         S::Guard | S::SourceExtension | S::SourceMarker | S::TargetDatabase => &[],
         S::SourceNode => &[S::SourceExtension],
         S::SourceGrants => &[S::SourceExtension, S::SourceMarker],
+        S::TargetGrants => &[S::TargetExtension, S::TargetMarker],
         S::SourceSets => &[S::SourceNode, S::SourceMarker],
         S::TargetMarker | S::TargetRoles | S::TargetExtension => &[S::TargetDatabase],
         S::TargetSchema => &[S::TargetDatabase, S::TargetMarker],
