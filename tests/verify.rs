@@ -392,6 +392,36 @@ fn time_limits_and_signals_end_it_without_a_verdict() -> Result<()> {
     Ok(())
 }
 
+/// A table that somebody has locked keeps no other from being compared, and no run beyond its time.
+#[test]
+fn a_locked_table_is_named_when_the_time_is_over() -> Result<()> {
+    let db = pair("locked")?;
+    for mut client in [db.source_client()?, db.target_client()?] {
+        let mut holder = client.transaction()?;
+        holder.batch_execute("LOCK TABLE a IN ACCESS EXCLUSIVE MODE")?;
+        let outcome = verify(&db)
+            .args(["--timeout", "10s"])
+            .limit(Duration::from_secs(50))
+            .run()?
+            .expect(4)?;
+        let document = outcome.document()?;
+        let a = table(&document, "a")?;
+        ensure!(a["status"] == "inconclusive", "{document:#}");
+        let reason = a["reason"].as_str().unwrap_or_default();
+        ensure!(
+            reason.contains("public.a") && reason.contains("time given ran out"),
+            "{document:#}"
+        );
+        for other in ["b", "c"] {
+            ensure!(
+                table(&document, other)?["status"] == "identical",
+                "{document:#}"
+            );
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn records_come_as_tables_finish_and_a_summary_closes() -> Result<()> {
     let db = pair("stream")?;

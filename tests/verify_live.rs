@@ -476,3 +476,28 @@ fn where_no_slot_can_decode_row_versions_do() -> Result<()> {
     }
     Ok(())
 }
+
+/// A transaction that keeps a table of the source locked holds up the slot as well: the run ends with its time and says so.
+#[test]
+fn a_run_that_waits_for_a_transaction_of_the_source_ends_with_its_time() -> Result<()> {
+    let db = replicated(15, 18)?;
+    for mode in ["live", "barrier"] {
+        let mut client = db.source_client()?;
+        let mut holder = client.transaction()?;
+        holder.batch_execute("LOCK TABLE still IN ACCESS EXCLUSIVE MODE")?;
+        let document = verify(&db)
+            .args(["--mode", mode, "--timeout", "10s"])
+            .limit(Duration::from_secs(50))
+            .run()?
+            .expect(4)?
+            .document()?;
+        let still = document["tables"]
+            .as_array()
+            .and_then(|all| all.iter().find(|one| one["name"] == "still"));
+        ensure!(
+            still.is_some_and(|one| one["status"] == "inconclusive" && one["reason"].is_string()),
+            "{mode}: {document:#}"
+        );
+    }
+    Ok(())
+}

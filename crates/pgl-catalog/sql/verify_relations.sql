@@ -1,5 +1,6 @@
 -- Every relation of the database that holds rows or stands for some, with its columns and keys.
--- Columns that a server version lacks are read through row_to_json, which yields null for them.
+-- Columns that a server version lacks are read through row_to_json, which yields null for them. Nothing here waits for a
+-- lock on a table: sizes are those of the last VACUUM or ANALYZE (verify_sizes.sql has those of now).
 WITH RECURSIVE up (relation, ancestor) AS (
     SELECT i.inhrelid, i.inhparent
     FROM pg_catalog.pg_inherits AS i
@@ -95,10 +96,9 @@ SELECT
         WHERE k.indrelid = c.oid AND k.not_null
         ORDER BY pg_catalog.json_array_length(k.columns), k.relname LIMIT 1
     ) AS unique_key,
-    CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END AS bytes,
+    CASE WHEN c.relkind = 'r' THEN c.relpages::int8 * pg_catalog.current_setting('block_size')::int8 ELSE 0 END AS bytes,
     c.reltuples AS estimate,
-    CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid)
-        / pg_catalog.current_setting('block_size')::int8 ELSE 0 END AS pages,
+    CASE WHEN c.relkind = 'r' THEN c.relpages::int8 ELSE 0 END AS pages,
     (
         pg_catalog.has_schema_privilege(n.oid, 'USAGE')
         AND pg_catalog.has_table_privilege(c.oid, 'SELECT')

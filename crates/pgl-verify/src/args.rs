@@ -50,7 +50,7 @@ pub(crate) struct How {
     /// Bytes of tables to read per second at most, on both servers together (10MB)
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes, help_heading = "Load")]
     pub(crate) throttle: Option<u64>,
-    /// Give up after this time; tables that are not finished count as inconclusive
+    /// End after this time; tables that are not finished count as inconclusive
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Load")]
     pub(crate) timeout: Option<Duration>,
     /// Differing rows to name per table

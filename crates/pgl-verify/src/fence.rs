@@ -8,12 +8,11 @@
 use std::time::{Duration, Instant};
 
 use pgl_catalog::verify::replication as catalog;
-use pgl_cli::signal::Registration;
 use pgl_conn::{Access, Error, Kind, Session};
 use pgl_core::verify::changes::XidSnapshot;
 use pgl_core::{Lsn, Side};
 
-use crate::pool::Pool;
+use crate::pool::{Pool, Watched};
 
 /// Between two looks.
 pub(crate) const PAUSE: Duration = Duration::from_millis(5);
@@ -23,8 +22,8 @@ pub(crate) const MARKER_NAME: &str = "verify";
 
 /// Sessions that look, and by which slots the target is fed.
 pub(crate) struct Fence {
-    source: (Session, Registration),
-    target: (Session, Registration),
+    source: (Session, Watched),
+    target: (Session, Watched),
     slots: Vec<String>,
     origin_readable: bool,
 }
@@ -109,7 +108,7 @@ pub(crate) fn too_late(lsn: Lsn, applied: Option<Lsn>) -> Error {
 
 /// The marker: one row on the source with a token of this run.
 pub(crate) struct Marker {
-    session: (Session, Registration),
+    session: (Session, Watched),
 }
 
 impl Marker {

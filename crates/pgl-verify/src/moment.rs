@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use pgl_catalog::lock_wait::{deadlock_timeout, lower_deadlock_timeout};
 use pgl_catalog::verify as catalog;
 use pgl_catalog::verify::replication::{self, TableFile};
-use pgl_cli::signal::Registration;
 use pgl_conn::{Access, Begin, Error, Kind, Session};
 use pgl_core::migration::OWN_SCHEMA;
 use pgl_core::verify::changes::{AppliedRange, ChangeLog, XidSnapshot, wanted};
@@ -17,7 +16,7 @@ use pgl_core::verify::pairing::Pair;
 use pgl_core::{Lsn, QualifiedName, Side};
 
 use crate::fence::{Fence, MARKER_NAME, Marker, PAUSE, too_late};
-use crate::pool::Pool;
+use crate::pool::{Pool, Watched};
 
 /// A snapshot of the target is taken anew this often until it is known exactly which transactions it has.
 const EXACT_TRIES: u32 = 60;
@@ -161,7 +160,7 @@ impl Files {
     }
 }
 
-type Holder = (Session, Registration);
+type Holder = (Session, Watched);
 
 /// A session that does nothing but keep a snapshot: it never holds a lock on a table.
 struct Held {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pgl_cli::Context;
-use pgl_cli::signal::Registration;
+use pgl_cli::signal::{Interrupt, Registration};
 use pgl_conn::{Access, Begin, CancelHandle, Endpoint, Error, Kind, Session, SessionOptions};
 use pgl_core::Side;
 
@@ -27,6 +27,12 @@ const YIELD_EVERY: Duration = Duration::from_millis(500);
 /// A read is cancelled for others this often, then it fails.
 const YIELDS: u32 = 20;
 
+/// A connection that takes longer than the time given is given up so much later: after that time has been found to be over.
+const CONNECT_GRACE: Duration = Duration::from_millis(500);
+
+/// Any number but 0: nobody sends this signal.
+const TIME_IS_OVER: i32 = 1;
+
 /// Sessions of both sides.
 pub(crate) struct Pool {
     context: Context,
@@ -36,14 +42,24 @@ pub(crate) struct Pool {
     idle: Mutex<Vec<Held>>,
     running: Mutex<HashMap<u64, Running>>,
     next: AtomicU64,
+    /// When the time given is over.
+    end: Option<Instant>,
     expired: AtomicBool,
+    /// Cancels the statements of all sessions when the time is over.
+    deadline: Interrupt,
+}
+
+/// As long as this lives, the statement of a session is cancelled on a signal and at the end of the time given.
+pub(crate) struct Watched {
+    _signal: Registration,
+    _deadline: Registration,
 }
 
 struct Held {
     session: Session,
     /// Set when its statement is cancelled for the sake of others.
     yielded: Arc<AtomicBool>,
-    _registration: Registration,
+    _watched: Watched,
 }
 
 /// A task that a session works on.
@@ -59,7 +75,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Pool {
-    pub(crate) fn new(context: &Context, source: Endpoint, target: Endpoint, jobs: usize) -> Self {
+    pub(crate) fn new(
+        context: &Context,
+        source: Endpoint,
+        target: Endpoint,
+        jobs: usize,
+        end: Option<Instant>,
+    ) -> Self {
         Self {
             context: context.clone(),
             source,
@@ -68,25 +90,35 @@ impl Pool {
             idle: Mutex::new(Vec::new()),
             running: Mutex::new(HashMap::new()),
             next: AtomicU64::new(0),
+            end,
             expired: AtomicBool::new(false),
+            deadline: Interrupt::default(),
         }
     }
 
-    /// A session of its own, outside the pool. On a signal its statement is cancelled as long as
-    /// the registration lives.
-    pub(crate) fn open(
-        &self,
-        side: Side,
-        access: Access,
-    ) -> Result<(Session, Registration), Error> {
+    /// A session of its own, outside the pool.
+    pub(crate) fn open(&self, side: Side, access: Access) -> Result<(Session, Watched), Error> {
+        self.check(side)?;
         let endpoint = match side {
             Side::Source => &self.source,
             Side::Target => &self.target,
         };
-        let options = SessionOptions::new("pgl-verify", access)
+        let mut options = SessionOptions::new("pgl-verify", access)
             .lock_timeout(LOCK_TIMEOUT)
             .set("quote_all_identifiers", "off");
+        if let Some(end) = self.end {
+            let left = end.saturating_duration_since(Instant::now()) + CONNECT_GRACE;
+            let limit = options
+                .connect_timeout
+                .map_or(left, |usual| usual.min(left));
+            options = options.connect_timeout(Some(limit));
+        }
         let mut session = Session::connect(endpoint, &options)?;
+        let handle = session.cancel_handle();
+        let watched = Watched {
+            _signal: self.context.watch(&session),
+            _deadline: self.deadline.on_signal(move || cancel(&handle)),
+        };
         // Sums of 16,384 buckets stay in memory.
         session.batch("SET work_mem = '16MB'")?;
         if session.version().at_least(11) {
@@ -102,8 +134,7 @@ impl Pool {
             };
             session.batch(&format!("SET max_parallel_workers_per_gather = {workers}"))?;
         }
-        let registration = self.context.watch(&session);
-        Ok((session, registration))
+        Ok((session, watched))
     }
 
     fn take(&self, side: Side) -> Result<Held, Error> {
@@ -115,11 +146,11 @@ impl Pool {
         match found {
             Some(held) => Ok(held),
             None => {
-                let (session, registration) = self.open(side, Access::ReadOnly)?;
+                let (session, watched) = self.open(side, Access::ReadOnly)?;
                 Ok(Held {
                     session,
                     yielded: Arc::default(),
-                    _registration: registration,
+                    _watched: watched,
                 })
             }
         }
@@ -161,6 +192,10 @@ impl Pool {
                         "{side}: a read was cancelled for a session that waits for its table; it is done again"
                     );
                     self.pause(Duration::from_millis(50));
+                }
+                // The server only says that somebody cancelled it.
+                Err(error) if error.kind == Kind::Cancelled => {
+                    return Err(self.check(side).err().unwrap_or(error));
                 }
                 other => return other,
             }
@@ -214,7 +249,7 @@ impl Pool {
     /// Cancels reads that somebody waits behind, until `finished`. Where that cannot be looked up it is said, and reads
     /// are not cancelled.
     pub(crate) fn yield_to_others(&self, side: Side, finished: &AtomicBool) {
-        let mut watcher: Option<(Session, Registration)> = None;
+        let mut watcher: Option<(Session, Watched)> = None;
         while !finished.load(Ordering::SeqCst) && !self.stopped() {
             let end = Instant::now() + YIELD_EVERY;
             while Instant::now() < end && !finished.load(Ordering::SeqCst) && !self.stopped() {
@@ -261,11 +296,7 @@ impl Pool {
             .collect();
         std::thread::scope(|scope| {
             for handle in chosen {
-                scope.spawn(move || {
-                    if let Err(error) = handle.cancel() {
-                        log::debug!("cancelling: {error}");
-                    }
-                });
+                scope.spawn(move || cancel(&handle));
             }
         });
     }
@@ -292,10 +323,18 @@ impl Pool {
         self.check(Side::Source).is_err()
     }
 
-    /// Ends everything: called when the time is over.
-    pub(crate) fn expire(&self) {
-        self.expired.store(true, Ordering::SeqCst);
-        self.cancel(|_| true);
+    /// Ends everything when the time given is over, unless the comparison has `finished` before. A request is without effect
+    /// between two statements: it is made again until all threads have seen that the time is over.
+    pub(crate) fn end_in_time(&self, finished: &AtomicBool) {
+        while let Some(end) = self.end
+            && !finished.load(Ordering::SeqCst)
+        {
+            if Instant::now() >= end {
+                self.expired.store(true, Ordering::SeqCst);
+                self.deadline.raise(TIME_IS_OVER);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Sleeps, but not beyond a signal or the end of the time.
@@ -304,6 +343,12 @@ impl Pool {
         while Instant::now() < end && !self.stopped() {
             std::thread::sleep(Duration::from_millis(20).min(end - Instant::now().min(end)));
         }
+    }
+}
+
+fn cancel(handle: &CancelHandle) {
+    if let Err(error) = handle.cancel() {
+        log::debug!("cancelling: {error}");
     }
 }
 

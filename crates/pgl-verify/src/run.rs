@@ -17,7 +17,7 @@ use pgl_core::verify::fix::{self, RowFix};
 use pgl_core::verify::outcome::{Scope, Totals};
 use pgl_core::verify::pairing::{Entry, Pair, Wishes, pair, unknown_columns};
 use pgl_core::verify::{Mode, Status, TableResult};
-use pgl_core::{Database, Migration, QualifiedName, Side};
+use pgl_core::{Database, Exit, Migration, QualifiedName, Side};
 
 use crate::args::{Args, How};
 use crate::digest;
@@ -41,32 +41,27 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
     let environment = Environment::capture();
     let source = context.endpoint(Side::Source, &args.connect, &environment)?;
     let target = context.endpoint(Side::Target, &args.connect, &environment)?;
-    let pool = Pool::new(context, source, target, usize::from(args.how.jobs));
+    let end = args.how.timeout.map(|limit| started + limit);
+    let pool = Pool::new(context, source, target, usize::from(args.how.jobs), end);
     let finished = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        if let Some(limit) = args.how.timeout {
-            let (pool, finished) = (&pool, &finished);
-            scope.spawn(move || watchdog(pool, finished, started + limit));
-        }
+        scope.spawn(|| pool.end_in_time(&finished));
         for side in [Side::Source, Side::Target] {
             let (pool, finished) = (&pool, &finished);
             scope.spawn(move || pool.yield_to_others(side, finished));
         }
         let result = compare(&args, incoming, context, &pool, started);
         finished.store(true, Ordering::SeqCst);
-        result
+        result.map_err(|failure| match failure.exit {
+            // Before the tables were known, or where no snapshot was to be had: nothing else was wrong.
+            Exit::Unknown if pool.is_expired() => Failure {
+                exit: Exit::NotYet,
+                message: format!("the time given ran out: {}", failure.message),
+                ..failure
+            },
+            _ => failure,
+        })
     })
-}
-
-/// Ends the comparison when its time is over.
-fn watchdog(pool: &Pool, finished: &AtomicBool, end: Instant) {
-    while Instant::now() < end {
-        if finished.load(Ordering::SeqCst) {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    pool.expire();
 }
 
 /// After a cutover the rows are those of the production database and of a former source.
@@ -412,13 +407,19 @@ impl<'a> Run<'a> {
             progress: &progress,
             only_on_target: Mutex::default(),
         };
-        let mut relate = Relate::open(self.pool, self.ready, how)?;
+        let mut relate = match Relate::open(self.pool, self.ready, how) {
+            Err(error) if self.pool.is_expired() => return Ok(self.leave(work, &error, None)),
+            other => other?,
+        };
         let mut held = None;
         let mut rest: Vec<(usize, &Pair)> = work.to_vec();
         let mut pause = Duration::from_millis(50);
         for attempt in 1..=MOMENTS {
             let pairs: Vec<&Pair> = rest.iter().map(|(_, pair)| *pair).collect();
-            let moment = relate.moment(self.pool, &pairs)?;
+            let moment = match relate.moment(self.pool, &pairs) {
+                Err(error) if self.pool.is_expired() => return Ok(self.leave(&rest, &error, held)),
+                other => other?,
+            };
             held = held.max(moment.held);
             let open = Mutex::new(Vec::new());
             let again = Mutex::new(Vec::new());
@@ -472,6 +473,23 @@ impl<'a> Run<'a> {
         progress.finish();
         Ok(held)
     }
+
+    /// The time was over before there were snapshots to read these tables under.
+    fn leave(
+        &self,
+        tables: &[(usize, &'a Pair)],
+        error: &Error,
+        held: Option<Duration>,
+    ) -> Option<Duration> {
+        for (_, pair) in tables {
+            let why = format!("the time given ran out before it was read: {error}");
+            self.keep(
+                TableResult::new(&pair.name, Status::Inconclusive, Some(why)),
+                &[],
+            );
+        }
+        held
+    }
 }
 
 /// What relates the two sides in this mode.
@@ -483,7 +501,7 @@ struct Relate<'a> {
 }
 
 impl<'a> Relate<'a> {
-    fn open(pool: &Pool, ready: &'a Ready, how: &'a How) -> Result<Self, Failure> {
+    fn open(pool: &Pool, ready: &'a Ready, how: &'a How) -> Result<Self, Error> {
         let fence = if ready.mode.slots.is_empty() {
             None
         } else {

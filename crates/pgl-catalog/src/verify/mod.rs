@@ -4,7 +4,9 @@
 pub mod replication;
 pub mod sql;
 
-use pgl_conn::{Error, Session};
+use std::collections::HashMap;
+
+use pgl_conn::{Begin, Error, Kind, Session};
 use pgl_core::Lsn;
 use pgl_core::verify::outcome::Digest;
 use pgl_core::verify::pairing::Catalog;
@@ -41,10 +43,49 @@ struct Planned {
     functions: Option<Vec<Called>>,
 }
 
+#[derive(Deserialize)]
+struct Size {
+    schema: String,
+    name: String,
+    bytes: u64,
+    pages: u64,
+}
+
+/// How long the sizes of tables may wait for a lock that somebody takes just now.
+const SIZES_LOCK_MS: u32 = 200;
+
+/// The sizes of tables as they are now. Without those that are locked: how work is shared out is not worth waiting.
+fn sizes(session: &mut Session) -> Result<Vec<Size>, Error> {
+    session.begin(Begin::ReadOnly)?;
+    session.batch(&format!("SET LOCAL lock_timeout = {SIZES_LOCK_MS}"))?;
+    let found = rows(session, include_str!("../../sql/verify_sizes.sql"), &[]);
+    if matches!(&found, Err(error) if error.is_lost()) {
+        return found;
+    }
+    session.rollback()?;
+    match found {
+        Err(error) if error.kind == Kind::LockTimeout => {
+            log::info!("{error}; sizes are those of the last VACUUM or ANALYZE");
+            Ok(Vec::new())
+        }
+        other => other,
+    }
+}
+
 /// Reads all relations and types.
 pub fn catalog(session: &mut Session, encoding: &str) -> Result<Catalog, Error> {
     let mut relations: Vec<RelationInfo> =
         rows(session, include_str!("../../sql/verify_relations.sql"), &[])?;
+    let mut now: HashMap<(String, String), Size> = sizes(session)?
+        .into_iter()
+        .map(|size| ((size.schema.clone(), size.name.clone()), size))
+        .collect();
+    for relation in &mut relations {
+        let name = (relation.schema.clone(), relation.name.clone());
+        if let Some(size) = now.remove(&name) {
+            (relation.bytes, relation.pages) = (size.bytes, size.pages);
+        }
+    }
     let planned = if session.version().at_least(14) {
         include_str!("../../sql/verify_planned_pg14.sql")
     } else {

@@ -1,0 +1,17 @@
+-- How large tables are now. pg_relation_size waits for a lock on the table: tables that somebody has locked for himself
+-- alone, or waits to, are left out.
+SELECT
+    n.nspname AS schema,
+    c.relname AS name,
+    pg_catalog.pg_relation_size(c.oid) AS bytes,
+    pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int8 AS pages
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r'
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pglogical', 'pglogical_origin')
+    AND n.nspname !~ '^pg_(toast|temp)'
+    AND c.oid NOT IN (
+        SELECT l.relation FROM pg_catalog.pg_locks AS l
+        JOIN pg_catalog.pg_database AS d ON d.oid = l.database AND d.datname = pg_catalog.current_database()
+        WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+    )
