@@ -139,6 +139,29 @@ fn nothing_selected_proves_nothing() -> Result<()> {
         .run()?
         .expect(3)?;
     verify(&db).args(["--where", "id < 5"]).run()?.expect(2)?;
+    // A condition that no row meets; one that a single row meets, wherever it is, is a comparison.
+    for counts in [&[][..], &["--counts-only"]] {
+        let none = verify(&db)
+            .args(["--table", "a", "--table", "b", "--where", "id = 0"])
+            .args(counts)
+            .run()?
+            .expect(3)?
+            .document()?;
+        for name in ["a", "b"] {
+            ensure!(table(&none, name)?["status"] == "skipped", "{none:#}");
+            ensure!(
+                table(&none, name)?["reason"]
+                    .as_str()
+                    .is_some_and(|why| why.contains("no row")),
+                "{none:#}"
+            );
+        }
+    }
+    db.on_target("INSERT INTO a VALUES (0, 'x', 0)")?;
+    verify(&db)
+        .args(["--table", "a", "--where", "id = 0"])
+        .run()?
+        .expect(1)?;
     Ok(())
 }
 
@@ -183,8 +206,8 @@ fn columns_conditions_and_counts() -> Result<()> {
             "1 table: the rows are the same on both sides in columns v",
         ),
         (
-            &["--table", "a", "--where", "false"],
-            "1 table: the rows that meet \"false\" are the same on both sides; others were not compared",
+            &["--table", "a", "--where", "id = 1"],
+            "1 table: the rows that meet \"id = 1\" are the same on both sides; others were not compared",
         ),
         (&["--table", "b"], "1 table: both sides hold the same rows"),
     ] {

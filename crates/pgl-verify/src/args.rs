@@ -77,7 +77,8 @@ pub(crate) struct How {
         help_heading = "Comparison"
     )]
     pub(crate) exclude_column: Vec<String>,
-    /// Only rows that meet this SQL condition, on both sides (names outside pg_catalog with schema)
+    /// Only rows that meet this SQL condition, on both sides (names outside pg_catalog with schema); a table of which no
+    /// row does counts as skipped
     #[arg(
         long = "where",
         value_name = "SQL",

@@ -229,7 +229,10 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Takes a finished table.
-    fn take(&self, found: Found) {
+    fn take(&self, mut found: Found) {
+        if self.ready.settings.condition.is_some() {
+            found.result.require_rows();
+        }
         let key = self
             .fingerprints
             .get(found.index)

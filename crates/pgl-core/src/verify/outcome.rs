@@ -271,6 +271,18 @@ impl TableResult {
         }
     }
 
+    /// Under a condition, a table of which no row was compared does not count as compared: an empty selection proves nothing.
+    pub fn require_rows(&mut self) {
+        if self.status == Status::Identical
+            && self.source_rows == Some(0)
+            && self.target_rows == Some(0)
+        {
+            self.status = Status::Skipped;
+            self.reason =
+                Some("no row of either side meets the condition: nothing was compared".to_owned());
+        }
+    }
+
     /// Rows that differ for certain.
     pub fn proven(&self) -> u64 {
         self.missing + self.extra + self.different
@@ -425,20 +437,21 @@ mod tests {
     }
 
     #[test]
-    fn a_time_limit_hides_no_difference() {
-        use Status::{Different, Error, Identical, Inconclusive};
-        let late = |list: &[Status]| {
-            let name = QualifiedName::new("s", "t");
-            let results: Vec<TableResult> = list
-                .iter()
-                .map(|status| TableResult::new(&name, *status, None))
-                .collect();
-            Totals::of(list.len() as u64, &results).verdict_in_time(true)
-        };
-        assert_eq!(late(&[Different, Inconclusive]), Verdict::No);
-        assert_eq!(late(&[Identical, Inconclusive]), Verdict::NotYet);
-        assert_eq!(late(&[Different, Inconclusive, Error]), Verdict::Unknown);
-        assert_eq!(late(&[Identical, Identical]), Verdict::Ok);
+    fn a_condition_that_no_row_meets_proves_nothing() {
+        use Status::{Different, Identical, Skipped};
+        for (status, source, target, expected) in [
+            (Identical, Some(0), Some(0), Skipped),
+            (Identical, Some(1), Some(0), Identical),
+            (Identical, Some(0), Some(1), Identical),
+            (Different, Some(0), Some(0), Different),
+            (Skipped, None, None, Skipped),
+        ] {
+            let mut result = TableResult::new(&QualifiedName::new("s", "t"), status, None);
+            (result.source_rows, result.target_rows) = (source, target);
+            result.require_rows();
+            assert_eq!(result.status, expected);
+            assert_eq!(result.reason.is_some(), status != expected);
+        }
     }
 
     #[test]
