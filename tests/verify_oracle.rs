@@ -143,7 +143,7 @@ fn run(db: &PairDb, schema: &str, name: &str, args: &[&str], env: Option<&str>) 
     }
     let outcome = tool.run()?;
     ensure!(
-        matches!(outcome.code(), Some(0 | 1 | 3)),
+        matches!(outcome.code(), Some(0 | 1 | 4)),
         "{name}: {outcome:?}"
     );
     let document = outcome

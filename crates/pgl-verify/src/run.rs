@@ -319,9 +319,9 @@ fn compare(
     let mut tables = std::mem::take(&mut *lock(&run.results));
     tables.sort_by_key(TableResult::qualified);
     let totals = Totals::of(ready.entries.len() as u64, &tables);
-    let verdict = totals.verdict_in_time(pool.is_expired());
+    let verdict = totals.verdict();
     if let Some(journal) = &run.journal
-        && verdict != Verdict::NotYet
+        && !(pool.is_expired() && verdict == Verdict::NotYet)
     {
         journal.close(SystemTime::now())?;
     }

@@ -85,7 +85,11 @@ impl Report for Body {
         let (style, line) = match document.verdict {
             Verdict::Ok => (Style::Green, body.scope.equal(totals.identical)),
             Verdict::No => (Style::Red, "the two sides differ".to_owned()),
-            Verdict::NotYet => (Style::Yellow, "not finished in the time given".to_owned()),
+            Verdict::NotYet => (
+                Style::Yellow,
+                "not decided yet for all tables: run it again for those that are inconclusive"
+                    .to_owned(),
+            ),
             Verdict::Unknown | Verdict::Refused | Verdict::Partial => (
                 Style::Yellow,
                 "could not find out for all tables".to_owned(),

@@ -400,22 +400,17 @@ impl Totals {
         self.identical + self.different + self.inconclusive + self.skipped + self.error
     }
 
-    /// The verdict of a run that may have ended at its time limit: what was proven until then stays proven.
-    pub fn verdict_in_time(&self, expired: bool) -> Verdict {
-        match self.verdict() {
-            Verdict::Unknown if expired && self.error == 0 => Verdict::NotYet,
-            verdict => verdict,
-        }
-    }
-
     /// The verdict. Equal needs at least one table that was compared: a selection that matched
-    /// nothing proves nothing.
+    /// nothing proves nothing. What was not decided, for want of time or because of writes that went on, may be the next
+    /// time; it hides no difference.
     pub fn verdict(&self) -> Verdict {
         if self.error > 0 || self.answered() != self.tables {
             Verdict::Unknown
         } else if self.different > 0 {
             Verdict::No
-        } else if self.inconclusive > 0 || self.identical == 0 {
+        } else if self.inconclusive > 0 {
+            Verdict::NotYet
+        } else if self.identical == 0 {
             Verdict::Unknown
         } else {
             Verdict::Ok
@@ -525,7 +520,10 @@ mod tests {
         assert_eq!(verdict(2, &[Identical, Identical]), Verdict::Ok);
         assert_eq!(verdict(2, &[Identical, Skipped]), Verdict::Ok);
         assert_eq!(verdict(2, &[Identical, Different]), Verdict::No);
-        assert_eq!(verdict(2, &[Identical, Inconclusive]), Verdict::Unknown);
+        assert_eq!(verdict(2, &[Identical, Inconclusive]), Verdict::NotYet);
+        assert_eq!(verdict(2, &[Skipped, Inconclusive]), Verdict::NotYet);
+        assert_eq!(verdict(2, &[Different, Inconclusive]), Verdict::No);
+        assert_eq!(verdict(2, &[Inconclusive, Error]), Verdict::Unknown);
         // A table that could not be read hides a difference elsewhere no more than an equality.
         assert_eq!(verdict(2, &[Different, Error]), Verdict::Unknown);
         // A table that vanished from the results.
