@@ -89,7 +89,8 @@ pub(crate) struct How {
     /// Show no values, only which rows and columns differ
     #[arg(long, help_heading = "Output")]
     pub(crate) redact: bool,
-    /// Print the statements that make the target's rows those of the source, instead of the report; run none
+    /// Print the statements that make the target's rows those of the source, instead of the report; run none. Missing rows
+    /// only where nothing is replicated (--mode static): let nobody write to the source until they have run
     #[arg(long, conflicts_with_all = ["redact", "columns", "exclude_column"], help_heading = "Output")]
     pub(crate) fix_sql: bool,
     /// Keep finished tables in this file, and take them from it after a run that did not end, for a day at most

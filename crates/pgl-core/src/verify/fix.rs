@@ -6,7 +6,7 @@
 //! has to meet exactly one row, or the transaction fails and nothing is changed. What cannot be repaired like this
 //! is named, with the command that can.
 
-use super::outcome::{Status, TableResult, command_name};
+use super::outcome::{Mode, Status, TableResult, command_name};
 use super::rows::Place;
 use crate::QualifiedName;
 use crate::name::{quote_ident, quote_literal};
@@ -69,6 +69,12 @@ fn refused(table: &TableResult, rows: &[RowFix], unchecked: bool) -> Option<Stri
     {
         return Some(format!(
             "not all of its rows are known (see --max-diffs); {resync}"
+        ));
+    }
+    if table.mode != Some(Mode::Static) && rows.iter().any(|row| row.delete.is_none()) {
+        return Some(format!(
+            "rows are missing on the target, and replication goes on: a row that the source deletes before the \
+             statements run would come back with them; {resync}, or stop all writers and use --mode static"
         ));
     }
     None
@@ -148,7 +154,9 @@ pub fn preamble() -> &'static str {
      -- fires and no foreign key is checked; setting it needs a superuser, or the privilege to set it.\n\
      -- Checks of tables and domains, generated columns, and triggers and rules that are ENABLE ALWAYS do run, with your rights:\n\
      -- where you do not trust the tables' owners, let pgl-control resync repair them.\n\
-     -- The inserted rows are those of the source when it was compared: keep writers away from these rows until this has run.\n\
+     -- The inserted rows are those of the source when it was compared. Where replication goes on, rows are only replaced and\n\
+     -- removed, and only such as nothing has written on the target since; where the comparison was made with --mode static, let\n\
+     -- nobody write to the source until this has run: a row deleted there meanwhile would come back.\n\
      BEGIN READ WRITE;\n\
      SET LOCAL client_encoding = 'UTF8';\n\
      SET LOCAL search_path = pg_catalog, pg_temp;\n\
@@ -181,6 +189,7 @@ mod tests {
     fn result(rows: usize) -> TableResult {
         let name = QualifiedName::new("s", "o'dd\"t");
         let mut result = TableResult::new(&name, Status::Different, None);
+        result.mode = Some(Mode::Static);
         let row = RowDiff {
             kind: Kind::Different,
             proven: true,
@@ -232,6 +241,48 @@ mod tests {
             ..NEW
         };
         assert!(!table(&result(1), &[both(1, None)], old).contains("OVERRIDING"));
+    }
+
+    /// A row that only the source had may have been deleted there since, and nothing on the target shows that.
+    #[test]
+    fn missing_rows_are_not_inserted_while_replication_goes_on() {
+        let insert = Some(vec![cell("id", Some("1"))]);
+        let missing = RowFix {
+            insert: insert.clone(),
+            ..RowFix::default()
+        };
+        let replaced = RowFix {
+            delete: gone(1),
+            insert,
+            computed: None,
+        };
+        let extra = RowFix {
+            delete: gone(2),
+            ..RowFix::default()
+        };
+        for mode in [Mode::Live, Mode::Fenced, Mode::Barrier, Mode::Static] {
+            let script = |rows: &[RowFix]| {
+                let mut result = result(rows.len());
+                result.mode = Some(mode);
+                table(&result, rows, NEW)
+            };
+            let refused = script(&[replaced.clone(), missing.clone()]);
+            assert_eq!(
+                refused.contains("DO $pgl$"),
+                mode == Mode::Static,
+                "{refused}"
+            );
+            assert_eq!(
+                refused.contains("pgl-control resync"),
+                mode != Mode::Static,
+                "{refused}"
+            );
+            let printed = script(&[replaced.clone(), extra.clone()]);
+            assert!(
+                printed.contains("INSERT") && printed.contains("(7,2)"),
+                "{printed}"
+            );
+        }
     }
 
     #[test]
