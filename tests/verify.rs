@@ -129,6 +129,13 @@ fn rows_of_large_tables_are_found_by_bucket() -> Result<()> {
 fn nothing_selected_proves_nothing() -> Result<()> {
     let db = pair("nothing")?;
     verify(&db).args(["--table", "no_such"]).run()?.expect(2)?;
+    let three = format!("{}.public.a", db.name());
+    let refused = verify(&db).args(["--table", &three]).run()?.expect(2)?;
+    ensure!(
+        refused.stderr.contains("without a database"),
+        "{}",
+        refused.stderr
+    );
     // Source and target must not be the same database.
     verify(&db)
         .env("PGL_TARGET", db.source_dsn())

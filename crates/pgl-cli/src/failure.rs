@@ -86,7 +86,7 @@ impl Failure {
 impl From<EmptySelection> for Failure {
     fn from(empty: EmptySelection) -> Self {
         Self::usage(empty.to_string())
-            .hint("patterns are those of pg_dump -t: * and ? are wildcards, upper case needs double quotes")
+            .hint("patterns are those of pg_dump -t, TABLE or SCHEMA.TABLE, without a database: * and ? are wildcards, a name with upper case or a dot needs double quotes")
     }
 }
 

@@ -427,7 +427,8 @@ impl Matched<'_> {
             {
                 let text = format!(
                     "{side}: an index or statistics object of {} calls {function}: the planner could run that function \
-                     with the rights of this role; connect as the function's owner, or drop the object",
+                     with the rights of this role; connect as the function's owner, or read the function and give it to a \
+                     superuser (ALTER FUNCTION ... OWNER TO), or leave the table out with --exclude-table",
                     relation.qualified()
                 );
                 return Err(Entry::Error(self.name.clone(), text));
