@@ -402,7 +402,7 @@ fn time_limits_and_signals_end_it_without_a_verdict() -> Result<()> {
         "INSERT INTO b SELECT k, repeat('x', 1000) FROM generate_series(5001, 12000) AS k",
     )?;
     let outcome = verify(&db)
-        .args(["--throttle", "1MB", "--timeout", "1s"])
+        .args(["--throttle", "1MB", "--timeout", "5s"])
         .run()?
         .expect(4)?;
     let document = outcome.document()?;
@@ -411,7 +411,7 @@ fn time_limits_and_signals_end_it_without_a_verdict() -> Result<()> {
     // What was proven until then stays proven: a table that one side lacks is known at once.
     db.on_target("CREATE TABLE only_here (id int)")?;
     verify(&db)
-        .args(["--throttle", "1MB", "--timeout", "1s"])
+        .args(["--throttle", "1MB", "--timeout", "5s"])
         .run()?
         .expect(1)?;
     db.on_target("DROP TABLE only_here")?;
