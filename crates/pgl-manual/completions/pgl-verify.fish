@@ -23,11 +23,11 @@ md5\t'Inside the servers with md5, as for servers before 11: slower, 128 bits a 
 client\t'Here, from binary COPY, 128 bits a row: sends every row over the network'"
 complete -c pgl-verify -s j -l jobs -d 'Queries at a time, on both servers together' -r
 complete -c pgl-verify -l throttle -d 'Bytes of tables to read per second at most, on both servers together (10MB)' -r
-complete -c pgl-verify -l timeout -d 'Give up after this time; tables that are not finished count as inconclusive' -r
+complete -c pgl-verify -l timeout -d 'End after this time; tables that are not finished count as inconclusive' -r
 complete -c pgl-verify -l max-diffs -d 'Differing rows to name per table' -r
 complete -c pgl-verify -l columns -d 'Only these columns and the key: COLUMN or [SCHEMA.]TABLE.COLUMN' -r
 complete -c pgl-verify -l exclude-column -d 'Not these columns' -r
-complete -c pgl-verify -l where -d 'Only rows that meet this SQL condition, on both sides (names outside pg_catalog with schema)' -r
+complete -c pgl-verify -l where -d 'Only rows that meet this SQL condition, on both sides (names outside pg_catalog with schema); a table of which no row does counts as skipped' -r
 complete -c pgl-verify -l resume -d 'Keep finished tables in this file, and take them from it after a run that did not end, for a day at most' -r -F
 complete -c pgl-verify -l max-wait -d 'How long the target may take to catch up with a position of the source' -r
 complete -c pgl-verify -l max-barrier -d 'How long writers may wait behind the locks of --mode barrier' -r
@@ -35,6 +35,6 @@ complete -c pgl-verify -s q -l quiet -d 'Errors only on stderr'
 complete -c pgl-verify -s v -l verbose -d 'More on stderr (repeatable)'
 complete -c pgl-verify -l counts-only -d 'Compare row counts only, not contents'
 complete -c pgl-verify -l redact -d 'Show no values, only which rows and columns differ'
-complete -c pgl-verify -l fix-sql -d 'Print the statements that make the target\'s rows those of the source, instead of the report; run none'
+complete -c pgl-verify -l fix-sql -d 'Print the statements that make the target\'s rows those of the source, instead of the report; run none. Missing rows only where nothing is replicated (--mode static): let nobody write to the source until they have run'
 complete -c pgl-verify -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pgl-verify -s V -l version -d 'Print version'
