@@ -86,7 +86,7 @@ pub(crate) fn place(field: Option<&[u8]>) -> io::Result<(u32, u16)> {
 
 /// Adds all rows of a COPY to buckets.
 pub(crate) fn sums<R: Read>(input: R, keys: usize, buckets: &mut Buckets) -> io::Result<()> {
-    let mask = (buckets.len() as u64).saturating_sub(1);
+    let mask = (buckets.count() as u64).saturating_sub(1);
     read(input, keys, |row| {
         let (first, second) = halves(row.digest);
         let bucket = u32::try_from(row.bucket & mask).map_err(|_| bad("bucket"))?;

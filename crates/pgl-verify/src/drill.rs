@@ -56,7 +56,7 @@ pub(crate) fn rows(
         }
         let (group, later) = rest.split_at(take);
         rest = later;
-        let join = join_of(engine, pair, moment, source.len(), group)?;
+        let join = join_of(engine, pair, moment, source.count(), group)?;
         differences.extend(differences_of(join));
     }
     Ok(Drilled {

@@ -304,7 +304,7 @@ impl Table<'_> {
             _ => first,
         };
         let bucket =
-            u32::try_from(hash & (sums.len() as u64).saturating_sub(1)).unwrap_or(u32::MAX);
+            u32::try_from(hash & (sums.count() as u64).saturating_sub(1)).unwrap_or(u32::MAX);
         let part = Bucket {
             count: 1,
             first,

@@ -65,13 +65,8 @@ impl Buckets {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.list.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
     }
 
     /// Adds a part of a bucket; the sums as the server's exact integers in text.
@@ -218,6 +213,26 @@ mod tests {
             sums(&[(0, 5)]).differing(&sums(&[(0, 5), (2, 1), (2, 1)])),
             [2]
         );
+    }
+
+    #[test]
+    fn rows_are_counted_and_added_up() {
+        let mut all = sums(&[(0, 5), (2, -7), (2, 9)]);
+        assert_eq!((all.count(), all.rows()), (4, 3));
+        for (buckets, rows) in [(&[2][..], 2), (&[0, 2], 3), (&[1, 9], 0)] {
+            assert_eq!(all.rows_in(buckets), rows);
+        }
+        assert_eq!(all.summary(Halves::One), "0000000000000007");
+        assert_eq!(all.summary(Halves::Both), "0000000000000007".repeat(2));
+        let row = Bucket {
+            count: 1,
+            first: 5,
+            second: 5,
+        };
+        all.add_times(0, row, -1).unwrap();
+        assert_eq!(all, sums(&[(2, -7), (2, 9)]));
+        all.add_times(1, row, 2).unwrap();
+        assert_eq!(all, sums(&[(1, 5), (1, 5), (2, -7), (2, 9)]));
     }
 
     #[test]

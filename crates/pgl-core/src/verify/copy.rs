@@ -88,11 +88,6 @@ impl<R: Read> Rows<R> {
         self.buffer.get(start..end)
     }
 
-    /// How many fields the current row has.
-    pub fn width(&self) -> usize {
-        self.fields.len()
-    }
-
     /// Unambiguous bytes of the fields from `from` on, appended to `out`: each with its length,
     /// NULL told apart from an empty value.
     pub fn image(&self, from: usize, out: &mut Vec<u8>) {

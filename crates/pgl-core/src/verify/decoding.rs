@@ -285,6 +285,27 @@ mod tests {
         );
     }
 
+    /// Brackets in a quoted name of a type are not those of an array.
+    #[test]
+    fn a_type_ends_where_its_name_does() {
+        for name in [
+            r#""a]b""#,
+            r#""a[b"[]"#,
+            r#""s"."a]]""[b"[][]"#,
+            "integer[]",
+        ] {
+            let line = format!("table a.b: INSERT: id[{name}]:7 v[text]:'x'");
+            let What::Insert(tuple) = parse(&line).unwrap().unwrap().what else {
+                panic!("{line}")
+            };
+            assert_eq!(
+                texts(&tuple),
+                [("id", Some("7")), ("v", Some("x"))],
+                "{line}"
+            );
+        }
+    }
+
     #[test]
     fn both_keys_of_an_update_count() {
         let line = "table public.\"T.x\": UPDATE: old-key: id[integer]:1 new-tuple: id[integer]:2 \

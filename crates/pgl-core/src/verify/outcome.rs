@@ -450,6 +450,46 @@ mod tests {
     }
 
     #[test]
+    fn words_are_those_of_the_document() {
+        fn same<T: Serialize>(list: &[T], word: fn(&T) -> &'static str) {
+            for one in list {
+                assert_eq!(serde_json::to_value(one).unwrap(), word(one));
+            }
+        }
+        use Status::{Different, Error, Identical, Inconclusive, Skipped};
+        same(
+            &[Mode::Static, Mode::Live, Mode::Fenced, Mode::Barrier],
+            |mode| mode.as_str(),
+        );
+        same(
+            &[Identical, Different, Inconclusive, Skipped, Error],
+            |status| status.as_str(),
+        );
+        same(
+            &[Digest::Hash, Digest::Md5, Digest::Client, Digest::Counts],
+            |digest| digest.as_str(),
+        );
+    }
+
+    #[test]
+    fn every_table_and_every_row_counts_once() {
+        use Status::{Different, Error, Identical, Inconclusive, Skipped};
+        let results: Vec<TableResult> = [Identical, Different, Inconclusive, Skipped, Error]
+            .map(|status| {
+                let mut result = TableResult::new(&QualifiedName::new("s", "t"), status, None);
+                (result.source_rows, result.target_rows) = (Some(10), Some(20));
+                (result.missing, result.extra, result.different) = (1, 2, 4);
+                result
+            })
+            .into();
+        assert_eq!(results[0].proven(), 7);
+        let totals = Totals::of(9, &results);
+        assert_eq!((totals.tables, totals.answered()), (9, 5));
+        assert_eq!((totals.source_rows, totals.target_rows), (50, 100));
+        assert_eq!(totals.differing_rows, 35);
+    }
+
+    #[test]
     fn equal_is_said_of_what_was_compared() {
         let whole = Scope::default();
         assert_eq!(whole.equal(2), "2 tables: both sides hold the same rows");

@@ -47,18 +47,6 @@ pub enum Kind {
     Duplicated,
 }
 
-impl Kind {
-    /// `missing`, `extra`, `different`, `duplicated`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Extra => "extra",
-            Self::Different => "different",
-            Self::Duplicated => "duplicated",
-        }
-    }
-}
-
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
@@ -238,11 +226,6 @@ impl Tally {
         self.missing += source - changed;
         self.extra += target - changed;
     }
-
-    /// All of them.
-    pub fn total(&self) -> u64 {
-        self.missing + self.extra + self.different
-    }
 }
 
 #[cfg(test)]
@@ -304,6 +287,90 @@ mod tests {
             diff(&[(b"x", 1)], &[(b"x", 1), (b"x", 2)]),
             [(Kind::Duplicated, 1, 2)]
         );
+    }
+
+    /// Of the same key, rows that are on both sides are left out, whichever come first.
+    #[test]
+    fn only_rows_without_an_equal_are_named() {
+        for (source, target, left, right) in [
+            (&[1, 3][..], &[2, 3][..], &[1][..], &[2][..]),
+            (&[2, 3], &[1, 3], &[2], &[1]),
+            (&[1, 4], &[4, 5], &[1], &[5]),
+            (&[1, 2, 3], &[2], &[1, 3], &[]),
+            (&[2], &[1, 2, 3], &[], &[1, 3]),
+            (&[7, 7], &[7], &[7], &[]),
+        ] {
+            let (mut one, mut two) = (Join::default(), Join::default());
+            for digest in source {
+                one.add(
+                    Side::Source,
+                    seen(b"k", *digest, u16::try_from(*digest).unwrap()),
+                );
+            }
+            for digest in target {
+                two.add(
+                    Side::Target,
+                    seen(b"k", *digest, u16::try_from(*digest).unwrap()),
+                );
+            }
+            // What two readers found is one.
+            one.absorb(two);
+            let found = one.differences();
+            let offsets = |places: &[Place]| -> Vec<u128> {
+                places.iter().map(|place| place.offset.into()).collect()
+            };
+            assert_eq!(found.len(), 1);
+            assert_eq!(offsets(&found[0].source), left);
+            assert_eq!(offsets(&found[0].target), right);
+            let mut tally = Tally::default();
+            tally.count(&found[0]);
+            tally.count(&found[0]);
+            let uneven = source.len() != target.len();
+            assert_eq!(tally.duplicated, if uneven { 2 } else { 0 });
+        }
+    }
+
+    /// Without a key a row has to be there as often as the source has it, with what came since.
+    #[test]
+    fn rows_without_a_key_are_counted_with_what_came_since() {
+        for (source, target, net, expected) in [
+            (2_u16, 2_u16, Some(0), None),
+            (2, 3, Some(1), None),
+            (2, 2, None, None),
+            (2, 0, Some(0), Some((Kind::Missing, 2, 0))),
+            (1, 0, Some(-1), None),
+            (0, 1, Some(0), Some((Kind::Extra, 0, 1))),
+            (1, 1, Some(-1), Some((Kind::Extra, 0, 1))),
+            (3, 1, Some(0), Some((Kind::Duplicated, 3, 1))),
+            (1, 3, Some(1), Some((Kind::Duplicated, 2, 3))),
+        ] {
+            let mut join = Join::default();
+            for at in 0..source {
+                join.add(Side::Source, seen(b"k", 1, at));
+            }
+            for at in 0..target {
+                join.add(Side::Target, seen(b"k", 1, at));
+            }
+            let found = join.differences_from(&|_| net);
+            let kinds: Vec<_> = (found.iter())
+                .map(|one| (one.kind, one.source_count, one.target_count))
+                .collect();
+            assert_eq!(kinds, expected.into_iter().collect::<Vec<_>>());
+            if let Some(one) = found.first() {
+                // The last of those that are too many.
+                let more = |many: u64, few: u64| usize::try_from(many.saturating_sub(few)).unwrap();
+                let last = |count: u16, more: usize| {
+                    (0..count)
+                        .collect::<Vec<_>>()
+                        .split_off(usize::from(count).saturating_sub(more))
+                };
+                let (wanted, held) = (one.source_count, one.target_count);
+                let offsets =
+                    |places: &[Place]| places.iter().map(|p| p.offset).collect::<Vec<_>>();
+                assert_eq!(offsets(&one.source), last(source, more(wanted, held)));
+                assert_eq!(offsets(&one.target), last(target, more(held, wanted)));
+            }
+        }
     }
 
     proptest! {

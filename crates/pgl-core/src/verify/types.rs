@@ -207,3 +207,18 @@ impl RelationInfo {
             .or(self.unique_key.as_deref())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that says nothing of a modifier has none, which is not the modifier 0.
+    #[test]
+    fn no_modifier_is_none() {
+        let field: FieldInfo = serde_json::from_str(r#"{"name": "f", "type": 23}"#).unwrap();
+        assert_eq!(field.typed(), (23, -1));
+        let column: ColumnInfo =
+            serde_json::from_str(r#"{"name": "c", "type": 25, "shown": "text"}"#).unwrap();
+        assert_eq!(column.typed(), (25, -1));
+    }
+}

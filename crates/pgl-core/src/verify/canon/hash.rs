@@ -19,7 +19,7 @@ use super::{Canon, Encoding, Flavour, Form, What, based, stored_text, write};
 use crate::Side;
 
 /// Numbers of this form are `bigint` to PostgreSQL and never negative.
-const fn number(of: u64) -> u64 {
+fn number(of: u64) -> u64 {
     let mut mixed = of.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -405,3 +405,284 @@ fn texts_become_values_without_a_check_of_a_domain() {
         assert_eq!(types.input(oid), None, "{oid}");
     }
 }
+
+/// The forms of a column of the types with these numbers, as SQL that is sent.
+fn sent(
+    (source, one): (&Types, u32),
+    (target, two): (&Types, u32),
+    encoding: Encoding,
+) -> Result<(String, String), Mismatch> {
+    let canon = Canon::of((&column(one), source), (&column(two), target), encoding)?;
+    let sql = |side| canon.sql(side, Flavour::Send, "t");
+    Ok((sql(Side::Source), sql(Side::Target)))
+}
+
+#[test]
+fn only_types_that_are_alike_are_compared() {
+    let like = |info: &TypeInfo, kind: &str| TypeInfo {
+        kind: kind.into(),
+        ..info.clone()
+    };
+    let x = own(9, "x", "e");
+    let one = Types::new([x.clone()]);
+    for other in [
+        like(&x, "c"),
+        like(&x, "b"),
+        TypeInfo {
+            element: Some(9),
+            ..x.clone()
+        },
+    ] {
+        let two = Types::new([other]);
+        let found = sent((&one, 9), (&two, 9), Encoding::Same);
+        assert!(matches!(found, Err(Mismatch::Types { .. })), "{found:?}");
+    }
+}
+
+/// Types that lead to themselves end, and so does a chain that is too long; the last level that is allowed is compared.
+#[test]
+fn types_inside_types_are_followed_so_far_and_no_further() {
+    let field = |oid| FieldInfo {
+        name: "f".into(),
+        type_oid: oid,
+        typmod: -1,
+    };
+    let composite = |oid, of| TypeInfo {
+        fields: vec![field(of)],
+        ..own(oid, &format!("t{oid}"), "c")
+    };
+    let domain = |oid, of| TypeInfo {
+        base: Some(of),
+        ..own(oid, &format!("t{oid}"), "d")
+    };
+    let range = |oid, of| TypeInfo {
+        subtype: Some(of),
+        ..own(oid, &format!("t{oid}"), "r")
+    };
+    let list = |oid, of| TypeInfo {
+        element: Some(of),
+        ..own(oid, &format!("t{oid}"), "b")
+    };
+    let known = |types: Types| {
+        let found = sent((&types, 100), (&types, 100), Encoding::Same);
+        assert!(!matches!(found, Err(Mismatch::Types { .. })));
+        found.is_ok()
+    };
+    for itself in [
+        composite(100, 100),
+        domain(100, 100),
+        range(100, 100),
+        list(100, 100),
+    ] {
+        assert!(!known(Types::new([itself])));
+    }
+    type Make<'a> = &'a dyn Fn(u32, u32) -> TypeInfo;
+    let kinds: [(Make<'_>, Make<'_>); 4] = [
+        (&composite, &composite),
+        (&domain, &composite),
+        (&range, &range),
+        (&list, &list),
+    ];
+    for (even, odd) in kinds {
+        let chain = |levels: u32| {
+            let make = |at: u32| match at % 2 {
+                0 => even(100 + at, 101 + at),
+                _ => odd(100 + at, 101 + at),
+            };
+            let last = TypeInfo {
+                oid: 100 + levels,
+                ..base(0, "int4", "int4send")
+            };
+            known(Types::new((0..levels).map(make).chain([last])))
+        };
+        let most = u32::try_from(MAX_DEPTH).unwrap();
+        assert!(chain(most));
+        assert!(!chain(most + 1));
+    }
+}
+
+#[test]
+fn what_has_no_send_function_on_one_side_is_compared_as_it_is_printed() {
+    let printed = "pg_catalog.format('%s', t.\"c\")";
+    let float8 = base(701, "float8", "float8send");
+    for whole in [
+        own(9, "own", "b"),
+        base(9, "timestamp", "timestamp_send"),
+        TypeInfo {
+            subtype: Some(701),
+            ..own(9, "floats", "r")
+        },
+    ] {
+        let mute = TypeInfo {
+            sends: false,
+            ..whole.clone()
+        };
+        for (one, two) in [(&whole, &mute), (&mute, &whole), (&mute, &mute)] {
+            let (one, two) = (
+                Types::new([one.clone(), float8.clone()]),
+                Types::new([two.clone(), float8.clone()]),
+            );
+            let (source, target) = sent((&one, 9), (&two, 9), Encoding::Same).unwrap();
+            assert!(
+                source.contains(printed) && target.contains(printed),
+                "{source}"
+            );
+        }
+        let types = Types::new([whole, float8.clone()]);
+        let (source, _) = sent((&types, 9), (&types, 9), Encoding::Same).unwrap();
+        assert!(!source.contains(printed), "{source}");
+    }
+}
+
+/// A domain's number is not its base type's: an array of it is not the array of that.
+#[test]
+fn arrays_of_a_domain_are_those_of_its_base_type_but_for_a_number() {
+    let (int4, positive) = (base(23, "int4", "int4send"), own(9, "positive", "d"));
+    let domain = TypeInfo {
+        base: Some(23),
+        ..positive.clone()
+    };
+    let types = Types::new([int4.clone(), domain, array(10, &int4), array(11, &positive)]);
+    for (one, two) in [(10, 11), (11, 10), (11, 11)] {
+        let (source, target) = sent((&types, one), (&types, two), Encoding::Same).unwrap();
+        assert!(source.contains("overlay"), "{source}");
+        assert_eq!(source, target);
+    }
+    assert_eq!(
+        sent((&types, 10), (&types, 10), Encoding::Same).unwrap().0,
+        "t.\"c\""
+    );
+}
+
+#[test]
+fn what_is_sorted_by_bytes_is_a_set_between_encodings_only() {
+    let types = Types::new([
+        base(3802, "jsonb", "jsonb_send"),
+        base(3614, "tsvector", "tsvectorsend"),
+        own(9, "hstore", "b"),
+        own(10, "citext", "b"),
+    ]);
+    let form = |oid, encoding| sent((&types, oid), (&types, oid), encoding).unwrap().0;
+    for (oid, part) in [
+        (3802, "jsonb_each"),
+        (3614, "lexeme"),
+        (9, "regexp_matches"),
+    ] {
+        assert!(form(oid, Encoding::Converted).contains(part));
+        for encoding in [Encoding::Same, Encoding::Raw] {
+            assert!(!form(oid, encoding).contains(part));
+        }
+    }
+    assert!(!form(10, Encoding::Converted).contains("regexp_matches"));
+}
+
+#[test]
+fn keys_and_names_are_those_of_the_column() {
+    for (oid, encoding, by_index) in [
+        (23, Encoding::Same, true),
+        (25, Encoding::Same, true),
+        (25, Encoding::Converted, true),
+        (25, Encoding::Raw, false),
+        (23, Encoding::Raw, true),
+        (701, Encoding::Raw, true),
+    ] {
+        let (canon, ..) = pair(oid, oid, encoding);
+        let expected = by_index.then(|| "t.\"c\"".to_owned());
+        assert_eq!(canon.comparable(Side::Source, "t"), expected, "{oid}");
+        assert_eq!(canon.column(), "\"c\"");
+    }
+    // A range of numbers holds no text; a label does.
+    let (floats, ..) = pair(20_006, 50_006, Encoding::Raw);
+    assert!(!floats.holds_text());
+    let (mood, ..) = pair(20_001, 50_001, Encoding::Raw);
+    let sql = mood.sql(Side::Source, Flavour::Send, "t");
+    assert!(sql.contains("enum_out"), "{sql}");
+    // Those of parts in a form of their own are asked for each part.
+    for kind in [5, 15] {
+        let (parts, ..) = pair(20_000 + kind, 50_000 + kind, Encoding::Raw);
+        assert!(parts.holds_text());
+    }
+}
+
+/// The function of each type, and the same number for the same seed for ever: a file of finished tables rests on it.
+#[test]
+fn each_type_has_its_hash() {
+    for (name, part) in [
+        ("int2", "pg_catalog.hashint2extended(t.\"c\", "),
+        ("int4", "pg_catalog.hashint4extended(t.\"c\", "),
+        ("oid", "pg_catalog.hashoidextended("),
+        ("char", "pg_catalog.hashcharextended("),
+        ("uuid", "pg_catalog.uuid_hash_extended("),
+        ("float4", "pg_catalog.hashfloat4extended("),
+        ("numeric", "hashtextextended(((t.\"c\")::pg_catalog.text)"),
+        ("date", "isfinite(t.\"c\")"),
+        ("bool", "CASE WHEN t.\"c\" THEN "),
+        ("varchar", "hashtextextended((t.\"c\") COLLATE"),
+        ("json", "hashtextextended(((t.\"c\")::pg_catalog.text)"),
+        ("jsonb", "hashtextextended(((t.\"c\")::pg_catalog.text)"),
+        ("interval", "ARRAY[pg_catalog.\"x_send\"(t.\"c\")]"),
+    ] {
+        let types = Types::new([base(9, name, "x_send")]);
+        let hash = Canon::of((&column(9), &types), (&column(9), &types), Encoding::Same)
+            .unwrap()
+            .hash(Side::Source, 7, "t");
+        assert!(hash.contains(part), "{name}: {hash}");
+    }
+    let hash = |oid, encoding| pair(oid, oid, encoding).0.hash(Side::Source, 7, "t");
+    for encoding in [Encoding::Same, Encoding::Converted, Encoding::Raw] {
+        assert_eq!(
+            hash(23, encoding),
+            "coalesce(pg_catalog.hashint4extended(t.\"c\", 1797773499734721397), 2033445098035557054)"
+        );
+    }
+    // Between encodings text is its bytes in UTF-8, and where there is no encoding its bytes.
+    for (oid, encoding, part) in [
+        (
+            25,
+            Encoding::Converted,
+            "hash_array_extended(ARRAY[pg_catalog.\"textsend\"(t.\"c\")]",
+        ),
+        (1042, Encoding::Converted, "hash_array_extended("),
+        (2205, Encoding::Converted, "hash_array_extended("),
+        (25, Encoding::Raw, "hashtextextended((t.\"c\") COLLATE"),
+        (1042, Encoding::Raw, "hashbpcharextended("),
+        (1114, Encoding::Raw, "hash_array_extended("),
+    ] {
+        let found = hash(oid, encoding);
+        assert!(found.contains(part), "{oid}: {found}");
+    }
+    let own = |kind: u32, encoding| {
+        let (canon, ..) = pair(20_000 + kind, 50_000 + kind, encoding);
+        canon.hash(Side::Source, 7, "t")
+    };
+    for (kind, encoding, part) in [
+        (1, Encoding::Raw, "hashtextextended("),
+        (1, Encoding::Converted, "enum_send("),
+        (2, Encoding::Raw, "hashtextextended("),
+        (2, Encoding::Same, "hash_array_extended("),
+        (6, Encoding::Raw, "hash_array_extended("),
+        (8, Encoding::Same, "hashtextextended("),
+        (8, Encoding::Converted, "textsend("),
+    ] {
+        let found = own(kind, encoding);
+        assert!(found.contains(part), "{kind}: {found}");
+    }
+    let types = Types::new([base(3614, "tsvector", "tsvectorsend")]);
+    for (encoding, part) in [
+        (Encoding::Raw, "hashtextextended("),
+        (Encoding::Same, "hash_array_extended("),
+    ] {
+        let canon = Canon::of((&column(3614), &types), (&column(3614), &types), encoding).unwrap();
+        let found = canon.hash(Side::Source, 7, "t");
+        assert!(found.contains(part), "{found}");
+    }
+    let types = Types::new([base(16, "bool", "boolsend")]);
+    let found = Canon::of((&column(16), &types), (&column(16), &types), Encoding::Same)
+        .unwrap()
+        .hash(Side::Source, 7, "t");
+    let numbers: std::collections::BTreeSet<&str> = found
+        .split(' ')
+        .filter(|word| word.parse::<u64>().is_ok())
+        .collect();
+    assert_eq!(numbers.len(), 3, "{found}");
+}

@@ -398,3 +398,97 @@ fn of_very_many_changes_only_the_keys_are_kept() {
         .count();
     assert!((30..=33).contains(&known), "{known}");
 }
+
+/// Numbers start anew every four billion transactions, in both directions; what is as near to this side as to the other is
+/// not moved.
+#[test]
+fn a_number_is_the_nearest_to_the_snapshot() {
+    for (text, xid, visible) in [
+        ("8589934500:8589934582:", 5, false),
+        ("8589934500:8589934582:", 4_294_967_199, true),
+        ("4294967296:4294967296:", 1 << 31, false),
+        ("4294967296:4294967296:", (1 << 31) + 1, true),
+        ("6442450949:6442450949:", 5, true),
+        ("6442450949:6442450949:", 4, false),
+    ] {
+        assert_eq!(snapshot(text).sees(xid), visible, "{text} {xid}");
+    }
+    let seen = snapshot("100:120:100,110,111");
+    assert_eq!((seen.xmax(), seen.running()), (120, &[100, 110, 111][..]));
+    assert_eq!(seen.still_running(&snapshot("90:110:")), [100]);
+}
+
+/// A transaction that the source's snapshot has and the target's has not: nothing is known of what it wrote.
+#[test]
+fn what_only_the_older_snapshot_has_is_unknown() {
+    let pair = keyed();
+    let log = log(&pair, &[(50, 200, &["INSERT: id[integer]:1 v[integer]:2"])]);
+    let effects = log.effects(&pair, &snapshot("100:100:"), exactly(100));
+    assert_eq!(shown(effects), [("1".to_owned(), Then::Unknown)]);
+}
+
+/// Changes count in the order in which they were made, also when a row goes to another partition.
+#[test]
+fn a_row_that_moves_between_partitions_is_where_it_went() {
+    let mut pair = keyed();
+    let leaf = |name: &str| RelationInfo {
+        name: name.into(),
+        ..relation(Some(&["id"]), "d")
+    };
+    pair.source = vec![leaf("first"), leaf("second")];
+    let wanted = wanted(&[&pair]);
+    let mut log = ChangeLog::default();
+    log.begin(200);
+    for line in [
+        "table public.second: DELETE: id[integer]:1",
+        "table public.first: INSERT: id[integer]:1 v[integer]:2",
+    ] {
+        log.add(parse(line).unwrap().unwrap(), &wanted);
+    }
+    log.commit(Lsn(100));
+    let effects = log.effects(&pair, &snapshot("100:100:"), exactly(100));
+    assert_eq!(
+        shown(effects),
+        [("1".to_owned(), Then::Row(texts(&["1", "2"])))]
+    );
+}
+
+#[test]
+fn the_old_row_is_what_the_replica_identity_logs() {
+    let update = "UPDATE: id[integer]:1 v[integer]:2";
+    let delete = "DELETE: id[integer]:1 v[integer]:2";
+    let effects = |pair: &Pair, line| {
+        log(pair, &[(200, 100, &[line])]).effects(pair, &snapshot("100:100:"), exactly(100))
+    };
+    let of = |identity: &str, columns: Option<&[&str]>| {
+        let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
+        let mut pair = keyed();
+        for relation in &mut pair.source {
+            relation.replica_identity = identity.into();
+            relation.primary_key = None;
+            relation.identity_key = columns.map(names);
+        }
+        pair
+    };
+    for (pair, known) in [
+        (of("i", Some(&["id"])), true),
+        (of("i", Some(&["v"])), false),
+        (of("f", None), true),
+        (of("d", Some(&["id"])), false),
+        (of("n", Some(&["id"])), false),
+    ] {
+        let found = effects(&pair, update);
+        assert_eq!(found != Effects::Unknown(NO_IDENTITY), known, "{found:?}");
+    }
+    // Without a key the whole old row is needed, and what a server computes is in none.
+    let mut computed = keyless("f");
+    computed.columns[1].generated = true;
+    for (pair, known) in [
+        (keyless("f"), true),
+        (keyless("d"), false),
+        (computed, false),
+    ] {
+        let found = effects(&pair, delete);
+        assert_eq!(found != Effects::Unknown(NO_IDENTITY), known, "{found:?}");
+    }
+}

@@ -248,6 +248,29 @@ fn excluded_columns_never_take_the_key_away() {
     assert_eq!(columns, [1, 2]);
 }
 
+/// A plan that has these tables in these sets.
+fn plan(tables: &[(&str, Set)]) -> Plan {
+    let planned = |(name, set): &(&str, Set)| PlanTable {
+        schema: "public".to_owned(),
+        name: (*name).to_owned(),
+        set: *set,
+        reason: None,
+        key: None,
+        copy_columns: None,
+        partition_root: None,
+        bytes: 0,
+        rows_estimate: None,
+        recopy_at_cutover: false,
+    };
+    Plan {
+        names: Names::of("m"),
+        selection: Selection::default(),
+        tables: tables.iter().map(planned).collect(),
+        sequences: Vec::new(),
+        by_hand: Vec::new(),
+    }
+}
+
 #[test]
 fn an_unlogged_table_is_left_out_unless_the_plan_carries_it() {
     let unlogged = || {
@@ -259,24 +282,7 @@ fn an_unlogged_table_is_left_out_unless_the_plan_carries_it() {
     let wishes = Wishes::default();
     let found = pair(&source, &target, &wishes, None);
     assert!(matches!(&found[..], [Entry::Skip(..)]));
-    let planned = |set| Plan {
-        names: Names::of("m"),
-        selection: Selection::default(),
-        tables: vec![PlanTable {
-            schema: "public".to_owned(),
-            name: "a".to_owned(),
-            set,
-            reason: None,
-            key: None,
-            copy_columns: None,
-            partition_root: None,
-            bytes: 0,
-            rows_estimate: None,
-            recopy_at_cutover: false,
-        }],
-        sequences: Vec::new(),
-        by_hand: Vec::new(),
-    };
+    let planned = |set| plan(&[("a", set)]);
     let found = pair(&source, &target, &wishes, Some(&planned(Set::Default)));
     assert!(matches!(&found[..], [Entry::Compare(_)]));
     let found = pair(&source, &target, &wishes, Some(&planned(Set::Excluded)));
@@ -287,4 +293,145 @@ fn an_unlogged_table_is_left_out_unless_the_plan_carries_it() {
     assert!(matches!(&found[..], [Entry::Error(..)]));
     let found = pair(&none.0, &none.1, &wishes, Some(&planned(Set::Excluded)));
     assert!(found.is_empty());
+}
+
+fn compared(source: &Catalog, target: &Catalog, wishes: &Wishes) -> Pair {
+    match pair(source, target, wishes, None).pop() {
+        Some(Entry::Compare(pair)) => *pair,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn each_side_has_its_own_relations_types_and_encoding() {
+    let of = |bytes, encoding: &str| Catalog {
+        encoding: encoding.into(),
+        ..catalog(vec![RelationInfo {
+            bytes,
+            ..table("a", &["x", "id"])
+        }])
+    };
+    let mut target = of(200, "SQL_ASCII");
+    target.types = Types::new([TypeInfo {
+        schema: "pg_catalog".into(),
+        ..int4()
+    }]);
+    let pair = compared(&of(100, "UTF8"), &target, &Wishes::default());
+    assert_eq!(pair.bytes(), 300);
+    for (side, bytes, unchecked) in [(Side::Source, 100, false), (Side::Target, 200, true)] {
+        let sizes: Vec<u64> = pair.relations(side).iter().map(|r| r.bytes).collect();
+        assert_eq!(sizes, [bytes]);
+        assert_eq!(pair.is_unchecked(side), unchecked);
+        let column = &pair.columns[0];
+        assert_eq!(column.type_name(side), "\"pg_catalog\".\"int4\"");
+        assert_eq!(column.input_type(side), Some("\"pg_catalog\".\"int4\""));
+    }
+    let key: Vec<&str> = pair.key_columns().map(|c| c.name.as_str()).collect();
+    assert_eq!(key, ["id"]);
+}
+
+/// What is not compared as everybody expects is said, and only then.
+#[test]
+fn notes_say_what_is_unusual() {
+    let notes = |change: &dyn Fn(&mut RelationInfo)| {
+        let mut other = table("a", &["id", "x"]);
+        change(&mut other);
+        let both = (
+            catalog(vec![table("a", &["id", "x"])]),
+            catalog(vec![other]),
+        );
+        compared(&both.0, &both.1, &Wishes::default()).notes
+    };
+    assert_eq!(notes(&|_| ()), [""; 0]);
+    assert_eq!(
+        notes(&|r| r.primary_key = Some(vec!["x".into()])),
+        ["primary key: id on the source, x on the target"]
+    );
+    assert_eq!(
+        notes(&|r| r.columns[1].shown = "int".into()),
+        ["column x: integer on the source, int on the target"]
+    );
+    let keyless = || {
+        catalog(vec![RelationInfo {
+            primary_key: None,
+            ..table("a", &["id"])
+        }])
+    };
+    let pair = compared(&keyless(), &keyless(), &Wishes::default());
+    assert_eq!(pair.notes, ["no key: compared as a multiset of rows"]);
+    // A column that one of the servers computes is a computed one.
+    for at in [0, 1] {
+        let mut both = [table("a", &["id"]), table("a", &["id"])];
+        both[at].columns[0].generated = true;
+        let [one, two] = both.map(|table| catalog(vec![table]));
+        assert!(compared(&one, &two, &Wishes::default()).columns[0].generated);
+    }
+}
+
+#[test]
+fn an_insert_only_set_is_said_of_its_table_alone() {
+    let both = || catalog(vec![table("a", &["id"]), table("b", &["id"])]);
+    let plan = plan(&[("a", Set::DefaultInsertOnly), ("b", Set::Default)]);
+    let noted: Vec<usize> = pair(&both(), &both(), &Wishes::default(), Some(&plan))
+        .iter()
+        .map(|entry| match entry {
+            Entry::Compare(pair) => pair.notes.len(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(noted, [1, 0]);
+}
+
+/// Where leaves differ, the rows of all leaves of this table are compared, and none of another's.
+#[test]
+fn leaves_of_the_table_and_no_others() {
+    let more = || vec![root("other"), leaf("o1", "other"), table("plain", &["id"])];
+    let side = |leaves: &[&str]| {
+        let leaves = leaves.iter().map(|name| leaf(name, "r"));
+        let all = [root("r")].into_iter().chain(leaves);
+        all.chain(more()).collect::<Vec<_>>()
+    };
+    let found = run(side(&["r1"]), side(&["r1", "r2"]));
+    let names: Vec<(&str, &str)> = found
+        .iter()
+        .map(|(name, what)| (name.as_str(), what.as_str()))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("o1", "compare 1/1"),
+            ("plain", "compare 1/1"),
+            ("r", "compare 1/2")
+        ]
+    );
+    // A root without leaves holds no rows, a plain table of the name does.
+    let found = run(vec![root("r")], vec![table("r", &["id"])]);
+    assert_eq!(found, [("r".into(), "compare 0/1".into())]);
+    // Partitions between the root and the leaves hold no rows and are none.
+    let middle = |name: &str| RelationInfo {
+        root: Some(QualifiedName::new("public", "r")),
+        ..root(name)
+    };
+    let found = run(
+        vec![root("r"), middle("m"), leaf("r1", "r")],
+        vec![root("r"), middle("n"), leaf("r1", "r")],
+    );
+    assert!(
+        found.contains(&("r1".into(), "compare 1/1".into())),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn own_schemas_and_those_of_the_server() {
+    for (schema, own) in [
+        ("pgl", true),
+        ("pglogical", true),
+        ("pg_toast", true),
+        ("information_schema", true),
+        ("public", false),
+        ("pgl2", false),
+    ] {
+        assert_eq!(is_own(schema), own, "{schema}");
+    }
 }
