@@ -1,4 +1,5 @@
--- The types that columns of user tables use, with everything that those are made of.
+-- The types that columns of user tables use, with everything that those are made of. "send" is empty where that function
+-- takes another type, as text's does for refcursor: a call with a value of this one would need a cast.
 WITH RECURSIVE used (oid) AS (
     SELECT a.atttypid
     FROM pg_catalog.pg_attribute AS a
@@ -41,7 +42,10 @@ SELECT
     ) AS subtype,
     t.typtypmod AS typmod,
     t.typsend <> 0 AS sends,
-    coalesce((SELECT p.proname FROM pg_catalog.pg_proc AS p WHERE p.oid = t.typsend), '') AS send,
+    coalesce((
+        SELECT p.proname FROM pg_catalog.pg_proc AS p
+        WHERE p.oid = t.typsend AND p.proargtypes[0] = t.oid
+    ), '') AS send,
     coalesce((
         SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
             'name', a.attname, 'type', a.atttypid::int8, 'typmod', a.atttypmod) ORDER BY a.attnum)

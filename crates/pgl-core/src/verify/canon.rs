@@ -14,6 +14,10 @@
 //! finds it by the type and not by a name. Every column is written with the relation that it belongs to, so
 //! that no name which is made up here can be taken for a column.
 //!
+//! What is stored in several ways without being another value has one form here: an array with a bitmap of nulls
+//! that has no nulls any more, and NaN, which has many bit patterns. Whatever prints and reads such a value, as pglogical
+//! and pg_dump do, leaves one of them.
+//!
 //! Two flavours of the same value. [`Flavour::Send`] goes into `record_send(ROW(…))` or a binary
 //! COPY, which apply the send function themselves. [`Flavour::Bytes`] is the value as the bytes that
 //! its send function gives. [`Canon::hash`] is a 64-bit hash of the value.
@@ -76,12 +80,18 @@ enum What {
     Image { textual: bool },
     /// Output text.
     Text,
-    /// An array of a built-in type; whether its elements may hold text.
-    Array { textual: bool },
-    /// An array whose own bytes are comparable but for the number of its element type.
-    ArrayImage { textual: bool },
+    /// An array whose own bytes are comparable but for its flags and the number of its element type: the name of that
+    /// type where it is built-in, and whether elements may hold text.
+    Array {
+        builtin: Option<String>,
+        textual: bool,
+    },
     /// Dimensions, then each element in its own form.
     Elements(Box<Form>),
+    /// Bounds, each in the form of the subtype.
+    Range(Box<Form>),
+    /// The ranges of a multirange, each in its own form.
+    Ranges(Box<Form>),
     /// Each field in its own form, in the source's order.
     Fields(Vec<(String, Form)>),
     /// A set that is kept in the order of its keys' bytes, which another encoding changes.
@@ -101,24 +111,23 @@ impl Form {
         Self { cast: None, what }
     }
 
-    /// Whether the bytes that the type sends are the same on both servers.
+    /// Whether the bytes that the type sends are the same on both servers, without anything done to them.
     fn flat(&self) -> bool {
-        matches!(
-            self.what,
-            What::Builtin { .. } | What::Enum | What::Image { .. } | What::Array { .. }
-        )
+        match &self.what {
+            What::Builtin { name, .. } => !FLOATS.contains(&name.as_str()),
+            What::Enum | What::Image { .. } => true,
+            _ => false,
+        }
     }
 
     /// Whether the value may hold text in the server's encoding.
     fn textual(&self) -> bool {
         match &self.what {
             What::Builtin { name, .. } => !BINARY.contains(&name.as_str()),
-            What::Image { textual } | What::Array { textual } | What::ArrayImage { textual } => {
-                *textual
-            }
+            What::Image { textual } | What::Array { textual, .. } => *textual,
             What::Padded | What::Enum | What::Text | What::Set(_) => true,
             // Each part is written in a form of its own.
-            What::Elements(_) | What::Fields(_) => false,
+            What::Elements(_) | What::Range(_) | What::Ranges(_) | What::Fields(_) => false,
         }
     }
 }
@@ -210,6 +219,11 @@ const BINARY: &[&str] = &[
     "oidvector",
 ];
 
+/// Built-in types made of floats.
+const FLOATS: &[&str] = &[
+    "float4", "float8", "point", "line", "lseg", "box", "path", "polygon", "circle",
+];
+
 const MAX_DEPTH: usize = 16;
 
 impl Canon {
@@ -269,14 +283,19 @@ impl Canon {
     pub fn comparable(&self, side: Side, relation: &str) -> Option<String> {
         let form = self.form(side);
         let known = match &form.what {
-            What::Builtin { .. } | What::Array { .. } => true,
+            What::Builtin { .. }
+            | What::Array {
+                builtin: Some(_), ..
+            } => true,
             // With a cast by its owner, `=` could be that of another type.
             What::Enum
             | What::Padded
             | What::Image { .. }
             | What::Text
-            | What::ArrayImage { .. }
+            | What::Array { builtin: None, .. }
             | What::Elements(_)
+            | What::Range(_)
+            | What::Ranges(_)
             | What::Fields(_)
             | What::Set(_) => false,
         };
@@ -286,7 +305,10 @@ impl Canon {
 
     /// Whether values may hold text in the server's encoding.
     pub fn holds_text(&self) -> bool {
-        let parts = matches!(self.source.what, What::Elements(_) | What::Fields(_));
+        let parts = matches!(
+            self.source.what,
+            What::Elements(_) | What::Range(_) | What::Ranges(_) | What::Fields(_)
+        );
         parts || self.source.textual()
     }
 
@@ -379,6 +401,9 @@ impl Build<'_> {
             "bpchar" if self.encoding == Encoding::Raw && typmod >= 0 && typmod == other => {
                 both(What::Padded)
             }
+            _ if one.send.is_empty() || two.send.is_empty() => both(What::Image {
+                textual: !BINARY.contains(&name),
+            }),
             _ => both(What::Builtin {
                 name: one.name.clone(),
                 send: format!("pg_catalog.{}($)", quote_ident(&one.send)),
@@ -388,13 +413,19 @@ impl Build<'_> {
 
     fn array(&self, e1: Typed, e2: Typed, depth: usize) -> Result<Forms, Bad> {
         let (f1, f2) = self.form(e1, e2, depth + 1)?;
-        let plain = |form: &Form| matches!(form.what, What::Builtin { .. }) && form.cast.is_none();
-        let textual = f1.textual();
-        if plain(&f1) && plain(&f2) {
-            return Ok(both(What::Array { textual }));
-        }
-        if f1.flat() && f2.flat() {
-            return Ok(both(What::ArrayImage { textual }));
+        let builtin = match (&f1, &f2) {
+            (
+                Form {
+                    cast: None,
+                    what: What::Builtin { name, .. },
+                },
+                Form { cast: None, .. },
+            ) => Some(name.clone()),
+            _ => None,
+        };
+        if builtin.is_some() || (f1.flat() && f2.flat()) {
+            let textual = f1.textual();
+            return Ok(both(What::Array { builtin, textual }));
         }
         if matches!(f1.what, What::Text) {
             return Ok(both(What::Text));
@@ -429,13 +460,19 @@ impl Build<'_> {
             return Err(Bad::Unknown);
         };
         let (f1, f2) = self.form((s1, -1), (s2, -1), depth + 1)?;
-        // Bounds are sent by the subtype's own function; with numbers of one server inside, only
-        // the text is portable.
-        let textual = f1.textual();
-        Ok(match f1.flat() && f2.flat() && one.sends && two.sends {
-            true => both(What::Image { textual }),
-            false => both(What::Text),
-        })
+        // Bounds are sent by the subtype's own function.
+        if f1.flat() && f2.flat() {
+            let textual = f1.textual();
+            return Ok(both(What::Image { textual }));
+        }
+        let of = |bound| {
+            let range = Form::plain(What::Range(Box::new(bound)));
+            match one.kind.as_str() {
+                "m" => Form::plain(What::Ranges(Box::new(range))),
+                _ => range,
+            }
+        };
+        Ok((of(f1), of(f2)))
     }
 }
 
@@ -490,8 +527,8 @@ fn write(form: &Form, operand: &str, flavour: Flavour, encoding: Encoding) -> St
     }
     match &form.what {
         What::Builtin { name, send } => match (name.as_str(), flavour) {
-            (_, Flavour::Send) | ("bytea", _) => operand,
-            _ => send.replace('$', &operand),
+            (_, Flavour::Send) | ("bytea", _) => one_nan(name, "", &operand),
+            _ => send.replace('$', &one_nan(name, "", &operand)),
         },
         What::Enum => format!("pg_catalog.enum_send({operand})"),
         What::Image { .. } => image(&operand),
@@ -499,16 +536,42 @@ fn write(form: &Form, operand: &str, flavour: Flavour, encoding: Encoding) -> St
             Flavour::Send => output(&operand),
             Flavour::Bytes => format!("pg_catalog.textsend({})", output(&operand)),
         },
-        What::Array { .. } => match flavour {
-            Flavour::Send => operand,
-            Flavour::Bytes => format!("pg_catalog.array_send({operand})"),
-        },
-        // The third of the numbers at its start is that of the element type.
-        What::ArrayImage { .. } => format!(
-            "pg_catalog.\"overlay\"(pg_catalog.array_send({operand}), \
-             '\\x00000000'::pg_catalog.bytea, 9, 4)"
+        // The second of the numbers at its start says whether there is a bitmap of nulls, the third is that of the
+        // element type. A null among the elements has a length of its own.
+        What::Array { builtin, .. } => format!(
+            "pg_catalog.\"overlay\"(pg_catalog.array_send({}), \
+             '\\x0000000000000000'::pg_catalog.bytea, 5, 8)",
+            match builtin {
+                Some(name) => one_nan(name, "[]", &operand),
+                None => operand,
+            }
         ),
-        What::Elements(element) => elements(element, &operand, encoding),
+        What::Elements(element) => parts(
+            &operand,
+            &[
+                format!("pg_catalog.array_dims({operand})"),
+                elements(element, &operand, encoding),
+            ],
+        ),
+        What::Ranges(range) => parts(&operand, &[elements(range, &operand, encoding)]),
+        // A bound that is NULL is infinite.
+        What::Range(bound) => {
+            let bound = |function: &str| {
+                let value = format!("pg_catalog.{function}({operand})");
+                write(bound, &value, Flavour::Send, encoding)
+            };
+            let flag = |function: &str| format!("pg_catalog.{function}({operand})");
+            parts(
+                &operand,
+                &[
+                    flag("isempty"),
+                    flag("lower_inc"),
+                    bound("lower"),
+                    bound("upper"),
+                    flag("upper_inc"),
+                ],
+            )
+        }
         What::Fields(fields) => {
             let list: Vec<String> = fields
                 .iter()
@@ -517,11 +580,7 @@ fn write(form: &Form, operand: &str, flavour: Flavour, encoding: Encoding) -> St
                     write(form, &field, Flavour::Send, encoding)
                 })
                 .collect();
-            format!(
-                "CASE WHEN {} THEN pg_catalog.record_send(ROW({})) END",
-                present(&operand),
-                list.join(", ")
-            )
+            parts(&operand, &list)
         }
         What::Set(set) => sets::write(*set, &operand),
     }
@@ -533,15 +592,47 @@ fn image(operand: &str) -> String {
     format!("pg_catalog.substr(pg_catalog.record_send(ROW({operand})), 9)")
 }
 
+/// The parts of a value, NULL for NULL.
+fn parts(operand: &str, parts: &[String]) -> String {
+    format!(
+        "CASE WHEN {} THEN pg_catalog.record_send(ROW({})) END",
+        present(operand),
+        parts.join(", ")
+    )
+}
+
 /// A function in FROM would make a row of nulls of an element that is NULL: the elements are taken
 /// apart in a list of results. The name is that of a relation, which comes before any column's.
 fn elements(element: &Form, operand: &str, encoding: Encoding) -> String {
     let inner = write(element, "pgl_e.element", Flavour::Send, encoding);
     format!(
-        "CASE WHEN {} THEN pg_catalog.record_send(ROW(pg_catalog.array_dims({operand}), \
-         ARRAY(SELECT pg_catalog.record_send(ROW({inner})) FROM \
-         (SELECT pg_catalog.unnest({operand}) OFFSET 0) AS pgl_e (element)))) END",
-        present(operand)
+        "ARRAY(SELECT pg_catalog.record_send(ROW({inner})) FROM \
+         (SELECT pg_catalog.unnest({operand}) OFFSET 0) AS pgl_e (element))"
+    )
+}
+
+/// A value of a built-in type, or an array of it (`[]`), with one bit pattern for each NaN in it: read from its text
+/// where there is any.
+fn one_nan(name: &str, array: &str, operand: &str) -> String {
+    let is_nan = |operand: &str| format!("{operand} OPERATOR(pg_catalog.=) 'NaN'");
+    let found = match (name, array) {
+        ("float4" | "float8", "") => is_nan(operand),
+        ("float4" | "float8", _) => {
+            format!("'NaN'::pg_catalog.{name} OPERATOR(pg_catalog.=) ANY ({operand})")
+        }
+        ("point", "") => [0, 1]
+            .map(|at| is_nan(&format!("({operand})[{at}]")))
+            .join(" OR "),
+        _ if FLOATS.contains(&name) => {
+            format!(
+                "pg_catalog.strpos(({operand})::pg_catalog.text, 'NaN') OPERATOR(pg_catalog.>) 0"
+            )
+        }
+        _ => return operand.to_owned(),
+    };
+    format!(
+        "CASE WHEN {found} THEN (({operand})::pg_catalog.text)::pg_catalog.{}{array} ELSE {operand} END",
+        quote_ident(name)
     )
 }
 

@@ -29,7 +29,7 @@ pub struct TypeInfo {
     pub typmod: i32,
     /// Whether the type has a binary output function.
     pub sends: bool,
-    /// That function's name.
+    /// That function's name; empty where it takes another type than this one.
     #[serde(default)]
     pub send: String,
     /// Attributes of a composite type, without dropped ones.

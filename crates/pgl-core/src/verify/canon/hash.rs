@@ -6,8 +6,8 @@
 //!
 //! - `int8` folds its halves together before it is hashed: the upper half is hashed first, into the
 //!   seed; together with it, the fold gives back the lower half.
-//! - Floats hash -0 like 0: zeros are hashed by their text. All bit patterns of NaN are one value, as they
-//!   are in every text or dump.
+//! - Floats hash -0 like 0: zeros are hashed by their text. So is NaN, whose bit patterns are one value: before 13.5 (and
+//!   the minor releases of that day) each had a hash of its own.
 //! - `char(n)` ignores trailing blanks: its stored length is hashed too.
 //! - `numeric` ignores scale, sign and kind: hashed by its text, which has all three. So are `jsonb` and the labels of enums.
 //! - Timestamps, times and money fold like `int8` and have no upper half to be had: hashed by the bytes of their send
@@ -77,9 +77,9 @@ fn value(form: &Form, operand: &str, seed: u64, encoding: Encoding) -> Option<St
     };
     let own = |function: &str| format!("pg_catalog.{function}({operand}, {seed})");
     let as_text = || text_hash(&format!("({operand})::pg_catalog.text"), seed);
-    let zero_by_text = |function: &str| {
+    let special_by_text = |function: &str| {
         format!(
-            "CASE WHEN {operand} OPERATOR(pg_catalog.=) '0' THEN {} ELSE {} END",
+            "CASE WHEN {operand} OPERATOR(pg_catalog.=) '0' OR {operand} OPERATOR(pg_catalog.=) 'NaN' THEN {} ELSE {} END",
             as_text(),
             own(function)
         )
@@ -93,8 +93,8 @@ fn value(form: &Form, operand: &str, seed: u64, encoding: Encoding) -> Option<St
         "int8" => format!(
             "pg_catalog.hashint8extended({operand}, pg_catalog.hashint8extended({operand} OPERATOR(pg_catalog.>>) 32, {seed}))"
         ),
-        "float4" => zero_by_text("hashfloat4extended"),
-        "float8" => zero_by_text("hashfloat8extended"),
+        "float4" => special_by_text("hashfloat4extended"),
+        "float8" => special_by_text("hashfloat8extended"),
         "numeric" => as_text(),
         // Infinite dates cannot be subtracted.
         "date" => format!(

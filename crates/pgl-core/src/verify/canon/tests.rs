@@ -223,19 +223,22 @@ fn no_number_of_one_server_reaches_the_image() {
     }
     let send = |kind: u32| both_flavours(20_000 + kind, 50_000 + kind).1;
     let zeroed = "pg_catalog.\"overlay\"(pg_catalog.array_send(t.\"c\"), \
-        '\\x00000000'::pg_catalog.bytea, 9, 4)";
+        '\\x0000000000000000'::pg_catalog.bytea, 5, 8)";
     assert_eq!(send(1), "pg_catalog.enum_send(t.\"c\")");
     assert_eq!(send(11), zeroed);
     assert_eq!(send(14), zeroed);
     assert_eq!(send(4), "(t.\"c\")::\"pg_catalog\".\"int4\"");
     let bytes = "pg_catalog.substr(pg_catalog.record_send(ROW(t.\"c\")), 9)";
-    for kind in [2, 3, 6, 7] {
+    for kind in [2, 3, 7] {
         assert_eq!(send(kind), bytes);
+    }
+    for part in ["isempty", "lower_inc", "lower", "upper", "upper_inc"] {
+        assert!(send(6).contains(&format!("pg_catalog.{part}(t.\"c\")")));
     }
     // No send function: what is printed.
     assert!(send(8).contains("pg_catalog.format('%s', t.\"c\")"));
     assert!(
-        send(5).contains("ROW((t.\"c\").\"x\", pg_catalog.enum_send((t.\"c\").\"m\"))"),
+        send(5).contains("ELSE (t.\"c\").\"x\" END, pg_catalog.enum_send((t.\"c\").\"m\"))"),
         "{}",
         send(5)
     );
@@ -246,7 +249,7 @@ fn no_number_of_one_server_reaches_the_image() {
 /// column's name says can be the name of anything.
 #[test]
 fn no_expression_runs_code_of_a_user() {
-    let built_in = ["text", "int4", "bytea", "date"];
+    let built_in = ["text", "int4", "bytea", "date", "float8"];
     for encoding in [Encoding::Same, Encoding::Converted, Encoding::Raw] {
         for kind in [1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 14, 15] {
             let (canon, ..) = pair(20_000 + kind, 50_000 + kind, encoding);
@@ -325,9 +328,49 @@ fn between_encodings_text_is_converted_and_otherwise_its_bytes_count() {
     // What holds none is not touched.
     for oid in [23, 20, 701, 1016] {
         let (canon, ..) = pair(oid, oid, Encoding::Raw);
-        assert_eq!(canon.sql(Side::Source, Flavour::Send, "t"), "t.\"c\"");
-        assert!(!canon.holds_text());
+        let sql = canon.sql(Side::Source, Flavour::Send, "t");
+        assert!(!sql.contains("convert_to") && !canon.holds_text(), "{sql}");
     }
+}
+
+/// A flag of an array that its elements imply, bit patterns of NaN; also where a type's own send function would write them.
+#[test]
+fn what_is_stored_in_several_ways_is_sent_in_one() {
+    let send = |oid: u32| both_flavours(oid, oid).1;
+    assert!(send(1016).starts_with("pg_catalog.\"overlay\"(pg_catalog.array_send(t.\"c\"), "));
+    assert_eq!(
+        send(701),
+        "CASE WHEN t.\"c\" OPERATOR(pg_catalog.=) 'NaN' THEN \
+         ((t.\"c\")::pg_catalog.text)::pg_catalog.\"float8\" ELSE t.\"c\" END"
+    );
+    let nan = |name, array| one_nan(name, array, "x");
+    assert!(
+        nan("float4", "[]").contains("'NaN'::pg_catalog.float4 OPERATOR(pg_catalog.=) ANY (x)")
+    );
+    assert!(nan("point", "").contains("(x)[0] OPERATOR(pg_catalog.=) 'NaN' OR (x)[1] "));
+    for (name, array) in [("point", "[]"), ("polygon", "")] {
+        let sql = nan(name, array);
+        assert!(sql.contains("strpos((x)::pg_catalog.text, 'NaN')"), "{sql}");
+        assert!(
+            sql.contains(&format!("::pg_catalog.\"{name}\"{array} ELSE x")),
+            "{sql}"
+        );
+    }
+    assert_eq!(nan("numeric", "[]"), "x");
+}
+
+/// As that of text is for `refcursor`.
+#[test]
+fn a_send_function_of_another_type_is_not_called_by_its_name() {
+    let catalogs = [1, 2].map(|_| Types::new([base(1790, "refcursor", "")]));
+    let column = column(1790);
+    let canon =
+        |encoding| Canon::of((&column, &catalogs[0]), (&column, &catalogs[1]), encoding).unwrap();
+    for encoding in [Encoding::Same, Encoding::Converted] {
+        let hash = canon(encoding).hash(Side::Source, 1, "t");
+        assert!(hash.contains("record_send(ROW(t.\"c\"))"), "{hash}");
+    }
+    assert!(canon(Encoding::Raw).holds_text());
 }
 
 /// Two servers that pad to the same length in bytes and in characters hold the same value.
