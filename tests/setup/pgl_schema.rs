@@ -199,11 +199,34 @@ fn a_schema_pglogical_of_somebody_else_is_not_taken_over() -> Result<()> {
             "source" => db.on_source(&planted)?,
             _ => db.on_target(&planted)?,
         };
-        let out = setup(&db)?.run()?;
+        let words = format!(
+            "schema \\\"pglogical\\\" cannot be trusted, none of its functions is called: schema pglogical is owned by role \\\"{mallory}\\\""
+        );
+        let found = Tool::new(env!("CARGO_BIN_EXE_pgl-preflight"))
+            .envs(db.env())
+            .args(["--format", "json"])
+            .run()?
+            .expect(1)?;
+        let finding = found.json()?["findings"]
+            .as_array()
+            .and_then(|all| {
+                all.iter()
+                    .find(|one| one["id"] == "obj.schema_pglogical" && one["side"] == side)
+            })
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        ensure!(
+            finding.contains(&words) && finding.contains("\"block\""),
+            "{side}: {finding}"
+        );
+        // The document blocks; and so does the first step that would take the schema over.
+        setup(&db)?.run()?.expect(5)?;
+        let out = setup(&db)?
+            .args(["--force", "obj.schema_pglogical"])
+            .run()?;
         let said = format!("{}{}", out.stdout, out.stderr);
         ensure!(
-            matches!(out.code(), Some(5 | 6))
-                && said.contains("schema \\\"pglogical\\\" cannot be trusted"),
+            matches!(out.code(), Some(5 | 6)) && said.contains(&words),
             "{side}: {:?} {said}",
             out.code()
         );

@@ -69,6 +69,8 @@ pub fn collect(
         && let Section::Known(identity) = &mut facts.server.identity
     {
         facts.stood_in = true;
+        // Schemas of another database.
+        facts.server.own_schemas = Section::Known(Vec::new());
         meant.dbname().clone_into(&mut identity.database);
     }
     let mut reached = match &mut target {

@@ -90,6 +90,7 @@ pub fn collect(session: &mut Session) -> Result<ServerState, Error> {
             include_str!("../sql/server/origins.sql"),
         )?,
         pglogical,
+        own_schemas: all(session, include_str!("../sql/pgl_schema.sql"), &[])?,
         publications: all_since(
             session,
             since(100_000),

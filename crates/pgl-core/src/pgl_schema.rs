@@ -5,12 +5,12 @@
 //! write to it or create in it, and nothing is attached to its tables. Then no other role can change that later, so
 //! one check holds for the whole session.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::migration::OWN_SCHEMA;
 
 /// What one row of the catalog query is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Aspect {
     /// The schema exists; `role` owns it, `detail` is its comment.
@@ -31,7 +31,7 @@ pub enum Aspect {
 }
 
 /// One row of the catalog query.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SchemaFact {
     /// What it is about.
     pub aspect: Aspect,
@@ -71,6 +71,14 @@ pub struct Untrusted {
 /// [`Untrusted`] with the first problems.
 pub fn evaluate(facts: &[SchemaFact]) -> Result<PglSchema, Untrusted> {
     pglogical(facts)?;
+    own(facts)
+}
+
+/// Evaluates schema `pgl` alone.
+///
+/// # Errors
+/// [`Untrusted`] with the first problems.
+pub fn own(facts: &[SchemaFact]) -> Result<PglSchema, Untrusted> {
     let Some(schema) = facts.iter().find(|fact| fact.aspect == Aspect::Schema) else {
         return Ok(PglSchema::Absent);
     };

@@ -13,6 +13,7 @@ mod settings;
 use serde::{Deserialize, Serialize};
 
 use super::{NotRun, Section};
+use crate::pgl_schema::SchemaFact;
 use crate::{Database, ServerVersion};
 
 pub use activity::{Backends, OpenSession, Prepared, Volume, WriteRate};
@@ -66,6 +67,8 @@ pub struct ServerState {
     pub origins: Section<Vec<Origin>>,
     /// pglogical's catalogs in this database; null where the extension is not installed.
     pub pglogical: Section<Option<Pglogical>>,
+    /// Who besides the connected role and superusers has a part in schemas `pgl` and `pglogical` of this database.
+    pub own_schemas: Section<Vec<SchemaFact>>,
     /// Publications of this database; empty before 10.
     pub publications: Section<Vec<Publication>>,
     /// Native subscriptions of this database; empty before 10.

@@ -4,6 +4,7 @@ use crate::facts::Facts;
 use crate::facts::objects::Enabled;
 use crate::migration::{OWN_SCHEMA, OWN_TABLES};
 use crate::name::{quote_ident, show_ident};
+use crate::pgl_schema::{self, SchemaFact, Untrusted};
 use crate::rules::{Check, Emit, On, Ran};
 use crate::setting_literal;
 use crate::{Severity, Side};
@@ -54,8 +55,8 @@ pub(in crate::rules) const CHECKS: &[Check] = &[
         severity: Severity::Block,
         on: On::Both,
         guardrail: false,
-        title: "a schema pgl that is not the suite's own",
-        why: "The suite keeps its marker table in a schema of this name, and teardown removes that schema.",
+        title: "a schema pgl that is not the suite's own, or that another role can change",
+        why: "The suite keeps its marker table and its journal in a schema of this name, executes statements that it stored there, and teardown removes that schema.",
         remedy: "Rename the schema, or move its tables elsewhere.",
         run: schema_pgl,
     },
@@ -64,8 +65,8 @@ pub(in crate::rules) const CHECKS: &[Check] = &[
         severity: Severity::Block,
         on: On::Both,
         guardrail: false,
-        title: "a schema pglogical with tables that do not belong to the extension",
-        why: "CREATE EXTENSION pglogical uses the schema of that name and fails where its tables exist already.",
+        title: "a schema pglogical that another role controls, or with tables that do not belong to the extension",
+        why: "CREATE EXTENSION pglogical takes a schema of that name as it is: its owner and whoever may create there put functions beside pglogical's, which run with the rights of the tools; where its tables exist already, it fails.",
         remedy: "Drop what an earlier installation left behind, or rename the schema.",
         run: schema_pglogical,
     },
@@ -187,18 +188,32 @@ fn settings(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
 }
 
 fn schema_pgl(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    schema(facts, emit, OWN_SCHEMA, OWN_TABLES)
+    schema(facts, emit, OWN_SCHEMA, OWN_TABLES, |found| {
+        pgl_schema::own(found).map(drop)
+    })
 }
 
 fn schema_pglogical(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    schema(facts, emit, "pglogical", &[])
+    schema(facts, emit, "pglogical", &[], pgl_schema::pglogical)
 }
 
-/// A schema of this name that holds relations other than these.
-fn schema(facts: &Facts, emit: &mut Emit<'_>, name: &str, ours: &[&str]) -> Ran {
+/// A schema of this name that the tools will refuse, or that holds relations other than these.
+fn schema(
+    facts: &Facts,
+    emit: &mut Emit<'_>,
+    name: &str,
+    ours: &[&str],
+    trusted: fn(&[SchemaFact]) -> Result<(), Untrusted>,
+) -> Ran {
     let mut sides = vec![(Side::Source, &facts.source)];
     sides.extend(facts.target().ok().map(|target| (Side::Target, target)));
     for (side, server) in sides {
+        if let Err(found) = trusted(server.server.own_schemas.get()?) {
+            emit.find(side, found.what)
+                .object(name)
+                .remedy(found.hint);
+            continue;
+        }
         let schemas = server.objects.schemas.get()?;
         let Some(found) = schemas.iter().find(|schema| schema.name == name) else {
             continue;

@@ -265,6 +265,7 @@ fn clean_server(version: u32, text: &str, identifier: &str, pglogical: &str) -> 
         }]),
         collation_uses: Section::Known(Vec::new()),
         catalog_collations: Section::Known(vec!["C".to_owned(), "de-x-icu".to_owned()]),
+        own_schemas: Section::Known(Vec::new()),
         order_probe: Section::Known(vec!["1-1".to_owned(), "11".to_owned(), "a".to_owned()]),
         volume: Section::Known(Volume {
             database_bytes: 5 << 30,

@@ -1,5 +1,6 @@
 //! Cases of the checks on other objects.
 
+use super::super::server::on_target;
 use super::super::{Case, fires, known, silent};
 use super::*;
 use crate::ServerVersion;
@@ -7,6 +8,8 @@ use crate::Severity::{Block, Info, Warn};
 use crate::facts::objects::{
     CatalogView, Enabled, EventTrigger, ForeignServer, Misc, MiscKind, RelKind, Setting, Tablespace,
 };
+use crate::facts::server::ServerState;
+use crate::pgl_schema::{Aspect, SchemaFact};
 
 fn misc(facts: &mut Facts, kind: MiscKind) {
     known(&mut source(facts).misc).push(Misc {
@@ -54,6 +57,16 @@ fn schema(objects: &mut Objects, name: &str, relations: &[&str]) {
         owner: "somebody".to_owned(),
         extension: None,
         relations: relations.iter().map(|one| (*one).to_owned()).collect(),
+    });
+}
+
+/// Another role's part in one of the two schemas that the tools use.
+fn part(server: &mut ServerState, aspect: Aspect, object: &str) {
+    known(&mut server.own_schemas).push(SchemaFact {
+        aspect,
+        object: object.to_owned(),
+        role: Some("mallory".to_owned()),
+        detail: Some("owner".to_owned()),
     });
 }
 
@@ -253,6 +266,9 @@ pub(in super::super) const CASES: &[Case] = &[
             schema(there(f), "pgl", &["marker", "games"]);
         },
     ),
+    fires("obj.schema_pgl", Block, "somebody else's schema", |f| {
+        part(on_target(f), Aspect::Schema, "schema pgl");
+    }),
     silent("obj.schema_pgl", "what pgl-setup makes", |f| {
         schema(source(f), "pgl", &["held", "journal", "marker"])
     }),
@@ -262,6 +278,22 @@ pub(in super::super) const CASES: &[Case] = &[
         "tables without the extension",
         |f| {
             schema(there(f), "pglogical", &["node"]);
+        },
+    ),
+    fires(
+        "obj.schema_pglogical",
+        Block,
+        "somebody else's schema, on the source",
+        |f| {
+            part(&mut f.source.server, Aspect::Pglogical, "schema pglogical");
+        },
+    ),
+    fires(
+        "obj.schema_pglogical",
+        Block,
+        "somebody else's function, on the target",
+        |f| {
+            part(on_target(f), Aspect::Pglogical, "function pglogical.f");
         },
     ),
     silent("obj.schema_pglogical", "the extension's own", |f| {
