@@ -9,11 +9,12 @@
 
 use std::time::{Duration, Instant};
 
-use pgl_catalog::{LOCK_RUN, LOCK_SESSIONS, LockHolder, lock_holders};
+use pgl_catalog::{LOCK_RUN, LOCK_SESSIONS, lock_holders};
 use pgl_conn::{Error as ConnError, Session};
 use pgl_core::cutover::{CutoverRecord, CutoverState, Direction, Purpose, Standing};
 use pgl_core::cutover::{cutover_state, refusal, standing};
 use pgl_core::migration::lock_key;
+use pgl_core::status::facts::RunHolder;
 use pgl_core::{Plan, Side};
 
 use crate::subscription::{self, Subscription};
@@ -255,7 +256,7 @@ fn shell_word(name: &str) -> String {
     format!("'{}'", name.replace('\'', "'\\''"))
 }
 
-fn busy(name: &str, holders: &[LockHolder]) -> Error {
+fn busy(name: &str, holders: &[RunHolder]) -> Error {
     let who: Vec<String> = holders.iter().map(ToString::to_string).collect();
     let pids: Vec<String> = holders
         .iter()

@@ -71,6 +71,10 @@ SELECT 'shape', rel.label || ', column ' || quote_ident(t.attname), NULL,
  WHERE rel.known AND s.nspname <> 'pg_catalog'
 UNION ALL
 -- Functions of schema pglogical are called with the rights of the tools: nobody else may put one there.
+SELECT 'pglogical_exists', 'schema pglogical', NULL, NULL
+  FROM pg_catalog.pg_namespace g
+ WHERE g.nspname = 'pglogical'
+UNION ALL
 SELECT 'pglogical', 'schema pglogical', pg_catalog.pg_get_userbyid(g.nspowner)::text, 'owner'
   FROM pg_catalog.pg_namespace g
  WHERE g.nspname = 'pglogical' AND g.nspowner NOT IN (SELECT oid FROM trusted)

@@ -24,6 +24,6 @@ pub mod verify;
 
 pub use cutover::{cutover_record, journal_names, migration_record};
 pub use database::database;
-pub use lock::{LockHolder, RUN as LOCK_RUN, SESSIONS as LOCK_SESSIONS, lock_holders};
+pub use lock::{RUN as LOCK_RUN, SESSIONS as LOCK_SESSIONS, lock_holders};
 pub use rows::{row, rows};
 pub use standing::{slot_endings, standing};

@@ -1,7 +1,7 @@
 //! Schema `pgl`, checked before anything in it is read, written or executed.
 
 use pgl_conn::{Error, Kind, Session};
-use pgl_core::pgl_schema::{PglSchema, SchemaFact, Untrusted, evaluate};
+use pgl_core::pgl_schema::{Aspect, PglSchema, SchemaFact, Untrusted, evaluate, own};
 
 use crate::rows;
 
@@ -14,13 +14,29 @@ pub fn check(session: &mut Session) -> Result<PglSchema, Error> {
     evaluate(&facts).map_err(|found| refused(session, found))
 }
 
-/// Goes on only where nobody else can put functions into schema `pglogical`: the entry of every call of one.
+/// Goes on only where nobody else can put functions into schema `pglogical`: the entry of every call of one. Looked at
+/// once per session: where the schema exists, only this role and superusers can change what was found. One that does not
+/// exist yet may be anybody's the next time.
 ///
 /// # Errors
 /// The server's; [`Kind::Refused`].
 pub fn pglogical(session: &mut Session) -> Result<(), Error> {
-    let facts = facts(session)?;
-    pgl_core::pgl_schema::pglogical(&facts).map_err(|found| refused(session, found))
+    session.once("schema pglogical", |session| {
+        let facts = facts(session)?;
+        pgl_core::pgl_schema::pglogical(&facts).map_err(|found| refused(session, found))?;
+        Ok(facts
+            .iter()
+            .any(|fact| fact.aspect == Aspect::PglogicalExists))
+    })
+}
+
+/// Whether its tables can be used, for those who only report: where another role could have written there, they cannot.
+///
+/// # Errors
+/// As [`pglogical`].
+pub fn readable(session: &mut Session) -> Result<bool, Error> {
+    pglogical(session)?;
+    Ok(own(&facts(session)?) == Ok(PglSchema::Usable))
 }
 
 fn facts(session: &mut Session) -> Result<Vec<SchemaFact>, Error> {

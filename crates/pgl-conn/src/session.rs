@@ -1,5 +1,6 @@
 //! One SQL session: the canonical environment pinned and read back, statements, COPY, snapshots.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -35,6 +36,7 @@ pub struct Session {
     /// The driver itself knows only after the next attempt to read.
     lost: AtomicBool,
     notices: Notices,
+    established: BTreeSet<&'static str>,
 }
 
 impl Session {
@@ -74,7 +76,23 @@ impl Session {
             requested: Arc::default(),
             lost: AtomicBool::new(false),
             notices,
+            established: BTreeSet::new(),
         })
+    }
+
+    /// Runs a check of this name, but not again once it has said that what it found holds for the rest of the session.
+    ///
+    /// # Errors
+    /// Those of the check.
+    pub fn once(
+        &mut self,
+        name: &'static str,
+        check: impl FnOnce(&mut Self) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        if !self.established.contains(name) && check(self)? {
+            self.established.insert(name);
+        }
+        Ok(())
     }
 
     /// Which database this is.
@@ -302,6 +320,7 @@ impl Session {
     /// The server's. [`Kind::Lost`] here means that the outcome is unknown.
     pub fn commit(&mut self) -> Result<(), Error> {
         self.batch("COMMIT")
+            .inspect_err(|_| self.established.clear())
     }
 
     /// ROLLBACK; also where no transaction is open.
@@ -309,6 +328,8 @@ impl Session {
     /// # Errors
     /// The server's, or [`Kind::Lost`].
     pub fn rollback(&mut self) -> Result<(), Error> {
+        // What was found within the transaction may be undone with it.
+        self.established.clear();
         self.batch("ROLLBACK")
     }
 

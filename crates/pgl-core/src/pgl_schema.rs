@@ -25,6 +25,8 @@ pub enum Aspect {
     Attached,
     /// The object is not what the suite creates, but `detail`.
     Shape,
+    /// Schema `pglogical` exists.
+    PglogicalExists,
     /// `role`, who is neither connected nor a superuser, can put functions into schema `pglogical` or has one there:
     /// as `detail`, `owner` or `CREATE`.
     Pglogical,
@@ -159,7 +161,7 @@ fn problem(fact: &SchemaFact) -> Option<String> {
     };
     let detail = fact.detail.as_deref().unwrap_or_default();
     match fact.aspect {
-        Aspect::Schema | Aspect::Table | Aspect::Pglogical => None,
+        Aspect::Schema | Aspect::Table | Aspect::PglogicalExists | Aspect::Pglogical => None,
         Aspect::Owner => Some(format!(
             "{object} is owned by {role}, which is neither the connected role nor a superuser"
         )),

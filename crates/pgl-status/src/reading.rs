@@ -84,11 +84,11 @@ pub struct RunningView {
     /// `pgl-setup`.
     pub tool: String,
     /// Its session's process on the target.
-    pub pid: i64,
-    /// Where it is connected from; null for a local socket.
-    pub address: Option<String>,
-    /// Seconds since it connected.
-    pub seconds: f64,
+    pub pid: i32,
+    /// Where it is connected from.
+    pub address: String,
+    /// Seconds since it connected; null where that may not be read.
+    pub seconds: Option<f64>,
     /// The step that it journalled last.
     pub step: Option<String>,
 }
@@ -389,7 +389,7 @@ fn running(now: &pgl_core::status::facts::TargetNow) -> Option<RunningView> {
         tool: holder.tool.clone(),
         pid: holder.pid,
         address: holder.address.clone(),
-        seconds: (now.clock - holder.since).max(0.0).round(),
+        seconds: holder.seconds.map(|seconds| seconds.max(0.0).round()),
         step: now.journal.step.clone(),
     })
 }

@@ -279,8 +279,7 @@ fn numbers(reading: &Reading, page: &mut Page) {
 pub(crate) fn running(reading: &Reading) -> Option<String> {
     let running = reading.running.as_ref()?;
     let tool = running.tool.strip_prefix("pgl-").unwrap_or(&running.tool);
-    let address = running.address.as_deref().unwrap_or("a local socket");
-    let mut text = format!("{tool} by pid {} at {address}", running.pid);
+    let mut text = format!("{tool} by pid {} at {}", running.pid, running.address);
     let copy = reading.copy.as_ref().filter(|_| tool == "setup");
     if let Some((done, total)) = copy.and_then(|copy| copy.done_bytes.zip(copy.total_bytes)) {
         let percent = done.saturating_mul(100) / total.max(1);

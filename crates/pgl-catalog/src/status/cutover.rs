@@ -7,8 +7,9 @@ use pgl_core::cutover::CutoverRecord;
 use pgl_core::status::facts::Reverse;
 use serde::Deserialize;
 
-use super::now::{journal_ours, source_now};
+use super::now::source_now;
 use super::shown;
+use crate::pgl_schema::{pglogical, readable};
 use crate::{cutover_record, rows};
 
 /// What this database's journal records about cutovers; none where it may not be read.
@@ -16,7 +17,7 @@ use crate::{cutover_record, rows};
 /// # Errors
 /// The server's.
 pub fn cutover(session: &mut Session, migration: &str) -> Result<Option<CutoverRecord>, Error> {
-    if !journal_ours(session)? {
+    if !readable(session)? {
         return Ok(None);
     }
     match cutover_record(session, migration) {
@@ -36,6 +37,7 @@ struct Named {
 /// # Errors
 /// The server's.
 pub fn reverse(source: &mut Session, subscription: &str) -> Result<Option<Reverse>, Error> {
+    pglogical(source)?;
     let sql = include_str!("../../sql/status/reverse.sql");
     let found: Option<Named> = match rows(source, sql, &[&subscription]) {
         Ok(mut found) => found.pop(),

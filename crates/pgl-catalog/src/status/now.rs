@@ -3,16 +3,16 @@
 use std::time::Instant;
 
 use pgl_conn::{DsnText, Error, Kind, Session};
-use pgl_core::migration::lock_key;
 use pgl_core::status::facts::{
-    CopyJournal, CopyNow, Holder, Origin, Sender, Slot, SourceNow, Subscription, TableSync,
+    CopyJournal, CopyNow, Origin, RunHolder, Sender, Slot, SourceNow, Subscription, TableSync,
     TargetNow, Worker,
 };
 use pgl_core::{Plan, QualifiedName};
 use serde::Deserialize;
 
 use super::{allowed, shown};
-use crate::{row, rows};
+use crate::pgl_schema::{pglogical, readable};
+use crate::{lock_holders, row, rows};
 
 /// The source now: its clock and position, the slot of this name and who serves it. `began` is
 /// where the program's own clock starts.
@@ -112,7 +112,7 @@ pub fn target_now(
     subscription: &str,
     began: Instant,
 ) -> Result<(TargetNow, Option<DsnText>), Error> {
-    crate::pgl_schema::pglogical(session)?;
+    pglogical(session)?;
     let sql = if session.version().at_least(10) {
         include_str!("../../sql/status/target_now.sql")
     } else {
@@ -211,12 +211,15 @@ fn origin(session: &mut Session, name: &str) -> Result<(Option<Origin>, bool), E
 }
 
 /// The run of one of these tools that holds the migration's lock, and what it has journalled.
-fn holder(session: &mut Session, migration: &str) -> Result<(Option<Holder>, CopyJournal), Error> {
-    let key = i64::from(lock_key(migration).cast_unsigned());
-    let sql = include_str!("../../sql/status/holder.sql");
-    let found: Option<Holder> = rows(session, sql, &[&key])?.pop();
+fn holder(
+    session: &mut Session,
+    migration: &str,
+) -> Result<(Option<RunHolder>, CopyJournal), Error> {
+    let found = lock_holders(session, migration)?
+        .into_iter()
+        .find(|one| one.tool.starts_with("pgl-"));
     let journal = match &found {
-        Some(_) if journal_ours(session)? => {
+        Some(_) if readable(session)? => {
             let sql = include_str!("../../sql/status/journal_copy.sql");
             allowed(rows(session, sql, &[&migration]))?
                 .pop()
@@ -225,16 +228,6 @@ fn holder(session: &mut Session, migration: &str) -> Result<(Option<Holder>, Cop
         _ => CopyJournal::default(),
     };
     Ok((found, journal))
-}
-
-#[derive(Deserialize)]
-struct Ours {
-    ours: bool,
-}
-
-pub(super) fn journal_ours(session: &mut Session) -> Result<bool, Error> {
-    let sql = include_str!("../../sql/status/journal_ours.sql");
-    Ok(row::<Ours>(session, sql, &[])?.ours)
 }
 
 #[derive(Deserialize)]
@@ -248,7 +241,7 @@ struct Kept {
 /// The server's; also when there is one that cannot be read, for another version of these tools may
 /// have written it.
 pub fn kept_plan(session: &mut Session, migration: &str) -> Result<Option<Plan>, Error> {
-    if !journal_ours(session)? {
+    if !readable(session)? {
         return Ok(None);
     }
     let sql = include_str!("../../sql/status/journal_plan.sql");

@@ -7,7 +7,7 @@ use crate::{Lsn, ServerVersion};
 
 mod run;
 
-pub use run::{CopyJournal, Holder, Reverse};
+pub use run::{CopyJournal, Reverse, RunHolder};
 
 /// What became of looking at one server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -200,7 +200,7 @@ pub struct TargetNow {
     /// Copies that run.
     pub copies: Vec<CopyNow>,
     /// The run of one of these tools that holds the migration's lock.
-    pub holder: Option<Holder>,
+    pub holder: Option<RunHolder>,
     /// What the journal of that run has of the copy.
     pub journal: CopyJournal,
 }

@@ -1,7 +1,7 @@
 //! Lag, rates, states and waiting, on samples made by hand.
 
 use super::facts::{
-    Holder, Origin, Seen, Sender, Slot, Snapshot, SourceNow, Subscription, TableSync, TargetNow,
+    Origin, RunHolder, Seen, Sender, Slot, Snapshot, SourceNow, Subscription, TableSync, TargetNow,
     Worker,
 };
 use super::measure::{lag, rates, retained, skew};
@@ -264,10 +264,7 @@ fn rows_that_are_missing_are_not_reached() {
 #[test]
 fn setup_is_a_state_of_its_own() {
     let mut sample = at(0.0, 1, 1);
-    target(&mut sample).holder = Some(Holder {
-        tool: "pgl-setup".into(),
-        ..Holder::default()
-    });
+    target(&mut sample).holder = Some(RunHolder::of("pgl-setup"));
     let word = |sample: &Snapshot| state::word(sample.target.known());
     assert_eq!(word(&sample), Word::Replicating, "it runs already");
     target(&mut sample).workers.clear();

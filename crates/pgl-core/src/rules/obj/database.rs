@@ -209,9 +209,7 @@ fn schema(
     sides.extend(facts.target().ok().map(|target| (Side::Target, target)));
     for (side, server) in sides {
         if let Err(found) = trusted(server.server.own_schemas.get()?) {
-            emit.find(side, found.what)
-                .object(name)
-                .remedy(found.hint);
+            emit.find(side, found.what).object(name).remedy(found.hint);
             continue;
         }
         let schemas = server.objects.schemas.get()?;

@@ -4,9 +4,9 @@ use super::*;
 use crate::Lsn;
 use crate::ServerVersion;
 use crate::status::facts::{
-    Dsn, DsnEnd, ForeignKey, Holder, Log, Member, Origin, Override, Queued, Seen, Sender,
-    SetSequence, SetTable, Slot, SourceClose, TableSync, TargetClose, TargetSequence, TargetTable,
-    Trouble, Wanted, Worker,
+    Dsn, DsnEnd, ForeignKey, Log, Member, Origin, Override, Queued, Seen, Sender, SetSequence,
+    SetTable, Slot, SourceClose, TableSync, TargetClose, TargetSequence, TargetTable, Trouble,
+    Wanted, Worker,
 };
 
 mod live;

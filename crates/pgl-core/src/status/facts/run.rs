@@ -1,20 +1,56 @@
 //! Runs of these tools, as the lock and the journal show them, and what comes after the cutover.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Who holds the migration's lock.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Holder {
-    /// `pgl-setup`.
+use crate::Side;
+
+/// A session that holds the migration's lock.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunHolder {
+    /// The server.
+    pub side: Side,
+    /// Its process there.
+    pub pid: i32,
+    /// The tool, by the session's application_name: `pgl-setup`.
     pub tool: String,
-    /// Its session's process on the target.
-    pub pid: i64,
-    /// Where it is connected from; null for a local socket.
-    pub address: Option<String>,
-    /// When it connected, in seconds since 1970 on the target's clock.
-    pub since: f64,
+    /// Where it is connected from.
+    pub address: String,
+    /// When it connected, as `2026-11-29T10:12:09Z`; null where the role may not see it.
+    pub since: Option<String>,
+    /// Seconds since then, by that server's clock.
+    pub seconds: Option<f64>,
+}
+
+#[cfg(test)]
+impl RunHolder {
+    /// A run of this tool.
+    pub(crate) fn of(tool: &str) -> Self {
+        Self {
+            side: Side::Target,
+            pid: 7,
+            tool: tool.to_owned(),
+            address: "a local socket".to_owned(),
+            since: None,
+            seconds: None,
+        }
+    }
+}
+
+impl fmt::Display for RunHolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "process {} on the {} ({}, connected from {}",
+            self.pid, self.side, self.tool, self.address
+        )?;
+        match &self.since {
+            Some(since) => write!(f, " since {since})"),
+            None => f.write_str(")"),
+        }
+    }
 }
 
 /// What the target's journal has of a copy by pgl-setup.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cutover::{CutOver, Promotion};
-use crate::status::facts::Reverse;
+use crate::status::facts::{Reverse, RunHolder};
 
 /// What the log says, what shows that it is history, and the cause that must not be named then.
 const REFUTED: &[(&str, &str)] = &[
@@ -452,10 +452,7 @@ fn what_pgl_setup_has_not_made_yet_is_not_missing() {
     target(&mut now).subscription = None;
     target(&mut now).pglogical = None;
     assert!(!ids(&[now.clone()], &close()).is_empty());
-    target(&mut now).holder = Some(Holder {
-        tool: "pgl-setup".into(),
-        ..Holder::default()
-    });
+    target(&mut now).holder = Some(RunHolder::of("pgl-setup"));
     assert!(ids(&[now], &close()).is_empty());
 }
 
