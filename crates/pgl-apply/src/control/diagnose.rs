@@ -9,7 +9,7 @@ use pgl_core::Side;
 use pgl_core::control::{Look, failing};
 use pgl_core::status::facts::{Close, Seen, Snapshot};
 use pgl_core::status::wait::Trouble;
-use pgl_core::status::{Cause, Certainty, Heals, Progress, causes};
+use pgl_core::status::{Cause, Certainty, Progress, causes};
 
 use super::state::worker;
 use crate::Error;
@@ -74,7 +74,7 @@ impl<'a> Observer<'a> {
         }
         self.looked_closer = Some(Instant::now());
         let found = match self.closer(source, target) {
-            Ok(found) => in_view_of_a_failing_worker(found),
+            Ok(found) => found,
             // A role that may not read what a diagnosis needs goes on waiting.
             Err(error) if !error.is_lost() => {
                 log::info!("why replication has stopped cannot be read: {error}");
@@ -119,17 +119,6 @@ impl<'a> Observer<'a> {
         };
         Ok(causes(&self.samples, &self.samples, &close))
     }
-}
-
-/// A worker that was seen to fail again and again makes sure what the catalogs alone make likely: a column
-/// that the target lacks, say.
-fn in_view_of_a_failing_worker(mut found: Vec<Cause>) -> Vec<Cause> {
-    for cause in &mut found {
-        if cause.stops() && cause.heals == Heals::Never {
-            cause.certainty = Certainty::Proven;
-        }
-    }
-    found
 }
 
 fn stopped(cause: &Cause) -> Error {

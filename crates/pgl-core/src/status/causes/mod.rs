@@ -182,26 +182,47 @@ impl Seen<'_> {
         matches!(self.word, Word::Down) || self.flaps()
     }
 
+    /// The target over time, where the subscription was enabled all the time.
+    fn enabled(&self) -> Vec<(f64, &TargetNow)> {
+        let samples = self.samples.iter();
+        let seen: Vec<_> = samples
+            .filter_map(|sample| Some((sample.at, sample.target.known()?)))
+            .collect();
+        let enabled = |now: &TargetNow| now.subscription.as_ref().is_some_and(|one| one.enabled);
+        match seen.iter().all(|(_, now)| enabled(now)) {
+            true => seen,
+            false => Vec::new(),
+        }
+    }
+
     /// Whether apply workers ended twice or more while the subscription was enabled. One end alone is
     /// that of a worker which was restarted on purpose.
     fn flaps(&self) -> bool {
-        let seen: Vec<&TargetNow> = self
-            .samples
-            .iter()
-            .filter_map(|sample| sample.target.known())
-            .collect();
-        let enabled = |now: &&TargetNow| now.subscription.as_ref().is_some_and(|one| one.enabled);
-        if !seen.iter().all(enabled) {
-            return false;
+        ends(&self.enabled()) > 1
+    }
+
+    /// That the worker fails at what it has to apply, and not once: while the position stayed where it is, workers ended
+    /// twice or more, or none came for longer than pglogical waits before it starts one again.
+    fn fails(&self) -> Option<String> {
+        let seen = self.enabled();
+        let position = |now: &TargetNow| now.origin.and_then(|origin| origin.remote_lsn);
+        let at = position(self.target?);
+        let moved = seen.iter().rposition(|(_, now)| position(now) != at);
+        let stuck = &seen[moved.map_or(0, |last| last + 1)..];
+        let ran = stuck.iter().rposition(|(_, now)| now.apply().is_some());
+        let without = &stuck[ran.map_or(0, |last| last + 1)..];
+        let gone = match without {
+            [(first, _), .., (last, _)] => last - first,
+            _ => 0.0,
+        };
+        let stays = at.map_or(String::new(), |at| format!("; the position stays at {at}"));
+        match ends(stuck) {
+            _ if gone >= RESTART_SECONDS => {
+                Some(format!("no apply worker runs for {gone:.0} s{stays}"))
+            }
+            0 | 1 => None,
+            times => Some(format!("apply workers ended {times} times{stays}")),
         }
-        let pids: Vec<Option<i64>> = seen
-            .iter()
-            .map(|now| now.apply().map(|one| one.pid))
-            .collect();
-        let ends = pids
-            .windows(2)
-            .filter(|pair| pair[0].is_some() && pair[0] != pair[1]);
-        ends.count() > 1
     }
 
     /// Whether this program looked at the target closely.
@@ -218,6 +239,35 @@ impl Seen<'_> {
             "SELECT pglogical.alter_subscription_enable({});",
             quote_literal(name)
         )
+    }
+}
+
+/// How long pglogical waits, at least, before it starts a worker again that has failed.
+const RESTART_SECONDS: f64 = 5.0;
+
+/// How often a worker that was seen was not there any more, or replaced, at the next sample.
+fn ends(seen: &[(f64, &TargetNow)]) -> usize {
+    let worker = |now: &TargetNow| now.apply().map(|one| one.pid);
+    seen.windows(2)
+        .filter(|pair| {
+            let before = worker(pair[0].1);
+            before.is_some() && before != worker(pair[1].1)
+        })
+        .count()
+}
+
+/// A worker that fails again and again makes sure what the catalogs alone make likely: a column that the target lacks,
+/// say.
+fn in_view_of_failures(seen: &Seen<'_>, found: &mut [Cause]) {
+    let Some(evidence) = seen.fails() else {
+        return;
+    };
+    let explains = |cause: &&mut Cause| cause.stops() && cause.heals == Heals::Never;
+    for cause in found.iter_mut().filter(explains) {
+        if !cause.is_proven() {
+            cause.certainty = Certainty::Proven;
+            cause.evidence.push(evidence.clone());
+        }
     }
 }
 
@@ -280,6 +330,7 @@ fn look(all: &[Snapshot], samples: &[Snapshot], close: &Close) -> Vec<Cause> {
         link::look(&seen, &mut found);
     }
     merge(&mut found);
+    in_view_of_failures(&seen, &mut found);
     let stopped = seen.stopped() && seen.subscription.is_some();
     if stopped && !found.iter().any(|cause| cause.severity == Severity::Block) {
         found.push(unknown(&seen));

@@ -446,6 +446,59 @@ fn one_restart_is_no_flapping() {
     assert!(ids(&[with(0.0, 1), off, with(2.0, 3)], &log).is_empty());
 }
 
+/// What the catalogs alone make likely is proven by a worker that fails again and again where it is.
+#[test]
+fn a_worker_that_keeps_failing_proves_what_would_explain_it() {
+    let mut close = close();
+    if let Some(target) = &mut close.target {
+        target.tables[0].columns.pop();
+    }
+    let certainty = |samples: &[Snapshot]| {
+        let all = causes(samples, &close);
+        let cause = all.iter().find(|cause| cause.id == "apply.column_missing");
+        cause.map(|cause| (cause.certainty, cause.evidence.len()))
+    };
+    let at = |at: f64| Snapshot { at, ..down() };
+    let moved = |at: f64| {
+        let mut sample = Snapshot { at, ..down() };
+        target(&mut sample).origin = Some(Origin {
+            remote_lsn: Some(Lsn(1)),
+        });
+        sample
+    };
+    let (likely, seen) = certainty(&[at(0.0), at(1.0)]).unwrap();
+    assert_eq!(likely, Certainty::Likely);
+    let proven = Some((Certainty::Proven, seen + 1));
+    assert_eq!(certainty(&[at(0.0), at(2.5), at(5.0)]), proven);
+    // It got on meanwhile, or was disabled.
+    assert_eq!(
+        certainty(&[moved(0.0), at(2.5), at(5.0)]),
+        Some((likely, seen))
+    );
+    let mut off = at(2.5);
+    if let Some(one) = &mut target(&mut off).subscription {
+        one.enabled = false;
+    }
+    assert_eq!(certainty(&[at(0.0), off, at(5.0)]), Some((likely, seen)));
+    // One that came and went twice.
+    let ran = |at: f64, pid: i64| {
+        let mut sample = snapshot(at);
+        target(&mut sample).origin = target(&mut down()).origin;
+        if let Some(worker) = target(&mut sample).workers.last_mut() {
+            worker.pid = pid;
+        }
+        sample
+    };
+    assert_eq!(
+        certainty(&[ran(0.0, 1), at(0.5), ran(1.0, 2), at(1.5)]),
+        proven
+    );
+    assert_eq!(
+        certainty(&[ran(0.0, 1), at(0.5), at(1.5)]),
+        Some((likely, seen))
+    );
+}
+
 #[test]
 fn what_pgl_setup_has_not_made_yet_is_not_missing() {
     let mut now = down();
