@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use pgl_testkit::{PairDb, Running, texts};
+use pgl_testkit::{PairDb, Running, Tool, texts};
 use postgres::Client;
 
 use super::support::{
@@ -268,10 +268,14 @@ fn a_session_as_a_replica_writes_only_where_reverse_replication_does() -> Result
         let tool = cutover(&db).arg("--yes");
         let tool = if reverse { tool.arg("--reverse") } else { tool };
         let document = tool.run()?.expect(0)?.json()?;
-        let noted = document["notes"]
-            .to_string()
-            .contains("do not fire for sessions with session_replication_role = replica");
-        ensure!(noted == reverse, "{document:#}");
+        let gap = "do not fire for sessions with session_replication_role = replica";
+        let noted = |document: &serde_json::Value| document["notes"].to_string().contains(gap);
+        ensure!(noted(&document) == reverse, "{document:#}");
+        let status = Tool::new(env!("CARGO_BIN_EXE_pgl-status"))
+            .envs(db.env())
+            .run()?
+            .json()?;
+        ensure!(noted(&status) == reverse, "{status:#}");
         let mut client = overriding(&db)?;
         client.batch_execute("SET session_replication_role = replica")?;
         let outcome = client.batch_execute("INSERT INTO parent VALUES (333333)");

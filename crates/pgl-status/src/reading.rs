@@ -1,6 +1,6 @@
 //! What is said about one instant: the tool's part of the document.
 
-use pgl_core::cutover::CutOver;
+use pgl_core::cutover::{CutOver, WriteBlock};
 use pgl_core::status::facts::{Close, Reverse, Seen, Snapshot};
 use pgl_core::status::log::without_values;
 use pgl_core::status::measure::{lag, rates, retained, skew};
@@ -303,6 +303,12 @@ impl Material<'_> {
     fn notes(&self, newest: &Snapshot, lag: Option<&Lag>) -> Vec<String> {
         let mut notes = Vec::new();
         notes.extend(self.close.attempt.clone());
+        let reverse = |cut: &CutOver| cut.promotion.reverse;
+        if self.close.cutover.as_ref().is_some_and(reverse)
+            && let Some(gap) = WriteBlock::ButReplicas.gap()
+        {
+            notes.push(format!("on the former source, {gap}"));
+        }
         let target = newest.target.known();
         if word(target) == Word::Replicating {
             notes.push(

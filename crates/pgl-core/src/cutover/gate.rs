@@ -117,6 +117,17 @@ pub enum WriteBlock {
 }
 
 impl WriteBlock {
+    /// Who passes such triggers, where anybody does.
+    pub fn gap(self) -> Option<&'static str> {
+        match self {
+            Self::ButReplicas => Some(
+                "the write-block triggers do not fire for sessions with session_replication_role = replica, \
+                 because reverse replication writes as such a session",
+            ),
+            Self::Always => None,
+        }
+    }
+
     /// `pg_trigger.tgenabled` of such a trigger.
     fn enabled(self) -> &'static str {
         match self {

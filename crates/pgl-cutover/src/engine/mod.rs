@@ -194,13 +194,7 @@ impl Engine {
         };
         let wall = Wall::plan(&mut old, &locks, fires)?;
         let wall_new = Wall::plan(&mut peer, &tables, WriteBlock::ButReplicas)?;
-        if fires == WriteBlock::ButReplicas {
-            body.notes.push(
-                "the write-block triggers do not fire for sessions with session_replication_role = replica, \
-                 because reverse replication writes as such a session"
-                    .to_owned(),
-            );
-        }
+        body.notes.extend(fires.gap().map(str::to_owned));
         let wanted = &sequences.wanted;
         let (mut sequence_locks, left_out) = apply::sequence_locks(&mut old, wanted)?;
         if locks.len() + sequence_locks.len() > catalog::lock_room(&mut old)? {
