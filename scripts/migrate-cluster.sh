@@ -1,5 +1,5 @@
 #!/bin/sh
-# Moves every database of a server, one after the other, with migrate.sh.
+# Moves every database of a server, one after the other, with migrate.sh and signals.sh beside it.
 #
 #   PGL_SOURCE='host=old user=postgres' PGL_TARGET='host=new user=postgres' migrate-cluster.sh [OPTION OF pgl-setup]…
 #
@@ -20,28 +20,10 @@ case "$PGL_SOURCE$PGL_TARGET" in
     exit 2
     ;;
 esac
-# A shell that is ended while a program runs in the foreground leaves that program running.
-run() {
-    "$@" </dev/null &
-    child=$!
-    trap 'stop HUP' HUP
-    trap 'stop INT' INT
-    trap 'stop TERM' TERM
-    code=0
-    wait "$child" || code=$?
-    trap - HUP INT TERM
-    return "$code"
-}
-
-stop() {
-    trap '' HUP INT TERM
-    kill -s "$1" "$child"
-    code=0
-    wait "$child" || code=$?
-    exit "$code"
-}
-
 here=$(dirname "$0")
+# shellcheck source=scripts/signals.sh
+. "$here/signals.sh"
+
 base=${PGL_DIR:-pgl-migration}
 exclude=${PGL_EXCLUDE:-^postgres\$}
 first=0
@@ -65,10 +47,10 @@ while IFS= read -r name; do
     code=0
     # Preflight reads the target's database: it has to exist first.
     run env "PGL_SOURCE=$source" "PGL_TARGET=$target" \
-        pgl-setup --step target.database --format json >/dev/null || code=$?
+        pgl-setup --step target.database --format json </dev/null >/dev/null || code=$?
     if [ "$code" -eq 0 ]; then
         run env "PGL_SOURCE=$source" "PGL_TARGET=$target" "PGL_DIR=$base/$name" \
-            "$here/migrate.sh" --roles copy "$@" || code=$?
+            "$here/migrate.sh" --roles copy "$@" </dev/null || code=$?
     fi
     if [ "$code" -ne 0 ]; then
         echo "migrate-cluster: $name was not moved (exit code $code)" >&2

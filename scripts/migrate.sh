@@ -6,7 +6,8 @@
 #
 # The documents of all tools are kept in $PGL_DIR (default: ./pgl-migration); none holds a password.
 # A run that was stopped is continued by the same command in the same place: the plan that it
-# began with is used again. A signal is passed on to the tool that runs, and waited for.
+# began with is used again. A signal is passed on to the tool that runs, whose end is
+# waited for; that takes signals.sh beside this script.
 #
 #   PGL_DIR      where the documents go
 #   PGL_TIMEOUT  how long the target may take to catch up (default: 6h)
@@ -24,27 +25,8 @@ say() {
     printf '%s\n' "migrate: $*" >&2
 }
 
-# A shell that is ended while a program runs in the foreground leaves that program running.
-run() {
-    "$@" <&0 &
-    child=$!
-    trap 'stop HUP' HUP
-    trap 'stop INT' INT
-    trap 'stop TERM' TERM
-    code=0
-    wait "$child" || code=$?
-    trap - HUP INT TERM
-    return "$code"
-}
-
-stop() {
-    trap '' HUP INT TERM
-    kill -s "$1" "$child"
-    code=0
-    wait "$child" || code=$?
-    say "ended by SIG$1"
-    exit "$code"
-}
+# shellcheck source=scripts/signals.sh
+. "$(dirname "$0")/signals.sh"
 
 if [ ! -s "$dir/plan.json" ]; then
     say "checking both servers"
