@@ -1,11 +1,9 @@
 //! `kill -9` at every step, and in the middle of them: the same command again reaches the same end.
 
 use crate::common::Documented;
-use std::time::{Duration, Instant};
-
 use anyhow::{Context, Result, ensure};
 use pgl_testkit::load::{self, Load};
-use pgl_testkit::{PairDb, Running, Signal, Tool, shared_pair};
+use pgl_testkit::{Cluster, PairDb, Running, Signal, Tool, shared_pair};
 
 use super::support::{
     PATIENCE, definition_differences, drain, everything, same_rows, setup, state,
@@ -27,39 +25,32 @@ fn steps() -> Result<Vec<String>> {
     Ok(steps)
 }
 
-/// Runs until a step begins, and kills it so much later. False when it was too fast for that.
-fn killed_at(db: &PairDb, step: &str, later: Duration) -> Result<bool> {
-    let mut run: Running = setup(db)?.args(["--roles", "copy", "-v"]).start()?;
-    let begins = format!("pgl-setup: {step}\n");
-    let limit = Instant::now() + PATIENCE;
-    loop {
-        if run.stderr_so_far().contains(&begins) {
-            break;
-        }
-        if run.is_done()? {
-            let out = run.wait(PATIENCE)?.expect(0)?;
-            return out
-                .stderr
-                .contains(&begins)
-                .then_some(false)
-                .context("the step never began");
-        }
-        ensure!(
-            Instant::now() < limit,
-            "step {step} does not begin: {}",
-            run.stderr_so_far()
-        );
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    std::thread::sleep(later);
-    let gone = run.is_done()?;
-    run.kill9()
-        .or_else(|error| if gone { Err(error) } else { Ok(killed()?) })?;
-    Ok(!gone)
+/// Runs until a step begins: the tool has stopped itself there.
+fn stopped_at(db: &PairDb, step: &str) -> Result<Running> {
+    let mut run = setup(db)?
+        .args(["--roles", "copy"])
+        .env("PGL_TEST_STOP_AT", step)
+        .start()?;
+    let stopped = run.stopped(PATIENCE)?;
+    ensure!(stopped, "{step} never began: {}", run.stderr_so_far());
+    Ok(run)
 }
 
-fn killed() -> Result<pgl_testkit::Outcome> {
-    anyhow::bail!("the program ended before it was killed")
+/// Kills a run while a step waits to write to this table, or to lock it: what it did before is not committed, or not
+/// recorded.
+fn killed_within(db: &PairDb, step: &str, (cluster, table): (&Cluster, &str)) -> Result<()> {
+    let run = stopped_at(db, step)?;
+    let mut locker = cluster.client(db.name())?;
+    let mut lock = locker.transaction()?;
+    lock.batch_execute(&format!("LOCK TABLE {table} IN EXCLUSIVE MODE"))?;
+    run.go_on()?;
+    let waits = "SELECT count(*) > 0 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                  WHERE NOT l.granted AND a.datname = current_database() AND a.application_name LIKE 'pgl-setup%'";
+    cluster
+        .wait_until(db.name(), waits, PATIENCE)
+        .with_context(|| format!("it does not wait: {}", run.stderr_so_far()))?;
+    run.kill9()?;
+    Ok(lock.rollback()?)
 }
 
 fn ends_well(db: &PairDb) -> Result<()> {
@@ -86,7 +77,7 @@ fn killed_at_the_beginning_of_every_step() -> Result<()> {
         .large_rows(200)
         .start(&[db.source_dsn()])?;
     for step in &steps()? {
-        killed_at(&db, step, Duration::ZERO).with_context(|| format!("killed at {step}"))?;
+        stopped_at(&db, step)?.kill9()?;
     }
     let ledger = writers.stop()?;
     ends_well(&db)?;
@@ -103,25 +94,19 @@ fn killed_in_the_middle_of_the_long_steps() -> Result<()> {
         .workers(1)
         .large_rows(200)
         .start(&[db.source_dsn()])?;
-    let mut killed = 0;
-    for step in [
-        "source.sets",
-        "target.schema",
-        "copy",
-        "target.keys",
-        "target.indexes",
-        "target.constraints",
-        "target.triggers",
-        "target.subscription",
+    let (source, target) = (db.source(), db.target());
+    for (step, at) in [
+        ("source.sets", (source, "shop.large")),
+        ("target.schema", (target, "pgl.held")),
+        ("copy", (target, "pgl.journal")),
+        ("target.keys", (target, "pgl.held")),
+        ("target.indexes", (target, "pgl.held")),
+        ("target.constraints", (target, "pgl.held")),
+        ("target.triggers", (target, "pgl.held")),
+        ("target.subscription", (target, "pglogical.subscription")),
     ] {
-        for later in [20, 120] {
-            killed += u32::from(
-                killed_at(&db, step, Duration::from_millis(later))
-                    .with_context(|| format!("killed {later} ms into {step}"))?,
-            );
-        }
+        killed_within(&db, step, at).with_context(|| format!("killed within {step}"))?;
     }
-    ensure!(killed >= 9, "only {killed} runs were killed in time");
     let ledger = writers.stop()?;
     ends_well(&db)?;
     ledger.check(&mut db.target_client()?)
@@ -131,12 +116,9 @@ fn killed_in_the_middle_of_the_long_steps() -> Result<()> {
 fn a_signal_ends_it_cleanly_and_it_goes_on() -> Result<()> {
     let db = shared_pair(13, 17)?.database("interrupted")?;
     everything(&db)?;
-    let mut run = setup(&db)?.args(["--roles", "copy", "-v"]).start()?;
-    while !run.stderr_so_far().contains("pgl-setup: copy\n") {
-        ensure!(!run.is_done()?, "{}", run.stderr_so_far());
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    let run = stopped_at(&db, "copy")?;
     run.signal(Signal::INT)?;
+    run.go_on()?;
     let out = run.wait(PATIENCE)?.expect(130)?;
     ensure!(out.document()?["verdict"] == "partial", "{}", out.stdout);
     ends_well(&db)
