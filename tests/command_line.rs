@@ -148,6 +148,65 @@ fn the_list_of_checks_is_a_stream_like_any_other() -> Result<()> {
     Ok(())
 }
 
+/// Every program, before it connects: what would not have the effect that its help promises is refused.
+#[test]
+fn an_option_that_would_be_ignored_is_refused() -> Result<()> {
+    const REFUSED: &[(&str, &[&str])] = &[
+        ("pgl-preflight", &["--list-checks", "--only", "tbl"]),
+        ("pgl-preflight", &["--list-checks", "--record", "f.json"]),
+        ("pgl-preflight", &["--replay", "f.json", "--table", "t"]),
+        ("pgl-preflight", &["--replay", "f.json", "--name", "m"]),
+        (
+            "pgl-preflight",
+            &["--replay", "f.json", "--source", "dbname=x"],
+        ),
+        ("pgl-preflight", &["--record", "-", "--fix-sql", "source"]),
+        ("pgl-preflight", &["--record", "-", "--only", "tbl"]),
+        ("pgl-setup", &["--plan", "p.json", "--table", "t"]),
+        ("pgl-setup", &["--plan", "p.json", "--exclude-schema", "s"]),
+        ("pgl-setup", &["--list-steps", "--plan", "p.json"]),
+        ("pgl-setup", &["--list-steps", "--restart"]),
+        ("pgl-setup", &["--restart", "--dry-run"]),
+        (
+            "pgl-setup",
+            &["--restart", "--yes", "--step", "target.keys"],
+        ),
+        (
+            "pgl-setup",
+            &["--restart", "--yes", "--until", "source.sets"],
+        ),
+        ("pgl-setup", &["--yes"]),
+        ("pgl-status", &["--interval", "5s"]),
+        ("pgl-status", &["--watch", "--sample", "5s"]),
+        ("pgl-status", &["--wait-for", "synced", "--max-lag", "5s"]),
+        ("pgl-status", &["--force", "tbl.no_key"]),
+        ("pgl-seqsync", &["--timeout", "5s"]),
+        ("pgl-seqsync", &["--force", "tbl.no_key"]),
+        ("pgl-verify", &["--counts-only", "--columns", "v"]),
+        ("pgl-verify", &["--counts-only", "--max-diffs", "5"]),
+        ("pgl-verify", &["--max-barrier", "5s"]),
+        ("pgl-verify", &["--force", "tbl.no_key"]),
+        ("pgl-control", &["pause", "--always"]),
+        ("pgl-control", &["resync", "t", "--lsn", "0/1"]),
+        ("pgl-control", &["pause", "--force", "tbl.no_key"]),
+        ("pgl-cutover", &["rollback", "--reverse"]),
+        ("pgl-teardown", &["--scan", "--drop-held"]),
+        ("pgl-teardown", &["--scan", "--drop-role", "r"]),
+        ("pgl-teardown", &["--source-only", "--drop-held"]),
+        ("pgl-teardown", &["--target-only", "--drop-role", "r"]),
+    ];
+    let nowhere = "host=127.0.0.1 port=9 dbname=x";
+    for (name, args) in REFUSED {
+        let program = PROGRAMS.iter().find(|one| one.name == *name);
+        let out = Tool::new(program.context("no such program")?.path)
+            .args(*args)
+            .envs([("PGL_SOURCE", nowhere), ("PGL_TARGET", nowhere)])
+            .run()?;
+        ensure!(out.code() == Some(2), "{name} {args:?}: {out:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn only_recorded_facts_are_replayed() -> Result<()> {
     let home = tempfile::TempDir::new()?;

@@ -13,7 +13,7 @@ use pgl_core::doc::Verdict;
 
 /// Change a migration that runs: pause, copy tables again, let tables join and leave, skip
 #[derive(Parser, Clone)]
-#[command(after_help = AFTER)]
+#[command(after_help = AFTER, mut_arg("force", |force| force.requires("plan")))]
 pub struct Control {
     /// What to do
     #[arg(value_enum)]

@@ -82,6 +82,9 @@ fn names(args: &Control, verb: Verb) -> Result<Vec<Typed>, Failure> {
     if args.lsn.is_some() && verb != Verb::Skip {
         return Err(Failure::usage("--lsn goes with skip"));
     }
+    if args.always && verb != Verb::Resync {
+        return Err(Failure::usage("--always goes with resync"));
+    }
     args.names
         .iter()
         .map(|text| Typed::parse(text).map_err(|error| Failure::usage(error.to_string())))

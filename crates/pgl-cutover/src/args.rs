@@ -39,7 +39,7 @@ pub struct Cutover {
     #[arg(long)]
     pub(crate) large_objects: bool,
     /// Prepare replication from target to source first, for a rollback that loses nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "action")]
     pub(crate) reverse: bool,
     /// The target as the source's server reaches it, for --reverse [default: as --target]
     #[arg(

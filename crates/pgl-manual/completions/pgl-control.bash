@@ -23,7 +23,7 @@ _pgl__control() {
 
     case "${cmd}" in
         pgl__control)
-            opts="-y -q -v -h -V --source --target --plan --force --name --lsn --always --timeout --lock-timeout --pg-bindir --dry-run --yes --format --color --quiet --verbose --help --version pause resume resync add-table remove-table add-sequence skip"
+            opts="-y -q -v -h -V --source --target --plan --name --lsn --always --timeout --lock-timeout --pg-bindir --dry-run --yes --format --color --quiet --verbose --force --help --version pause resume resync add-table remove-table add-sequence skip"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -38,10 +38,6 @@ _pgl__control() {
                     return 0
                     ;;
                 --plan)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --force)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -71,6 +67,10 @@ _pgl__control() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --force)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

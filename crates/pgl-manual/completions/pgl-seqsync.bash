@@ -23,7 +23,7 @@ _pgl__seqsync() {
 
     case "${cmd}" in
         pgl__seqsync)
-            opts="-q -v -h -V --source --target --plan --force --schema --exclude-schema --table --exclude-table --mode --margin --at-least-max-of-column --check --dry-run --timeout --format --color --quiet --verbose --help --version"
+            opts="-q -v -h -V --source --target --plan --schema --exclude-schema --table --exclude-table --mode --margin --at-least-max-of-column --check --dry-run --timeout --format --color --quiet --verbose --force --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -38,10 +38,6 @@ _pgl__seqsync() {
                     return 0
                     ;;
                 --plan)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --force)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -79,6 +75,10 @@ _pgl__seqsync() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --force)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -23,7 +23,7 @@ _pgl__setup() {
 
     case "${cmd}" in
         pgl__setup)
-            opts="-j -y -q -v -h -V --source --target --provider-dsn --subscriber-dsn --plan --force --schema --exclude-schema --table --exclude-table --name --jobs --dry-run --restart --yes --list-steps --step --until --copy --schema-copy --roles --foreign-keys --keep-indexes --pg-bindir --maintenance-work-mem --index-workers --timeout --format --color --quiet --verbose --help --version"
+            opts="-j -y -q -v -h -V --source --target --provider-dsn --subscriber-dsn --force --schema --exclude-schema --table --exclude-table --name --jobs --dry-run --restart --yes --list-steps --step --until --copy --schema-copy --roles --foreign-keys --keep-indexes --pg-bindir --maintenance-work-mem --index-workers --timeout --format --color --quiet --verbose --plan --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -42,10 +42,6 @@ _pgl__setup() {
                     return 0
                     ;;
                 --subscriber-dsn)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --plan)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -127,6 +123,10 @@ _pgl__setup() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --plan)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -2,7 +2,6 @@ complete -c pgl-setup -l source -d 'Source database: a libpq connection string o
 complete -c pgl-setup -l target -d 'Target database, likewise [env: PGL_TARGET]' -r
 complete -c pgl-setup -l provider-dsn -d 'The source as libpq on the target server reaches it; given to pglogical unchanged' -r
 complete -c pgl-setup -l subscriber-dsn -d 'The target as its own server reaches itself; stored by pglogical [default: as --target]' -r
-complete -c pgl-setup -l plan -d 'Document of an earlier tool to take migration and plan from; - is standard input' -r -F
 complete -c pgl-setup -l force -d 'Go on although this finding blocks (repeatable; exactly the ids that block)' -r
 complete -c pgl-setup -l schema -d 'Only tables in schemas that match (repeatable; patterns as in pg_dump)' -r
 complete -c pgl-setup -l exclude-schema -d 'No tables in schemas that match (repeatable)' -r
@@ -33,6 +32,7 @@ csv\t'One table with a header'"
 complete -c pgl-setup -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c pgl-setup -l plan -d 'Document of an earlier tool to take migration and plan from; - is standard input' -r -F
 complete -c pgl-setup -l dry-run -d 'Print the steps with their SQL, change nothing'
 complete -c pgl-setup -l restart -d 'Discard the copy of an earlier run: drop its subscription and slot, empty its tables, copy all rows again'
 complete -c pgl-setup -s y -l yes -d 'Confirm --restart'

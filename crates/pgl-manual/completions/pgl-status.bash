@@ -23,7 +23,7 @@ _pgl__status() {
 
     case "${cmd}" in
         pgl__status)
-            opts="-q -v -h -V --source --target --plan --force --name --subscription --watch --interval --wait-for --timeout --max-lag --show-values --sample --format --color --quiet --verbose --help --version"
+            opts="-q -v -h -V --source --target --plan --name --subscription --watch --interval --wait-for --timeout --max-lag --show-values --sample --format --color --quiet --verbose --force --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -38,10 +38,6 @@ _pgl__status() {
                     return 0
                     ;;
                 --plan)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --force)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -79,6 +75,10 @@ _pgl__status() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --force)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

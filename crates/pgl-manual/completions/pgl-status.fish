@@ -1,7 +1,6 @@
 complete -c pgl-status -l source -d 'Source database: a libpq connection string or URI, with libpq\'s meaning [env: PGL_SOURCE]' -r
 complete -c pgl-status -l target -d 'Target database, likewise [env: PGL_TARGET]' -r
 complete -c pgl-status -l plan -d 'Document of an earlier tool to take migration and plan from; - is standard input' -r -F
-complete -c pgl-status -l force -d 'Go on although this finding blocks (repeatable; exactly the ids that block)' -r
 complete -c pgl-status -l name -d 'Name of the migration [default: the source database\'s name]' -r
 complete -c pgl-status -l subscription -d 'Name of the subscription, where it was not made by pgl-setup' -r
 complete -c pgl-status -l interval -d 'Between two readings of --watch and --wait-for' -r
@@ -16,6 +15,7 @@ csv\t'One table with a header'"
 complete -c pgl-status -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c pgl-status -l force -d 'Go on although this finding blocks (repeatable; exactly the ids that block)' -r
 complete -c pgl-status -l watch -d 'Report again and again: repaint a terminal, write one NDJSON object a reading into a pipe'
 complete -c pgl-status -l show-values -d 'Show the values of rows in messages of the servers'
 complete -c pgl-status -s q -l quiet -d 'Errors only on stderr'

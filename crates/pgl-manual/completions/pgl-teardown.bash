@@ -23,7 +23,7 @@ _pgl__teardown() {
 
     case "${cmd}" in
         pgl__teardown)
-            opts="-y -q -v -h -V --source --target --plan --force --name --source-only --target-only --scan --dry-run --keep-extension --drop-extension --drop-held --drop-role --yes --format --color --quiet --verbose --help --version"
+            opts="-y -q -v -h -V --source --target --plan --name --source-only --target-only --scan --dry-run --keep-extension --drop-extension --drop-held --drop-role --yes --format --color --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -38,10 +38,6 @@ _pgl__teardown() {
                     return 0
                     ;;
                 --plan)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --force)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,7 +1,6 @@
 complete -c pgl-teardown -l source -d 'Source database: a libpq connection string or URI, with libpq\'s meaning [env: PGL_SOURCE]' -r
 complete -c pgl-teardown -l target -d 'Target database, likewise [env: PGL_TARGET]' -r
-complete -c pgl-teardown -l plan -d 'Document of an earlier tool to take migration and plan from; - is standard input' -r -F
-complete -c pgl-teardown -l force -d 'Go on although this finding blocks (repeatable; exactly the ids that block)' -r
+complete -c pgl-teardown -l plan -d 'Document of an earlier tool to take migration and plan from, whatever its verdict; - is standard input' -r -F
 complete -c pgl-teardown -l name -d 'Name of the migration [default: the plan\'s, else the one that the journal tells of, else the source database\'s name]' -r
 complete -c pgl-teardown -l drop-role -d 'Drop this role on the source, too: the one that replication logged in as' -r
 complete -c pgl-teardown -l format -d 'Form of the answer on stdout [default: text on a terminal, json otherwise]' -r -f -a "text\t'For people'

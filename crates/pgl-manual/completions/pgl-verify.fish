@@ -5,7 +5,6 @@ complete -c pgl-verify -l exclude-schema -d 'No tables in schemas that match (re
 complete -c pgl-verify -l table -d 'Only tables that match (repeatable)' -r
 complete -c pgl-verify -l exclude-table -d 'No tables that match (repeatable)' -r
 complete -c pgl-verify -l plan -d 'Document of an earlier tool to take migration and plan from; - is standard input' -r -F
-complete -c pgl-verify -l force -d 'Go on although this finding blocks (repeatable; exactly the ids that block)' -r
 complete -c pgl-verify -l format -d 'Form of the answer on stdout [default: text on a terminal, json otherwise]' -r -f -a "text\t'For people'
 json\t'One document'
 ndjson\t'One object a line, a closing summary'
@@ -30,7 +29,8 @@ complete -c pgl-verify -l exclude-column -d 'Not these columns' -r
 complete -c pgl-verify -l where -d 'Only rows that meet this SQL condition, on both sides (names outside pg_catalog with schema); a table of which no row does counts as skipped' -r
 complete -c pgl-verify -l resume -d 'Keep finished tables in this file, and take them from it after a run that did not end, for a day at most' -r -F
 complete -c pgl-verify -l max-wait -d 'How long the target may take to catch up with a position of the source' -r
-complete -c pgl-verify -l max-barrier -d 'How long writers may wait behind the locks of --mode barrier' -r
+complete -c pgl-verify -l max-barrier -d 'With --mode barrier: how long writers may wait behind its locks [default: 1s]' -r
+complete -c pgl-verify -l force -d 'Go on although this finding blocks (repeatable; exactly the ids that block)' -r
 complete -c pgl-verify -s q -l quiet -d 'Errors only on stderr'
 complete -c pgl-verify -s v -l verbose -d 'More on stderr (repeatable)'
 complete -c pgl-verify -l counts-only -d 'Compare row counts only, not contents'

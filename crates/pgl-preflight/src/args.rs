@@ -27,7 +27,12 @@ pub struct Args {
     #[arg(long, value_name = "NAME", help_heading = "Checks")]
     pub(crate) name: Option<String>,
     /// Print all checks with their reasons and remedies, and exit
-    #[arg(long, help_heading = "Checks")]
+    #[arg(
+        long,
+        conflicts_with_all = ["source", "target", "Select", "name", "only", "skip", "strict", "databases_total",
+                              "reach_probe", "fix_sql", "record", "replay"],
+        help_heading = "Checks"
+    )]
     pub(crate) list_checks: bool,
     /// Run only these checks: an id (tbl.no_key) or a family (tbl)
     #[arg(
@@ -78,7 +83,12 @@ pub struct Args {
     )]
     pub(crate) record: Option<PathBuf>,
     /// Evaluate recorded facts instead of reading servers; - is standard input
-    #[arg(long, value_name = "FILE|-", help_heading = "Input")]
+    #[arg(
+        long,
+        value_name = "FILE|-",
+        conflicts_with_all = ["source", "target", "Select", "name", "databases_total", "reach_probe"],
+        help_heading = "Input"
+    )]
     pub(crate) replay: Option<PathBuf>,
 }
 

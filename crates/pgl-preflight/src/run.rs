@@ -20,6 +20,13 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
         return Ok(Verdict::Ok);
     }
     let choice = choice(&args)?;
+    let evaluates =
+        args.strict || args.fix_sql.is_some() || !(args.only.is_empty() && args.skip.is_empty());
+    if args.record.as_deref() == Some(Path::new("-")) && evaluates {
+        return Err(Failure::usage(
+            "--record - prints the facts and evaluates no check: --only, --skip, --strict and --fix-sql do not go with it",
+        ));
+    }
     let fix = args.fix_sql;
     let record = args.record.clone();
     let facts = match &args.replay {

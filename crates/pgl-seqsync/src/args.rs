@@ -14,7 +14,7 @@ use pgl_core::seqsync::{Mode, Request};
 /// source would have handed out. A target that is further on is left alone and reported. Run it
 /// when the source takes no more writes; with --margin before that.
 #[derive(Parser, Clone)]
-#[command(after_help = AFTER)]
+#[command(after_help = AFTER, mut_arg("force", |force| force.requires("plan")))]
 pub struct Args {
     #[command(flatten)]
     pub(crate) connect: Connect,
@@ -38,9 +38,9 @@ pub struct Args {
     /// Change nothing; show what would be set
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// How long to wait for pglogical's messages to arrive (--mode pglogical)
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::parse_duration)]
-    pub(crate) timeout: Duration,
+    /// With --mode pglogical: how long to wait for its messages to arrive [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
+    pub(crate) timeout: Option<Duration>,
     #[command(flatten)]
     pub(crate) output: Output,
 }

@@ -17,21 +17,26 @@ use pgl_core::seqsync::{
 use pgl_core::{Migration, Side};
 
 use crate::Args;
+use crate::args::Way;
 use crate::view::{Body, Skipped};
 
 /// Between two looks at whether pglogical's messages have arrived.
 const PAUSE: Duration = Duration::from_millis(200);
 /// A sequence that somebody is adding to a replication set is locked for a moment.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long pglogical's messages may take to arrive, unless --timeout says otherwise.
+const ARRIVES: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
     let started = Instant::now();
-    if args.mode == crate::args::Way::Pglogical && (args.margin > 0 || args.at_least_max_of_column)
-    {
+    if args.mode == Way::Pglogical && (args.margin > 0 || args.at_least_max_of_column) {
         return Err(
             Failure::usage("--margin and --at-least-max-of-column belong to --mode exact")
                 .hint("pglogical decides by itself how far ahead its messages are"),
         );
+    }
+    if args.mode == Way::Exact && args.timeout.is_some() {
+        return Err(Failure::usage("--timeout belongs to --mode pglogical"));
     }
     let incoming = input::read_plan(&args.input, &context.interrupt)?;
     let environment = Environment::capture();
@@ -44,7 +49,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
             Access::ReadOnly
         }
     };
-    let by_pglogical = args.mode == crate::args::Way::Pglogical;
+    let by_pglogical = args.mode == Way::Pglogical;
     let mut source = Session::connect(&source, &options(writes(args.writes() && by_pglogical)))?;
     let mut target = Session::connect(&target, &options(writes(args.writes() && !by_pglogical)))?;
     let _watched = (context.watch(&source), context.watch(&target));
@@ -224,7 +229,7 @@ fn carry_out(
         Mode::Pglogical => {
             let send: Vec<u32> = todo.iter().map(|task| task.source_oid).collect();
             apply::synchronize(source, &send)?;
-            (1, Some(Instant::now() + args.timeout))
+            (1, Some(Instant::now() + args.timeout.unwrap_or(ARRIVES)))
         }
     };
     loop {

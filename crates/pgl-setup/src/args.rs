@@ -14,6 +14,8 @@ use pgl_core::setup::{CopyMode, ForeignKeys, KeepIndexes, Options, RoleMode, Sch
 /// Set up the replication of a live database: schema, rows, subscription
 #[derive(Parser)]
 #[command(
+    // A plan has its tables.
+    mut_arg("plan", |plan| plan.conflicts_with("Select")),
     after_help = "A run that was stopped is continued by the same command. A copy that was completed is made again only with --restart. Foreign keys wait for the cutover unless --foreign-keys now is given."
 )]
 pub(crate) struct Setup {
@@ -44,13 +46,13 @@ pub(crate) struct Setup {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Discard the copy of an earlier run: drop its subscription and slot, empty its tables, copy all rows again
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry_run")]
     pub(crate) restart: bool,
     /// Confirm --restart
-    #[arg(short, long)]
+    #[arg(short, long, requires = "restart")]
     pub(crate) yes: bool,
     /// Print the steps and what they do
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["source", "target", "Select", "plan", "force", "name", "jobs", "dry_run", "restart"])]
     pub(crate) list_steps: bool,
     /// Run this step only (repeatable)
     #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Steps")]

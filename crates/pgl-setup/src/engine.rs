@@ -20,6 +20,12 @@ pub(crate) fn run(args: &Setup, context: &Context) -> Result<Verdict, Failure> {
     if args.list_steps {
         return list(context, &chosen);
     }
+    let copies = |step: &Step| step.id == StepId::Copy && matches!(step.when, When::Now);
+    if args.restart && !chosen.iter().any(copies) {
+        return Err(Failure::usage(
+            "--restart is of step copy, which is not among the steps of this run",
+        ));
+    }
     let document = input::read_plan(&args.plan, &context.interrupt)?;
     let place = Place::find(args, context)?;
     let screen = Screen::new(context);

@@ -12,7 +12,11 @@ use pgl_core::status::{Goal, MaxLag};
 /// Exit 0 where the subscription replicates, its stream is connected, no cause blocks it and the lag is
 /// within --max-lag; 1 where not; 3 where the target could not be read.
 #[derive(Parser, Clone)]
-#[command(after_help = AFTER, group = ArgGroup::new("way").args(["watch", "wait_for"]))]
+#[command(
+    after_help = AFTER,
+    group = ArgGroup::new("way").args(["watch", "wait_for"]),
+    mut_arg("force", |force| force.requires("plan"))
+)]
 pub struct Args {
     #[command(flatten)]
     pub(crate) connect: Connect,
@@ -28,7 +32,7 @@ pub struct Args {
     #[arg(long)]
     pub(crate) watch: bool,
     /// Between two readings of --watch and --wait-for
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = units::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = units::parse_duration, requires = "way")]
     pub(crate) interval: Duration,
     /// Wait until: replicating, synced, caught-up, drained:LSN
     #[arg(long, value_name = "GOAL")]
@@ -43,7 +47,7 @@ pub struct Args {
     #[arg(long)]
     pub(crate) show_values: bool,
     /// Measure rates for this long; 0 takes one sample and measures none
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = units::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = units::parse_duration, conflicts_with = "way")]
     pub(crate) sample: Duration,
     #[command(flatten)]
     pub(crate) output: Output,

@@ -32,6 +32,13 @@ const LONGEST_SETTLE: f64 = 15.0;
 const TELL: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
+    if let (Some(goal), Some(_)) = (args.wait_for, args.max_lag)
+        && goal != Goal::CaughtUp
+    {
+        return Err(Failure::usage(format!(
+            "--max-lag goes with --wait-for caught-up and not with {goal}"
+        )));
+    }
     let incoming = input::read_plan(&args.input, &context.interrupt)?;
     let mut status = Status::new(args, context, incoming)?;
     match args.wait_for {

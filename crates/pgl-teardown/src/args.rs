@@ -1,7 +1,9 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::Parser;
-use pgl_cli::args::{Connect, Output, PlanInput};
+use pgl_cli::args::{Connect, Output};
 use pgl_cli::{Context, Failure, Tool};
 use pgl_core::doc::Verdict;
 use pgl_core::teardown::{Extension, Held};
@@ -14,21 +16,22 @@ use pgl_core::teardown::{Extension, Held};
 pub struct Args {
     #[command(flatten)]
     pub(crate) connect: Connect,
-    #[command(flatten)]
-    pub(crate) input: PlanInput,
+    /// Document of an earlier tool to take migration and plan from, whatever its verdict; - is standard input
+    #[arg(long, value_name = "FILE|-", help_heading = "Input")]
+    pub(crate) plan: Option<PathBuf>,
     /// Name of the migration [default: the plan's, else the one that the journal tells of, else
     /// the source database's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// The target is gone or not to be touched
-    #[arg(long, conflicts_with = "target_only")]
+    #[arg(long, conflicts_with_all = ["target_only", "drop_held"])]
     pub(crate) source_only: bool,
     /// The source is gone or not to be touched
     #[arg(long)]
     pub(crate) target_only: bool,
     /// Show everything of pglogical and of this suite that is there; change nothing; exit 1 when
     /// something is
-    #[arg(long, conflicts_with_all = ["dry_run", "yes"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "yes", "keep_extension", "drop_extension", "drop_held", "drop_role"])]
     pub(crate) scan: bool,
     /// Show what would be dropped, with the statements
     #[arg(long)]
@@ -43,7 +46,7 @@ pub struct Args {
     #[arg(long)]
     pub(crate) drop_held: bool,
     /// Drop this role on the source, too: the one that replication logged in as
-    #[arg(long, value_name = "ROLE")]
+    #[arg(long, value_name = "ROLE", conflicts_with = "target_only")]
     pub(crate) drop_role: Option<String>,
     /// Confirm without being asked
     #[arg(short, long)]

@@ -148,7 +148,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
 }
 
 fn incoming(args: &Args, context: &Context) -> Result<Option<Incoming>, Failure> {
-    let Some(path) = &args.input.plan else {
+    let Some(path) = &args.plan else {
         return Ok(None);
     };
     let text = input::read_text(path, &context.interrupt)?;

@@ -9,7 +9,7 @@ use pgl_cli::units::{parse_bytes, parse_duration};
 
 /// Prove that source and target hold the same rows, also while writes go on
 #[derive(Parser)]
-#[command(after_help = crate::MODES)]
+#[command(after_help = crate::MODES, mut_arg("force", |force| force.requires("plan")))]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) connect: Connect,
@@ -34,7 +34,7 @@ pub(crate) struct How {
     )]
     pub(crate) mode: ModeArg,
     /// Compare row counts only, not contents
-    #[arg(long, conflicts_with_all = ["digest", "fix_sql"], help_heading = "Comparison")]
+    #[arg(long, conflicts_with_all = ["digest", "fix_sql", "columns", "exclude_column", "max_diffs"], help_heading = "Comparison")]
     pub(crate) counts_only: bool,
     /// Where rows are digested
     #[arg(
@@ -99,9 +99,9 @@ pub(crate) struct How {
     /// How long the target may take to catch up with a position of the source
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration, help_heading = "Load")]
     pub(crate) max_wait: Duration,
-    /// How long writers may wait behind the locks of --mode barrier
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration, help_heading = "Load")]
-    pub(crate) max_barrier: Duration,
+    /// With --mode barrier: how long writers may wait behind its locks [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Load")]
+    pub(crate) max_barrier: Option<Duration>,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use pgl_core::verify::pairing::{Entry, Pair, Wishes, pair, unknown_columns};
 use pgl_core::verify::{Mode, Status, TableResult};
 use pgl_core::{Database, Exit, Migration, QualifiedName, Side};
 
-use crate::args::{Args, How};
+use crate::args::{Args, How, ModeArg};
 use crate::digest;
 use crate::engine::{Engine, Found, Settings, lock, round};
 use crate::fence::{Fence, Marker};
@@ -34,9 +34,14 @@ use crate::view::{self, Body};
 /// Tables that one moment does not decide are compared under this many more at most: those that were truncated or rewritten
 /// meanwhile, whose changes do not show their rows, or whose snapshot was lost.
 const MOMENTS: u32 = 8;
+/// How long writers may wait behind the locks of a barrier, unless --max-barrier says otherwise.
+const LOCKED: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
     let started = Instant::now();
+    if args.how.max_barrier.is_some() && args.how.mode != ModeArg::Barrier {
+        return Err(Failure::usage("--max-barrier belongs to --mode barrier"));
+    }
     let incoming = input::read_plan(&args.plan, &context.interrupt)?;
     let environment = Environment::capture();
     let source = context.endpoint(Side::Source, &args.connect, &environment)?;
@@ -530,7 +535,10 @@ impl<'a> Relate<'a> {
         match self.ready.mode.mode {
             Mode::Static => Moment::unrelated(pool, pairs),
             Mode::Fenced => moment::versions(pool, fence, pairs, limit),
-            Mode::Barrier => moment::barrier(pool, fence, pairs, (limit, self.how.max_barrier)),
+            Mode::Barrier => {
+                let locked = self.how.max_barrier.unwrap_or(LOCKED);
+                moment::barrier(pool, fence, pairs, (limit, locked))
+            }
             Mode::Live => moment::live(pool, fence, &mut self.marker, pairs, limit),
         }
     }
