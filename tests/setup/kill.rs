@@ -140,7 +140,7 @@ fn step_by_step_reaches_the_same_end() -> Result<()> {
 }
 
 /// Ends connections of the tool on one side in the middle of the copy.
-fn while_copying(db: &PairDb, cluster: &pgl_testkit::Cluster, whom: &str) -> Result<()> {
+fn while_copying(db: &PairDb, cluster: &Cluster, whom: &str) -> Result<()> {
     db.on_source(
         "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (LIKE a INCLUDING ALL); CREATE TABLE c (LIKE a INCLUDING ALL);
          ALTER TABLE a ALTER v SET STORAGE EXTERNAL; ALTER TABLE b ALTER v SET STORAGE EXTERNAL;
