@@ -31,7 +31,8 @@ restore() {
 }
 trap restore EXIT
 
-run sh -c "$STOP_WRITERS"
+# In the foreground: a signal waits for its end, for what it has begun must not take effect after START_WRITERS.
+sh -c "$STOP_WRITERS"
 run pgl-status --wait-for caught-up --timeout 1m >/dev/null
 run pgl-seqsync >/dev/null
 run pgl-verify >/dev/null
