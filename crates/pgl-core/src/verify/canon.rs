@@ -120,7 +120,16 @@ impl Form {
         }
     }
 
-    /// Whether the value may hold text in the server's encoding.
+    /// Whether the value or a part of it may hold text.
+    fn holds_text(&self) -> bool {
+        match &self.what {
+            What::Elements(part) | What::Range(part) | What::Ranges(part) => part.holds_text(),
+            What::Fields(fields) => fields.iter().any(|(_, field)| field.holds_text()),
+            _ => self.textual(),
+        }
+    }
+
+    /// Whether the value is text in the server's encoding, or may hold it and is written as a whole.
     fn textual(&self) -> bool {
         match &self.what {
             What::Builtin { name, .. } => !BINARY.contains(&name.as_str()),
@@ -305,11 +314,7 @@ impl Canon {
 
     /// Whether values may hold text in the server's encoding.
     pub fn holds_text(&self) -> bool {
-        let parts = matches!(
-            self.source.what,
-            What::Elements(_) | What::Range(_) | What::Ranges(_) | What::Fields(_)
-        );
-        parts || self.source.textual()
+        self.source.holds_text()
     }
 
     /// The column's name as SQL.
@@ -460,6 +465,9 @@ impl Build<'_> {
             return Err(Bad::Unknown);
         };
         let (f1, f2) = self.form((s1, -1), (s2, -1), depth + 1)?;
+        if !one.sends || !two.sends {
+            return Ok(both(What::Text));
+        }
         // Bounds are sent by the subtype's own function.
         if f1.flat() && f2.flat() {
             let textual = f1.textual();
