@@ -302,7 +302,10 @@ fn remedies_name_checks_that_exist() -> Result<()> {
     let ids: BTreeSet<&str> = rules::all().map(|check| check.id).collect();
     let families: BTreeSet<&str> = ids.iter().filter_map(|id| id.split('.').next()).collect();
     for check in rules::all() {
-        for word in [check.why, check.remedy].join(" ").split_whitespace() {
+        for word in [&*check.text.why, &*check.text.remedy]
+            .join(" ")
+            .split_whitespace()
+        {
             let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
             if let Some((family, rest)) = bare.split_once('.')
                 && families.contains(family)

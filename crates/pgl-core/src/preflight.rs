@@ -9,7 +9,7 @@ use crate::cutover::{Purpose, refusal};
 use crate::doc::Verdict;
 use crate::facts::{Facts, NotRun};
 use crate::plan::{self, Plan};
-use crate::rules::{self, Check, Emit, On};
+use crate::rules::{self, Check, Emit};
 use crate::setup::{CopyMode, Stage, left_to_steps};
 use crate::{Finding, Severity, Side};
 
@@ -211,7 +211,8 @@ fn examine_with<'a>(
                 }
                 Ok(()) => (State::Passed, None),
                 Err(NotRun(reason)) => {
-                    undecided |= check.severity <= bar && !of_missing_database(facts, check.id);
+                    undecided |=
+                        check.text.severity <= bar && !of_missing_database(facts, check.id);
                     (State::NotRun, Some(reason))
                 }
             }
@@ -307,51 +308,14 @@ fn count(findings: &[Finding], states: &[CheckState]) -> Counts {
     }
 }
 
-/// One line of the catalogue of checks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct CatalogueEntry {
-    /// Stable id.
-    pub id: &'static str,
-    /// Usual severity.
-    pub severity: Severity,
-    /// `source`, `target` or `both`.
-    pub side: &'static str,
-    /// Whether the cutover runs it again.
-    pub guardrail: bool,
-    /// What it looks for.
-    pub title: &'static str,
-    /// Why it matters.
-    pub why: &'static str,
-    /// What to do.
-    pub remedy: &'static str,
-}
-
-/// Every check there is, in order.
-pub fn catalogue() -> Vec<CatalogueEntry> {
-    rules::all()
-        .map(|check| CatalogueEntry {
-            id: check.id,
-            severity: check.severity,
-            side: match check.on {
-                On::Source => "source",
-                On::Target => "target",
-                On::Both => "both",
-            },
-            guardrail: check.guardrail,
-            title: check.title,
-            why: check.why,
-            remedy: check.remedy,
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::facts::NotRun;
+    use crate::rules::{On, Run, Text};
 
-    const CHECKS: &[Check] = &[
-        check("aa.fires", Severity::Warn, |_, emit| {
+    fn checks() -> Vec<Check> {
+        let fires: Run = |_, emit| {
             emit.find(Side::Source, "two\nlines; DROP TABLE x")
                 .object("x")
                 .sql("SELECT 1");
@@ -359,32 +323,31 @@ mod tests {
                 .sql("SELECT 1")
                 .needs_restart();
             Ok(())
-        }),
-        check("aa.silent", Severity::Block, |_, _| Ok(())),
-        check("bb.blind", Severity::Block, |_, _| {
-            Err(NotRun("no target given".into()))
-        }),
-        check("bb.blocks", Severity::Block, |_, emit| {
+        };
+        let blocks: Run = |_, emit| {
             emit.find(Side::Target, "bad").remedy("mend it");
             Ok(())
-        }),
-    ];
+        };
+        vec![
+            check("aa.fires", Severity::Warn, fires),
+            check("aa.silent", Severity::Block, |_, _| Ok(())),
+            check("bb.blind", Severity::Block, |_, _| {
+                Err(NotRun("no target given".into()))
+            }),
+            check("bb.blocks", Severity::Block, blocks),
+        ]
+    }
 
-    const fn check(
-        id: &'static str,
-        severity: Severity,
-        run: fn(&Facts, &mut Emit<'_>) -> rules::Ran,
-    ) -> Check {
-        Check {
-            id,
+    fn check(id: &'static str, severity: Severity, run: Run) -> Check {
+        let text = Text {
             severity,
-            on: On::Both,
+            side: On::Both,
             guardrail: false,
-            title: "",
-            why: "",
-            remedy: "",
-            run,
-        }
+            title: String::new(),
+            why: String::new(),
+            remedy: String::new(),
+        };
+        Check { id, text, run }
     }
 
     fn with(only: &[&str], skip: &[&str], strictness: Strictness) -> Examined {
@@ -394,7 +357,7 @@ mod tests {
             skip: own(skip),
             strictness,
         };
-        examine_with(CHECKS.iter(), &Facts::default(), &choice)
+        examine_with(checks().iter(), &Facts::default(), &choice)
     }
 
     #[test]

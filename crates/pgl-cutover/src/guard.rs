@@ -10,7 +10,8 @@ use pgl_catalog::sequences as catalog;
 use pgl_conn::Session;
 use pgl_core::cutover::{Direction, Facts, Limits, Refusal, guards, one_sided, unplanned};
 use pgl_core::facts::Asked;
-use pgl_core::preflight::{Choice, catalogue, examine};
+use pgl_core::preflight::{Choice, examine};
+use pgl_core::rules::all;
 use pgl_core::seqsync::{Mode, Outcome, Reading, Request, decide};
 use pgl_core::setup::compare::{Wire, compare};
 use pgl_core::setup::{CopyMode, Stage, left_to_steps};
@@ -151,9 +152,8 @@ const FOR_GOOD: [&str; 3] = ["seq.params", "tbl.type_mismatch", "tbl.unlogged_ta
 /// Preflight's guardrail checks once more, as far as they block: what has come up since the setup. What
 /// the migration itself has made is found by those checks, too, and left out.
 fn guardrails(facts: &pgl_core::facts::Facts) -> Vec<(String, String)> {
-    let guardrails: BTreeSet<&str> = catalogue()
-        .into_iter()
-        .filter(|check| check.guardrail)
+    let guardrails: BTreeSet<&str> = all()
+        .filter(|check| check.text.guardrail)
         .map(|check| check.id)
         .collect();
     examine(facts, &Choice::default())

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use pgl_cli::args::Format;
 use pgl_cli::{Context, Failure, Page, Style, Table};
 use pgl_core::Exit;
-use pgl_core::preflight::catalogue;
+use pgl_core::rules::{Check, all};
 use serde_json::json;
 
 /// Prints the catalogue in the format asked for.
@@ -20,12 +20,13 @@ pub(crate) fn print(context: &Context) -> Result<(), Failure> {
         // Metrics are refused before any tool but pgl-status runs.
         Format::Text | Format::Prometheus => people(context),
         Format::Json => {
-            serde_json::to_string_pretty(&catalogue()).map_err(|error| bug(&error))? + "\n"
+            serde_json::to_string_pretty(&all().collect::<Vec<&Check>>())
+                .map_err(|error| bug(&error))?
+                + "\n"
         }
         Format::Ndjson => {
-            let checks = catalogue();
             let mut lines = String::new();
-            for entry in &checks {
+            for entry in all() {
                 lines.push_str(&json!({"type": "check_definition", "check": entry}).to_string());
                 lines.push('\n');
             }
@@ -33,7 +34,7 @@ pub(crate) fn print(context: &Context) -> Result<(), Failure> {
                 "type": "summary",
                 "tool": context.tool,
                 "version": env!("CARGO_PKG_VERSION"),
-                "checks": checks.len(),
+                "checks": all().count(),
             });
             lines.push_str(&summary.to_string());
             lines.push('\n');
@@ -54,16 +55,16 @@ fn table() -> Table {
         "why",
         "remedy",
     ]);
-    for entry in catalogue() {
-        let guardrail = if entry.guardrail { "yes" } else { "no" };
+    for entry in all() {
+        let guardrail = if entry.text.guardrail { "yes" } else { "no" };
         table.row([
             entry.id,
-            entry.severity.as_str(),
-            entry.side,
+            entry.text.severity.as_str(),
+            entry.text.side.as_str(),
             guardrail,
-            entry.title,
-            entry.why,
-            entry.remedy,
+            &entry.text.title,
+            &entry.text.why,
+            &entry.text.remedy,
         ]);
     }
     table
@@ -71,13 +72,21 @@ fn table() -> Table {
 
 fn people(context: &Context) -> String {
     let mut page = Page::new(context.streams.width, context.streams.out_color);
-    for entry in catalogue() {
-        let guardrail = if entry.guardrail { ", guardrail" } else { "" };
-        let rest = format!("  ({}, {}{guardrail})", entry.severity, entry.side);
+    for entry in all() {
+        let guardrail = if entry.text.guardrail {
+            ", guardrail"
+        } else {
+            ""
+        };
+        let rest = format!(
+            "  ({}, {}{guardrail})",
+            entry.text.severity,
+            entry.text.side.as_str()
+        );
         page.spans(&[(Style::Bold, entry.id), (Style::Plain, &rest)]);
-        page.wrapped(4, entry.title);
-        page.wrapped(4, &format!("Why: {}", entry.why));
-        page.wrapped(4, &format!("Remedy: {}", entry.remedy));
+        page.wrapped(4, &entry.text.title);
+        page.wrapped(4, &format!("Why: {}", entry.text.why));
+        page.wrapped(4, &format!("Remedy: {}", entry.text.remedy));
     }
     page.finish()
 }
@@ -88,16 +97,20 @@ pub fn markdown() -> String {
         "| check | severity | side | looks for | why it matters |\n|---|---|---|---|---|\n",
     );
     let cell = |text: &str| text.replace('|', "\\|");
-    for entry in catalogue() {
-        let guardrail = if entry.guardrail { " (guardrail)" } else { "" };
+    for entry in all() {
+        let guardrail = if entry.text.guardrail {
+            " (guardrail)"
+        } else {
+            ""
+        };
         let _ = writeln!(
             text,
             "| `{}` | {}{guardrail} | {} | {} | {} |",
             entry.id,
-            entry.severity,
-            entry.side,
-            cell(entry.title),
-            cell(entry.why)
+            entry.text.severity,
+            entry.text.side.as_str(),
+            cell(&entry.text.title),
+            cell(&entry.text.why)
         );
     }
     text

@@ -1,110 +1,21 @@
 //! What goes on right now. All of it is looked at again before the cutover.
 
 use super::common::{duration, each, plural, some_of, source, target};
-use super::{Check, Emit, On, Ran};
+use super::{Emit, Ran, Rule};
 use crate::facts::server::{OpenSession, ServerState};
 use crate::facts::{Facts, NotRun};
 use crate::{Severity, Side, quote_literal};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
-        id: "act.long_txn",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: true,
-        title: "no transaction has been open for long",
-        why: "Making the slot waits for every transaction of the whole server that has written, and \
-              adding a table waits for those that touched it.",
-        remedy: "Let it end, or end it.",
-        run: long_txn,
-    },
-    Check {
-        id: "act.prepared",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: true,
-        title: "no prepared transactions",
-        why: "Making the slot waits for prepared transactions too, without end; and one that is left \
-              at the cutover is lost.",
-        remedy: "Let the transaction manager commit or roll back.",
-        run: prepared,
-    },
-    Check {
-        id: "act.idle_in_txn",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: true,
-        title: "no session sits idle in a transaction",
-        why: "It keeps its locks, and the migration's steps queue behind it, with the application \
-              behind them.",
-        remedy: "Find out why it does not commit, or end it.",
-        run: idle_in_txn,
-    },
-    Check {
-        id: "act.ddl_running",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: true,
-        title: "nobody changes the schema",
-        why: "pglogical does not carry schema changes over; a column that appears on the source \
-              alone stops the apply worker.",
-        remedy: "Wait for it, and agree on a freeze of schema changes until the cutover.",
-        run: ddl_running,
-    },
-    Check {
-        id: "act.autovac_wraparound",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "no vacuum against wraparound runs",
-        why: "It does not give way to others: adding its table to a replication set waits until it \
-              is done.",
-        remedy: "Wait for it.",
-        run: autovac_wraparound,
-    },
-    Check {
-        id: "act.backup_running",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "no backup runs",
-        why: "A dump or base backup competes with the copy for the disk, and a dump holds a lock on \
-              every table.",
-        remedy: "Begin the copy when it is done.",
-        run: backup_running,
-    },
-    Check {
-        id: "act.maintenance_jobs",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: true,
-        title: "no scheduled maintenance runs",
-        why: "Jobs that rebuild tables or make partitions take locks, and change the schema under \
-              the migration.",
-        remedy: "Park such jobs for the time of the migration.",
-        run: maintenance_jobs,
-    },
-    Check {
-        id: "act.writers_on_target",
-        severity: Severity::Warn,
-        on: On::Target,
-        guardrail: true,
-        title: "nobody else uses the target database",
-        why: "Rows that somebody writes into the target collide with those that replication brings.",
-        remedy: "Keep applications away from the target until the cutover.",
-        run: writers_on_target,
-    },
-    Check {
-        id: "act.writers_inventory",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: true,
-        title: "who is connected to the source",
-        why: "Each of them has to be stopped from writing at the cutover and pointed to the new \
-              server.",
-        remedy: "Make sure that you know every one of them.",
-        run: writers_inventory,
-    },
+pub(super) const CHECKS: &[Rule] = &[
+    ("act.long_txn", long_txn),
+    ("act.prepared", prepared),
+    ("act.idle_in_txn", idle_in_txn),
+    ("act.ddl_running", ddl_running),
+    ("act.autovac_wraparound", autovac_wraparound),
+    ("act.backup_running", backup_running),
+    ("act.maintenance_jobs", maintenance_jobs),
+    ("act.writers_on_target", writers_on_target),
+    ("act.writers_inventory", writers_inventory),
 ];
 
 /// A transaction of this age is worth a word, in seconds.
@@ -540,8 +451,7 @@ mod cases {
             s.kind = None;
         });
         for id in ["act.long_txn", "act.idle_in_txn", "act.ddl_running"] {
-            let check = CHECKS.iter().find(|check| check.id == id).unwrap();
-            let (findings, ran) = run(check, &facts);
+            let (findings, ran) = run(id, &facts);
             assert!(findings.is_empty() && ran.is_err(), "{id}");
         }
     }
@@ -550,11 +460,7 @@ mod cases {
     fn a_global_id_with_a_quote_is_quoted() {
         let mut facts = clean();
         prepare(source(&mut facts), "shop");
-        let check = CHECKS
-            .iter()
-            .find(|check| check.id == "act.prepared")
-            .unwrap();
-        let (findings, _) = run(check, &facts);
+        let (findings, _) = run("act.prepared", &facts);
         let sql = findings[0].manual_sql.as_deref().unwrap();
         assert!(sql.starts_with("ROLLBACK PREPARED 'tx''1';"), "{sql}");
     }

@@ -1,101 +1,20 @@
 //! Sizes and rates: how long it will take and what has to be free for it.
 
 use super::common::{bytes, duration, each, plural, set_parameter, source, target};
-use super::{Check, Emit, On, Ran};
+use super::{Emit, Ran, Rule};
 use crate::facts::Facts;
 use crate::name::show_ident;
 use crate::{Severity, Side};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
-        id: "cap.size_estimate",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "size of the database and time for the copy",
-        why: "The source keeps all WAL written meanwhile, and old row versions stay until the copy \
-              is done.",
-        remedy: "Plan for the time; the initial copy may run while the application writes.",
-        run: size_estimate,
-    },
-    Check {
-        id: "cap.target_disk",
-        severity: Severity::Info,
-        on: On::Target,
-        guardrail: false,
-        title: "free disk space on the target",
-        why: "The copy writes rows, indexes and WAL at once; free space cannot be seen through SQL.",
-        remedy: "Make sure of the space before the copy begins.",
-        run: target_disk,
-    },
-    Check {
-        id: "cap.wal_disk",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: true,
-        title: "free disk space for WAL on the source",
-        why: "From the making of the slot on, the source keeps all WAL until the target has applied \
-              it; a full WAL disk stops the source.",
-        remedy: "Make sure of the space, and watch pgl-status: it shows how much the slot holds back.",
-        run: wal_disk,
-    },
-    Check {
-        id: "cap.write_rate",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "the target can keep up with the source's writes",
-        why: "pglogical applies a subscription's changes in a single process; when the source writes \
-              faster, the target never catches up.",
-        remedy: "Migrate in a quiet time, or split the tables over several subscriptions.",
-        run: write_rate,
-    },
-    Check {
-        id: "cap.xid_age",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "transaction ids are far from wraparound",
-        why: "The copy's snapshot and the slot keep vacuum from freezing rows while they live; close \
-              to wraparound the server stops taking writes.",
-        remedy: "Run VACUUM (FREEZE) on the oldest tables before the migration begins.",
-        run: xid_age,
-    },
-    Check {
-        id: "cap.databases",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "other databases of the cluster",
-        why: "pglogical replicates one database at a time: each is a migration of its own and takes \
-              its own workers, slots and senders.",
-        remedy: "Run the tools once for each database, and give --databases-total here so that \
-                 capacity is checked for all of them.",
-        run: databases,
-    },
-    Check {
-        id: "cap.target_tier",
-        severity: Severity::Info,
-        on: On::Both,
-        guardrail: false,
-        title: "the target is not set up for less than the source",
-        why: "What the source carries today the target has to carry from the switch on: connections, \
-              prepared transactions, and memory for the same queries.",
-        remedy: "Raise it on the target before the switch, as far as its machine allows.",
-        run: target_tier,
-    },
-    Check {
-        id: "cap.large_transactions",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "slots whose transactions are too large to be decoded in memory",
-        why: "The migration's own slot reads the same transactions: each spills to the source's disk, \
-              and the target applies it in one piece while everything behind it waits.",
-        remedy: "Make bulk changes in smaller transactions until the switch, or raise \
-                 logical_decoding_work_mem on the source.",
-        run: large_transactions,
-    },
+pub(super) const CHECKS: &[Rule] = &[
+    ("cap.size_estimate", size_estimate),
+    ("cap.target_disk", target_disk),
+    ("cap.wal_disk", wal_disk),
+    ("cap.write_rate", write_rate),
+    ("cap.xid_age", xid_age),
+    ("cap.databases", databases),
+    ("cap.target_tier", target_tier),
+    ("cap.large_transactions", large_transactions),
 ];
 
 /// Rows a second that one apply worker is known to manage on small hardware.

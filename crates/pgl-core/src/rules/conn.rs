@@ -1,161 +1,27 @@
 //! Connections, and whether the two databases are the right two.
 
 use super::common::{bytes, each, source, target};
-use super::{Check, Emit, On, Ran};
+use super::{Emit, Ran, Rule};
 use crate::facts::Facts;
 use crate::facts::Section;
 use crate::facts::link::{Pooler, Probe, Reach, ReplicationLogin};
 use crate::facts::server::Setting;
 use crate::{ServerVersion, Severity, Side};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
-        id: "conn.login",
-        severity: Severity::Block,
-        on: On::Target,
-        guardrail: true,
-        title: "the target lets us in",
-        why: "Nothing of the target can be checked, and nothing moved there, without a connection.",
-        remedy: "Mend --target (or PGL_TARGET), pg_hba.conf of the target or the way to it; what \
-                 the server or libpq's rules said stands above.",
-        run: login,
-    },
-    Check {
-        id: "conn.target_database",
-        severity: Severity::Warn,
-        on: On::Target,
-        guardrail: false,
-        title: "the target's database exists",
-        why: "pgl-setup creates a database that is missing; a typing error in its name would become one that nobody \
-              looks for.",
-        remedy: "Nothing where the name is right: pgl-setup creates it with the source's encoding and locale. What \
-                 would be checked in it is checked then.",
-        run: target_database,
-    },
-    Check {
-        id: "conn.server_to_server",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "the target's server reaches the source",
-        why: "pglogical's worker connects from the target's server, not from this machine; if it \
-              cannot, the subscription is down from the start.",
-        remedy: "Open the network way and pg_hba.conf on the source for the target's server, and \
-                 give --provider-dsn as the target's server has to read it.",
-        run: server_to_server,
-    },
-    Check {
-        id: "conn.replication_protocol",
-        severity: Severity::Block,
-        on: On::Source,
-        guardrail: false,
-        title: "the source takes replication connections",
-        why: "The slot and its snapshot are made over a replication connection, and changes are \
-              streamed over one.",
-        remedy: "Allow the role to replicate and add an entry to pg_hba.conf on the source: for \
-                 the database from 10 on, for the word replication before.",
-        run: replication_protocol,
-    },
-    Check {
-        id: "conn.not_pooler",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "no connection pooler in between",
-        why: "A pooler hands statements of one session to different backends: snapshots, settings, \
-              advisory locks and replication connections do not survive that.",
-        remedy: "Connect to the server itself, not to the pooler's port.",
-        run: not_pooler,
-    },
-    Check {
-        id: "conn.single_instance",
-        severity: Severity::Block,
-        on: On::Source,
-        guardrail: false,
-        title: "every connection to the source lands on the same server",
-        why: "The copy's workers share one exported snapshot, which only the server that exported \
-              it knows; behind a load balancer some of them land elsewhere.",
-        remedy: "Name one server in the source's connection string, not a load-balanced address.",
-        run: single_instance,
-    },
-    Check {
-        id: "conn.distinct_clusters",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: true,
-        title: "source and target are two databases",
-        why: "A migration onto itself would copy every row into the table that it came from.",
-        remedy: "Check --source and --target: they lead to the same server.",
-        run: distinct_clusters,
-    },
-    Check {
-        id: "conn.swapped",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "source and target are not mixed up",
-        why: "With the two mixed up, the new and nearly empty database would be copied over the \
-              live one.",
-        remedy: "Check --source and --target before going on.",
-        run: swapped,
-    },
-    Check {
-        id: "conn.not_standby",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: true,
-        title: "neither server is a standby",
-        why: "pglogical writes to its catalogs on both sides and starts its workers only after \
-              recovery; a standby can be neither source nor target.",
-        remedy: "Name the primary (target_session_attrs=read-write in the connection string finds \
-                 it among several hosts).",
-        run: not_standby,
-    },
-    Check {
-        id: "conn.tls",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "network connections are encrypted",
-        why: "The whole database and its passwords cross the network in the clear.",
-        remedy: "Switch on ssl on the server and put sslmode=verify-full (at least require) into \
-                 the connection strings, also into --provider-dsn.",
-        run: tls,
-    },
-    Check {
-        id: "conn.keepalive",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "a dead replication connection is noticed",
-        why: "With wal_sender_timeout switched off only TCP keepalives notice that the other end is \
-              gone, by default after two hours, and until then the slot counts as in use.",
-        remedy: "Set tcp_keepalives_idle to about 60 seconds, or give wal_sender_timeout a value of \
-                 some minutes.",
-        run: keepalive,
-    },
-    Check {
-        id: "conn.clock_skew",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: true,
-        title: "the two servers' clocks agree",
-        why: "Lag in seconds is the difference of two clocks, and rows written after the cutover \
-              would get time stamps that do not fit those from before.",
-        remedy: "Let both servers keep their time by NTP or chrony.",
-        run: clock_skew,
-    },
-    Check {
-        id: "conn.client_tools",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "a pg_dump that can read the source is on this machine",
-        why: "The schema travels through pg_dump, which refuses a server newer than itself.",
-        remedy: "Install the PostgreSQL client programs of the target's major version here, or \
-                 bring the schema over yourself and use pgl-setup --schema-copy skip.",
-        run: client_tools,
-    },
+pub(super) const CHECKS: &[Rule] = &[
+    ("conn.login", login),
+    ("conn.target_database", target_database),
+    ("conn.server_to_server", server_to_server),
+    ("conn.replication_protocol", replication_protocol),
+    ("conn.not_pooler", not_pooler),
+    ("conn.single_instance", single_instance),
+    ("conn.distinct_clusters", distinct_clusters),
+    ("conn.swapped", swapped),
+    ("conn.not_standby", not_standby),
+    ("conn.tls", tls),
+    ("conn.keepalive", keepalive),
+    ("conn.clock_skew", clock_skew),
+    ("conn.client_tools", client_tools),
 ];
 
 fn server_to_server(facts: &Facts, emit: &mut Emit<'_>) -> Ran {

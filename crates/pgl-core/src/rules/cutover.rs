@@ -1,6 +1,6 @@
 //! Whether the migration was cut over, or an attempt at it is not over: then nothing is prepared any more.
 
-use super::{Check, Emit, On, Ran};
+use super::{Emit, Ran, Rule};
 use crate::Side;
 use crate::cutover::{CutoverState, Purpose, refusal};
 use crate::facts::{Facts, NotRun};
@@ -8,18 +8,7 @@ use crate::facts::{Facts, NotRun};
 /// Id of the check: where it fires, no other check says anything.
 pub(crate) const CUTOVER: &str = "repl.cutover";
 
-pub(super) const CHECKS: &[Check] = &[Check {
-    id: CUTOVER,
-    severity: crate::Severity::Block,
-    on: On::Both,
-    guardrail: false,
-    title: "no cutover of this migration was made or begun",
-    why: "After a cutover the target is the production database: what would prepare a migration from the former source \
-          would make it read-only, empty it or end the reverse replication.",
-    remedy: "pgl-status reports the state of the reverse replication, pgl-cutover rollback --yes makes the source the production \
-             database again, pgl-teardown removes the migration.",
-    run: cutover,
-}];
+pub(super) const CHECKS: &[Rule] = &[(CUTOVER, cutover)];
 
 /// What is known of the reverse replication.
 fn reverse(facts: &Facts) -> Result<String, NotRun> {
@@ -184,7 +173,7 @@ mod cases {
     fn a_record_that_cannot_be_read_is_no_no() {
         let mut facts = clean();
         target(&mut facts).record = crate::facts::Section::Unknown("permission denied".into());
-        let (findings, ran) = run(&CHECKS[0], &facts);
+        let (findings, ran) = run(CUTOVER, &facts);
         assert!(findings.is_empty() && ran.is_err());
     }
 }

@@ -1,44 +1,17 @@
 //! The stored bytes themselves, as far as catalogs and counters tell.
 
+use crate::Side;
 use crate::facts::Facts;
 use crate::facts::objects::View;
-use crate::rules::{Check, Emit, On, Ran};
-use crate::{Severity, Side};
+use crate::rules::{Emit, Ran, Rule};
 
 /// Mean TOAST bytes of a row from which on single values are likely beyond 100 MB.
 const WIDE: u64 = 8 << 20;
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
-        id: "data.checksum_failures",
-        severity: Severity::Block,
-        on: On::Source,
-        guardrail: false,
-        title: "data pages whose checksum failed",
-        why: "The copy will stop at the broken page, perhaps after hours.",
-        remedy: "Restore the page from a backup or a standby before the migration; find it with pg_amcheck or pg_dump.",
-        run: checksum_failures,
-    },
-    Check {
-        id: "data.no_checksums",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "data checksums are off",
-        why: "Silent corruption would be copied, or be found only in the middle of the copy.",
-        remedy: "Read everything once before (pg_dump > /dev/null); create the target with checksums.",
-        run: no_checksums,
-    },
-    Check {
-        id: "data.huge_values",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "tables that probably hold values of 100 MB and more",
-        why: "A row is held in memory several times on its way: from some hundred megabytes on, decoding or apply fails with \"invalid memory alloc request size\".",
-        remedy: "Look for the largest row with SELECT max(pg_column_size(t)) FROM the table AS t; rows above 100 MB should be split or moved out.",
-        run: huge_values,
-    },
+pub(super) const CHECKS: &[Rule] = &[
+    ("data.checksum_failures", checksum_failures),
+    ("data.no_checksums", no_checksums),
+    ("data.huge_values", huge_values),
 ];
 
 fn checksum_failures(facts: &Facts, emit: &mut Emit<'_>) -> Ran {

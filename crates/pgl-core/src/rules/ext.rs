@@ -1,118 +1,23 @@
 //! Extensions: on the target they have to be there, new enough, and not do things twice.
 
 use super::common::{Fix, list, parameter, source, target};
-use super::{Check, Emit, On, Ran};
+use super::{Emit, Ran, Rule};
 use crate::facts::Facts;
 use crate::{Severity, Side, quote_ident};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
-        id: "ext.available",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "every extension of the source can be created on the target",
-        why: "The schema's CREATE EXTENSION fails, and everything that uses its types and functions.",
-        remedy: "Install the extension's package on the target, or drop the extension on the source.",
-        run: available,
-    },
-    Check {
-        id: "ext.removed",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "no extension that the target's version has dropped",
-        why: "There is no such extension for the target's major version any more.",
-        remedy: "Replace what uses it and drop the extension on the source.",
-        run: removed,
-    },
-    Check {
-        id: "ext.version",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "extensions are not older on the target",
-        why: "Objects that a newer version brought are missing in the older one.",
-        remedy: "Install a package on the target that is at least as new.",
-        run: version,
-    },
-    Check {
-        id: "ext.preload_target",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "extensions that have to be preloaded are, on the target",
-        why: "CREATE EXTENSION fails, or the extension does nothing, until the library is loaded at \
-              the start of the server.",
-        remedy: "Add the library to shared_preload_libraries on the target and restart.",
-        run: preload_target,
-    },
-    Check {
-        id: "ext.name_schema_mismatch",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "extensions on the target are in the same schemas",
-        why: "Columns and functions of the source's schema look for its types in the schema where \
-              they are on the source.",
-        remedy: "Move the extension on the target.",
-        run: name_schema_mismatch,
-    },
-    Check {
-        id: "ext.pg_cron",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: true,
-        title: "jobs of pg_cron are accounted for",
-        why: "Jobs are rows of an extension's table and are not carried over; once both servers have \
-              them, they run twice.",
-        remedy: "Copy cron.job by hand, with the jobs switched off on the target until the cutover.",
-        run: |facts, emit| present("pg_cron", facts, emit),
-    },
-    Check {
-        id: "ext.partman",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "pg_partman makes no partitions during the migration",
-        why: "A partition made meanwhile is in no replication set: its rows would be missing on the \
-              target.",
-        remedy: "Let it make the partitions of the whole migration beforehand (premake), and stop \
-                 its maintenance until the cutover.",
-        run: |facts, emit| present("pg_partman", facts, emit),
-    },
-    Check {
-        id: "ext.timescaledb_citus",
-        severity: Severity::Block,
-        on: On::Source,
-        guardrail: false,
-        title: "no extension that keeps rows where pglogical does not see them",
-        why: "Hypertables and distributed tables keep their rows in tables of the extension's own, \
-              which change their names and places; pglogical would carry over empty tables.",
-        remedy: "Migrate with the means of that extension.",
-        run: timescaledb_citus,
-    },
-    Check {
-        id: "ext.conflicting_replication",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "no relative of pglogical in the same database",
-        why: "bdr, spock and pgactive hook into the same places as pglogical and do not run beside \
-              it.",
-        remedy: "Migrate with the means of that extension.",
-        run: conflicting_replication,
-    },
-    Check {
-        id: "ext.in_system_schema",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "no extension in pg_catalog",
-        why: "Managed services do not let anybody create objects there.",
-        remedy: "Move the extension to a schema of its own where it lets you.",
-        run: in_system_schema,
-    },
+pub(super) const CHECKS: &[Rule] = &[
+    ("ext.available", available),
+    ("ext.removed", removed),
+    ("ext.version", version),
+    ("ext.preload_target", preload_target),
+    ("ext.name_schema_mismatch", name_schema_mismatch),
+    ("ext.pg_cron", |facts, emit| present("pg_cron", facts, emit)),
+    ("ext.partman", |facts, emit| {
+        present("pg_partman", facts, emit)
+    }),
+    ("ext.timescaledb_citus", timescaledb_citus),
+    ("ext.conflicting_replication", conflicting_replication),
+    ("ext.in_system_schema", in_system_schema),
 ];
 
 /// What comes with the server or is dealt with elsewhere.

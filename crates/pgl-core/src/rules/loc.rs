@@ -1,112 +1,20 @@
 //! Encoding, locale, collations, time zone.
 
 use super::common::{each, some_of, source, target};
-use super::{Check, Emit, On, Ran};
+use super::{Emit, Ran, Rule};
 use crate::facts::Facts;
-use crate::{Severity, Side, quote_ident};
+use crate::{Side, quote_ident};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
-        id: "loc.encoding",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "both databases have the same encoding",
-        why: "pglogical compares the encodings when it connects and refuses to go on when they \
-              differ.",
-        remedy: "Create the target database with the source's encoding.",
-        run: encoding,
-    },
-    Check {
-        id: "loc.sql_ascii",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "the source's encoding says what its bytes mean",
-        why: "A SQL_ASCII database takes any bytes and checks none; sooner or later they are not \
-              valid in any other encoding.",
-        remedy: "Keep SQL_ASCII on the target for the migration, and convert the data afterwards.",
-        run: sql_ascii,
-    },
-    Check {
-        id: "loc.db_locale",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "both databases have the same locale",
-        why: "Text is sorted and compared in another order on the new server; range partitions and \
-              unique indexes may disagree with the rows.",
-        remedy: "Create the target database with the source's locale and provider.",
-        run: db_locale,
-    },
-    Check {
-        id: "loc.order_probe",
-        severity: Severity::Info,
-        on: On::Both,
-        guardrail: false,
-        title: "both databases sort a list of words alike",
-        why: "The collation library is another one even where the locale has the same name: ORDER BY \
-              gives another order, and rows at the edge of a range partition belong elsewhere.",
-        remedy: "Indexes are built anew on the target and are right; check range partitions over \
-                 text and what the application expects of sorted lists.",
-        run: order_probe,
-    },
-    Check {
-        id: "loc.collation_missing",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "collations of columns and indexes exist on the target",
-        why: "CREATE TABLE and CREATE INDEX fail for a collation that is not there.",
-        remedy: "Install the locale on the target's host and run pg_import_system_collations, or \
-                 create the collation.",
-        run: collation_missing,
-    },
-    Check {
-        id: "loc.user_collations",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "collations of one's own",
-        why: "They are part of the schema, and need the same provider and locale on the target.",
-        remedy: "Check that the target is built with ICU where they use it.",
-        run: user_collations,
-    },
-    Check {
-        id: "loc.version_drift",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "the collation library is the one that the indexes were built with",
-        why: "After an upgrade of the operating system text may sort in another order than its \
-              indexes are in: rows are not found, and unique keys may hold duplicates, which the \
-              target will refuse.",
-        remedy: "Rebuild the indexes over text, look for duplicates, then refresh the recorded \
-                 version.",
-        run: version_drift,
-    },
-    Check {
-        id: "loc.timezone",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "both servers have the same time zone",
-        why: "Columns of type timestamp without time zone, and defaults like now(), mean another \
-              moment on the new server.",
-        remedy: "Set the target's TimeZone like the source's.",
-        run: timezone,
-    },
-    Check {
-        id: "loc.monetary",
-        severity: Severity::Info,
-        on: On::Both,
-        guardrail: false,
-        title: "both servers write amounts of money alike",
-        why: "Columns of type money are written and read by lc_monetary: with another one the amount \
-              is refused or, with other decimals, changed.",
-        remedy: "Set the target's lc_monetary like the source's if there are columns of type money.",
-        run: monetary,
-    },
+pub(super) const CHECKS: &[Rule] = &[
+    ("loc.encoding", encoding),
+    ("loc.sql_ascii", sql_ascii),
+    ("loc.db_locale", db_locale),
+    ("loc.order_probe", order_probe),
+    ("loc.collation_missing", collation_missing),
+    ("loc.user_collations", user_collations),
+    ("loc.version_drift", version_drift),
+    ("loc.timezone", timezone),
+    ("loc.monetary", monetary),
 ];
 
 fn encoding(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
@@ -345,6 +253,7 @@ pub(super) use cases::CASES;
 #[cfg(test)]
 mod cases {
     use super::*;
+    use crate::Severity;
     use crate::facts::server::{CollationUse, DatabaseInfo, ServerState};
     use crate::rules::testing::server::{on_target, set, source};
     use crate::rules::testing::{Case, fires, known, silent};

@@ -1,5 +1,5 @@
 //! The checks. One file per family; each check is a pure function from facts to findings, with a
-//! stable id. `pgl-preflight --list-checks` and the documentation are made from this list.
+//! stable id. Their texts are in `checks.toml`; `pgl-preflight --list-checks` and the documentation are made from both.
 
 mod act;
 mod cap;
@@ -21,8 +21,13 @@ mod typ;
 mod type_fit;
 mod ver;
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use common::Fix;
 pub(crate) use cutover::CUTOVER;
+
+use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, NotRun};
 use crate::{Finding, Severity, Side};
@@ -30,8 +35,15 @@ use crate::{Finding, Severity, Side};
 /// What a check function returns: `Err` when the facts that it needs are missing.
 pub type Ran = Result<(), NotRun>;
 
+/// The function of a check.
+pub type Run = fn(&Facts, &mut Emit<'_>) -> Ran;
+
+/// A check's id in `checks.toml` and its function.
+type Rule = (&'static str, Run);
+
 /// Which servers a check looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum On {
     /// The source.
     Source,
@@ -41,32 +53,76 @@ pub enum On {
     Both,
 }
 
-/// One check.
-pub struct Check {
-    /// Stable id, `family.name`.
-    pub id: &'static str,
+impl On {
+    /// `source`, `target` or `both`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Target => "target",
+            Self::Both => "both",
+        }
+    }
+}
+
+/// What `checks.toml` says of a check.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
     /// Severity of its findings unless the facts say otherwise.
     pub severity: Severity,
     /// Where it looks.
-    pub on: On,
+    pub side: On,
     /// Whether the cutover runs it again as a guardrail.
+    #[serde(default)]
     pub guardrail: bool,
     /// What it looks for, in one line.
-    pub title: &'static str,
+    pub title: String,
     /// Why it matters, in one sentence that a tired DBA understands.
-    pub why: &'static str,
+    pub why: String,
     /// What to do, in general; a finding may be more exact.
-    pub remedy: &'static str,
+    pub remedy: String,
+}
+
+/// One check. Its JSON is its line in the catalogue.
+#[derive(Serialize)]
+pub struct Check {
+    /// Stable id, `family.name`.
+    pub id: &'static str,
+    /// Its text.
+    #[serde(flatten)]
+    pub text: Text,
     /// The function.
-    pub run: fn(&Facts, &mut Emit<'_>) -> Ran,
+    #[serde(skip)]
+    pub run: Run,
 }
 
-/// All families, in the order of the catalogue.
+static CHECKS: LazyLock<Vec<Check>> = LazyLock::new(|| {
+    #[expect(
+        clippy::expect_used,
+        reason = "the file is part of the program; a test reads it"
+    )]
+    let mut texts: HashMap<String, Text> =
+        toml::from_str(include_str!("checks.toml")).expect("checks.toml is valid");
+    let checks = FAMILIES.iter().flat_map(|family| family.iter());
+    let checks = checks
+        .map(|&(id, run)| Check {
+            id,
+            text: texts
+                .remove(id)
+                .unwrap_or_else(|| panic!("{id} is not in checks.toml")),
+            run,
+        })
+        .collect();
+    assert!(texts.is_empty(), "checks without a function: {texts:?}");
+    checks
+});
+
+/// All checks, in the order of the catalogue.
 pub fn all() -> impl Iterator<Item = &'static Check> {
-    FAMILIES.iter().flat_map(|family| family.iter())
+    CHECKS.iter()
 }
 
-const FAMILIES: &[&[Check]] = &[
+const FAMILIES: &[&[Rule]] = &[
     conn::CHECKS,
     ver::CHECKS,
     conf::logical::CHECKS,
@@ -168,12 +224,12 @@ impl<'a> Emit<'a> {
     pub fn find(&mut self, side: Side, what: impl Into<String>) -> Draft<'_> {
         self.findings.push(Finding {
             id: self.check.id.to_owned(),
-            severity: self.check.severity,
+            severity: self.check.text.severity,
             side,
             object: None,
             what: what.into(),
-            why: self.check.why.to_owned(),
-            remedy: self.check.remedy.to_owned(),
+            why: self.check.text.why.clone(),
+            remedy: self.check.text.remedy.clone(),
             sql: None,
             manual_sql: None,
             fix_side: side,

@@ -1,126 +1,23 @@
 //! Replication that exists already: leftovers, clashes, and others who read from the source.
 
 use super::common::{bytes, each, plural, some_of, source, target};
-use super::{Check, Emit, On, Ran};
+use super::{Emit, Ran, Rule};
 use crate::facts::Facts;
 use crate::facts::server::Slot;
 use crate::name::show_ident;
 use crate::{Severity, Side, quote_ident, quote_literal};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
-        id: "repl.pglogical_leftovers",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "no pglogical node of another migration in the database",
-        why: "A database can be one node only: while another node exists, pgl-setup cannot create its own.",
-        remedy: "Find out whose it is. Where nobody uses it any more: pgl-teardown --name NAME for a migration of \
-                 this suite, else drop its subscriptions and then the node. On a provider drop_node also drops every \
-                 pgl_ slot of the database, of other subscribers too.",
-        run: pglogical_leftovers,
-    },
-    Check {
-        id: "repl.slot_name_clash",
-        severity: Severity::Block,
-        on: On::Source,
-        guardrail: false,
-        title: "no slot has the name that the subscription's slot will have",
-        why: "The slot cannot be created, or, worse, its old position is taken for the new one's.",
-        remedy: "Another migration of the same name from this database to a database of the same name has it, or an \
-                 earlier attempt left it behind: pgl-teardown of that migration removes it. Otherwise choose another \
-                 --name.",
-        run: slot_name_clash,
-    },
-    Check {
-        id: "repl.inactive_slots",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: true,
-        title: "no inactive slot",
-        why: "An inactive slot retains WAL until the disk is full, and keeps old row versions from vacuum.",
-        remedy: "Drop the slot if its reader does not come back.",
-        run: inactive_slots,
-    },
-    Check {
-        id: "repl.lost_slots",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: true,
-        title: "no slot has lost its WAL",
-        why: "The reader of a lost slot has to begin again, and the slot still counts against max_replication_slots.",
-        remedy: "Find out whose it is; its reader has to begin again with a new slot.",
-        run: lost_slots,
-    },
-    Check {
-        id: "repl.origins_orphans",
-        severity: Severity::Warn,
-        on: On::Target,
-        guardrail: false,
-        title: "no replication origin without a subscription",
-        why: "An origin keeps the position of the earlier migration: a new subscription of the same name would begin \
-              there and skip changes.",
-        remedy: "Where no migration of this name runs any more, pgl-teardown removes it, or choose another --name.",
-        run: origins_orphans,
-    },
-    Check {
-        id: "repl.other_consumers",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: true,
-        title: "other readers of the source's changes are known",
-        why: "Their slots do not move to the new server: change data capture and other subscribers \
-              stop at the cutover unless they are moved too.",
-        remedy: "Plan how each of them is moved to the target.",
-        run: other_consumers,
-    },
-    Check {
-        id: "repl.publications",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "publications and what they mean on the target",
-        why: "Publications are part of the schema, and pgl-setup restores them. FOR ALL TABLES makes every \
-              UPDATE and DELETE of clients on a table without a key fail, on the target as on the source; \
-              its subscribers' slots do not come along.",
-        remedy: "Move the subscribers to the new server at the cutover; where nobody subscribes any more, drop \
-                 the publication.",
-        run: publications,
-    },
-    Check {
-        id: "repl.cascading_origin",
-        severity: Severity::Block,
-        on: On::Source,
-        guardrail: true,
-        title: "the source receives no rows from another server",
-        why: "Rows that a subscription writes into the source carry its origin, and pgl-setup subscribes \
-              without passing such rows on (else a way back would run in circles): they would be \
-              missing on the target without a word.",
-        remedy: "End that replication before the migration, or subscribe the target to that server \
-                 instead, for those tables.",
-        run: cascading_origin,
-    },
-    Check {
-        id: "repl.subscriptions",
-        severity: Severity::Warn,
-        on: On::Target,
-        guardrail: false,
-        title: "the target is not a subscriber of somebody else",
-        why: "A target that receives rows from elsewhere will have conflicts.",
-        remedy: "Decide what becomes of the subscription before the migration begins.",
-        run: subscriptions,
-    },
-    Check {
-        id: "repl.physical_standbys",
-        severity: Severity::Info,
-        on: On::Both,
-        guardrail: false,
-        title: "standbys of the source",
-        why: "The new server needs standbys of its own before the cutover; and if the source fails \
-              over to a standby, pglogical's slot is lost and the copy has to begin again.",
-        remedy: "Set up standbys of the target, and do not fail over during the migration.",
-        run: physical_standbys,
-    },
+pub(super) const CHECKS: &[Rule] = &[
+    ("repl.pglogical_leftovers", pglogical_leftovers),
+    ("repl.slot_name_clash", slot_name_clash),
+    ("repl.inactive_slots", inactive_slots),
+    ("repl.lost_slots", lost_slots),
+    ("repl.origins_orphans", origins_orphans),
+    ("repl.other_consumers", other_consumers),
+    ("repl.publications", publications),
+    ("repl.cascading_origin", cascading_origin),
+    ("repl.subscriptions", subscriptions),
+    ("repl.physical_standbys", physical_standbys),
 ];
 
 fn pglogical_leftovers(facts: &Facts, emit: &mut Emit<'_>) -> Ran {

@@ -6,100 +6,19 @@ use std::collections::{BTreeMap, HashMap};
 use crate::facts::objects::{Column, Relation, TypeFact, View};
 use crate::facts::{Facts, NotRun};
 use crate::name::show_ident;
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::{QualifiedName, ServerVersion, Severity, Side};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
-        id: "type.removed",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "columns of types that newer servers do not have",
-        why: "The table cannot be created on the target.",
-        remedy: "Change the column's type: timestamptz for abstime, interval for reltime, tstzrange for tinterval, text for unknown.",
-        run: removed,
-    },
-    Check {
-        id: "type.reg",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "columns of reg* types",
-        why: "They hold object identifiers of this cluster, which name other objects, or none, on the target.",
-        remedy: "Store names as text, or prove the values after the migration.",
-        run: reg,
-    },
-    Check {
-        id: "type.oid_columns",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "columns of type oid or lo",
-        why: "Such a column often names large objects, which are not replicated.",
-        remedy: "Find out what the numbers mean; large objects keep their numbers when pg_dump -b carries them.",
-        run: oid_columns,
-    },
-    Check {
-        id: "type.system_composite",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "columns whose type is the row of a system catalog",
-        why: "Catalogs change from version to version: the value may not fit the row type of the target.",
-        remedy: "Store the fields that matter in columns of their own, or as jsonb.",
-        run: system_composite,
-    },
-    Check {
-        id: "type.mismatch",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "enums, domains and composite types that differ on the target",
-        why: "A value that the target's type does not know stops the copy or the apply worker.",
-        remedy: "Make the target's type like the source's.",
-        run: mismatch,
-    },
-    Check {
-        id: "type.c_language",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "base types written in C outside any extension",
-        why: "The type's library must be installed on the target, built for that major version.",
-        remedy: "Install the library on the target, or package type and functions as an extension.",
-        run: c_language,
-    },
-    Check {
-        id: "type.money",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "columns of type money",
-        why: "The text of a money value depends on lc_monetary: where the two servers differ, amounts are misread.",
-        remedy: "Set the same lc_monetary on both databases, or change the column to numeric.",
-        run: money,
-    },
-    Check {
-        id: "type.float_text",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "floating-point columns on a source older than 12",
-        why: "Changes travel as text, and before 12 the default text of a float drops its last digits.",
-        remedy: "Nothing with pgl-setup, which pins extra_float_digits in the provider's connection; by hand, add options='-c extra_float_digits=3' to the provider DSN.",
-        run: float_text,
-    },
-    Check {
-        id: "type.xml",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "columns of type xml",
-        why: "A server with xmloption = document refuses XML fragments that another accepted.",
-        remedy: "Leave xmloption at content on the target.",
-        run: xml,
-    },
+pub(super) const CHECKS: &[Rule] = &[
+    ("type.removed", removed),
+    ("type.reg", reg),
+    ("type.oid_columns", oid_columns),
+    ("type.system_composite", system_composite),
+    ("type.mismatch", mismatch),
+    ("type.c_language", c_language),
+    ("type.money", money),
+    ("type.float_text", float_text),
+    ("type.xml", xml),
 ];
 
 /// Types by OID, with the way down to what they are made of.

@@ -1,131 +1,23 @@
 //! Versions: of PostgreSQL, of pglogical, of the managed service.
 
 use super::common::{each, source, target};
-use super::{Check, Emit, On, Ran};
+use super::{Emit, Ran, Rule};
 use crate::facts::Facts;
 use crate::facts::server::{PglogicalVersion, Platform};
 use crate::{ServerVersion, Severity, Side};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
-        id: "ver.supported",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "both servers are versions that pglogical runs on",
-        why: "Logical decoding begins with 9.4; pglogical has no releases for anything older.",
-        remedy: "Bring the old server to 9.4 at least, or move the data by dump and restore.",
-        run: supported,
-    },
-    Check {
-        id: "ver.direction",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "the target is not older than the source",
-        why: "A schema dumped from a newer server does not load into an older one, and types and \
-              features that the source uses may not exist there.",
-        remedy: "Take a target of the source's major version or a later one; check that --source \
-                 and --target are not mixed up.",
-        run: direction,
-    },
-    Check {
-        id: "ver.minor_floor",
-        severity: Severity::Block,
-        on: On::Source,
-        guardrail: false,
-        title: "the source's minor release exports correct snapshots",
-        why: "Before 9.4.12, 9.5.7 and 9.6.3 the first snapshot of a logical slot could be wrong, \
-              so that the initial copy misses rows.",
-        remedy: "Install the last minor release of the source's major version.",
-        run: minor_floor,
-    },
-    Check {
-        id: "ver.rds_floor",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "an RDS instance is recent enough to have pglogical",
-        why: "Amazon RDS ships pglogical from 9.6.10, 10.5 and 11.1 on.",
-        remedy: "Upgrade the instance to a minor release that ships pglogical.",
-        run: rds_floor,
-    },
-    Check {
-        id: "ver.pglogical_available",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "pglogical's files are installed on the server",
-        why: "CREATE EXTENSION pglogical would fail.",
-        remedy: "Install the pglogical package for the server's major version.",
-        run: pglogical_available,
-    },
-    Check {
-        id: "ver.pglogical_pair",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "the two pglogical releases work together",
-        why: "Releases before 2.0 lack functions and arguments that the tools use.",
-        remedy: "Install the last 2.x release of pglogical.",
-        run: pglogical_pair,
-    },
-    Check {
-        id: "ver.pglogical_origin",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "on 9.4 the extension pglogical_origin is there",
-        why: "On 9.4 pglogical keeps its replication origins in the extension pglogical_origin and \
-              cannot be created without it.",
-        remedy: "Install the package that holds pglogical_origin and create it before pglogical.",
-        run: pglogical_origin,
-    },
-    Check {
-        id: "ver.pglogical_not_updated",
-        severity: Severity::Info,
-        on: On::Both,
-        guardrail: false,
-        title: "the installed extension is as new as its files",
-        why: "After a package upgrade the extension's catalog is still the old one.",
-        remedy: "Update the extension.",
-        run: pglogical_not_updated,
-    },
-    Check {
-        id: "ver.pglogical_defects",
-        severity: Severity::Info,
-        on: On::Both,
-        guardrail: false,
-        title: "the pglogical release has no known defect that matters here",
-        why: "Later releases mend these; the tools steer around those that a migration meets.",
-        remedy: "Install pglogical 2.4.8 or later where there is a package for it.",
-        run: pglogical_defects,
-    },
-    Check {
-        id: "ver.reverse_path",
-        severity: Severity::Info,
-        on: On::Both,
-        guardrail: false,
-        title: "the way back works with these releases",
-        why: "pglogical before 2.4.5 asks a provider of 17 or later for a slot in a syntax that it \
-              refuses, so replication from the new server back to the old one is down from the \
-              start unless the slot is made beforehand. A source of 9.4 can take nothing back: it \
-              does not write down where a change came from.",
-        remedy: "Let the suite set up the reverse replication (it makes the slot itself), or \
-                 install a newer pglogical on the source before the cutover.",
-        run: reverse_path,
-    },
-    Check {
-        id: "ver.platform",
-        severity: Severity::Info,
-        on: On::Both,
-        guardrail: false,
-        title: "managed services are recognised",
-        why: "Settings are changed in the service's console and not by SQL, and nobody has \
-              superuser rights.",
-        remedy: "Nothing to do; remedies are worded for this service.",
-        run: platform,
-    },
+pub(super) const CHECKS: &[Rule] = &[
+    ("ver.supported", supported),
+    ("ver.direction", direction),
+    ("ver.minor_floor", minor_floor),
+    ("ver.rds_floor", rds_floor),
+    ("ver.pglogical_available", pglogical_available),
+    ("ver.pglogical_pair", pglogical_pair),
+    ("ver.pglogical_origin", pglogical_origin),
+    ("ver.pglogical_not_updated", pglogical_not_updated),
+    ("ver.pglogical_defects", pglogical_defects),
+    ("ver.reverse_path", reverse_path),
+    ("ver.platform", platform),
 ];
 
 /// The newest major that a pglogical release is known for (2.4.7).

@@ -4,87 +4,17 @@ use crate::cutover::READ_WRITE;
 use crate::facts::Facts;
 use crate::facts::server::is_true;
 use crate::rules::common::{each, list, set_parameter, source, target};
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::{Severity, Side};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "conf.conflict_resolution",
-        severity: Severity::Block,
-        on: On::Target,
-        guardrail: true,
-        title: "pglogical.conflict_resolution lets the source win",
-        why: "Rows of the initial copy look newer than the changes that follow: other resolvers \
-              throw those changes away without a message, and error stops the apply worker when \
-              commit time stamps are tracked.",
-        remedy: "Set pglogical.conflict_resolution = apply_remote on the target.",
-        run: conflict_resolution,
-    },
-    Check {
-        id: "conf.track_commit_ts",
-        severity: Severity::Info,
-        on: On::Both,
-        guardrail: false,
-        title: "commit time stamps do not flood the target's log",
-        why: "With track_commit_timestamp on, every update of a row that the initial copy brought \
-              is logged as a conflict, though it is applied rightly.",
-        remedy: "Set pglogical.conflict_log_level = debug1 on the target while it catches up.",
-        run: track_commit_ts,
-    },
-    Check {
-        id: "conf.use_spi",
-        severity: Severity::Block,
-        on: On::Target,
-        guardrail: false,
-        title: "pglogical.use_spi fits the conflict resolution",
-        why: "With use_spi on, the apply worker refuses to run unless conflict_resolution is error.",
-        remedy: "Switch pglogical.use_spi off and restart.",
-        run: use_spi,
-    },
-    Check {
-        id: "conf.default_read_only",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: true,
-        title: "the servers accept writes",
-        why: "With default_transaction_read_only on, the target can take neither schema nor rows, \
-              and pglogical cannot be set up on the source.",
-        remedy: "Switch default_transaction_read_only off.",
-        run: default_read_only,
-    },
-    Check {
-        id: "conf.read_only_override",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: true,
-        title: "no role escapes the write block at the cutover",
-        why: "A role's own default_transaction_read_only = off beats the database's: this role \
-              would go on writing to the source after the switch, and those rows would be lost.",
-        remedy: "Take the override away; pgl-cutover looks for it too and proves that nobody writes.",
-        run: read_only_override,
-    },
-    Check {
-        id: "conf.sync_rep",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "synchronous replication does not wait for the migration",
-        why: "A synchronous_standby_names of * takes pglogical's stream for a standby, so that every \
-              commit on the source waits for the target.",
-        remedy: "Name the standbys in synchronous_standby_names.",
-        run: sync_rep,
-    },
-    Check {
-        id: "conf.session_replication_role",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "session_replication_role is origin everywhere",
-        why: "Left on replica, ordinary triggers and foreign keys do not work for those sessions: \
-              wrong rows get in, and on the source a TRUNCATE is not passed on.",
-        remedy: "Reset it to origin.",
-        run: session_replication_role,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("conf.conflict_resolution", conflict_resolution),
+    ("conf.track_commit_ts", track_commit_ts),
+    ("conf.use_spi", use_spi),
+    ("conf.default_read_only", default_read_only),
+    ("conf.read_only_override", read_only_override),
+    ("conf.sync_rep", sync_rep),
+    ("conf.session_replication_role", session_replication_role),
 ];
 
 fn conflict_resolution(facts: &Facts, emit: &mut Emit<'_>) -> Ran {

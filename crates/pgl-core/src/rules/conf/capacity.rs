@@ -8,87 +8,17 @@
 use crate::facts::server::ServerState;
 use crate::facts::{Facts, NotRun};
 use crate::rules::common::{Fix, each, plural, set_parameter, source, still_to_come, target};
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::{Severity, Side};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "conf.max_replication_slots",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "enough free replication slots, and origins on the target",
-        why: "Each subscription takes a slot on the source and an origin on the target, and each \
-              table that is synchronised on its own takes one more for a while.",
-        remedy: "Raise max_replication_slots and restart.",
-        run: max_replication_slots,
-    },
-    Check {
-        id: "conf.max_origins",
-        severity: Severity::Block,
-        on: On::Target,
-        guardrail: false,
-        title: "enough free replication origins on a target of 18 or later",
-        why: "From 18 on origins have a limit of their own, ten by default; without a free one the \
-              apply worker cannot start.",
-        remedy: "Raise max_active_replication_origins and restart.",
-        run: max_origins,
-    },
-    Check {
-        id: "conf.max_wal_senders",
-        severity: Severity::Block,
-        on: On::Source,
-        guardrail: false,
-        title: "enough free walsenders",
-        why: "Each subscription streams through a walsender, and each table that is synchronised \
-              on its own takes one more for a while.",
-        remedy: "Raise max_wal_senders and restart.",
-        run: max_wal_senders,
-    },
-    Check {
-        id: "conf.max_worker_processes",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "enough free background workers",
-        why: "pglogical needs a supervisor for the server, a manager for each database, and on the \
-              target an apply and a sync worker for each subscription; without a free slot for \
-              them nothing starts, and the reason stands only in the server's log.",
-        remedy: "Raise max_worker_processes and restart.",
-        run: max_worker_processes,
-    },
-    Check {
-        id: "conf.max_connections",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "enough free connections",
-        why: "The copy's workers, pglogical and the tools connect beside the application, which \
-              must not be refused because of them.",
-        remedy: "Raise max_connections and restart, or let idle sessions go.",
-        run: max_connections,
-    },
-    Check {
-        id: "conf.connection_limit",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "no connection limit on the database or the role is in the way",
-        why: "The tools and pglogical connect several times at once with the same role.",
-        remedy: "Lift the limit for the time of the migration.",
-        run: connection_limit,
-    },
-    Check {
-        id: "conf.max_locks",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "the lock table is large enough for the dump of the schema",
-        why: "pg_dump locks every table in one transaction, and the restore every object that it \
-              makes; with too many for the lock table it ends with \"out of shared memory\".",
-        remedy: "Raise max_locks_per_transaction and restart.",
-        run: max_locks,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("conf.max_replication_slots", max_replication_slots),
+    ("conf.max_origins", max_origins),
+    ("conf.max_wal_senders", max_wal_senders),
+    ("conf.max_worker_processes", max_worker_processes),
+    ("conf.max_connections", max_connections),
+    ("conf.connection_limit", connection_limit),
+    ("conf.max_locks", max_locks),
 ];
 
 /// Managers that the supervisor starts and that end at once.
@@ -507,16 +437,12 @@ mod cases {
 
     #[test]
     fn what_cannot_be_seen_is_not_taken_for_room() {
-        let check = CHECKS
-            .iter()
-            .find(|c| c.id == "conf.max_worker_processes")
-            .unwrap();
         let mut facts = crate::rules::testing::clean();
         known(&mut source(&mut facts).backends).hidden = 3;
-        let (findings, ran) = crate::rules::testing::run(check, &facts);
+        let (findings, ran) = crate::rules::testing::run("conf.max_worker_processes", &facts);
         assert!(findings.is_empty() && ran.is_err());
         set(source(&mut facts), "max_worker_processes", "2");
-        let (findings, _) = crate::rules::testing::run(check, &facts);
+        let (findings, _) = crate::rules::testing::run("conf.max_worker_processes", &facts);
         assert_eq!(findings[0].severity, Severity::Block);
     }
 }

@@ -1,69 +1,18 @@
 //! The remaining settings: durability, logs, and differences between the two servers.
 
-use crate::Severity;
 use crate::Side;
 use crate::facts::Facts;
 use crate::quote_ident;
 use crate::rules::common::{set_parameter, source, target};
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::setting_literal;
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "conf.fsync",
-        severity: Severity::Info,
-        on: On::Target,
-        guardrail: false,
-        title: "the target keeps what it has confirmed",
-        why: "pglogical tells the source that changes are safe on disk; with fsync off a power cut \
-              loses them on both sides.",
-        remedy: "Switch fsync on, at the latest before the cutover.",
-        run: fsync,
-    },
-    Check {
-        id: "conf.dsn_in_log",
-        severity: Severity::Info,
-        on: On::Target,
-        guardrail: false,
-        title: "connection strings do not end in the target's log",
-        why: "The subscription is made by a statement that holds the provider's connection string, \
-              with its password if there is one in it.",
-        remedy: "Lower statement logging while pgl-setup runs, or keep the password in a password \
-                 file of the target's server user.",
-        run: dsn_in_log,
-    },
-    Check {
-        id: "conf.logical_decoding_work_mem",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "large transactions are decoded in memory",
-        why: "Transactions larger than this spill to disk while they are decoded, which slows the \
-              stream.",
-        remedy: "Raise logical_decoding_work_mem to 64MB or more (13 and later).",
-        run: logical_decoding_work_mem,
-    },
-    Check {
-        id: "conf.param_diff",
-        severity: Severity::Info,
-        on: On::Both,
-        guardrail: false,
-        title: "settings that change what statements mean are alike",
-        why: "The application will meet other behaviour on the new server.",
-        remedy: "Set the target like the source where the application depends on it.",
-        run: param_diff,
-    },
-    Check {
-        id: "conf.db_settings",
-        severity: Severity::Info,
-        on: On::Both,
-        guardrail: false,
-        title: "settings of roles are on the target too",
-        why: "ALTER ROLE … SET belongs to the role and is not part of a schema dump; without it the \
-              role meets another search_path, time zone or timeout on the new server.",
-        remedy: "Repeat it on the target (pgl-setup --roles copy does for the roles that it creates).",
-        run: db_settings,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("conf.fsync", fsync),
+    ("conf.dsn_in_log", dsn_in_log),
+    ("conf.logical_decoding_work_mem", logical_decoding_work_mem),
+    ("conf.param_diff", param_diff),
+    ("conf.db_settings", db_settings),
 ];
 
 fn fsync(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
@@ -198,7 +147,7 @@ pub(in crate::rules) use cases::CASES;
 
 #[cfg(test)]
 mod cases {
-    use super::*;
+    use crate::Severity;
     use crate::rules::testing::server::{on_target, override_setting, set, source};
     use crate::rules::testing::{Case, fires, silent};
 
@@ -271,11 +220,7 @@ mod cases {
             "a, \"B\"",
         );
         override_setting(source(&mut facts), None, Some("gone"), "search_path", "a");
-        let check = CHECKS
-            .iter()
-            .find(|one| one.id == "conf.db_settings")
-            .unwrap();
-        let (findings, ran) = crate::rules::testing::run(check, &facts);
+        let (findings, ran) = crate::rules::testing::run("conf.db_settings", &facts);
         assert_eq!(ran, Ok(()));
         let sql: Vec<_> = findings.iter().map(|one| one.sql.as_deref()).collect();
         assert_eq!(

@@ -3,95 +3,18 @@
 use crate::facts::server::{Platform, ServerState};
 use crate::facts::{Facts, NotRun};
 use crate::rules::common::{Fix, each, list, parameter, set_parameter, source};
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::{Severity, Side};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "conf.wal_level",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "wal_level is logical",
-        why: "Without it no logical slot can be made on the server.",
-        remedy: "Set wal_level = logical and restart.",
-        run: wal_level,
-    },
-    Check {
-        id: "conf.rds_logical",
-        severity: Severity::Block,
-        on: On::Source,
-        guardrail: false,
-        title: "RDS and Aurora: rds.logical_replication is on",
-        why: "On RDS this parameter, and not wal_level, switches logical decoding on.",
-        remedy: "Set rds.logical_replication = 1 in the parameter group and reboot.",
-        run: rds_logical,
-    },
-    Check {
-        id: "conf.cloudsql_flags",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "Cloud SQL and AlloyDB: logical decoding and pglogical are on",
-        why: "These flags, and not wal_level and shared_preload_libraries, switch them on there.",
-        remedy: "Set the database flags and restart the instance.",
-        run: cloudsql_flags,
-    },
-    Check {
-        id: "conf.azure_extensions",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "Azure: pglogical is on the list of allowed extensions",
-        why: "Azure refuses CREATE EXTENSION for everything that is not on azure.extensions.",
-        remedy: "Add pglogical to the server parameter azure.extensions.",
-        run: azure_extensions,
-    },
-    Check {
-        id: "conf.preload",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "pglogical is preloaded, in the running server",
-        why: "pglogical's workers start only from a library that was loaded when the server \
-              started; CREATE EXTENSION fails without it.",
-        remedy: "Add pglogical to shared_preload_libraries and restart.",
-        run: preload,
-    },
-    Check {
-        id: "conf.supervisor",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: true,
-        title: "pglogical's supervisor process runs",
-        why: "The supervisor starts all other workers of pglogical; it is missing when the server \
-              had no free background worker when it started.",
-        remedy: "Raise max_worker_processes and restart the server.",
-        run: supervisor,
-    },
-    Check {
-        id: "conf.pending_restart",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "no changed setting waits for a restart",
-        why: "The configuration file says one thing and the running server does another; the next \
-              restart may come in the middle of the migration.",
-        remedy: "Restart the server before the migration begins.",
-        run: pending_restart,
-    },
-    Check {
-        id: "conf.output_plugin_libraries",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: true,
-        title: "pglogical's output plugin is allowed",
-        why: "Minor releases of 2026 allow only listed output plugins; with any other the slot \
-              cannot be made, a running one cannot be read, and the reason stands only in the \
-              source's log.",
-        remedy: "Add pglogical_output to output_plugin_libraries and reload.",
-        run: output_plugin_libraries,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("conf.wal_level", wal_level),
+    ("conf.rds_logical", rds_logical),
+    ("conf.cloudsql_flags", cloudsql_flags),
+    ("conf.azure_extensions", azure_extensions),
+    ("conf.preload", preload),
+    ("conf.supervisor", supervisor),
+    ("conf.pending_restart", pending_restart),
+    ("conf.output_plugin_libraries", output_plugin_libraries),
 ];
 
 fn wal_level(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
@@ -513,8 +436,7 @@ mod cases {
             "pg_stat_statements",
         );
         unset(source(&mut facts), "pglogical.conflict_resolution");
-        let check = CHECKS.iter().find(|c| c.id == "conf.preload").unwrap();
-        let (findings, _) = run(check, &facts);
+        let (findings, _) = run("conf.preload", &facts);
         assert_eq!(
             findings[0].sql.as_deref(),
             Some("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements', 'pglogical';")
@@ -527,8 +449,7 @@ mod cases {
         let mut facts = clean();
         marker(source(&mut facts), "rdsadmin");
         set(source(&mut facts), "wal_level", "replica");
-        let check = CHECKS.iter().find(|c| c.id == "conf.wal_level").unwrap();
-        let (findings, _) = run(check, &facts);
+        let (findings, _) = run("conf.wal_level", &facts);
         assert!(
             findings[0]
                 .remedy

@@ -6,66 +6,15 @@
 use crate::facts::Facts;
 use crate::facts::server::{Override, ServerState};
 use crate::rules::common::{each, set_parameter, source};
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::{Severity, Side};
 
-const REMEDY: &str = "pgl-setup adds options='-c extra_float_digits=3 -c datestyle=ISO -c \
-                      intervalstyle=postgres' to the provider's connection string; do the same in \
-                      a subscription made by hand, or mend the setting.";
-
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "conf.extra_float_digits",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "floating-point numbers are written exactly",
-        why: "Replicated float4 and float8 values would be rounded on the way, without any message.",
-        remedy: REMEDY,
-        run: extra_float_digits,
-    },
-    Check {
-        id: "conf.datestyle",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "dates are written in ISO form",
-        why: "Day and month of replicated dates would be exchanged, and time stamps moved by hours, \
-              without any message.",
-        remedy: REMEDY,
-        run: datestyle,
-    },
-    Check {
-        id: "conf.intervalstyle",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "intervals are written in the style postgres",
-        why: "Replicated intervals of mixed sign would change their value, without any message.",
-        remedy: REMEDY,
-        run: intervalstyle,
-    },
-    Check {
-        id: "conf.array_nulls",
-        severity: Severity::Block,
-        on: On::Target,
-        guardrail: false,
-        title: "the target reads NULL in arrays as null",
-        why: "With array_nulls off a null element of a replicated array arrives as the text NULL, or \
-              the apply worker fails.",
-        remedy: "Switch array_nulls on for the target server and database.",
-        run: array_nulls,
-    },
-    Check {
-        id: "conf.standard_strings",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "standard_conforming_strings is on",
-        why: "With it off, backslashes in quoted names and connection strings mean something else.",
-        remedy: "Switch standard_conforming_strings on.",
-        run: standard_strings,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("conf.extra_float_digits", extra_float_digits),
+    ("conf.datestyle", datestyle),
+    ("conf.intervalstyle", intervalstyle),
+    ("conf.array_nulls", array_nulls),
+    ("conf.standard_strings", standard_strings),
 ];
 
 /// A setting's bad values at server, database and role level. Overrides of roles that pglogical
@@ -314,8 +263,7 @@ mod cases {
             "SQL, DMY",
         );
         set(source(&mut facts), "DateStyle", "SQL, DMY");
-        let check = CHECKS.iter().find(|c| c.id == "conf.datestyle").unwrap();
-        let (findings, _) = run(check, &facts);
+        let (findings, _) = run("conf.datestyle", &facts);
         assert_eq!(findings.len(), 1, "{findings:#?}");
         assert_eq!(findings[0].object.as_deref(), Some("database shop"));
         assert_eq!(

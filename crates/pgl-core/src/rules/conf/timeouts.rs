@@ -3,109 +3,32 @@
 use crate::facts::server::{ServerState, Setting};
 use crate::facts::{Facts, NotRun};
 use crate::rules::common::{duration, each, set_parameter, source};
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::{Severity, Side};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "conf.wal_sender_timeout",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "wal_sender_timeout leaves room for large transactions",
-        why: "While the target applies one large transaction or waits for a lock it sends no sign \
-              of life; the source cuts the connection, the transaction starts again from the \
-              beginning, and may never get through.",
-        remedy: "Set wal_sender_timeout to ten minutes or more for the time of the migration.",
-        run: wal_sender_timeout,
-    },
-    Check {
-        id: "conf.statement_timeout",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "no statement_timeout ends long steps",
-        why: "pglogical's own connections keep it: making the slot waits for open transactions, and \
-              a copy or an index takes as long as it takes.",
-        remedy: "Switch it off for the role that replicates.",
-        run: |facts, emit| timeout("statement_timeout", facts, emit),
-    },
-    Check {
-        id: "conf.lock_timeout",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "no lock_timeout ends pglogical's own steps",
-        why: "The apply worker would give up at the first lock that it has to wait for, and begin \
-              again and again.",
-        remedy: "Switch it off for the role that replicates.",
-        run: |facts, emit| timeout("lock_timeout", facts, emit),
-    },
-    Check {
-        id: "conf.idle_in_txn_timeout",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "no idle_in_transaction_session_timeout ends the snapshot",
-        why: "The connection that holds the copy's snapshot sits idle in a transaction until the \
-              last table is copied.",
-        remedy: "Switch it off for the role that replicates.",
-        run: |facts, emit| timeout("idle_in_transaction_session_timeout", facts, emit),
-    },
-    Check {
-        id: "conf.idle_session_timeout",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "no idle_session_timeout ends waiting connections",
-        why: "Connections that wait for a long step elsewhere are cut (14 and later).",
-        remedy: "Switch it off for the role that replicates.",
-        run: |facts, emit| timeout("idle_session_timeout", facts, emit),
-    },
-    Check {
-        id: "conf.transaction_timeout",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "no transaction_timeout ends the copy",
-        why: "The whole copy of a table is one transaction, and pglogical does not switch this \
-              timeout off (17 and later).",
-        remedy: "Switch it off for the role that replicates.",
-        run: |facts, emit| timeout("transaction_timeout", facts, emit),
-    },
-    Check {
-        id: "conf.max_slot_wal_keep_size",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: true,
-        title: "max_slot_wal_keep_size does not take the slot away",
-        why: "Once the target is further behind than this, the source throws the slot's WAL away \
-              and the migration has to begin again; without a limit the WAL may fill the disk \
-              instead.",
-        remedy: "Raise it above the WAL written during the copy, or set -1 and watch the disk.",
-        run: max_slot_wal_keep_size,
-    },
-    Check {
-        id: "conf.idle_replication_slot_timeout",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: true,
-        title: "idle_replication_slot_timeout does not take the slot away",
-        why: "Nobody reads from the slot while the initial copy runs; after this time the source \
-              invalidates it (18 and later) and the migration has to begin again.",
-        remedy: "Switch it off for the time of the migration.",
-        run: idle_replication_slot_timeout,
-    },
-    Check {
-        id: "conf.old_snapshot_threshold",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "old_snapshot_threshold does not spoil the copy's snapshot",
-        why: "A copy that takes longer fails with \"snapshot too old\" (9.6 to 16).",
-        remedy: "Switch it off for the time of the migration and restart.",
-        run: old_snapshot_threshold,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("conf.wal_sender_timeout", wal_sender_timeout),
+    ("conf.statement_timeout", |facts, emit| {
+        timeout("statement_timeout", facts, emit)
+    }),
+    ("conf.lock_timeout", |facts, emit| {
+        timeout("lock_timeout", facts, emit)
+    }),
+    ("conf.idle_in_txn_timeout", |facts, emit| {
+        timeout("idle_in_transaction_session_timeout", facts, emit)
+    }),
+    ("conf.idle_session_timeout", |facts, emit| {
+        timeout("idle_session_timeout", facts, emit)
+    }),
+    ("conf.transaction_timeout", |facts, emit| {
+        timeout("transaction_timeout", facts, emit)
+    }),
+    ("conf.max_slot_wal_keep_size", max_slot_wal_keep_size),
+    (
+        "conf.idle_replication_slot_timeout",
+        idle_replication_slot_timeout,
+    ),
+    ("conf.old_snapshot_threshold", old_snapshot_threshold),
 ];
 
 fn wal_sender_timeout(facts: &Facts, emit: &mut Emit<'_>) -> Ran {

@@ -4,127 +4,50 @@ use std::collections::BTreeSet;
 
 use crate::facts::Facts;
 use crate::facts::objects::{MiscKind, UsedIn, View};
-use crate::rules::{Check, Emit, On, Ran};
-use crate::{Severity, Side, quote_ident};
+use crate::rules::{Emit, Ran, Rule};
+use crate::{Side, quote_ident};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "obj.c_functions",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "functions in C outside any extension",
-        why: "The restore of such a function fails unless its library is installed on the target, built for that major version.",
-        remedy: "Install the library on the target, or drop the function.",
-        run: |facts, emit| misc(facts, emit, MiscKind::CFunction, "function", "from library"),
-    },
-    Check {
-        id: "obj.languages",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "procedural languages outside any extension",
-        why: "The target may not have the language, and managed services refuse untrusted ones.",
-        remedy: "Install the language on the target as an extension.",
-        run: |facts, emit| misc(facts, emit, MiscKind::Language, "language", ""),
-    },
-    Check {
-        id: "obj.postfix_operators",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "postfix operators",
-        why: "PostgreSQL 14 and later have no postfix operators: the restore of the schema fails.",
-        remedy: "Replace the operator by a function, and drop it.",
-        run: |facts, emit| gone(facts, emit, MiscKind::PostfixOperator, "operator"),
-    },
-    Check {
-        id: "obj.conversions",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "encoding conversions of the user",
-        why: "Conversion functions take other arguments from PostgreSQL 14 on: the restore of the schema fails.",
-        remedy: "Drop the conversion, and create it on the target with a function made for that version.",
-        run: |facts, emit| gone(facts, emit, MiscKind::Conversion, "conversion"),
-    },
-    Check {
-        id: "obj.polymorphic_arrays",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "aggregates and operators over array functions that changed in 14",
-        why: "array_append and its like take anycompatiblearray from PostgreSQL 14 on: an aggregate or operator that names them with anyarray cannot be restored.",
-        remedy: "Drop it before the schema dump, and create it on the target with anycompatible types.",
-        run: |facts, emit| gone(facts, emit, MiscKind::PolymorphicArray, "object"),
-    },
-    Check {
-        id: "obj.casts",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "casts of the user",
-        why: "They change how expressions are read, and restoring one needs the rights of its types' owner.",
-        remedy: "Nothing, unless the target has a cast of the same types already.",
-        run: |facts, emit| misc(facts, emit, MiscKind::Cast, "cast", "with"),
-    },
-    Check {
-        id: "obj.text_search",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "text search objects of the user",
-        why: "Dictionaries read files of the server that no dump carries, and another file gives other lexemes.",
-        remedy: "Put the same dictionary files on the target before the restore.",
-        run: |facts, emit| {
-            misc(
-                facts,
-                emit,
-                MiscKind::TextSearch,
-                "text search object",
-                "using",
-            )
-        },
-    },
-    Check {
-        id: "obj.security_labels",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "security labels",
-        why: "The restore of a label fails where its provider is not loaded.",
-        remedy: "Load the provider on the target, or leave the labels out of the dump.",
-        run: |facts, emit| misc(facts, emit, MiscKind::SecurityLabel, "provider", "labels:"),
-    },
-    Check {
-        id: "obj.default_privileges",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "default privileges",
-        why: "They act on objects that a role creates: whatever is created on the target by another role does not get them.",
-        remedy: "Nothing with pgl-setup, whose schema dump carries them; check the grants of objects made by hand.",
-        run: |facts, emit| {
-            misc(
-                facts,
-                emit,
-                MiscKind::DefaultPrivileges,
-                "default privileges of role",
-                "in schema",
-            )
-        },
-    },
-    Check {
-        id: "obj.functions_search_path",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "functions without a search_path of their own in indexes, checks, generated columns and materialised views",
-        why: "Restore, index builds and refreshes run with an empty search_path: a name without schema in such a function is not found there.",
-        remedy: "Write all names in the function's body with their schema, or set its search_path to all schemas that it and \
-                 the functions called by it need.",
-        run: search_path,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("obj.c_functions", |facts, emit| {
+        misc(facts, emit, MiscKind::CFunction, "function", "from library")
+    }),
+    ("obj.languages", |facts, emit| {
+        misc(facts, emit, MiscKind::Language, "language", "")
+    }),
+    ("obj.postfix_operators", |facts, emit| {
+        gone(facts, emit, MiscKind::PostfixOperator, "operator")
+    }),
+    ("obj.conversions", |facts, emit| {
+        gone(facts, emit, MiscKind::Conversion, "conversion")
+    }),
+    ("obj.polymorphic_arrays", |facts, emit| {
+        gone(facts, emit, MiscKind::PolymorphicArray, "object")
+    }),
+    ("obj.casts", |facts, emit| {
+        misc(facts, emit, MiscKind::Cast, "cast", "with")
+    }),
+    ("obj.text_search", |facts, emit| {
+        misc(
+            facts,
+            emit,
+            MiscKind::TextSearch,
+            "text search object",
+            "using",
+        )
+    }),
+    ("obj.security_labels", |facts, emit| {
+        misc(facts, emit, MiscKind::SecurityLabel, "provider", "labels:")
+    }),
+    ("obj.default_privileges", |facts, emit| {
+        misc(
+            facts,
+            emit,
+            MiscKind::DefaultPrivileges,
+            "default privileges of role",
+            "in schema",
+        )
+    }),
+    ("obj.functions_search_path", search_path),
 ];
 
 fn misc(

@@ -5,71 +5,17 @@ use crate::facts::objects::Enabled;
 use crate::migration::{OWN_SCHEMA, OWN_TABLES};
 use crate::name::{quote_ident, show_ident};
 use crate::pgl_schema::{self, SchemaFact, Untrusted};
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::setting_literal;
 use crate::{Severity, Side};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "obj.event_triggers",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "event triggers",
-        why: "They fire on the statements of the setup as well, on the source and, once restored, on the target; an error in one stops it.",
-        remedy: "Disable the event trigger for the time of the setup.",
-        run: event_triggers,
-    },
-    Check {
-        id: "obj.tablespaces",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "tablespaces that the target does not have",
-        why: "A schema dump names them: the restore fails, or everything lands in the default tablespace.",
-        remedy: "Create the tablespace on the target, or restore with --no-tablespaces.",
-        run: tablespaces,
-    },
-    Check {
-        id: "obj.invalid_databases",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "databases that an interrupted DROP DATABASE left behind",
-        why: "pglogical's supervisor tries every database of the cluster, and whole-cluster tools stop at this one.",
-        remedy: "Drop the database.",
-        run: invalid_databases,
-    },
-    Check {
-        id: "obj.db_role_settings",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: true,
-        title: "settings of the database, and of roles in it, that the target does not have",
-        why: "A schema dump carries neither ALTER DATABASE … SET nor ALTER ROLE … IN DATABASE … SET: after the switch the application meets another search_path or time zone.",
-        remedy: "Set it on the target before the cutover.",
-        run: settings,
-    },
-    Check {
-        id: "obj.schema_pgl",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "a schema pgl that is not the suite's own, or that another role can change",
-        why: "The suite keeps its marker table and its journal in a schema of this name, executes statements that it stored there, and teardown removes that schema.",
-        remedy: "Rename the schema, or move its tables elsewhere.",
-        run: schema_pgl,
-    },
-    Check {
-        id: "obj.schema_pglogical",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "a schema pglogical that another role controls, or with tables that do not belong to the extension",
-        why: "CREATE EXTENSION pglogical takes a schema of that name as it is: its owner and whoever may create there put functions beside pglogical's, which run with the rights of the tools; where its tables exist already, it fails.",
-        remedy: "Drop what an earlier installation left behind, or rename the schema.",
-        run: schema_pglogical,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("obj.event_triggers", event_triggers),
+    ("obj.tablespaces", tablespaces),
+    ("obj.invalid_databases", invalid_databases),
+    ("obj.db_role_settings", settings),
+    ("obj.schema_pgl", schema_pgl),
+    ("obj.schema_pglogical", schema_pglogical),
 ];
 
 fn event_triggers(facts: &Facts, emit: &mut Emit<'_>) -> Ran {

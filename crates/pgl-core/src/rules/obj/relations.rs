@@ -5,60 +5,15 @@ use std::collections::BTreeMap;
 use crate::facts::Facts;
 use crate::facts::objects::{LargeObjects, RelKind, View};
 use crate::name::show_ident;
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::{QualifiedName, Severity, Side};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "obj.large_objects",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "large objects",
-        why: "Large objects are not decoded from the WAL: neither the copy nor the changes bring them to the target.",
-        remedy: "Let pgl-cutover --large-objects carry them over, most of them before the pause; without it the cutover refuses to leave them behind. Or store them as bytea before the migration.",
-        run: large_objects,
-    },
-    Check {
-        id: "obj.matviews",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "materialised views",
-        why: "pglogical does not carry their contents: they are as old as their last refresh on the target.",
-        remedy: "Pgl-setup refreshes them in the order of their dependencies; refresh again after the cutover.",
-        run: matviews,
-    },
-    Check {
-        id: "obj.invalid_indexes",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "invalid indexes",
-        why: "A schema dump leaves out an index that is invalid, or builds it anew and fails where its uniqueness is broken.",
-        remedy: "Drop the index, or rebuild it with REINDEX.",
-        run: invalid_indexes,
-    },
-    Check {
-        id: "obj.views_on_syscat",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "views over the server's own views",
-        why: "These change from version to version: the restore of the view may fail for a column that is gone.",
-        remedy: "Compare the columns that the view uses with the target's version; drop the view if nobody needs it.",
-        run: views_on_syscat,
-    },
-    Check {
-        id: "obj.foreign_servers",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "foreign servers",
-        why: "Their options name hosts that the target may not reach, and a dump made without superuser rights leaves out the passwords of user mappings.",
-        remedy: "See that the target reaches them, and create the user mappings again where needed.",
-        run: foreign_servers,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("obj.large_objects", large_objects),
+    ("obj.matviews", matviews),
+    ("obj.invalid_indexes", invalid_indexes),
+    ("obj.views_on_syscat", views_on_syscat),
+    ("obj.foreign_servers", foreign_servers),
 ];
 
 fn large_objects(facts: &Facts, emit: &mut Emit<'_>) -> Ran {

@@ -3,22 +3,13 @@
 use crate::facts::objects::{Standing, StandingKind};
 use crate::facts::{Facts, NotRun};
 use crate::name::{quote_ident, show_ident};
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::{Severity, Side};
 
 /// The owner of schema public from 15 on: whoever owns the database.
 const DATABASE_OWNER: &str = "pg_database_owner";
 
-pub(in crate::rules) const CHECKS: &[Check] = &[Check {
-    id: "obj.comments_acl",
-    severity: Severity::Block,
-    on: On::Both,
-    guardrail: false,
-    title: "owners, comments and privileges that the role may not restore",
-    why: "Schema public and the members of extensions stand on the target before the restore, and may belong to somebody else there: setting their owner or comment fails, and privileges are left out with a mere warning.",
-    remedy: "Let their owner on the target set them; or connect to the target as a superuser.",
-    run: comments_acl,
-}];
+pub(in crate::rules) const CHECKS: &[Rule] = &[("obj.comments_acl", comments_acl)];
 
 fn comments_acl(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
     let target = facts.target()?;

@@ -230,8 +230,8 @@ fn a_slot_is_only_ever_dropped_by_a_person() {
     known(&mut source(&mut facts).slots)[1].wal_status = Some("lost".into());
     slot(&mut facts, OURS, Some("pglogical_output"), false);
     let mut seen = 0;
-    for check in CHECKS {
-        for finding in crate::rules::testing::run(check, &facts).0 {
+    for (id, _) in CHECKS {
+        for finding in crate::rules::testing::run(id, &facts).0 {
             seen += 1;
             assert_eq!(finding.sql, None, "{finding:#?}");
             let manual = finding.manual_sql.as_deref().unwrap_or_default();
@@ -242,8 +242,8 @@ fn a_slot_is_only_ever_dropped_by_a_person() {
     // Nothing of this migration's own is offered to be dropped while it runs.
     *known(&mut on_target(&mut facts).pglogical) = Some(node("pgl_target_shop", Some("pgl_shop")));
     known(&mut source(&mut facts).slots)[2].wal_status = Some("lost".into());
-    for check in CHECKS {
-        for finding in crate::rules::testing::run(check, &facts).0 {
+    for (id, _) in CHECKS {
+        for finding in crate::rules::testing::run(id, &facts).0 {
             let own = finding.object.as_deref() == Some(OURS);
             assert!(!own || finding.manual_sql.is_none(), "{finding:#?}");
         }

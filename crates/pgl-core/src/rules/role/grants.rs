@@ -9,43 +9,13 @@ use crate::facts::{Facts, NotRun};
 use crate::name::show_ident;
 use crate::quote_ident;
 use crate::rules::common::{list, plural, some_of, source, target};
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::{Severity, Side};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "role.createrole",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "the role may create the roles that the target lacks",
-        why: "pgl-setup --roles copy creates the owners and grantees that are missing, which takes \
-              CREATEROLE.",
-        remedy: "Give the role CREATEROLE, or let somebody who has it create the missing ones.",
-        run: createrole,
-    },
-    Check {
-        id: "role.admin_option",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "the role may add the roles that the target lacks to their groups",
-        why: "From 16 on only a role with ADMIN OPTION on a group may add members to it; pgl-setup \
-              --roles copy creates all the missing roles with their memberships, or none.",
-        remedy: "Let whoever has it grant the group WITH ADMIN OPTION, or create the missing roles.",
-        run: admin_option,
-    },
-    Check {
-        id: "role.set_owner",
-        severity: Severity::Block,
-        on: On::Both,
-        guardrail: false,
-        title: "the role may give the objects to their owners",
-        why: "ALTER … OWNER TO takes a membership in the new owner, from 16 on one that allows SET \
-              ROLE: the restore of the schema stops at the first object that cannot be given away.",
-        remedy: "Make the role a member of the owner.",
-        run: set_owner,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("role.createrole", createrole),
+    ("role.admin_option", admin_option),
+    ("role.set_owner", set_owner),
 ];
 
 /// The target with the role that it was connected as; none where that one is a superuser, who may

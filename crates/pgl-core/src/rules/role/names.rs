@@ -9,84 +9,17 @@ use crate::name::show_ident;
 use crate::quote_ident;
 use crate::roles::{create_sql, differences, grant_sql};
 use crate::rules::common::{plural, some_of, source, target};
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::{Severity, Side, setting_literal};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "role.missing_on_target",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "owners and grantees exist on the target",
-        why: "The schema's ALTER … OWNER TO and GRANT fail for a role that does not exist; pgl-setup refuses to \
-              begin without them unless --roles says otherwise.",
-        remedy: "Create the role on the target, or run pgl-setup with --roles copy.",
-        run: missing_on_target,
-    },
-    Check {
-        id: "role.differs",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "roles have the same attributes and memberships on both sides",
-        why: "A role that cannot log in on the target, or is no member of its groups there, is refused after the \
-              cutover what it may do now. pgl-setup does not change a role that exists.",
-        remedy: "Give the target's role what it lacks.",
-        run: differs,
-    },
-    Check {
-        id: "role.login_missing_on_target",
-        severity: Severity::Info,
-        on: On::Both,
-        guardrail: false,
-        title: "roles that log in exist on the target",
-        why: "After the cutover a program that logs in as such a role is refused.",
-        remedy: "Create the role on the target, or run pgl-setup with --roles copy.",
-        run: login_missing_on_target,
-    },
-    Check {
-        id: "role.password_hash",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "passwords are kept in a form that the target takes",
-        why: "MD5 hashes can be carried over, but a server that asks for scram-sha-256 refuses them, \
-              and 18 calls them deprecated.",
-        remedy: "Let these roles set their password anew with password_encryption = scram-sha-256.",
-        run: password_hash,
-    },
-    Check {
-        id: "role.pg_prefix",
-        severity: Severity::Block,
-        on: On::Source,
-        guardrail: false,
-        title: "no role of one's own begins with pg_",
-        why: "From 9.6 on such names are reserved and the role cannot be created on the target.",
-        remedy: "Rename the role.",
-        run: pg_prefix,
-    },
-    Check {
-        id: "role.superuser_owned",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "nothing belongs to a superuser when the target has none to give",
-        why: "On a managed service nobody can make objects of a superuser's; their owner will be \
-              another one.",
-        remedy: "Give the objects to an ordinary role first.",
-        run: superuser_owned,
-    },
-    Check {
-        id: "role.sys_grants",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "no grants on system objects",
-        why: "pg_dump carries them over, and without superuser rights on the target they fail.",
-        remedy: "Check whether they are needed; revoke them or grant pg_monitor and its like.",
-        run: sys_grants,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("role.missing_on_target", missing_on_target),
+    ("role.differs", differs),
+    ("role.login_missing_on_target", login_missing_on_target),
+    ("role.password_hash", password_hash),
+    ("role.pg_prefix", pg_prefix),
+    ("role.superuser_owned", superuser_owned),
+    ("role.sys_grants", sys_grants),
 ];
 
 /// Missing roles, those first that others are members of: in this order they can be created.
@@ -459,10 +392,7 @@ mod cases {
             login: false,
             ..role("staff")
         });
-        let check = CHECKS
-            .iter()
-            .find(|check| check.id == "role.missing_on_target");
-        let (findings, _) = crate::rules::testing::run(check.expect("the check"), f);
+        let (findings, _) = crate::rules::testing::run("role.missing_on_target", f);
         let sql: Vec<_> = findings
             .iter()
             .filter_map(|one| one.sql.as_deref())
@@ -488,10 +418,7 @@ mod cases {
     fn a_superuser_is_created_by_a_person() {
         let mut facts = crate::rules::testing::clean();
         owner(&mut facts, true);
-        let check = CHECKS
-            .iter()
-            .find(|check| check.id == "role.missing_on_target");
-        let (findings, _) = crate::rules::testing::run(check.expect("the check"), &facts);
+        let (findings, _) = crate::rules::testing::run("role.missing_on_target", &facts);
         assert_eq!(findings[0].sql, None);
         let manual = findings[0].manual_sql.as_deref().unwrap_or_default();
         assert!(manual.contains(" SUPERUSER "), "{manual}");

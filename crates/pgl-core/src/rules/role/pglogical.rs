@@ -1,26 +1,13 @@
 //! Who may call pglogical's functions.
 
 use super::rights::replicating_role;
-use crate::Severity;
 use crate::facts::{Facts, NotRun};
 use crate::name::show_ident;
 use crate::rules::common::{each, plural, some_of, source};
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::{Side, quote_ident};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[Check {
-    id: "role.pglogical_functions",
-    severity: Severity::Warn,
-    on: On::Both,
-    guardrail: false,
-    title: "only superusers may call pglogical's functions",
-    why: "Roles with USAGE on schema pglogical (TRUNCATE of a replicated table takes it) may call every function that PUBLIC may \
-          execute: they can remove tables from replication, or subscribe this database to a server of their own and \
-          have it execute statements as a superuser.",
-    remedy: "Revoke EXECUTE on pglogical's functions from PUBLIC, as pgl-setup does before it grants USAGE: TRUNCATE and \
-             replication go on. A role that replicates without being a superuser keeps what pgl-setup grants to it.",
-    run: pglogical_functions,
-}];
+pub(in crate::rules) const CHECKS: &[Rule] = &[("role.pglogical_functions", pglogical_functions)];
 
 /// SQL that leaves pglogical's functions to superusers, and to the role that replicates: what the subscriber asks
 /// the source for, it asks as that role.
@@ -71,6 +58,7 @@ pub(in crate::rules) use cases::CASES;
 #[cfg(test)]
 mod cases {
     use super::*;
+    use crate::Severity;
     use crate::facts::server::Pglogical;
     use crate::rules::testing::server::{self, demote, on_target};
     use crate::rules::testing::{Case, clean, fires, known, run, silent};
@@ -104,7 +92,12 @@ mod cases {
     fn the_replicating_role_keeps_its_functions() {
         let mut facts = clean();
         *known(&mut server::source(&mut facts).pglogical) = open(39, &["app"]);
-        let sql = |facts: &Facts| run(&CHECKS[0], facts).0[0].sql.clone().unwrap_or_default();
+        let sql = |facts: &Facts| {
+            run("role.pglogical_functions", facts).0[0]
+                .sql
+                .clone()
+                .unwrap_or_default()
+        };
         assert!(!sql(&facts).contains("GRANT"));
         demote(server::source(&mut facts));
         assert!(

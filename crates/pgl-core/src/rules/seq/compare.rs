@@ -5,31 +5,11 @@ use std::collections::HashMap;
 
 use crate::facts::objects::{Sequence, View, sequence_number as number};
 use crate::facts::{Facts, NotRun};
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::{Severity, Side};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "seq.missing_on_target",
-        severity: Severity::Block,
-        on: On::Target,
-        guardrail: true,
-        title: "sequences that the target does not have",
-        why: "Its value cannot be carried over, and the defaults that use it fail.",
-        remedy: "Restore the missing sequence from a schema dump of the source.",
-        run: missing,
-    },
-    Check {
-        id: "seq.params",
-        severity: Severity::Warn,
-        on: On::Target,
-        guardrail: true,
-        title: "sequences with other parameters on the target",
-        why: "The target hands out other values than the source would, or refuses the value that is carried over.",
-        remedy: "Give the sequence the source's parameters.",
-        run: params,
-    },
-];
+pub(in crate::rules) const CHECKS: &[Rule] =
+    &[("seq.missing_on_target", missing), ("seq.params", params)];
 
 /// The migration's sequences with their counterparts, where the target has any of its tables or
 /// sequences.

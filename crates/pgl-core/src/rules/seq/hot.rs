@@ -6,11 +6,11 @@
 
 use std::collections::HashMap;
 
+use crate::Side;
 use crate::facts::Facts;
 use crate::facts::objects::{Sequence, View, group, sequence_number as number};
 use crate::rules::common::duration;
-use crate::rules::{Check, Emit, On, Ran};
-use crate::{Severity, Side};
+use crate::rules::{Emit, Ran, Rule};
 
 /// Fewer calls than this say nothing about a rate.
 const FEWEST_CALLS: u64 = 10;
@@ -21,16 +21,7 @@ const COVERED: f64 = 600.0;
 /// An end that is nearer than this is named, in seconds.
 const SOON: f64 = 90.0 * 86_400.0;
 
-pub(in crate::rules) const CHECKS: &[Check] = &[Check {
-    id: "seq.hot",
-    severity: Severity::Info,
-    on: On::Source,
-    guardrail: false,
-    title: "sequences that give out many values a second",
-    why: "Values that are carried over while such a sequence is in use are overtaken at once: a margin has to cover what it gives out until the last write on the source.",
-    remedy: "Run pgl-seqsync after the last write, where no margin is needed; before that, with --margin of at least the rate times the seconds until then.",
-    run: hot,
-}];
+pub(in crate::rules) const CHECKS: &[Rule] = &[("seq.hot", hot)];
 
 fn hot(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
     let view = View::source(facts)?;
@@ -122,7 +113,7 @@ mod tests {
             last_value: Some(later.to_string()),
             read_at: 1_700_000_000.8,
         });
-        let (findings, ran) = run(&CHECKS[0], &facts);
+        let (findings, ran) = run("seq.hot", &facts);
         assert_eq!(ran, Ok(()));
         findings[0].what.clone()
     }

@@ -7,63 +7,18 @@ use crate::facts::objects::{
 };
 use crate::facts::{Facts, NotRun};
 use crate::name::show_ident;
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::{Severity, Side};
 
 /// pglogical runs up to a million values ahead of a sequence in a replication set.
 const AHEAD: i128 = 1_000_000;
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "seq.replicated_by_pglogical",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: true,
-        title: "sequences that stand in a replication set of pglogical",
-        why: "pglogical sends values a thousand to a million ahead, whenever it finds time: what pgl-seqsync sets exactly may be overwritten.",
-        remedy: "Take the sequence out of the replication set and leave it to pgl-seqsync.",
-        run: replicated,
-    },
-    Check {
-        id: "seq.unfit_for_pglogical",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "sequences that pglogical cannot replicate",
-        why: "pglogical adds a thousand and more to the last value: beyond the sequence's end the target's apply worker fails again and again.",
-        remedy: "Never add it to a replication set; pgl-seqsync carries it exactly.",
-        run: unfit,
-    },
-    Check {
-        id: "seq.unlogged",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "unlogged sequences",
-        why: "An unlogged sequence starts over after a crash, on the target as well, and pglogical refuses it.",
-        remedy: "Make the sequence logged unless that is meant.",
-        run: unlogged,
-    },
-    Check {
-        id: "seq.shared",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "sequences that several columns use",
-        why: "The highest value of one column says nothing about where such a sequence has to stand.",
-        remedy: "Nothing with pgl-seqsync, which carries the sequence's own value.",
-        run: shared,
-    },
-    Check {
-        id: "seq.owner_excluded",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "replicated tables whose defaults use the sequence of a table that is left out",
-        why: "The sequence goes with the table that owns it and is not carried: inserts on the target fail or collide.",
-        remedy: "Take the owning table into the migration, or give the table a sequence of its own.",
-        run: owner_excluded,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("seq.replicated_by_pglogical", replicated),
+    ("seq.unfit_for_pglogical", unfit),
+    ("seq.unlogged", unlogged),
+    ("seq.shared", shared),
+    ("seq.owner_excluded", owner_excluded),
 ];
 
 fn members(facts: &Facts) -> Result<HashMap<u32, &str>, NotRun> {

@@ -2,46 +2,19 @@
 
 use std::collections::HashMap;
 
+use crate::Side;
 use crate::facts::objects::{SequenceUse, Via, View, group, sequence_number as number};
 use crate::facts::{Facts, NotRun};
 use crate::name::show_ident;
-use crate::rules::{Check, Emit, On, Ran};
-use crate::{Severity, Side};
+use crate::rules::{Emit, Ran, Rule};
 
 /// Share of a range from which on a sequence is nearly used up.
 const NEAR: f64 = 80.0;
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "seq.inventory",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "sequences to carry over",
-        why: "Neither copy nor replication moves a sequence: after the setup each one on the target is as good as new.",
-        remedy: "Run pgl-seqsync at the cutover, after writes have stopped.",
-        run: inventory,
-    },
-    Check {
-        id: "seq.behind_data",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "sequences that the data has already overtaken",
-        why: "The next value that such a sequence hands out exists already: inserts fail with duplicate keys, on the source today and on the target after the switch.",
-        remedy: "Set the sequence beyond the highest value in use, or run pgl-seqsync with --at-least-max-of-column.",
-        run: behind_data,
-    },
-    Check {
-        id: "seq.near_limit",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: true,
-        title: "sequences that are nearly used up",
-        why: "A margin on top may carry the target's sequence over its end, or over that of the column's type, and inserts fail.",
-        remedy: "Widen the column to bigint, and the sequence with it, before the migration.",
-        run: near_limit,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("seq.inventory", inventory),
+    ("seq.behind_data", behind_data),
+    ("seq.near_limit", near_limit),
 ];
 
 fn inventory(facts: &Facts, emit: &mut Emit<'_>) -> Ran {

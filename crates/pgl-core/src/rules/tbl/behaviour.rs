@@ -1,62 +1,17 @@
 //! What tables do by themselves when rows arrive: triggers, rules, row security, deferred checks.
 
+use crate::Side;
 use crate::facts::Facts;
 use crate::facts::objects::{ConstraintKind, RelKind, View};
 use crate::name::{quote_ident, show_ident};
-use crate::rules::{Check, Emit, On, Ran};
-use crate::{Severity, Side};
+use crate::rules::{Emit, Ran, Rule};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "tbl.rls",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "tables with row-level security",
-        why: "A role that the policies apply to copies only the rows that it may see, without any error.",
-        remedy: "Copy with a superuser or a role with BYPASSRLS.",
-        run: rls,
-    },
-    Check {
-        id: "tbl.triggers_always",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "triggers that are ENABLE ALWAYS or ENABLE REPLICA",
-        why: "They fire on the target for every copied and every replicated row: side effects happen twice, and an error in one stops replication.",
-        remedy: "Keep them disabled on the target until the cutover, then enable them as they are on the source.",
-        run: triggers,
-    },
-    Check {
-        id: "tbl.rules",
-        severity: Severity::Info,
-        on: On::Both,
-        guardrail: false,
-        title: "rewrite rules on tables",
-        why: "Rules act on statements: copy and apply write rows, so on the target no rule runs for them.",
-        remedy: "Nothing, unless you count on the rule's effect on the target.",
-        run: rules,
-    },
-    Check {
-        id: "tbl.unique_deferrable",
-        severity: Severity::Warn,
-        on: On::Both,
-        guardrail: false,
-        title: "deferrable unique and exclusion constraints",
-        why: "When a transaction breaks the constraint for a moment, apply fails with \"doesn't support deferrable indexes\" and starts over for ever.",
-        remedy: "Leave the constraint off the target until the cutover, or make it immediate on both sides.",
-        run: deferrable,
-    },
-    Check {
-        id: "tbl.exclusion_constraint",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "exclusion constraints",
-        why: "They are checked on apply but not searched for conflicts: a row that strayed onto the target stops replication.",
-        remedy: "Nothing, as long as nobody writes to the target.",
-        run: exclusion,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("tbl.rls", rls),
+    ("tbl.triggers_always", triggers),
+    ("tbl.rules", rules),
+    ("tbl.unique_deferrable", deferrable),
+    ("tbl.exclusion_constraint", exclusion),
 ];
 
 /// The sides to look at: the source, and the target where its facts are there.

@@ -1,43 +1,19 @@
 //! Generated and identity columns.
 
-use crate::Severity;
 use crate::Side::Source;
 use crate::facts::Facts;
 use crate::facts::objects::{Generated, IdentityColumn, View};
 use crate::name::show_ident;
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "tbl.generated_cols",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "stored generated columns",
-        why: "pglogical's own copy fails on them, and a column list that omits them makes the apply worker crash the target server again and again.",
-        remedy: "Keep pgl-setup's own copy (--copy parallel, the default) and the full row in the replication set; never use a column list on this table.",
-        run: |facts, emit| generated(facts, emit, Generated::Stored),
-    },
-    Check {
-        id: "tbl.generated_virtual",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "virtual generated columns",
-        why: "pglogical's own copy fails on them as on stored ones; replication of the full row was seen to work from 18 to 18, and nowhere else yet.",
-        remedy: "Keep pgl-setup's own copy (--copy parallel, the default) and the full row in the replication set; never use a column list on this table, and verify it before the cutover.",
-        run: |facts, emit| generated(facts, emit, Generated::Virtual),
-    },
-    Check {
-        id: "tbl.identity_always",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "columns GENERATED ALWAYS AS IDENTITY",
-        why: "Copy and apply write their values as they are; the sequences behind them have to be carried separately.",
-        remedy: "Nothing beyond pgl-seqsync.",
-        run: identity_always,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("tbl.generated_cols", |facts, emit| {
+        generated(facts, emit, Generated::Stored)
+    }),
+    ("tbl.generated_virtual", |facts, emit| {
+        generated(facts, emit, Generated::Virtual)
+    }),
+    ("tbl.identity_always", identity_always),
 ];
 
 fn generated(facts: &Facts, emit: &mut Emit<'_>, kind: Generated) -> Ran {

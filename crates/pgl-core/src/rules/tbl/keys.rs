@@ -3,100 +3,29 @@
 
 use std::collections::HashMap;
 
-use crate::Severity;
 use crate::Side::Source;
 use crate::facts::objects::{Activity, KeySource, RelKind, Relation, ReplIdent, View};
 use crate::facts::{Facts, NotRun};
 use crate::name::{quote_ident, show_ident};
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 
 use super::index_name;
 
-const INSERTS_ONLY: &str = "pglogical cannot find its rows again: only inserts and truncates are carried, and updates and \
-     deletes on the source are silently missing on the target.";
-
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "tbl.no_key",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "tables without primary key or other replica identity",
-        why: INSERTS_ONLY,
-        remedy: "Add a primary key, or choose a unique index over NOT NULL columns as replica identity; \
-             else the table goes to default_insert_only and may have to be copied again at the cutover.",
-        run: no_key,
-    },
-    Check {
-        id: "tbl.no_key_candidate",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "key-less tables with an index that could serve as replica identity",
-        why: "One statement, without a rewrite, puts the table among those whose updates and deletes are carried.",
-        remedy: "Choose the index as replica identity.",
-        run: no_key_candidate,
-    },
-    Check {
-        id: "tbl.no_key_mutations",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: true,
-        title: "key-less tables whose rows are updated or deleted",
-        why: "These very changes are not carried: without a key, or a second copy at the cutover, the target ends up with stale and surplus rows.",
-        remedy: "Give the table a replica identity, or plan its second copy while writes are stopped (the plan marks it recopy_at_cutover).",
-        run: no_key_mutations,
-    },
-    Check {
-        id: "tbl.identity_full",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "tables with REPLICA IDENTITY FULL",
-        why: "pglogical does not support FULL: even with a primary key it refuses to carry the table's updates and deletes.",
-        remedy: "Set the identity back to the primary key, or choose a unique index over NOT NULL columns.",
-        run: |facts, emit| unusual(facts, emit, ReplIdent::Full),
-    },
-    Check {
-        id: "tbl.identity_nothing",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "tables with REPLICA IDENTITY NOTHING",
-        why: "Nothing identifies the old row in the WAL, so pglogical refuses to carry updates and deletes, even with a primary key.",
-        remedy: "Set the identity back to the primary key, or choose a unique index over NOT NULL columns.",
-        run: |facts, emit| unusual(facts, emit, ReplIdent::Nothing),
-    },
-    Check {
-        id: "tbl.identity_index_bad",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "tables whose chosen replica identity index is gone or not fit",
-        why: INSERTS_ONLY,
-        remedy: "Rebuild the index or choose another replica identity.",
-        run: |facts, emit| unusual(facts, emit, ReplIdent::Index),
-    },
-    Check {
-        id: "tbl.pk_deferrable",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "tables with a deferrable primary key",
-        why: "A deferrable key is no replica identity: pglogical treats the table as key-less and carries only inserts.",
-        remedy: "Make the key immediate, or add an immediate unique index on the same columns and choose it as replica identity.",
-        run: pk_deferrable,
-    },
-    Check {
-        id: "tbl.pk_wide",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "replica identities over bytea, json or xml",
-        why: "Every update and delete ships the whole key, and large keys make apply and verification slow.",
-        remedy: "Nothing has to be done; expect a lower apply rate on this table.",
-        run: pk_wide,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("tbl.no_key", no_key),
+    ("tbl.no_key_candidate", no_key_candidate),
+    ("tbl.no_key_mutations", no_key_mutations),
+    ("tbl.identity_full", |facts, emit| {
+        unusual(facts, emit, ReplIdent::Full)
+    }),
+    ("tbl.identity_nothing", |facts, emit| {
+        unusual(facts, emit, ReplIdent::Nothing)
+    }),
+    ("tbl.identity_index_bad", |facts, emit| {
+        unusual(facts, emit, ReplIdent::Index)
+    }),
+    ("tbl.pk_deferrable", pk_deferrable),
+    ("tbl.pk_wide", pk_wide),
 ];
 
 /// `ALTER TABLE … REPLICA IDENTITY` that makes this table usable, if an index is there already.

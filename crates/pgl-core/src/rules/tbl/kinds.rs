@@ -1,93 +1,20 @@
 //! Relations that are not plain logged tables of the user.
 
-use crate::Severity;
 use crate::Side::Source;
 use crate::facts::Facts;
 use crate::facts::objects::{Persistence, RelKind, View};
 use crate::name::show_ident;
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "tbl.unlogged",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "unlogged tables",
-        why: "Changes to an unlogged table are not in the WAL: pglogical refuses it, and its rows are not carried.",
-        remedy: "Make it logged (rewrites the table), or copy its rows while writes are stopped.",
-        run: unlogged,
-    },
-    Check {
-        id: "tbl.temp",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "temporary tables in use",
-        why: "Temporary tables belong to their session and end with it at the cutover.",
-        remedy: "Nothing, unless a session is expected to outlive the switch.",
-        run: temp,
-    },
-    Check {
-        id: "tbl.partitioned",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "partitioned tables",
-        why: "pglogical replicates leaf partitions; one that is attached after the setup is on neither side's list, and its rows stay behind.",
-        remedy: "Create the partitions of the coming weeks before the setup, and stop jobs that attach or drop partitions until the cutover.",
-        run: partitioned,
-    },
-    Check {
-        id: "tbl.inheritance",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "tables that inherit from other tables",
-        why: "Parent and children are separate tables for pglogical: each is copied on its own and needs a key of its own.",
-        remedy: "Nothing; note that a child does not inherit the parent's primary key.",
-        run: inheritance,
-    },
-    Check {
-        id: "tbl.foreign",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "foreign tables",
-        why: "The rows lie on another server; the target must be able to reach that server, or the application fails after the switch.",
-        remedy: "See that the target's network and the user mappings reach the foreign server.",
-        run: foreign,
-    },
-    Check {
-        id: "tbl.extension_owned",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "tables that belong to an extension",
-        why: "CREATE EXTENSION makes and fills them on the target; replicating them as well would collide.",
-        remedy: "Nothing: the plan leaves them out.",
-        run: extension_owned,
-    },
-    Check {
-        id: "tbl.extension_config",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "rows of the user in configuration tables of extensions",
-        why: "The extension's table is left out of the replication, and a schema dump carries none of its rows.",
-        remedy: "Copy these rows to the target at the cutover.",
-        run: extension_config,
-    },
-    Check {
-        id: "tbl.with_oids",
-        severity: Severity::Block,
-        on: On::Source,
-        guardrail: false,
-        title: "tables WITH OIDS",
-        why: "The hidden column oid exists no more from PostgreSQL 12 on and pglogical does not carry it: its values are lost.",
-        remedy: "Remove the hidden column, after copying it into an ordinary one if anything uses it.",
-        run: with_oids,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("tbl.unlogged", unlogged),
+    ("tbl.temp", temp),
+    ("tbl.partitioned", partitioned),
+    ("tbl.inheritance", inheritance),
+    ("tbl.foreign", foreign),
+    ("tbl.extension_owned", extension_owned),
+    ("tbl.extension_config", extension_config),
+    ("tbl.with_oids", with_oids),
 ];
 
 fn unlogged(facts: &Facts, emit: &mut Emit<'_>) -> Ran {

@@ -7,69 +7,15 @@ use crate::Side::Source;
 use crate::facts::objects::{Constraint, ConstraintKind, RelKind, Relation, UsedIn, View};
 use crate::facts::{Facts, NotRun};
 use crate::name::{quote_ident, show_ident};
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "tbl.fk_not_valid",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "constraints that were never validated",
-        why: "Old rows may break the constraint: on the target it can only be created NOT VALID again, and validating it there may fail.",
-        remedy: "Validate it on the source now, and repair the rows that it names.",
-        run: not_valid,
-    },
-    Check {
-        id: "tbl.fk_to_excluded",
-        severity: Severity::Block,
-        on: On::Source,
-        guardrail: false,
-        title: "foreign keys from replicated tables to tables that are left out",
-        why: "The referenced rows never reach the target, so the foreign key cannot be created there.",
-        remedy: "Take the referenced table into the migration, or drop the foreign key.",
-        run: fk_to_excluded,
-    },
-    Check {
-        id: "tbl.fk_cycles",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "tables that reference each other in a circle",
-        why: "No order of loading or truncating satisfies them all; such tables can only be copied again together.",
-        remedy: "Nothing: foreign keys are created on the target after the copy.",
-        run: fk_cycles,
-    },
-    Check {
-        id: "tbl.truncate_fk",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "replicated tables that foreign keys reference",
-        why: "pglogical applies TRUNCATE one table at a time: with the foreign key present on the target, a TRUNCATE on the source stops replication for good.",
-        remedy: "Leave the foreign keys for the cutover (the default of pgl-setup), and truncate nothing until then.",
-        run: truncate_fk,
-    },
-    Check {
-        id: "tbl.truncate_users",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "TRUNCATE statements seen by pg_stat_statements",
-        why: "CASCADE and RESTART IDENTITY are not carried over, and a TRUNCATE of a referenced table stops apply where the target has the foreign key.",
-        remedy: "Find out who runs it and stop it until the cutover, or keep foreign keys off the target.",
-        run: truncate_users,
-    },
-    Check {
-        id: "tbl.check_volatile",
-        severity: Severity::Warn,
-        on: On::Source,
-        guardrail: false,
-        title: "check constraints that call functions which are not immutable",
-        why: "Such a check may give another answer on the target, where it is evaluated again for every copied and replicated row.",
-        remedy: "Make the function immutable if it is, or drop the check on the target until the cutover.",
-        run: check_volatile,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("tbl.fk_not_valid", not_valid),
+    ("tbl.fk_to_excluded", fk_to_excluded),
+    ("tbl.fk_cycles", fk_cycles),
+    ("tbl.truncate_fk", truncate_fk),
+    ("tbl.truncate_users", truncate_users),
+    ("tbl.check_volatile", check_volatile),
 ];
 
 fn not_valid(facts: &Facts, emit: &mut Emit<'_>) -> Ran {

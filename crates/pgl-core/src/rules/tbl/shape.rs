@@ -2,58 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use crate::Severity;
 use crate::Side::Source;
 use crate::facts::Facts;
 use crate::facts::objects::View;
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 
 /// From this size on a table dominates the copy.
 const HUGE: u64 = 50 << 30;
 /// Fewer dead rows are not worth a VACUUM.
 const DEAD: i64 = 100_000;
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "tbl.huge",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "tables of 50 GiB and more",
-        why: "One such table decides how long the initial copy takes, and how much WAL the source keeps meanwhile.",
-        remedy: "See that the source's disk holds the WAL of the whole copy; archive old rows before if possible.",
-        run: huge,
-    },
-    Check {
-        id: "tbl.bloat",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "tables with many dead rows",
-        why: "The copy reads through the dead rows as well, and its snapshot keeps VACUUM from removing more.",
-        remedy: "VACUUM the table before the copy.",
-        run: bloat,
-    },
-    Check {
-        id: "tbl.similar_names",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "names that differ only in upper and lower case",
-        why: "Scripts that leave out the double quotes reach the wrong table.",
-        remedy: "Nothing for these tools, which always quote; check hooks and scripts of your own.",
-        run: similar_names,
-    },
-    Check {
-        id: "tbl.zero_columns",
-        severity: Severity::Info,
-        on: On::Source,
-        guardrail: false,
-        title: "tables without columns",
-        why: "Legal, but rows without columns have no key and nothing to compare but their number.",
-        remedy: "Drop the table if nothing uses it.",
-        run: zero_columns,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("tbl.huge", huge),
+    ("tbl.bloat", bloat),
+    ("tbl.similar_names", similar_names),
+    ("tbl.zero_columns", zero_columns),
 ];
 
 fn huge(facts: &Facts, emit: &mut Emit<'_>) -> Ran {

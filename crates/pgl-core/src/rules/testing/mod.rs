@@ -8,7 +8,7 @@
 pub(crate) mod objects;
 pub(crate) mod server;
 
-use super::{Check, Emit, all};
+use super::{Emit, all};
 use crate::facts::{Facts, MigrationRecord, NotRun, Section, ServerFacts};
 use crate::preflight::fix_script;
 use crate::{Finding, Severity};
@@ -79,17 +79,14 @@ pub(crate) fn target(facts: &mut Facts) -> &mut ServerFacts {
     facts.target.as_mut().expect("the baseline has a target")
 }
 
-/// Runs one check.
-pub(crate) fn run(check: &'static Check, facts: &Facts) -> (Vec<Finding>, Result<(), NotRun>) {
+/// Runs the check of this id.
+pub(crate) fn run(id: &str, facts: &Facts) -> (Vec<Finding>, Result<(), NotRun>) {
     let mut findings = Vec::new();
+    let check = all()
+        .find(|check| check.id == id)
+        .unwrap_or_else(|| panic!("no check is called {id}"));
     let ran = (check.run)(facts, &mut Emit::new(check, &mut findings));
     (findings, ran)
-}
-
-fn check(id: &str) -> &'static Check {
-    all()
-        .find(|check| check.id == id)
-        .unwrap_or_else(|| panic!("no check is called {id}"))
 }
 
 /// The cases of all families.
@@ -131,7 +128,7 @@ fn every_case_holds() {
     for case in cases() {
         let mut facts = clean();
         (case.change)(&mut facts);
-        let (findings, ran) = run(check(case.id), &facts);
+        let (findings, ran) = run(case.id, &facts);
         if let Err(NotRun(reason)) = ran {
             wrong.push(format!("{}: {}: not run: {reason}", case.id, case.when));
         }
@@ -171,7 +168,7 @@ fn no_fix_drops_or_ends_anything() {
     for case in cases() {
         let mut facts = clean();
         (case.change)(&mut facts);
-        for finding in run(check(case.id), &facts).0 {
+        for finding in run(case.id, &facts).0 {
             manual += usize::from(finding.manual_sql.is_some());
             let sql = finding.sql.as_deref().unwrap_or_default();
             assert!(!super::destroys(sql), "{}: {}: {sql}", case.id, case.when);
@@ -193,7 +190,7 @@ fn every_check_has_a_firing_and_a_silent_case() {
         if !cases().any(|case| case.id == check.id && case.expect.is_some()) {
             missing.push(format!("{}: no firing case", check.id));
         }
-        let (findings, _) = run(check, &clean());
+        let (findings, _) = run(check.id, &clean());
         let by_case = cases().any(|case| case.id == check.id && case.expect.is_none());
         if !findings.is_empty() && !by_case {
             missing.push(format!("{}: no silent case", check.id));
@@ -205,7 +202,7 @@ fn every_check_has_a_firing_and_a_silent_case() {
 #[test]
 fn clean_servers_give_nothing_above_info() {
     for check in all() {
-        let (findings, ran) = run(check, &clean());
+        let (findings, ran) = run(check.id, &clean());
         assert_eq!(ran, Ok(()), "{} did not run on clean facts", check.id);
         for finding in findings {
             assert_eq!(finding.severity, Severity::Info, "{finding:#?}");
@@ -230,11 +227,11 @@ fn checks_are_described() {
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             assert!(!part.is_empty() && part.chars().all(plain), "{}", check.id);
         }
-        for text in [check.why, check.remedy] {
+        for text in [&check.text.why, &check.text.remedy] {
             assert!(text.ends_with('.'), "{}: {text}", check.id);
         }
         assert!(
-            !check.title.is_empty() && !check.title.ends_with('.'),
+            !check.text.title.is_empty() && !check.text.title.ends_with('.'),
             "{}",
             check.id
         );
@@ -245,7 +242,7 @@ fn checks_are_described() {
 fn nothing_known_gives_no_finding_and_no_panic() {
     let facts = Facts::default();
     for check in all() {
-        let (findings, _) = run(check, &facts);
+        let (findings, _) = run(check.id, &facts);
         assert!(
             findings.is_empty(),
             "{} on no facts: {findings:#?}",

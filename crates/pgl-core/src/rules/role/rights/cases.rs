@@ -215,11 +215,7 @@ fn everyone_is_not_quoted() {
     let mut facts = clean();
     truncator(&mut facts, Some(false));
     known(&mut source(&mut facts).truncators)[0].role = "public".into();
-    let check = CHECKS
-        .iter()
-        .find(|c| c.id == "role.truncate_rights")
-        .unwrap();
-    let (findings, _) = run(check, &facts);
+    let (findings, _) = run("role.truncate_rights", &facts);
     assert_eq!(
         findings[0].sql.as_deref(),
         Some(

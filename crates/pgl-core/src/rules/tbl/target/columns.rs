@@ -5,60 +5,15 @@ use crate::facts::Facts;
 use crate::facts::objects::{Generated, IdentityColumn};
 use crate::name::{quote_ident, show_ident};
 use crate::rules::type_fit::{Fit, fit};
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::{Severity, Side};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "tbl.column_mismatch",
-        severity: Severity::Block,
-        on: On::Target,
-        guardrail: true,
-        title: "columns that the target's table does not have",
-        why: "Copy and apply fail at a column that they cannot find.",
-        remedy: "Add the column on the target.",
-        run: column_missing,
-    },
-    Check {
-        id: "tbl.type_mismatch",
-        severity: Severity::Block,
-        on: On::Target,
-        guardrail: true,
-        title: "columns of another type on the target",
-        why: "Between equal major versions values travel in binary form and are misread; between others as text, which a narrower type refuses.",
-        remedy: "Give the column the source's type.",
-        run: column_type,
-    },
-    Check {
-        id: "tbl.extra_notnull_target",
-        severity: Severity::Block,
-        on: On::Target,
-        guardrail: true,
-        title: "columns that only the target has, NOT NULL and without default",
-        why: "No row of the source brings a value for them: every insert fails.",
-        remedy: "Give the column a default, or drop NOT NULL until the cutover.",
-        run: extra_not_null,
-    },
-    Check {
-        id: "tbl.not_null_target",
-        severity: Severity::Warn,
-        on: On::Target,
-        guardrail: false,
-        title: "columns that are NOT NULL on the target only",
-        why: "The first NULL that arrives stops the copy or the apply worker.",
-        remedy: "Drop NOT NULL on the target, or set it on the source.",
-        run: not_null,
-    },
-    Check {
-        id: "tbl.generated_differs",
-        severity: Severity::Block,
-        on: On::Target,
-        guardrail: true,
-        title: "columns that are generated on one side only",
-        why: "COPY refuses to write a generated column, and a column that only the source computes is not copied at all.",
-        remedy: "Define the column alike on both sides.",
-        run: generated,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("tbl.column_mismatch", column_missing),
+    ("tbl.type_mismatch", column_type),
+    ("tbl.extra_notnull_target", extra_not_null),
+    ("tbl.not_null_target", not_null),
+    ("tbl.generated_differs", generated),
 ];
 
 fn column_missing(facts: &Facts, emit: &mut Emit<'_>) -> Ran {

@@ -3,63 +3,18 @@
 use std::collections::BTreeSet;
 
 use super::Both;
+use crate::Side;
 use crate::facts::objects::{ConstraintKind, Index, KeySource, RelKind, View};
 use crate::facts::{Facts, NotRun};
 use crate::name::{quote_ident, show_ident};
-use crate::rules::{Check, Emit, On, Ran};
-use crate::{Severity, Side};
+use crate::rules::{Emit, Ran, Rule};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "tbl.pk_mismatch",
-        severity: Severity::Block,
-        on: On::Target,
-        guardrail: true,
-        title: "tables whose replica identity differs on the target",
-        why: "Apply looks rows up by the target's own identity index: without the same columns there every update and delete fails.",
-        remedy: "Create the same primary key, or the same identity index, on the target.",
-        run: key,
-    },
-    Check {
-        id: "tbl.extra_unique_target",
-        severity: Severity::Warn,
-        on: On::Target,
-        guardrail: false,
-        title: "unique indexes that only the target has",
-        why: "Rows that live together on the source collide on the target: apply overwrites one of them, or fails.",
-        remedy: "Drop the index on the target until the cutover.",
-        run: extra_unique,
-    },
-    Check {
-        id: "tbl.extra_check_target",
-        severity: Severity::Warn,
-        on: On::Target,
-        guardrail: false,
-        title: "check constraints that only the target has",
-        why: "A row that the source accepts may be refused, and the copy or the apply worker stops.",
-        remedy: "Drop the constraint on the target until the cutover.",
-        run: extra_check,
-    },
-    Check {
-        id: "tbl.fk_on_target",
-        severity: Severity::Warn,
-        on: On::Target,
-        guardrail: false,
-        title: "foreign keys that already exist on the target",
-        why: "Any TRUNCATE of the referenced table on the source stops apply for good, even if it names both tables.",
-        remedy: "Drop the foreign key on the target and create it again at the cutover.",
-        run: foreign_keys,
-    },
-    Check {
-        id: "tbl.secondary_idx_present_target",
-        severity: Severity::Info,
-        on: On::Target,
-        guardrail: false,
-        title: "secondary indexes that are present before the copy",
-        why: "Keeping indexes up to date row by row makes the copy several times slower than building them afterwards.",
-        remedy: "Drop them on the target and let pgl-setup build them after the copy.",
-        run: secondary,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("tbl.pk_mismatch", key),
+    ("tbl.extra_unique_target", extra_unique),
+    ("tbl.extra_check_target", extra_check),
+    ("tbl.fk_on_target", foreign_keys),
+    ("tbl.secondary_idx_present_target", secondary),
 ];
 
 fn key(facts: &Facts, emit: &mut Emit<'_>) -> Ran {

@@ -5,60 +5,15 @@ use std::collections::HashMap;
 use super::Both;
 use crate::facts::Facts;
 use crate::facts::objects::{Persistence, RelKind};
-use crate::rules::{Check, Emit, On, Ran};
+use crate::rules::{Emit, Ran, Rule};
 use crate::{Severity, Side};
 
-pub(in crate::rules) const CHECKS: &[Check] = &[
-    Check {
-        id: "tbl.target_not_empty",
-        severity: Severity::Block,
-        on: On::Target,
-        guardrail: false,
-        title: "tables on the target that already hold rows",
-        why: "The copy runs into duplicate keys, or the rows stay as surplus that nobody notices.",
-        remedy: "Empty the table on the target if its rows are left over from an earlier attempt; else find out whose they are.",
-        run: not_empty,
-    },
-    Check {
-        id: "tbl.missing_on_target",
-        severity: Severity::Block,
-        on: On::Target,
-        guardrail: true,
-        title: "tables that the target does not have",
-        why: "Apply stops for good at the first change of a table that it cannot find.",
-        remedy: "Restore the missing tables from a schema dump of the source.",
-        run: missing,
-    },
-    Check {
-        id: "tbl.kind_mismatch",
-        severity: Severity::Block,
-        on: On::Target,
-        guardrail: false,
-        title: "tables that are something else on the target",
-        why: "A plain table that is partitioned on the target makes the apply worker crash the whole server again and again; views and foreign tables cannot take changes at all.",
-        remedy: "Create it on the target as the ordinary table that it is on the source.",
-        run: kind,
-    },
-    Check {
-        id: "tbl.unlogged_target",
-        severity: Severity::Warn,
-        on: On::Target,
-        guardrail: true,
-        title: "tables that are unlogged on the target",
-        why: "A crash of the target empties the table, and no standby ever has it.",
-        remedy: "Make it logged, at the latest before the cutover.",
-        run: unlogged,
-    },
-    Check {
-        id: "tbl.only_on_target",
-        severity: Severity::Info,
-        on: On::Target,
-        guardrail: false,
-        title: "tables that only the target has",
-        why: "They are not part of the migration and stay as they are.",
-        remedy: "Nothing; drop them if they are left over from an earlier attempt.",
-        run: only_there,
-    },
+pub(in crate::rules) const CHECKS: &[Rule] = &[
+    ("tbl.target_not_empty", not_empty),
+    ("tbl.missing_on_target", missing),
+    ("tbl.kind_mismatch", kind),
+    ("tbl.unlogged_target", unlogged),
+    ("tbl.only_on_target", only_there),
 ];
 
 fn not_empty(facts: &Facts, emit: &mut Emit<'_>) -> Ran {

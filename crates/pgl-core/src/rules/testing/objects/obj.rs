@@ -305,7 +305,7 @@ pub(in super::super) const CASES: &[Case] = &[
 fn lists_stay_lists() {
     let mut facts = super::super::clean();
     setting(source(&mut facts), Some("app, public"));
-    let (findings, _) = super::super::run(super::super::check("obj.db_role_settings"), &facts);
+    let (findings, _) = super::super::run("obj.db_role_settings", &facts);
     let sql = findings[0].sql.clone().unwrap();
     assert!(
         sql.ends_with("SET \"search_path\" TO app, public;"),
@@ -321,7 +321,7 @@ fn a_search_path_is_set_only_where_it_is_known() {
         crate::rules::testing::server::set(&mut facts.source.server, "search_path", session);
         let own = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect();
         routine(source(&mut facts), UsedIn::Index).needed_schemas = needed.map(own);
-        let check = super::super::check("obj.functions_search_path");
+        let check = "obj.functions_search_path";
         let (findings, _) = super::super::run(check, &facts);
         findings[0].sql.clone()
     };

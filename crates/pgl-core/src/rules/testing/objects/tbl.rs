@@ -490,7 +490,7 @@ fn a_second_reading_gives_the_rate() {
             ..Activity::default()
         }],
     });
-    let (findings, _) = super::super::run(super::super::check("tbl.no_key_mutations"), &facts);
+    let (findings, _) = super::super::run("tbl.no_key_mutations", &facts);
     let what = &findings[0].what;
     assert!(what.contains("30 updates and 4 deletes"), "{what}");
     assert!(what.contains("5 and 0 of them in the last 10 s"), "{what}");
@@ -505,7 +505,7 @@ fn the_sql_quotes_what_it_names() {
     relation(objects, CUSTOMERS).schema = "S 1".to_owned();
     no_indexes(objects, CUSTOMERS);
     index(objects, CUSTOMERS, odd, &[3]);
-    let (findings, _) = super::super::run(super::super::check("tbl.no_key"), &facts);
+    let (findings, _) = super::super::run("tbl.no_key", &facts);
     assert_eq!(
         findings[0].sql.as_deref(),
         Some(
@@ -519,7 +519,7 @@ fn a_deferrable_key_gets_an_index_beside_it() {
     let mut facts = super::super::clean();
     index_of(source(&mut facts), "orders_pkey").immediate = false;
     relation(source(&mut facts), ORDERS).name = "\u{e4}".repeat(31);
-    let (findings, _) = super::super::run(super::super::check("tbl.pk_deferrable"), &facts);
+    let (findings, _) = super::super::run("tbl.pk_deferrable", &facts);
     let sql = findings[0].sql.clone().unwrap();
     let name = format!("{}_identity", "\u{e4}".repeat(27));
     assert!(name.len() <= 63);
