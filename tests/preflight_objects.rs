@@ -37,6 +37,8 @@ fn server(side: Side, dsn: &str, selection: &Selection) -> Result<ServerFacts> {
         user: session.endpoint().user().to_owned(),
         ..Identity::default()
     });
+    let schemas = include_str!("../crates/pgl-catalog/sql/pgl_schema.sql");
+    facts.server.own_schemas = Section::Known(pgl_catalog::rows(&mut session, schemas, &[])?);
     facts.objects = pgl_catalog::objects::collect(&mut session, selection)?;
     if side == Side::Source {
         facts.objects.sequences_later =

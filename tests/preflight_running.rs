@@ -203,6 +203,38 @@ fn after_a_cutover_nothing_is_fixed() -> Result<()> {
             what.starts_with("cut over at 20") && what.contains("reverse replication: its slot is"),
             "{what}"
         );
+        // Given the wrong way round, no tool offers or does anything.
+        let swapped = |program: &str, args: &[&str]| {
+            Tool::new(program)
+                .args([
+                    "--source",
+                    &pair.target.dsn(EU),
+                    "--target",
+                    &pair.source.dsn(EU),
+                ])
+                .args(args)
+                .run()
+        };
+        let document = swapped(PREFLIGHT, &["--format", "json"])?
+            .expect(1)?
+            .json()?;
+        ensure!(
+            document["blocked_by"] == serde_json::json!(["repl.cutover"]),
+            "{document:#}"
+        );
+        let seqsync = env!("CARGO_BIN_EXE_pgl-seqsync");
+        for (program, args) in [
+            (SETUP, &[][..]),
+            (seqsync, &[]),
+            (CONTROL, &["resync", "public.customer", "--yes"]),
+            (teardown, &["--yes"]),
+        ] {
+            let refused = swapped(program, args)?.expect(5)?;
+            ensure!(
+                refused.stderr.contains("are swapped"),
+                "{program}: {refused:?}"
+            );
+        }
         // Neither the source alone, nor a new setup, says otherwise.
         let alone = Tool::new(PREFLIGHT)
             .args(["--format", "json", "--source", &pair.source.dsn(EU)])

@@ -207,11 +207,16 @@ fn grant_execute_sql(role: &str) -> String {
 }
 
 /// Lets every role go on with DROP and TRUNCATE ([`GRANT_USAGE`]), and takes EXECUTE on pglogical's functions from PUBLIC
-/// before; roles that had USAGE keep what they could do. All of it is in the journal, for pgl-teardown.
+/// before; roles that had USAGE keep what they could do. All of it is in the journal, for pgl-teardown. `truncated` are the
+/// tables that get a trigger for TRUNCATE.
 ///
 /// # Errors
-/// The server's; a refusal where EXECUTE cannot be revoked.
-pub fn grants(session: &mut Session, migration: &str) -> Result<Done, Error> {
+/// The server's; a refusal where that is not permitted and TRUNCATE of one of these tables would fail.
+pub fn grants(
+    session: &mut Session,
+    migration: &str,
+    truncated: &[QualifiedName],
+) -> Result<Done, Error> {
     if may_use(session)? {
         return Ok(Done::Already(
             "every role may use schema pglogical".to_owned(),
@@ -241,7 +246,6 @@ pub fn grants(session: &mut Session, migration: &str) -> Result<Done, Error> {
         "{GRANT_USAGE};\n{}",
         row(grants, "PUBLIC", "granted")
     ));
-    // The server only warns where another role owns the functions.
     let done = session
         .batch(&sql)
         .and_then(|()| pgl_catalog::setup::execute(session));
@@ -253,13 +257,14 @@ pub fn grants(session: &mut Session, migration: &str) -> Result<Done, Error> {
                     .to_owned(),
             ))
         }
+        // The server only warns where another role owns the schema and the functions.
         Ok(_) => {
             session.rollback()?;
-            Err(Error::refused(
-                session.side(),
-                "PUBLIC may execute the functions of schema pglogical, and this role cannot revoke that: every role that may use the schema, which DROP and TRUNCATE need, could remove tables from the replication set",
-                format!("as the owner of the extension: {REVOKE_EXECUTE}"),
-            ))
+            not_permitted(session, truncated)
+        }
+        Err(error) if error.kind == pgl_conn::Kind::Denied => {
+            session.rollback()?;
+            not_permitted(session, truncated)
         }
         Err(error) => {
             if !error.is_lost() {
@@ -270,6 +275,30 @@ pub fn grants(session: &mut Session, migration: &str) -> Result<Done, Error> {
                 .into())
         }
     }
+}
+
+/// The extension is another role's: what its owner has to run is said. Where the application truncates tables that get
+/// a trigger of pglogical, nothing goes on without.
+fn not_permitted(session: &mut Session, truncated: &[QualifiedName]) -> Result<Done, Error> {
+    let hint = format!("as the owner of the extension: {REVOKE_EXECUTE}; {GRANT_USAGE}");
+    let affected = pgl_catalog::setup::truncaters(session, truncated)?;
+    if affected.is_empty() {
+        let what = "this role may not change who uses schema pglogical: DROP of any object fails for roles that may not";
+        log::warn!("{}: {what}; {hint}", session.side());
+        return Ok(Done::Already(format!("{what}; {hint}")));
+    }
+    let names: Vec<String> = affected
+        .into_iter()
+        .map(|role| role.unwrap_or_else(|| "PUBLIC".to_owned()))
+        .collect();
+    Err(Error::refused(
+        session.side(),
+        format!(
+            "TRUNCATE of replicated tables would fail for {}, which may not use schema pglogical, and this role cannot let it",
+            names.join(", ")
+        ),
+        hint,
+    ))
 }
 
 /// Whether every role may use schema pglogical.

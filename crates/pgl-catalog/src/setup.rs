@@ -1,6 +1,7 @@
 //! What pgl-setup looks at before and between its steps.
 
 use pgl_conn::{Error, Session};
+use pgl_core::QualifiedName;
 use pgl_core::cutover::Definition;
 use pgl_core::setup::archive::IndexFact;
 use pgl_core::setup::compare::TableShape;
@@ -52,6 +53,23 @@ struct Named {
 pub fn roles_needed(session: &mut Session) -> Result<Vec<String>, Error> {
     let found: Vec<Named> = rows(session, include_str!("../sql/setup_roles.sql"), &[])?;
     Ok(found.into_iter().filter_map(|row| row.name).collect())
+}
+
+/// Who may truncate one of these tables and not use schema pglogical; `None` stands for PUBLIC.
+///
+/// # Errors
+/// The server's; also when schema pglogical does not exist.
+pub fn truncaters(
+    session: &mut Session,
+    tables: &[QualifiedName],
+) -> Result<Vec<Option<String>>, Error> {
+    let (schemas, names) = QualifiedName::split(tables);
+    let found: Vec<Named> = rows(
+        session,
+        include_str!("../sql/setup_truncaters.sql"),
+        &[&schemas, &names],
+    )?;
+    Ok(found.into_iter().map(|row| row.name).collect())
 }
 
 /// Who may execute functions of schema pglogical.

@@ -64,6 +64,14 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Reads a size for a second, as [`parse_bytes`]; at zero nothing would ever end.
+pub fn parse_rate(text: &str) -> Result<u64, String> {
+    match parse_bytes(text)? {
+        0 => Err("must be more than 0".to_owned()),
+        rate => Ok(rate),
+    }
+}
+
 /// Reads `30s`, `6h`, `1m 30s`; a bare number is seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.trim().parse::<u64>() {
@@ -85,6 +93,8 @@ mod tests {
         assert_eq!(parse_bytes("10MB"), Ok(10 << 20));
         assert_eq!(parse_bytes("1.5 GiB"), Ok(3 << 29));
         assert_eq!(parse_bytes("0"), Ok(0));
+        assert_eq!(parse_rate("1kB"), Ok(1024));
+        assert!(parse_rate("0").is_err() && parse_rate("0.1").is_err());
         assert!(parse_bytes("ten").is_err());
         assert!(parse_bytes("1XB").is_err());
         assert!(parse_bytes("-1").is_err());

@@ -148,7 +148,8 @@ pub fn pglogical(facts: &[SchemaFact]) -> Result<(), Untrusted> {
     Err(Untrusted {
         what: format!("schema \"pglogical\" cannot be trusted, none of its functions is called: {what}"),
         hint: "let a superuser own the schema and everything in it, and let nobody else create there; where pglogical is not \
-               installed yet, drop the schema"
+               installed yet, ALTER SCHEMA pglogical RENAME TO another name: a server with pglogical preloaded may crash at \
+               DROP SCHEMA pglogical CASCADE"
             .to_owned(),
     })
 }

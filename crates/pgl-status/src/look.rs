@@ -9,7 +9,7 @@ use pgl_conn::{
     Access, DsnText, Endpoint, Environment, Error, Kind, Session, SessionOptions, Walsender,
     WalsenderOptions,
 };
-use pgl_core::cutover::{CutOver, CutoverState, Direction, cutover_state};
+use pgl_core::cutover::{CutOver, CutoverState, Direction, Purpose, cutover_state, refusal};
 use pgl_core::plan::Set;
 use pgl_core::status::Word;
 use pgl_core::status::facts::{
@@ -374,6 +374,10 @@ impl<'a> Observer<'a> {
         match cutover_state(source.as_ref(), target.as_ref()) {
             CutoverState::NotCutOver => (None, None),
             CutoverState::CutOver(cut) => (Some(cut), None),
+            state @ CutoverState::Swapped => (
+                None,
+                refusal(&state, Purpose::Fix).map(|refusal| refusal.what),
+            ),
             CutoverState::Unfinished(attempt) => (
                 None,
                 Some(format!(

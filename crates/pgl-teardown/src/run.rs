@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
         dry_run: args.dry_run || args.scan,
         cut_over: match &state {
             CutoverState::CutOver(cut) => Some(cut.clone()),
-            CutoverState::NotCutOver | CutoverState::Unfinished(_) => None,
+            CutoverState::NotCutOver | CutoverState::Unfinished(_) | CutoverState::Swapped => None,
         },
         source_before: of(Side::Source).cloned(),
         target_before: of(Side::Target).cloned(),

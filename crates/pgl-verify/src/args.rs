@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use pgl_cli::args::{Connect, Output, PlanInput, Select};
-use pgl_cli::units::{parse_bytes, parse_duration};
+use pgl_cli::units::{parse_duration, parse_rate};
 
 /// Prove that source and target hold the same rows, also while writes go on
 #[derive(Parser)]
@@ -48,7 +48,7 @@ pub(crate) struct How {
     #[arg(short, long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "Load")]
     pub(crate) jobs: u16,
     /// Bytes of tables to read per second at most, on both servers together (10MB)
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, help_heading = "Load")]
+    #[arg(long, value_name = "SIZE", value_parser = parse_rate, help_heading = "Load")]
     pub(crate) throttle: Option<u64>,
     /// End after this time; tables that are not finished count as inconclusive
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Load")]

@@ -65,7 +65,8 @@ pub fn prepare(
 ) -> Result<Names, Error> {
     let back = back_names(&order.plan.names);
     let its_tables = tables(order.plan);
-    provider::grants(new, order.migration)?;
+    let tables: Vec<_> = order.plan.replicated().map(|t| t.qualified()).collect();
+    provider::grants(new, order.migration, &tables)?;
     let mut wanted = vec![Wanted {
         set: "default",
         object: own::marker(),

@@ -55,6 +55,8 @@ pub enum CutoverState {
     Unfinished(Attempt),
     /// The target.
     CutOver(CutOver),
+    /// What is given as the source is this migration's target, or the other way round.
+    Swapped,
 }
 
 /// What both journals say together; `None` for a database that was not read.
@@ -67,6 +69,10 @@ pub fn cutover_state(
             .and_then(|record| record.attempt.clone())
             .filter(|attempt| attempt.direction == direction)
     };
+    // An attempt is recorded in the database that clients are moved away from.
+    if of(source, Direction::Back).is_some() || of(target, Direction::Forward).is_some() {
+        return CutoverState::Swapped;
+    }
     let forward = of(source, Direction::Forward);
     let back = of(target, Direction::Back);
     let promoted_back = source.and_then(|record| record.promotion.as_ref());
@@ -164,6 +170,12 @@ pub fn refusal(state: &CutoverState, purpose: Purpose) -> Option<CutoverRefusal>
             ),
             UNFINISHED,
         ),
+        (CutoverState::Swapped, _) => (
+            "source and target are swapped: the journals record a cutover of this migration from what is given as the \
+             target to what is given as the source"
+                .to_owned(),
+            "give the database that clients were moved away from as the source",
+        ),
     };
     Some(CutoverRefusal { what, hint })
 }
@@ -254,9 +266,30 @@ mod tests {
             cutover_state(Some(&forward(State::Restored)), Some(&none)),
             CutoverState::NotCutOver
         );
-        // Somebody's promotion in the other direction says nothing about this one's source.
-        let other = record(Some(attempt("t9", Direction::Back, State::Done)), None);
-        assert_eq!(cutover_state(Some(&other), None), CutoverState::NotCutOver);
+    }
+
+    #[test]
+    fn swapped_sides_are_known_by_where_the_attempts_are_recorded() {
+        let target = record(
+            Some(attempt("t2", Direction::Back, State::Restored)),
+            Some("t1"),
+        );
+        for (source, target) in [
+            (None, Some(&forward(State::Done))),
+            (Some(&record(None, Some("t1"))), Some(&forward(State::Done))),
+            (Some(&target), None),
+        ] {
+            let state = cutover_state(source, target);
+            assert_eq!(state, CutoverState::Swapped);
+            for purpose in [
+                Purpose::SetUp,
+                Purpose::SetSequences,
+                Purpose::Fix,
+                Purpose::TearDown,
+            ] {
+                assert!(refusal(&state, purpose).is_some());
+            }
+        }
     }
 
     #[test]

@@ -52,7 +52,9 @@ fn cutover(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
             };
             (Side::Target, format!("{}{reverse}", refusal.what))
         }
-        CutoverState::Unfinished(_) | CutoverState::NotCutOver => (Side::Source, refusal.what),
+        CutoverState::Unfinished(_) | CutoverState::Swapped | CutoverState::NotCutOver => {
+            (Side::Source, refusal.what)
+        }
     };
     emit.find(side, what).remedy(format!("{}.", refusal.hint));
     Ok(())
