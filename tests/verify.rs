@@ -388,7 +388,12 @@ fn lost_connections_and_restarts_are_survived() -> Result<()> {
     // The sessions that read the catalog at the start may be hit as well: then it says so.
     ensure!(matches!(outcome.code(), Some(0 | 3)), "{outcome:?}");
     let running = start()?;
-    std::thread::sleep(Duration::from_millis(1500));
+    // Rows are being read: before that a restart may end the run.
+    pair.source.wait_until(
+        "x",
+        r#"SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'pgl-verify' AND query ~ 'FROM (ONLY )?"?public"?\."?t\M')"#,
+        Duration::from_secs(60),
+    )?;
     pair.source.restart()?;
     running.wait(Duration::from_secs(90))?.expect(0)?;
     Ok(())
