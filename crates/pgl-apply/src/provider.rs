@@ -207,16 +207,12 @@ fn grant_execute_sql(role: &str) -> String {
 }
 
 /// Lets every role go on with DROP and TRUNCATE ([`GRANT_USAGE`]), and takes EXECUTE on pglogical's functions from PUBLIC
-/// before; roles that had USAGE keep what they could do. All of it is in the journal, for pgl-teardown. `truncated` are the
-/// tables that get a trigger for TRUNCATE.
+/// before; roles that had USAGE keep what they could do. All of it is in the journal, for pgl-teardown. The tables
+/// of `plan` get a trigger for TRUNCATE.
 ///
 /// # Errors
 /// The server's; a refusal where that is not permitted and TRUNCATE of one of these tables would fail.
-pub fn grants(
-    session: &mut Session,
-    migration: &str,
-    truncated: &[QualifiedName],
-) -> Result<Done, Error> {
+pub fn grants(session: &mut Session, migration: &str, plan: Option<&Plan>) -> Result<Done, Error> {
     if may_use(session)? {
         return Ok(Done::Already(
             "every role may use schema pglogical".to_owned(),
@@ -260,11 +256,11 @@ pub fn grants(
         // The server only warns where another role owns the schema and the functions.
         Ok(_) => {
             session.rollback()?;
-            not_permitted(session, truncated)
+            not_permitted(session, plan)
         }
         Err(error) if error.kind == pgl_conn::Kind::Denied => {
             session.rollback()?;
-            not_permitted(session, truncated)
+            not_permitted(session, plan)
         }
         Err(error) => {
             if !error.is_lost() {
@@ -279,9 +275,11 @@ pub fn grants(
 
 /// The extension is another role's: what its owner has to run is said. Where the application truncates tables that get
 /// a trigger of pglogical, nothing goes on without.
-fn not_permitted(session: &mut Session, truncated: &[QualifiedName]) -> Result<Done, Error> {
+fn not_permitted(session: &mut Session, plan: Option<&Plan>) -> Result<Done, Error> {
     let hint = format!("as the owner of the extension: {REVOKE_EXECUTE}; {GRANT_USAGE}");
-    let affected = pgl_catalog::setup::truncaters(session, truncated)?;
+    let tables = plan.into_iter().flat_map(Plan::replicated);
+    let tables: Vec<QualifiedName> = tables.map(|table| table.qualified()).collect();
+    let affected = pgl_catalog::setup::truncaters(session, &tables)?;
     if affected.is_empty() {
         let what = "this role may not change who uses schema pglogical: DROP of any object fails for roles that may not";
         log::warn!("{}: {what}; {hint}", session.side());

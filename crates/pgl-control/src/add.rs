@@ -1,7 +1,7 @@
 //! `add-table`: tables join, created where they are missing, with their rows.
 
 use pgl_apply::control::{self, Why};
-use pgl_apply::provider::Wanted;
+use pgl_apply::provider::{self, Wanted};
 use pgl_apply::schema::{self, Programs};
 use pgl_apply::{Watch, copy, journal};
 use pgl_catalog::facts::{Request, collect};
@@ -249,6 +249,10 @@ fn join(
             control::create_statements(&pieces),
         );
         work.ground.must_fit(&next, new).map_err(failure)?;
+    }
+    match provider::grants(&mut work.ground.source, &migration, Some(&next)).map_err(failure)? {
+        pgl_apply::Done::Changed(what) => work.body.step("source.grants", Side::Source, what, []),
+        pgl_apply::Done::Already(_) => {}
     }
     work.settle()?;
     let chosen = choose(work, &next, new)?;

@@ -152,10 +152,7 @@ impl<'a> Run<'a> {
                 &self.place.source_note,
             ),
             StepId::SourceMarker => own::create(&mut self.source),
-            StepId::SourceGrants => {
-                let tables: Vec<_> = self.plan.replicated().map(|t| t.qualified()).collect();
-                provider::grants(&mut self.source, &name, &tables)
-            }
+            StepId::SourceGrants => provider::grants(&mut self.source, &name, Some(&self.plan)),
             StepId::SourceSets => {
                 let mut polite = self.place.servers.polite(Side::Source)?;
                 let _cancel = self.watch.cancel_on_stop(polite.cancel_handle());
@@ -178,7 +175,7 @@ impl<'a> Run<'a> {
             }
             StepId::TargetSchema => self.schema(),
             StepId::TargetExtension => provider::extension(self.target()?),
-            StepId::TargetGrants => provider::grants(self.target()?, &name, &[]),
+            StepId::TargetGrants => provider::grants(self.target()?, &name, None),
             StepId::TargetNode => {
                 let dsn = self.place.subscriber_dsn.clone();
                 let node = self.plan.names.subscriber_node.clone();

@@ -65,8 +65,7 @@ pub fn prepare(
 ) -> Result<Names, Error> {
     let back = back_names(&order.plan.names);
     let its_tables = tables(order.plan);
-    let tables: Vec<_> = order.plan.replicated().map(|t| t.qualified()).collect();
-    provider::grants(new, order.migration, &tables)?;
+    provider::grants(new, order.migration, Some(order.plan))?;
     let mut wanted = vec![Wanted {
         set: "default",
         object: own::marker(),
