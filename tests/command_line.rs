@@ -1,15 +1,17 @@
 //! What all programs share: closed pipes, signals, variables without a value, selections that match
 //! nothing.
 
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::pipe;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use pgl_core::facts::{Facts, Recording};
-use pgl_testkit::{Tool, shared_pair};
+use pgl_testkit::{Server, Tool, shared_pair};
 
-use crate::common::PROGRAMS;
+use crate::common::{PLAN, PROGRAMS};
 
 const PREFLIGHT: &str = env!("CARGO_BIN_EXE_pgl-preflight");
 const VERIFY: &str = env!("CARGO_BIN_EXE_pgl-verify");
@@ -51,6 +53,60 @@ fn an_answer_that_nobody_reads_is_never_a_yes() -> Result<()> {
             .stdout(closed()?)
             .output()?;
         ensure!(out.status.code() == Some(74), "{program}: {out:?}");
+    }
+    Ok(())
+}
+
+/// Every program: what a full disk, or a descriptor that is open for reading only, does not take is not written.
+#[test]
+fn an_answer_that_cannot_be_written_is_never_a_yes() -> Result<()> {
+    let db = shared_pair(15, 18)?.database("clfull")?;
+    db.on_source("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")?;
+    let plan = Tool::new(PREFLIGHT).envs(db.env()).run()?.expect(0)?.stdout;
+    let home = tempfile::TempDir::new()?;
+    let path = home.path().join("plan.json");
+    std::fs::write(&path, plan)?;
+    let programs = Server::require(18)?.client_dir()?;
+    let setup = Tool::new(SETUP).arg("--plan").arg(&path);
+    let setup = setup.envs(db.env()).env("PGL_PG_BINDIR", &programs);
+    setup.run()?.expect(0)?;
+    for program in PROGRAMS {
+        let looking: Vec<&OsStr> = program
+            .looking
+            .iter()
+            .map(|arg| {
+                if *arg == PLAN {
+                    path.as_os_str()
+                } else {
+                    OsStr::new(arg)
+                }
+            })
+            .collect();
+        for args in [
+            looking,
+            vec![OsStr::new("--help")],
+            vec![OsStr::new("--version")],
+        ] {
+            for out in [
+                File::options().write(true).open("/dev/full")?,
+                File::open("/dev/null")?,
+            ] {
+                let ran = Command::new(program.path)
+                    .args(&args)
+                    .envs(db.env())
+                    .env("PGL_PG_BINDIR", &programs)
+                    .current_dir(home.path())
+                    .stdout(out)
+                    .stderr(Stdio::piped())
+                    .spawn()?
+                    .wait_with_output()?;
+                ensure!(
+                    ran.status.code() == Some(74),
+                    "{} {args:?}: {ran:?}",
+                    program.name
+                );
+            }
+        }
     }
     Ok(())
 }
@@ -204,6 +260,49 @@ fn an_option_that_would_be_ignored_is_refused() -> Result<()> {
             .run()?;
         ensure!(out.code() == Some(2), "{name} {args:?}: {out:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn an_empty_value_is_refused_by_every_option_of_every_program() -> Result<()> {
+    let mut refused = 0;
+    for program in PROGRAMS {
+        let entry = pgl_manual::TOOLS
+            .iter()
+            .find(|one| one.name == program.name);
+        let command = (entry.context("no such tool")?.command)();
+        let whole = command.get_arguments().map(|arg| (None, arg));
+        let below = command.get_subcommands().flat_map(|one| {
+            let name = Some(one.get_name());
+            one.get_arguments().map(move |arg| (name, arg))
+        });
+        for (name, arg) in whole.chain(below) {
+            // An empty connection string has a meaning: libpq's defaults.
+            let names = arg.get_value_names().unwrap_or_default();
+            let takes = arg.get_action().takes_values() && names != ["CONNINFO"];
+            let Some(option) = arg.get_long().filter(|_| takes) else {
+                continue;
+            };
+            let out = Tool::new(program.path)
+                .args(name)
+                .args([format!("--{option}"), String::new()])
+                .run()?;
+            let said = out.stderr.contains(&format!("--{option}"));
+            ensure!(
+                out.code() == Some(2) && said,
+                "{} --{option}: {out:?}",
+                program.name
+            );
+            refused += 1;
+        }
+    }
+    ensure!(refused > 150, "{refused}");
+    let control = PROGRAMS.iter().find(|one| one.name == "pgl-control");
+    let out = Tool::new(control.context("no such program")?.path)
+        .args(["resync", ""])
+        .run()?
+        .expect(2)?;
+    ensure!(out.stderr.contains("a value is required"), "{out:?}");
     Ok(())
 }
 

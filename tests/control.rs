@@ -2,6 +2,7 @@
 //! hold is read by the tests themselves.
 
 mod add;
+mod dropped;
 mod flow;
 mod kill;
 mod leave;

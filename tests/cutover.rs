@@ -1,7 +1,7 @@
-//! `pgl-cutover` on real pairs under load: what writers were promised is on the new home, once; what
-//! goes wrong is taken back, and the source takes writes again.
+//! `pgl-cutover` on real pairs under load: what writers were promised is on the subscriber, once; what
+//! goes wrong is rolled back, and the source accepts writes again.
 //!
-//! The writers list both servers and ask for one that takes writes, as an application would: they find
+//! The writers list both servers and ask for one that accepts writes, as an application would: they find
 //! the target by themselves, and try it all the time.
 
 mod back;
@@ -12,16 +12,21 @@ mod encodings;
 mod faults;
 mod guards;
 mod hooks;
+mod identity;
 mod intruder;
 mod large;
+mod left_out;
 mod overtaken;
 mod pgbouncer;
 mod promoted;
 mod published;
+mod replica_identity;
+mod replica_triggers;
 mod reset;
+mod resume;
+mod run;
 mod series;
 mod silence;
 mod soak;
 mod support;
-mod switch;
-mod walls;
+mod write_block;

@@ -203,6 +203,47 @@ fn a_search_path_is_set_only_where_the_function_goes_on_working() -> Result<()> 
     Ok(())
 }
 
+/// Once a run, whatever their volatility; not those of a superuser, and not those that run as their owner.
+#[test]
+fn functions_that_would_run_with_the_rights_of_a_superuser_are_named() -> Result<()> {
+    let pair = Pair::start(15, 18)?;
+    pair.createdb("shop")?;
+    let function = |name: &str, more: &str| {
+        format!(
+            "CREATE FUNCTION app.{name}(int) RETURNS boolean LANGUAGE sql IMMUTABLE {more} RETURN $1 > 0;"
+        )
+    };
+    let functions = [
+        function("in_check", ""),
+        function("in_domain", ""),
+        function("in_index", ""),
+        function("as_owner", "SECURITY DEFINER"),
+        function("trusted", ""),
+    ];
+    pair.source.sql(
+        "shop",
+        &format!(
+            "CREATE ROLE dev; CREATE SCHEMA app; GRANT ALL ON SCHEMA app TO dev; SET ROLE dev; {}
+             CREATE FUNCTION app.compared(int, int) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN $1 > $2;
+             CREATE OPERATOR app.>>> (LEFTARG = int, RIGHTARG = int, FUNCTION = app.compared);
+             CREATE DOMAIN app.d AS int CHECK (app.in_domain(VALUE));
+             CREATE TABLE app.t (id int PRIMARY KEY CHECK (app.in_check(id)), d app.d CHECK (app.as_owner(d)),
+                 o int CHECK (o OPERATOR(app.>>>) 0) CHECK (app.trusted(o)));
+             CREATE INDEX ON app.t (app.in_index(id)); RESET ROLE; ALTER FUNCTION app.trusted(int) OWNER TO postgres",
+            functions.concat()
+        ),
+    )?;
+    let found = found(&pair, "obj.functions_rights")?;
+    let [one] = found.as_slice() else {
+        anyhow::bail!("{found:#?}");
+    };
+    let text = one["what"].as_str().unwrap_or_default();
+    let expected = "app.compared(integer, integer) (owner dev), app.in_check(integer) (owner dev), \
+         app.in_domain(integer) (owner dev), app.in_index(integer) (owner dev)";
+    ensure!(text.ends_with(expected), "{text}");
+    Ok(())
+}
+
 #[test]
 fn roles_that_may_call_pglogicals_functions_are_reported() -> Result<()> {
     for (from, to) in [(13, 17), (15, 18)] {

@@ -206,13 +206,13 @@ fn after_a_cutover_nothing_is_fixed() -> Result<()> {
         // Given the wrong way round, no tool offers or does anything.
         let swapped = |program: &str, args: &[&str]| {
             Tool::new(program)
+                .args(args)
                 .args([
                     "--source",
                     &pair.target.dsn(EU),
                     "--target",
                     &pair.source.dsn(EU),
                 ])
-                .args(args)
                 .run()
         };
         let document = swapped(PREFLIGHT, &["--format", "json"])?

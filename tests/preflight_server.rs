@@ -18,7 +18,7 @@ use pgl_core::facts::link::{Probe, Reach, ReplicationLogin};
 use pgl_core::facts::server::ServerState;
 use pgl_core::facts::{Asked, Facts, Section, ServerFacts};
 use pgl_core::migration::Names;
-use pgl_core::rules::{self, Emit};
+use pgl_core::rules;
 use pgl_core::{Finding, Severity, Side};
 use pgl_testkit::{Cluster, ClusterOptions, Pair, shared_pair};
 
@@ -84,7 +84,7 @@ fn examine(facts: &Facts) -> (Vec<Finding>, BTreeMap<&'static str, String>) {
         if !FAMILIES.contains(&family) {
             continue;
         }
-        if let Err(missing) = (check.run)(facts, &mut Emit::new(check, &mut findings)) {
+        if let Err(missing) = check.run(facts, &mut findings) {
             not_run.insert(check.id, missing.0);
         }
     }

@@ -293,7 +293,7 @@ fn said_of_public(db: &PairDb) -> Result<Vec<String>> {
 #[test]
 fn what_stands_on_the_target_and_belongs_to_somebody_else() -> Result<()> {
     for (from, to) in [(13, 17), (15, 18)] {
-        let db = shared_pair(from, to)?.database("pfstanding")?;
+        let db = shared_pair(from, to)?.database("pfexisting")?;
         let admin = db.role("admin");
         for sql in [
             "COMMENT ON SCHEMA public IS 'everything'",

@@ -234,7 +234,7 @@ fn cutover_stops_the_writers_and_starts_them_again_when_something_fails() -> Res
 
     run()?.expect(0)?;
     let moved = Tool::new("/bin/sh")
-        .args(["-c", &hook("switch")])
+        .args(["-c", &hook("cutover")])
         .envs(bouncer.hook_env(db.target(), &app));
     moved.run()?.expect(0)?;
     writers.wait_for(50, Duration::from_secs(60))?;

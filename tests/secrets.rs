@@ -171,8 +171,8 @@ fn looking<'a>(program: &Program, plan: &'a str) -> Vec<&'a str> {
 /// Runs a tool and fails when the canary is in anything that it wrote.
 fn run(program: &Program, way: &Way, more: &[&str], home: &Path) -> Result<Outcome> {
     let outcome = Tool::new(program.path)
-        .args(&way.args)
         .args(more)
+        .args(&way.args)
         .env("HOME", home)
         .env("TMPDIR", home)
         .envs(way.env.iter().map(|(name, value)| (*name, value)))
@@ -250,7 +250,7 @@ fn any_plan(home: &Path) -> Result<String> {
         "migration": {"name": DATABASE, "source": database, "target": database},
         "plan": {
             "names": pgl_core::migration::Names::of(DATABASE),
-            "selection": {}, "tables": [], "sequences": [], "by_hand": []
+            "selection": {}, "tables": [], "sequences": [], "manual_steps": []
         }
     });
     let path = home.join("plan.json");
@@ -290,8 +290,8 @@ fn the_right_password_is_used_and_never_shown() -> Result<()> {
             };
             for format in formats.iter().cycle().skip(first).take(count) {
                 let before = logins(&pair.source)?;
-                let mut more = vec!["--format", format, "-vv"];
-                more.extend(looking(program, &plan));
+                let mut more = looking(program, &plan);
+                more.extend(["--format", format, "-vv"]);
                 let outcome = run(program, &way, &more, home.path())?;
                 let code = outcome.code();
                 let ran = code.is_some_and(|code| [0, 1, 3, 4, 5].contains(&code));
@@ -319,8 +319,8 @@ fn a_wrong_password_is_an_error_that_does_not_show_it() -> Result<()> {
     for way in place(&pair, "stranger").ways(home.path())? {
         for program in common::PROGRAMS {
             for format in ["json", "text"] {
-                let mut more = vec!["--format", format, "-vv"];
-                more.extend(looking(program, &plan));
+                let mut more = looking(program, &plan);
+                more.extend(["--format", format, "-vv"]);
                 let outcome = run(program, &way, &more, home.path())?;
                 assert_eq!(
                     outcome.code(),
@@ -355,8 +355,8 @@ fn an_unreachable_server_is_an_error_that_does_not_show_it() -> Result<()> {
     let plan = any_plan(home.path())?;
     for way in nowhere.ways(home.path())? {
         for program in common::PROGRAMS {
-            let mut more = vec!["-vv"];
-            more.extend(looking(program, &plan));
+            let mut more = looking(program, &plan);
+            more.extend(["-vv"]);
             let outcome = run(program, &way, &more, home.path())?;
             assert_eq!(
                 outcome.code(),
@@ -406,8 +406,8 @@ fn unreadable_input_is_refused_without_repeating_it() -> Result<()> {
                 env: vec![("PGL_SOURCE", text.clone()), ("PGL_TARGET", text.clone())],
             };
             for way in [flags, variables] {
-                let mut more = vec!["-vv"];
-                more.extend(looking(program, &plan));
+                let mut more = looking(program, &plan);
+                more.extend(["-vv"]);
                 let outcome = run(program, &way, &more, home.path())?;
                 assert_eq!(
                     outcome.code(),

@@ -53,7 +53,7 @@ fn what_is_there(db: &PairDb) -> Result<Vec<String>> {
             ),
             (
                 "origin",
-                "SELECT count(*) FROM pg_replication_origin WHERE roname LIKE 'pgl\\_' || left(current_database(), 8) || '%'",
+                "SELECT count(*) FROM pg_replication_origin WHERE roname LIKE 'pgl\\_' || current_database() || '\\_%'",
             ),
             (
                 "trigger",
@@ -468,10 +468,7 @@ fn what_a_cutover_closed_is_opened_or_told() -> Result<()> {
     };
     let db = shared_pair(13, 17)?.database("teardown")?;
     migrated(&db)?;
-    cutover(&db)
-        .args(["--yes", "--rehearse"])
-        .run()?
-        .expect(0)?;
+    cutover(&db).args(["rehearse", "--yes"]).run()?.expect(0)?;
     ensure!(write(db.target_client()?).is_err(), "the target is open");
     cutover(&db)
         .args(["--yes", "--hook-blocked", "kill -9 $PPID"])
@@ -480,8 +477,12 @@ fn what_a_cutover_closed_is_opened_or_told() -> Result<()> {
         .args(["--drop-held", "--yes"])
         .run()?
         .expect(5)?;
-    ensure!(refused.stderr.contains("--abort"), "{}", refused.stderr);
-    cutover(&db).arg("--abort").run()?.expect(0)?;
+    ensure!(
+        refused.stderr.contains("pgl-cutover abort"),
+        "{}",
+        refused.stderr
+    );
+    cutover(&db).command("abort").run()?.expect(0)?;
     teardown(&db)
         .args(["--drop-held", "--yes"])
         .run()?

@@ -114,6 +114,33 @@ fn a_row_that_was_written_since_is_not_touched_and_nothing_else_either() -> Resu
     Ok(())
 }
 
+/// A column that the source alone computes is an ordinary one on the target: its values are written like all others.
+#[test]
+fn a_column_that_the_source_alone_computes_is_repaired() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("plain")?;
+    db.on_source(
+        "CREATE TABLE plain (k int PRIMARY KEY, v text, g int GENERATED ALWAYS AS (k * 2) STORED);
+         INSERT INTO plain VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd')",
+    )?;
+    db.on_target(
+        "CREATE TABLE plain (k int PRIMARY KEY, v text, g int);
+         INSERT INTO plain VALUES (1, 'a', 2), (2, 'b', 5), (3, 'x', 6)",
+    )?;
+    let report = verify(&db).run()?.expect(1)?.document()?;
+    let next = &report["tables"][0]["next"];
+    ensure!(
+        (next.as_str()).is_some_and(|next| next.contains("resync")),
+        "{report:#}"
+    );
+    let fix = verify(&db)
+        .args(["--mode", "static", "--fix-sql"])
+        .run()?
+        .expect(1)?;
+    db.on_target(&fix.stdout)?;
+    verify(&db).run()?.expect(0)?;
+    Ok(())
+}
+
 /// Nothing is printed for what statements cannot repair, and it is named.
 #[test]
 fn what_has_to_be_copied_again_is_named() -> Result<()> {
@@ -136,20 +163,118 @@ fn what_has_to_be_copied_again_is_named() -> Result<()> {
         "-- public.many: nothing is printed: not all of its rows are known (see --max-diffs); repair it with: pgl-control resync public.many --yes",
         "-- public.shape: nothing is printed: its definitions differ",
         "-- public.lost: nothing is printed: the target has no such table",
-        "-- public.computed: nothing is printed: the two servers compute column g differently",
+        "-- public.computed: nothing is printed: the target computes column g differently",
     ] {
         ensure!(fix.stdout.contains(line), "{line}\n{}", fix.stdout);
     }
     ensure!(!fix.stdout.contains("DELETE"), "{}", fix.stdout);
+    let report = verify(&db)
+        .args(["--table", "computed"])
+        .run()?
+        .expect(1)?
+        .document()?;
+    let next = &report["tables"][0]["next"];
+    ensure!(
+        (next.as_str()).is_some_and(|next| next.contains("expression has to be repaired")),
+        "{report:#}"
+    );
     let all = verify(&db)
         .args(["--fix-sql", "--max-diffs", "1000", "--table", "many"])
         .run()?
         .expect(1)?;
     db.on_target(&all.stdout)?;
     verify(&db).args(["--table", "many"]).run()?.expect(0)?;
-    // Statements of some columns would lose the others.
-    for more in [["--columns", "v"], ["--exclude-column", "v"]] {
+    // Statements of some columns would lose the others; a row that meets a condition on one side is not missing or extra.
+    for more in [
+        ["--columns", "v"],
+        ["--exclude-column", "v"],
+        ["--where", "v = 1"],
+    ] {
         verify(&db).arg("--fix-sql").args(more).run()?.expect(2)?;
     }
+    Ok(())
+}
+
+/// Rows that the target's definitions would change cannot be made those of the source by inserting them.
+#[test]
+fn nothing_is_printed_for_tables_whose_columns_change_what_is_inserted() -> Result<()> {
+    let db = shared_pair(15, 18)?.database("narrow")?;
+    db.on_source(
+        "CREATE TABLE rounds (id int PRIMARY KEY, n numeric, c char(5)); INSERT INTO rounds VALUES (1, 1.005, 'ab');
+         CREATE TABLE computes (id int PRIMARY KEY, a int, g int); INSERT INTO computes VALUES (7, 5, 11);
+         CREATE TYPE turned AS (x int, y int); CREATE TABLE turns (id int PRIMARY KEY, c turned[]);
+         INSERT INTO turns VALUES (1, '{\"(3,4)\"}');
+         CREATE DOMAIN exact AS numeric; CREATE TABLE domains (id int PRIMARY KEY, n exact); INSERT INTO domains VALUES (1, 1.999);
+         CREATE TABLE wider (id int PRIMARY KEY, n numeric(10, 2)); INSERT INTO wider VALUES (1, 1.05)",
+    )?;
+    db.on_target(
+        "CREATE TABLE rounds (id int PRIMARY KEY, n numeric(10, 2), c char(3)); INSERT INTO rounds VALUES (1, 1.005, 'ab');
+         CREATE TABLE computes (id int PRIMARY KEY, a int, g int GENERATED ALWAYS AS (a * 2) STORED);
+         CREATE TYPE turned AS (y int, x int); CREATE TABLE turns (id int PRIMARY KEY, c turned[]);
+         INSERT INTO turns VALUES (1, '{\"(9,3)\"}');
+         CREATE DOMAIN exact AS numeric(10, 2); CREATE TABLE domains (id int PRIMARY KEY, n exact); INSERT INTO domains VALUES (1, 1.5);
+         CREATE TABLE wider (id int PRIMARY KEY, n numeric); INSERT INTO wider VALUES (1, 2)",
+    )?;
+    let fix = verify(&db).arg("--fix-sql").run()?.expect(1)?;
+    for line in [
+        "-- public.rounds: nothing is printed: column n (numeric on the source, numeric(10,2) on the target) may round",
+        "-- public.turns: nothing is printed: column c (public.turned[] on the source, public.turned[] on the target) may round, cut or exchange",
+        "-- public.domains: nothing is printed: column n (public.exact on the source, public.exact on the target) may round",
+        "-- public.computes: nothing is printed: the target computes column g; make the definitions the same first",
+    ] {
+        ensure!(fix.stdout.contains(line), "{line}\n{}", fix.stdout);
+    }
+    db.on_target(&fix.stdout)?;
+    verify(&db).args(["--table", "wider"]).run()?.expect(0)?;
+    Ok(())
+}
+
+/// A trigger or rule that fires under session_replication_role = replica could change or redirect what is written.
+#[test]
+fn nothing_is_printed_for_tables_whose_triggers_or_rules_fire() -> Result<()> {
+    let db = shared_pair(15, 18)?.database("fires")?;
+    both(
+        &db,
+        "CREATE TABLE changed (id int PRIMARY KEY, v text); INSERT INTO changed VALUES (1, 'a');
+         CREATE TABLE redirected (id int PRIMARY KEY, v text); INSERT INTO redirected VALUES (1, 'a');
+         CREATE TABLE parted (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
+         CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10);
+         INSERT INTO parted VALUES (1, 'a');
+         CREATE TABLE quiet (id int PRIMARY KEY, v text); INSERT INTO quiet VALUES (1, 'a')",
+    )?;
+    db.on_target(
+        "CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM (10) TO (20);
+         UPDATE changed SET v = 'x'; UPDATE redirected SET v = 'x'; UPDATE parted SET v = 'x'; UPDATE quiet SET v = 'x';
+         CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.v := ''spoiled''; RETURN NEW; END';
+         CREATE TRIGGER spoil BEFORE INSERT ON changed FOR EACH ROW EXECUTE FUNCTION spoil();
+         ALTER TABLE changed ENABLE ALWAYS TRIGGER spoil;
+         CREATE TRIGGER spoil BEFORE INSERT ON parted FOR EACH STATEMENT EXECUTE FUNCTION spoil();
+         ALTER TABLE parted ENABLE REPLICA TRIGGER spoil;
+         CREATE TRIGGER spoil BEFORE INSERT ON quiet FOR EACH ROW EXECUTE FUNCTION spoil();
+         CREATE TABLE elsewhere (id int, v text);
+         CREATE RULE redirect AS ON INSERT TO redirected DO INSTEAD INSERT INTO elsewhere VALUES (NEW.id, NEW.v);
+         ALTER TABLE redirected ENABLE ALWAYS RULE redirect",
+    )?;
+    let tables = ["changed", "redirected", "parted", "quiet"];
+    let tables: Vec<&str> = (tables.iter()).flat_map(|name| ["--table", name]).collect();
+    let fix = verify(&db)
+        .args(["--mode", "static", "--fix-sql"])
+        .args(tables)
+        .run()?
+        .expect(1)?;
+    for line in [
+        "-- public.changed: nothing is printed: on the target, trigger spoil (ENABLE ALWAYS) would fire",
+        "-- public.redirected: nothing is printed: on the target, rule redirect (ENABLE ALWAYS) would fire",
+        "-- public.parted: nothing is printed: on the target, trigger spoil (ENABLE REPLICA) would fire",
+    ] {
+        ensure!(fix.stdout.contains(line), "{line}\n{}", fix.stdout);
+    }
+    ensure!(
+        fix.stdout.matches("DELETE FROM").count() == 1,
+        "{}",
+        fix.stdout
+    );
+    db.on_target(&fix.stdout)?;
+    verify(&db).args(["--table", "quiet"]).run()?.expect(0)?;
     Ok(())
 }

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use pgl_testkit::{Outcome, PairDb, Running};
+use pgl_core::{Lsn, Side};
+use pgl_testkit::{Outcome, PairDb, Running, Tool, shared_pair};
 use serde_json::Value;
 
 use crate::common::Documented;
 use crate::verify_gallery::verify;
-use crate::verify_live::replicated;
+use crate::verify_live::{replicated, replicated_on};
 
 fn table<'a>(document: &'a Value, name: &str) -> Result<&'a Value> {
     document["tables"]
@@ -112,7 +113,15 @@ fn a_missing_duplicate_is_found_while_its_like_is_inserted() -> Result<()> {
     Ok(())
 }
 
-/// A trigger keeps the target's row as it is: it is right whenever the source happens to have that value.
+/// A write of the source: the value it left, and the source's positions right before and right after its commit.
+struct Toggle {
+    good: bool,
+    before: Lsn,
+    after: Lsn,
+}
+
+/// A trigger keeps the target's row as it is: it is right whenever the source happens to have that value. "identical" is
+/// true only where the source had it when the target's snapshot was taken.
 #[test]
 fn a_row_that_changes_to_and_fro_is_found_where_the_target_does_not_follow() -> Result<()> {
     let db = replicated(15, 18)?;
@@ -121,24 +130,206 @@ fn a_row_that_changes_to_and_fro_is_found_where_the_target_does_not_follow() -> 
          CREATE TRIGGER keep BEFORE UPDATE ON still FOR EACH ROW WHEN (NEW.id = 7) EXECUTE FUNCTION keep();
          ALTER TABLE still ENABLE REPLICA TRIGGER keep",
     )?;
-    let toggle =
-        "UPDATE still SET note = CASE note WHEN 'good' THEN 'other' ELSE 'good' END WHERE id = 7";
-    beside(&db, toggle, Duration::from_millis(50), || {
-        for run in 0..10 {
-            let document = verify(&db)
-                .args(["--table", "still", "--mode", "live"])
-                .run()?
-                .expect(1)?
-                .document()?;
-            let still = table(&document, "still")?;
+    let over = AtomicBool::new(false);
+    let (runs, toggles) = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| -> Result<Vec<Toggle>> {
+            let mut client = db.source_client()?;
+            let position = |client: &mut postgres::Client| -> Result<Lsn> {
+                let row = client.query_one("SELECT pg_current_wal_insert_lsn()::text", &[])?;
+                Ok(row.get::<_, String>(0).parse()?)
+            };
+            let mut toggles = Vec::new();
+            for good in [false, true].into_iter().cycle() {
+                let note = if good { "good" } else { "other" };
+                let before = position(&mut client)?;
+                client.execute("UPDATE still SET note = $1 WHERE id = 7", &[&note])?;
+                let after = position(&mut client)?;
+                toggles.push(Toggle {
+                    good,
+                    before,
+                    after,
+                });
+                if over.load(Ordering::SeqCst) {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Ok(toggles)
+        });
+        let runs: Result<Vec<Outcome>> = (0..8)
+            .map(|_| {
+                verify(&db)
+                    .args(["--table", "still", "--mode", "live"])
+                    .run()
+            })
+            .collect();
+        over.store(true, Ordering::SeqCst);
+        let toggles = writer
+            .join()
+            .map_err(|_| anyhow::anyhow!("the writer panicked"))?;
+        anyhow::Ok((runs?, toggles?))
+    })?;
+    let (mut found, mut lucky) = (0, 0);
+    for run in runs {
+        let code = run.code();
+        let document = run.document()?;
+        let still = table(&document, "still")?;
+        if code == Some(1) {
             ensure!(
                 still["different"] == 1 && still["missing"] == 0 && still["extra"] == 0,
-                "run {run}: {still:#}"
+                "{still:#}"
             );
             ensure!(still["rows"][0]["key"][0]["value"] == "7", "{still:#}");
+            found += 1;
+            continue;
         }
-        Ok(())
-    })
+        ensure!(code == Some(0), "exit {code:?}: {still:#}");
+        if still["in_flight"] != 0 {
+            // It was right in each of eight moments: once in 256 runs it is.
+            lucky += 1;
+            continue;
+        }
+        let applied: Lsn = still["applied_lsn"]
+            .as_str()
+            .context("a position")?
+            .parse()?;
+        let last = toggles.iter().rev().find(|one| one.before <= applied);
+        ensure!(
+            last.is_none_or(|one| one.good || applied < one.after),
+            "identical at {applied}, where the source had another value"
+        );
+    }
+    ensure!(
+        found >= 2 && lucky <= 1,
+        "found in {found} of 8 runs, lucky in {lucky}"
+    );
+    Ok(())
+}
+
+/// What `moving_rows` does to a table all the time, and how its rows get to be wrong on the target.
+struct Moving {
+    table: &'static str,
+    definition: &'static str,
+    rows: &'static str,
+    write: &'static str,
+    every: u64,
+    corrupt: &'static str,
+}
+
+const MOVING: [Moving; 4] = [
+    Moving {
+        table: "one",
+        definition: "CREATE TABLE one (id int PRIMARY KEY)",
+        rows: "INSERT INTO one VALUES (1)",
+        write: "UPDATE one SET id = id + 1",
+        every: 50,
+        corrupt: "DELETE FROM one",
+    },
+    Moving {
+        table: "mv",
+        definition: "CREATE TABLE mv (id int PRIMARY KEY)",
+        rows: "INSERT INTO mv SELECT generate_series(1, 100)",
+        write: "UPDATE mv SET id = id + 1000 WHERE id % 1000 = 7",
+        every: 1,
+        corrupt: "DELETE FROM mv WHERE id % 1000 = 7",
+    },
+    Moving {
+        table: "kc",
+        definition: "CREATE TABLE kc (n int PRIMARY KEY, v int, big text);
+            ALTER TABLE kc ALTER big SET STORAGE EXTERNAL",
+        rows: "INSERT INTO kc SELECT k, 0, repeat(k::text, 9000) FROM generate_series(1, 20) AS k",
+        write: "UPDATE kc SET n = n + 20, v = v + 1 WHERE n % 20 = 7",
+        every: 5,
+        corrupt: "UPDATE kc SET big = 'x' || big WHERE n % 20 = 7",
+    },
+    Moving {
+        table: "queue",
+        definition: "CREATE TABLE queue (id int PRIMARY KEY)",
+        rows: "INSERT INTO queue SELECT generate_series(1, 50)",
+        write: "BEGIN; INSERT INTO queue SELECT max(id) + 1 FROM queue;
+            DELETE FROM queue WHERE id = (SELECT min(id) FROM queue); COMMIT",
+        every: 5,
+        corrupt: "CREATE FUNCTION drop_tenth() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+            CREATE TRIGGER drop_tenth BEFORE INSERT ON queue FOR EACH ROW WHEN (NEW.id % 10 = 0)
+                EXECUTE FUNCTION drop_tenth();
+            ALTER TABLE queue ENABLE REPLICA TRIGGER drop_tenth;
+            DELETE FROM queue WHERE id % 10 = 0",
+    },
+];
+
+/// Compares each table of `MOVING`, first as it is and then with wrong rows on the target, while it is written.
+fn moving_rows(args: &[&str], decodes: bool) -> Result<()> {
+    let db = replicated(17, 18)?;
+    for one in &MOVING {
+        add(&db, one.table, one.definition, "default")?;
+        db.on_source(one.rows)?;
+    }
+    let role = db.role("reader");
+    db.on_source(&format!(
+        "CREATE ROLE {role} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
+    ))?;
+    let reader = db.source().dsn_as(&role, db.name());
+    caught_up(&db)?;
+    for one in &MOVING {
+        let compare = || -> Result<(Option<i32>, Value)> {
+            let mut tool = verify(&db).args(["--table", one.table]).args(args);
+            if !decodes {
+                tool = tool.env("PGL_SOURCE", &reader);
+            }
+            let outcome = tool.run()?;
+            let code = outcome.code();
+            let document = outcome.document()?;
+            ensure!(
+                document["mode"] == if decodes { "live" } else { "fenced" },
+                "{document:#}"
+            );
+            Ok((code, table(&document, one.table)?.clone()))
+        };
+        beside(&db, one.write, Duration::from_millis(one.every), || {
+            for _ in 0..if decodes { 2 } else { 1 } {
+                let (code, found) = compare()?;
+                let right = match decodes {
+                    true => code == Some(0),
+                    false => matches!(code, Some(0 | 4)),
+                };
+                ensure!(right, "before: exit {code:?}: {found:#}");
+            }
+            let mut client = db.target_client()?;
+            client.batch_execute("SET session_replication_role = replica")?;
+            client.batch_execute(one.corrupt)?;
+            for run in 0..if decodes { 5 } else { 2 } {
+                let (code, found) = compare()?;
+                let right = match decodes {
+                    true => code == Some(1),
+                    false => matches!(code, Some(1 | 4)),
+                };
+                ensure!(right, "run {run}: exit {code:?}: {found:#}");
+                // One position has one such row.
+                if decodes && one.table != "queue" {
+                    let count = |what: &str| found[what].as_u64().unwrap_or(0);
+                    ensure!(
+                        found["counts_exact"] == true
+                            && count("missing") + count("extra") + count("different") == 1,
+                        "run {run}: {found:#}"
+                    );
+                }
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// A row that is wrong on the target has another key, or is gone, whenever it is looked for again.
+#[test]
+fn a_wrong_row_whose_key_changes_is_found() -> Result<()> {
+    moving_rows(&["--mode", "live"], true)
+}
+
+/// Without decoding it is not always found; the table is never called identical.
+#[test]
+fn without_decoding_a_wrong_row_whose_key_changes_is_not_called_equal() -> Result<()> {
+    moving_rows(&[], false)
 }
 
 /// A healthy row that is written far more often than anybody can look is equal, not unresolved.
@@ -158,14 +349,14 @@ fn a_row_that_is_never_left_alone_is_still_decided() -> Result<()> {
 fn slowly(db: &PairDb, mode: &str, more: &[&str]) -> Result<Running> {
     verify(db)
         .args(["--mode", mode, "--table", "slow", "--jobs", "2"])
-        .args(["--where", "pg_catalog.pg_sleep(0.004) IS NOT NULL"])
+        .args(["--where", "public.slowly(id)"])
         .args(more)
         .limit(Duration::from_secs(120))
         .start()
 }
 
 const READING: &str = "SELECT count(*) > 0 FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'pgl-verify' AND query LIKE '%\"slow\"%pg_sleep%'
+    WHERE datname = current_database() AND application_name = 'pgl-verify' AND query LIKE '%\"slow\"%slowly%'
         AND state = 'active' AND wait_event = 'PgSleep'";
 
 /// Waits until a side is being read.
@@ -179,7 +370,9 @@ fn reading(db: &PairDb, side: &str) -> Result<()> {
 }
 
 fn slow_table(db: &PairDb) -> Result<()> {
-    let rows = "CREATE TABLE slow (id int PRIMARY KEY, v int);
+    let rows = "CREATE FUNCTION slowly(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS
+            'BEGIN PERFORM pg_sleep(0.004); RETURN true; END';
+        CREATE TABLE slow (id int PRIMARY KEY, v int);
         INSERT INTO slow SELECT k, k FROM generate_series(1, 1000) AS k";
     add(db, "slow", rows, "default")
 }
@@ -439,4 +632,814 @@ fn a_table_without_columns_is_counted_while_rows_come() -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// DDL that replication has not applied yet is no difference; one that it will never apply is.
+#[test]
+fn ddl_that_is_not_applied_yet_is_no_difference() -> Result<()> {
+    let db = replicated(15, 18)?;
+    for (mode, column) in [("live", "zz"), ("barrier", "yy")] {
+        // Keeps the apply worker from altering the table.
+        let mut holder = db.target_client()?;
+        holder.batch_execute("BEGIN; LOCK TABLE still IN ACCESS SHARE MODE")?;
+        db.on_source(&format!(
+            "SELECT pglogical.replicate_ddl_command('ALTER TABLE public.still ADD COLUMN {column} int DEFAULT 5')"
+        ))?;
+        let running = verify(&db)
+            .args(["--mode", mode, "--table", "still"])
+            .limit(Duration::from_secs(120))
+            .start()?;
+        db.target().wait_until(
+            db.name(),
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database()
+                AND application_name = 'pgl-verify' AND query LIKE '%pg_replication_origin_status%'",
+            Duration::from_secs(30),
+        )?;
+        holder.batch_execute("ROLLBACK")?;
+        let document = done(running, 0)?;
+        let still = table(&document, "still")?;
+        ensure!(
+            still["schema_differences"] == serde_json::json!([]),
+            "{still:#}"
+        );
+    }
+    let mut holder = db.target_client()?;
+    holder.batch_execute("BEGIN; LOCK TABLE still IN ACCESS SHARE MODE")?;
+    db.on_source(
+        "SELECT pglogical.replicate_ddl_command('ALTER TABLE public.still ADD COLUMN xx int')",
+    )?;
+    let document = verify(&db)
+        .args(["--table", "still", "--max-wait", "1s"])
+        .run()?
+        .expect(4)?
+        .document()?;
+    let still = table(&document, "still")?;
+    ensure!(
+        still["reason"]
+            .as_str()
+            .is_some_and(|why| why.contains("column xx is only on the source")),
+        "{still:#}"
+    );
+    holder.batch_execute("ROLLBACK")?;
+    db.on_source("ALTER TABLE still ADD COLUMN alone int")?;
+    let document = verify(&db)
+        .args(["--table", "still"])
+        .run()?
+        .expect(1)?
+        .document()?;
+    let still = table(&document, "still")?;
+    ensure!(
+        still["schema_differences"] == serde_json::json!(["column alone is only on the source"]),
+        "{still:#}"
+    );
+    Ok(())
+}
+
+/// A table whose columns change while it is read was not compared, neither as it was nor as it is.
+#[test]
+fn a_table_that_is_altered_while_it_is_read_is_inconclusive() -> Result<()> {
+    let db = replicated(15, 18)?;
+    slow_table(&db)?;
+    db.on_target("INSERT INTO slow VALUES (5000, 1)")?;
+    for (mode, side, ddl) in [
+        ("live", "source", "ALTER TABLE slow ADD COLUMN more int"),
+        ("live", "target", "ALTER TABLE slow ADD COLUMN more int"),
+        ("live", "source", "ALTER TABLE slow ALTER v TYPE bigint"),
+        ("barrier", "target", "ALTER TABLE slow ALTER v TYPE bigint"),
+    ] {
+        let running = slowly(&db, mode, &["--columns", "v"])?;
+        reading(&db, side)?;
+        match side {
+            "source" => db.on_source(ddl)?,
+            _ => db.on_target(ddl)?,
+        };
+        let document = done(running, 4)?;
+        let slow = table(&document, "slow")?;
+        ensure!(
+            slow["status"] == "inconclusive"
+                && slow["extra"] == 0
+                && slow["reason"]
+                    .as_str()
+                    .is_some_and(|why| why.contains("definition was changed")),
+            "{mode}, {side}, {ddl}: {slow:#}"
+        );
+    }
+    Ok(())
+}
+
+/// A barrier that meets a table which was dropped after the pairing compares the others.
+#[test]
+fn a_table_that_is_dropped_before_the_barrier_is_inconclusive() -> Result<()> {
+    let db = replicated(15, 18)?;
+    for (side, gone) in [("source", "gone"), ("target", "lost")] {
+        let rows = format!("CREATE TABLE {gone} (id int PRIMARY KEY, v int)");
+        add(&db, gone, &rows, "default")?;
+        caught_up(&db)?;
+        // The barrier waits for the target, which cannot apply a row.
+        let mut holder = db.target_client()?;
+        holder.batch_execute("BEGIN; LOCK TABLE hot IN SHARE MODE")?;
+        db.on_source("UPDATE hot SET n = n + 1 WHERE id = 1")?;
+        let running = verify(&db)
+            .args(["--mode", "barrier", "--table", gone, "--table", "still"])
+            .limit(Duration::from_secs(120))
+            .start()?;
+        db.target().wait_until(
+            db.name(),
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database()
+                AND application_name = 'pgl-verify' AND query LIKE '%pg_replication_origin_status%'",
+            Duration::from_secs(30),
+        )?;
+        let drop = format!("DROP TABLE {gone} CASCADE");
+        match side {
+            "source" => db.on_source(&drop)?,
+            _ => db.on_target(&drop)?,
+        };
+        holder.batch_execute("ROLLBACK")?;
+        let document = done(running, 4)?;
+        let found = table(&document, gone)?;
+        ensure!(
+            found["status"] == "inconclusive"
+                && found["reason"]
+                    .as_str()
+                    .is_some_and(|why| why.contains("definition was changed")),
+            "{side}: {found:#}"
+        );
+        ensure!(
+            table(&document, "still")?["status"] == "identical",
+            "{document:#}"
+        );
+    }
+    Ok(())
+}
+
+const NAMES: &str = "CREATE TABLE names (id int PRIMARY KEY, name text, code text COLLATE \"C\", at timestamptz, j jsonb);
+    INSERT INTO names VALUES (1, 'a', 'a', '2024-01-01', '\"a\"'), (2, 'B', 'B', '2024-01-02', '\"B\"'),
+        (3, 'c', 'c', '2024-01-03', '\"c\"')";
+
+/// With C, 'B' is less than 'b', and with ICU's rules it is not: such a condition selects other rows on each side.
+#[test]
+fn a_condition_that_depends_on_a_collation_is_refused_where_it_differs() -> Result<()> {
+    for (source, target) in [(13, 17), (15, 18)] {
+        let db = shared_pair(source, target)?.database("order")?;
+        let name = format!("{}_sides", db.name());
+        let create = |more: &str| {
+            format!(
+                "CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' {more}"
+            )
+        };
+        db.source().sql("postgres", &create(""))?;
+        db.target()
+            .sql("postgres", &create("LOCALE_PROVIDER icu ICU_LOCALE 'en'"))?;
+        db.source().sql(&name, NAMES)?;
+        db.target().sql(&name, NAMES)?;
+        let run = |condition: &str, code: i32| -> Result<Outcome> {
+            Tool::new(env!("CARGO_BIN_EXE_pgl-verify"))
+                .env("PGL_SOURCE", db.source().dsn(&name))
+                .env("PGL_TARGET", db.target().dsn(&name))
+                .args(["--format", "json", "--table", "names", "--where", condition])
+                .run()?
+                .expect(code)
+        };
+        for (condition, what) in [
+            ("name < 'b'", "text_lt"),
+            ("id > 0 AND name NOT BETWEEN 'a' AND 'b'", "text_lt"),
+            ("code < 'b' AND name > 'a'", "text_gt"),
+            ("greatest(name, 'b') = 'b'", "GREATEST"),
+            ("(id, name) < (2, 'b')", "text_lt"),
+            ("name > ANY ('{a,b}')", "text_gt"),
+            ("upper(name) = 'B'", "upper"),
+            ("name ILIKE 'b%'", "texticlike"),
+            ("name ~* 'b'", "texticregexeq"),
+            ("j < '\"b\"'", "jsonb_lt"),
+        ] {
+            let refused = run(condition, 2)?;
+            ensure!(
+                refused.stderr.contains(what)
+                    && refused.stderr.contains("source: C; target: icu en")
+                    && refused.stderr.contains("write COLLATE"),
+                "{condition}: {}",
+                refused.stderr
+            );
+        }
+        for condition in [
+            "name COLLATE \"C\" < 'b' AND code COLLATE \"C\" <= name",
+            "upper(name COLLATE \"C\") = 'B' AND code < 'b'",
+            "name = 'B' AND name <> 'b' AND name IN ('B', 'c') AND name LIKE 'B%'",
+            "id < 3 AND at::date < '2024-01-03' AND at + interval '1 day' > '2024-01-01'",
+            "substr(name, 1, 1) || 'x' = 'Bx' AND char_length(name) = 1",
+            "j @> '\"B\"' AND name IS NOT NULL AND coalesce(name, 'x') IS DISTINCT FROM 'x'",
+            "CASE WHEN id::text = '1' THEN id::numeric < 2 ELSE NOT name = 'x' END",
+        ] {
+            let text = run(condition, 0)?.document()?;
+            ensure!(text["totals"]["identical"] == 1, "{condition}: {text:#}");
+        }
+        // A text that is no constant may be 'now'.
+        for condition in [
+            "at < ('no' || 'w')::timestamptz",
+            "at < timestamptz('no' || 'w')",
+            "at::date = CAST(code || '' AS date)",
+            "pg_sleep(0) IS NULL",
+            "id > 0 AND pg_catalog.pg_sleep(0.001) IS NOT NULL",
+        ] {
+            let refused = run(condition, 2)?;
+            ensure!(
+                refused.stderr.contains("is not IMMUTABLE"),
+                "{condition}: {}",
+                refused.stderr
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What the target has in place of a table is no reason to leave it out.
+#[test]
+fn a_table_that_is_something_else_on_the_target_is_not_left_out() -> Result<()> {
+    let db = shared_pair(15, 18)?.database("instead")?;
+    db.on_source(
+        "CREATE TABLE unlogged (id int PRIMARY KEY, v text); INSERT INTO unlogged VALUES (1, 'a');
+         CREATE TABLE viewed (id int PRIMARY KEY); INSERT INTO viewed VALUES (1);
+         CREATE TABLE owned (id int PRIMARY KEY); INSERT INTO owned VALUES (1);
+         CREATE TABLE elsewhere (id int PRIMARY KEY); INSERT INTO elsewhere VALUES (1);
+         CREATE UNLOGGED TABLE ours (id int PRIMARY KEY); CREATE TABLE keep (id int)",
+    )?;
+    db.on_target(
+        "CREATE UNLOGGED TABLE unlogged (id int PRIMARY KEY, v text); INSERT INTO unlogged VALUES (1, 'b');
+         CREATE MATERIALIZED VIEW viewed AS SELECT 2 AS id;
+         CREATE EXTENSION pg_trgm; CREATE TABLE owned (id int PRIMARY KEY); ALTER EXTENSION pg_trgm ADD TABLE owned;
+         CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER nowhere FOREIGN DATA WRAPPER nowhere;
+         CREATE FOREIGN TABLE elsewhere (id int) SERVER nowhere;
+         CREATE TABLE ours (id int PRIMARY KEY); CREATE TABLE keep (id int)",
+    )?;
+    let document = verify(&db).run()?.expect(1)?.document()?;
+    let status = |name: &str| -> Result<Value> { Ok(table(&document, name)?["status"].clone()) };
+    for name in ["unlogged", "viewed", "owned", "elsewhere"] {
+        ensure!(status(name)? == "different", "{name}: {document:#}");
+    }
+    ensure!(
+        status("ours")? == "skipped" && status("keep")? == "identical",
+        "{document:#}"
+    );
+    Ok(())
+}
+
+/// A condition has to mean the same on both sides: the order of an enum's labels and a user's function are asked for.
+#[test]
+fn a_condition_whose_parts_are_defined_otherwise_is_refused() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("otherwise")?;
+    let tables = "CREATE TYPE same AS ENUM ('a', 'b');
+        CREATE TABLE ordered (id int PRIMARY KEY, e mood, l mood[], s same, v int);
+        INSERT INTO ordered SELECT k, 'b', '{b}', 'b', k FROM generate_series(1, 3) AS k";
+    let function = |body: &str| {
+        format!(
+            "CREATE FUNCTION f(int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT $1 > {body}'"
+        )
+    };
+    let alike = "CREATE FUNCTION g(int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT $1 > 0'";
+    for (side, labels, body) in [
+        (Side::Source, "'a', 'b', 'c'", "1"),
+        (Side::Target, "'c', 'b', 'a'", "0"),
+    ] {
+        for sql in [
+            &format!("CREATE TYPE mood AS ENUM ({labels})"),
+            tables,
+            &function(body),
+            alike,
+            "CREATE FUNCTION h(mood) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$SELECT $1 > 'a'$$",
+        ] {
+            match side {
+                Side::Source => db.on_source(sql)?,
+                Side::Target => db.on_target(sql)?,
+            };
+        }
+    }
+    let run = |condition: &str, code: i32| -> Result<Outcome> {
+        let args = [
+            "--mode", "static", "--table", "ordered", "--where", condition,
+        ];
+        verify(&db).args(args).run()?.expect(code)
+    };
+    for (condition, what) in [
+        ("e > 'a'", "labels of public.mood"),
+        ("e BETWEEN 'a' AND 'c'", "labels of public.mood"),
+        ("e = greatest(e, 'a')", "labels of public.mood"),
+        ("l > '{a}'", "labels of public.mood"),
+        ("(id, e) > (1, 'a')", "labels of public.mood"),
+        ("public.f(v)", "public.f() is defined otherwise"),
+        ("public.h(e)", "labels of public.mood"),
+    ] {
+        let refused = run(condition, 2)?;
+        ensure!(
+            refused.stderr.contains(what),
+            "{condition}: {}",
+            refused.stderr
+        );
+    }
+    for condition in ["e = 'b' AND e <> 'a' AND l = '{b}'", "v > 1", "public.g(v)"] {
+        run(condition, 0)?;
+    }
+    Ok(())
+}
+
+/// Compares a table, and does some work after the definitions were read and before the snapshots are taken.
+fn before_the_snapshots(
+    db: &PairDb,
+    mode: &str,
+    name: &str,
+    work: impl FnOnce() -> Result<()>,
+) -> Result<Value> {
+    let write = "UPDATE hot SET n = n + 1 WHERE id = 1";
+    let (mut holder, cluster, waiting) = match mode {
+        // The slot waits for an open writer.
+        "live" => {
+            let mut writer = db.source_client()?;
+            writer.batch_execute(&format!("BEGIN; {write}"))?;
+            let waiting = "SELECT count(*) > 0 FROM pg_replication_slots
+                WHERE database = current_database() AND slot_name ~ '^pgl_verify_[0-9]'";
+            (writer, db.source(), waiting)
+        }
+        // The barrier waits for the target, which cannot apply a row.
+        _ => {
+            let mut holder = db.target_client()?;
+            holder.batch_execute("BEGIN; LOCK TABLE hot IN SHARE MODE")?;
+            db.on_source(write)?;
+            let waiting = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database()
+                AND application_name = 'pgl-verify' AND query LIKE '%pg_replication_origin_status%'";
+            (holder, db.target(), waiting)
+        }
+    };
+    let running = verify(db)
+        .args(["--mode", mode, "--table", name])
+        .limit(Duration::from_secs(120))
+        .start()?;
+    cluster.wait_until(db.name(), waiting, Duration::from_secs(30))?;
+    work()?;
+    holder.batch_execute("COMMIT")?;
+    done(running, 4)
+}
+
+fn was_redefined(document: &Value, name: &str) -> Result<()> {
+    let found = table(document, name)?;
+    ensure!(
+        found["status"] == "inconclusive"
+            && found["reason"]
+                .as_str()
+                .is_some_and(|why| why.contains("definition was changed")),
+        "{found:#}"
+    );
+    Ok(())
+}
+
+/// An attribute that a composite type gets after the pairing is in no row's hash: the rows were not compared.
+#[test]
+fn a_composite_type_that_gets_an_attribute_is_inconclusive() -> Result<()> {
+    let db = replicated(15, 18)?;
+    let both = |sql: &str| -> Result<()> {
+        db.on_source(sql)?;
+        db.on_target(sql)?;
+        Ok(())
+    };
+    both(
+        "CREATE TYPE cc AS (a int, b int);
+         CREATE TABLE zz (id int PRIMARY KEY, c cc);
+         INSERT INTO zz SELECT k, ROW(k, k)::cc FROM generate_series(1, 10) AS k;
+         CREATE TYPE inner_cc AS (a int, b int);
+         CREATE TYPE inner_range AS RANGE (subtype = inner_cc);
+         CREATE DOMAIN inner_domain AS inner_range;
+         CREATE TYPE outer_cc AS (r inner_domain);
+         CREATE TABLE deep (id int PRIMARY KEY, c outer_cc[]);
+         INSERT INTO deep VALUES (1, NULL)",
+    )?;
+    for (mode, name, alter, value) in [
+        ("live", "zz", "cc", "ROW(id, id, {})::cc"),
+        (
+            "barrier",
+            "deep",
+            "inner_cc",
+            "ARRAY[ROW(inner_range(ROW(1, 1, {})::inner_cc, NULL))::outer_cc]",
+        ),
+    ] {
+        let document = before_the_snapshots(&db, mode, name, || {
+            both(&format!("ALTER TYPE {alter} ADD ATTRIBUTE z int"))?;
+            let set = |z: &str| format!("UPDATE {name} SET c = {}", value.replace("{}", z));
+            db.on_source(&set("5"))?;
+            db.on_target(&set("6"))?;
+            Ok(())
+        })?;
+        was_redefined(&document, name)?;
+    }
+    Ok(())
+}
+
+/// A label is read as it is now, not as the snapshot has it: where it was renamed meanwhile, the table is read again.
+#[test]
+fn a_label_that_is_renamed_during_a_run_makes_no_row_differ() -> Result<()> {
+    let db = replicated(15, 18)?;
+    slow_table(&db)?;
+    let labels =
+        "CREATE TYPE mood AS ENUM ('sad', 'ok'); ALTER TABLE slow ADD m mood[] DEFAULT '{ok}'";
+    db.on_target(labels)?;
+    db.on_source(labels)?;
+    let running = slowly(&db, "live", &[])?;
+    reading(&db, "source")?;
+    let rename = "ALTER TYPE mood RENAME VALUE 'ok' TO 'okay'";
+    db.on_source(rename)?;
+    // The target's rows have been read with the label as it was.
+    let read = READING.replace("> 0", "= 0");
+    db.target()
+        .wait_until(db.name(), &read, Duration::from_secs(30))?;
+    db.on_target(rename)?;
+    done(running, 0)?;
+    Ok(())
+}
+
+/// The marker is one row: what another run writes into it says as much.
+#[test]
+fn several_runs_at_once_do_not_wait_for_each_other_s_markers() -> Result<()> {
+    let db = replicated(15, 18)?;
+    for _ in 0..4 {
+        let runs: Vec<Running> = (0..3)
+            .map(|_| {
+                verify(&db)
+                    .args(["--mode", "live", "--table", "still", "--max-wait", "20s"])
+                    .limit(Duration::from_secs(60))
+                    .start()
+            })
+            .collect::<Result<_>>()?;
+        for run in runs {
+            run.wait(Duration::from_secs(60))?.expect(0)?;
+        }
+    }
+    Ok(())
+}
+
+/// Rows that move to a partition which is attached after the pairing are not missing.
+#[test]
+fn a_partition_that_is_attached_before_the_snapshots_is_inconclusive() -> Result<()> {
+    let db = replicated(15, 18)?;
+    // The partitions of un differ between the sides, those of even do not.
+    for root in ["un", "even"] {
+        let sql = format!(
+            "CREATE TABLE {root} (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
+             CREATE TABLE {root}1 PARTITION OF {root} FOR VALUES FROM (0) TO (100);
+             CREATE TABLE {root}_rest PARTITION OF {root} DEFAULT;
+             INSERT INTO {root} SELECT k, 'v' FROM generate_series(0, 150) AS k"
+        );
+        db.on_source(&sql)?;
+        db.on_target(&sql)?;
+    }
+    db.on_target("CREATE TABLE un3 PARTITION OF un FOR VALUES FROM (1000) TO (1100)")?;
+    for (root, name) in [("un", "un"), ("even", "even_rest")] {
+        let document = before_the_snapshots(&db, "live", root, || {
+            db.on_target(&format!(
+                "BEGIN;
+                 CREATE TABLE {root}5 (LIKE {root} INCLUDING ALL);
+                 WITH moved AS (DELETE FROM {root}_rest WHERE id BETWEEN 130 AND 140 RETURNING *)
+                     INSERT INTO {root}5 SELECT * FROM moved;
+                 ALTER TABLE {root} ATTACH PARTITION {root}5 FOR VALUES FROM (130) TO (141);
+                 COMMIT"
+            ))?;
+            Ok(())
+        })?;
+        was_redefined(&document, name)?;
+        if root == "even" {
+            ensure!(
+                table(&document, "even1")?["status"] == "identical",
+                "{document:#}"
+            );
+        }
+    }
+    Ok(())
+}
+
+const VIRTUAL: &str =
+    "CREATE TABLE vkey (id int PRIMARY KEY, a int, g int GENERATED ALWAYS AS (a * 2) VIRTUAL);
+    CREATE TABLE vlog (a int, g int GENERATED ALWAYS AS (a * 2) VIRTUAL);
+    CREATE TABLE vall (id int PRIMARY KEY, a int, ";
+
+/// Decoded changes show NULL for virtual generated columns. The rows that were written are right where the target computes
+/// the same, and wrong where it has NULL there.
+#[test]
+fn virtual_generated_columns_are_not_taken_from_decoded_changes() -> Result<()> {
+    let db = replicated(18, 18)?;
+    db.on_source(&format!(
+        "{VIRTUAL} g int GENERATED ALWAYS AS (a * 2) VIRTUAL)"
+    ))?;
+    db.on_target(&format!("{VIRTUAL} g int)"))?;
+    for (table, set) in [
+        ("vkey", "default"),
+        ("vall", "default"),
+        ("vlog", "default_insert_only"),
+    ] {
+        db.on_source(&format!(
+            "SELECT pglogical.replication_set_add_table('{set}', '{table}')"
+        ))?;
+    }
+    db.on_source(
+        "INSERT INTO vkey SELECT k, k FROM generate_series(1, 1000) AS k;
+         INSERT INTO vall SELECT k, k FROM generate_series(1, 10) AS k;
+         INSERT INTO vlog SELECT k FROM generate_series(1, 1000) AS k",
+    )?;
+    caught_up(&db)?;
+    for (name, write, codes) in [
+        (
+            "vkey",
+            "UPDATE vkey SET a = a + 1 WHERE id = 1 + (random() * 999)::int",
+            &[0][..],
+        ),
+        ("vlog", "INSERT INTO vlog VALUES (1)", &[0, 4]),
+        ("vall", "UPDATE vall SET a = a + 1", &[1, 4]),
+    ] {
+        beside(&db, write, Duration::from_millis(2), || {
+            for _ in 0..2 {
+                let outcome = verify(&db)
+                    .args(["--table", name, "--mode", "live", "--max-wait", "20s"])
+                    .run()?;
+                let code = outcome.code().context("an exit code")?;
+                let document = outcome.document()?;
+                ensure!(codes.contains(&code), "exit {code}: {document:#}");
+            }
+            Ok(())
+        })?;
+    }
+    // A row that differs is found beside the writes.
+    db.on_target("DELETE FROM vkey WHERE id = 500")?;
+    let write = "UPDATE vkey SET a = a + 1 WHERE id < 500";
+    beside(&db, write, Duration::from_millis(50), || {
+        let document = verify(&db)
+            .args(["--table", "vkey", "--mode", "live"])
+            .run()?
+            .expect(1)?
+            .document()?;
+        let found = table(&document, "vkey")?;
+        ensure!(
+            found["missing"] == 1 && found["different"] == 0,
+            "{found:#}"
+        );
+        Ok(())
+    })
+}
+
+/// Under another replica identity a change names another key: which rows were written is not known, and none is missing.
+#[test]
+fn a_replica_identity_that_changes_during_a_run_makes_no_row_differ() -> Result<()> {
+    let db = replicated(15, 18)?;
+    let both = |sql: &str| -> Result<()> {
+        db.on_source(sql)?;
+        db.on_target(sql)?;
+        Ok(())
+    };
+    for (name, before, after) in [
+        (
+            "ident",
+            "ALTER TABLE ident REPLICA IDENTITY USING INDEX ident_u",
+            "",
+        ),
+        (
+            "back",
+            "ALTER TABLE back REPLICA IDENTITY USING INDEX back_u",
+            "ALTER TABLE back REPLICA IDENTITY DEFAULT",
+        ),
+        (
+            "moved",
+            "ALTER TABLE moved DROP CONSTRAINT moved_pkey, ADD PRIMARY KEY (u)",
+            "",
+        ),
+    ] {
+        let definition = format!(
+            "CREATE TABLE {name} (id int PRIMARY KEY, u int NOT NULL, v text);
+             CREATE UNIQUE INDEX {name}_u ON {name} (u)"
+        );
+        add(&db, name, &definition, "default")?;
+        db.on_source(&format!(
+            "INSERT INTO {name} SELECT k, k, 'v' FROM generate_series(1, 100) AS k"
+        ))?;
+        caught_up(&db)?;
+        let mut writer = db.source_client()?;
+        writer.batch_execute("BEGIN; UPDATE hot SET n = n + 1 WHERE id = 1")?;
+        let running = verify(&db)
+            .args(["--mode", "live", "--table", name])
+            .limit(Duration::from_secs(120))
+            .start()?;
+        db.source().wait_until(
+            db.name(),
+            "SELECT count(*) > 0 FROM pg_replication_slots
+                WHERE database = current_database() AND slot_name ~ '^pgl_verify_[0-9]'",
+            Duration::from_secs(30),
+        )?;
+        both(before)?;
+        // The updates are between the snapshots: the marker is written after them, and waits for this lock.
+        let mut holder = db.source_client()?;
+        holder.batch_execute("BEGIN; LOCK TABLE pgl.marker IN SHARE MODE")?;
+        writer.batch_execute("COMMIT")?;
+        db.source().wait_until(
+            db.name(),
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database()
+                AND application_name = 'pgl-verify' AND wait_event_type = 'Lock'",
+            Duration::from_secs(30),
+        )?;
+        db.on_source(&format!("UPDATE {name} SET id = id + 1000 WHERE id < 10"))?;
+        // Applied under the identity that it was written with: under another one pglogical finds no row.
+        db.target().wait_until(
+            db.name(),
+            &format!("SELECT count(*) = 9 FROM {name} WHERE id > 1000"),
+            Duration::from_secs(30),
+        )?;
+        if !after.is_empty() {
+            both(after)?;
+        }
+        holder.batch_execute("COMMIT")?;
+        let outcome = running.wait(Duration::from_secs(120))?;
+        let code = outcome.code();
+        let document = outcome.document()?;
+        let found = table(&document, name)?;
+        ensure!(
+            matches!(code, Some(0 | 4)) && found["missing"] == 0 && found["extra"] == 0,
+            "{name}: exit {code:?}: {found:#}"
+        );
+    }
+    Ok(())
+}
+
+/// The marker's own commit waits for no standby, and the marker no longer than --max-wait for a lock.
+#[test]
+fn the_marker_waits_for_no_standby_and_not_without_bound() -> Result<()> {
+    let db = replicated_on(PairDb::alone(15, 18, "standby")?)?;
+    db.on_source("ALTER SYSTEM SET synchronous_standby_names = 'nope'")?;
+    db.on_source("SELECT pg_reload_conf()")?;
+    let found = without_a_standby(&db);
+    // What removes the database would wait for the standby, too.
+    db.on_source("ALTER SYSTEM RESET synchronous_standby_names")?;
+    db.on_source("SELECT pg_reload_conf()")?;
+    found
+}
+
+fn without_a_standby(db: &PairDb) -> Result<()> {
+    let live = || {
+        verify(db)
+            .args(["--mode", "live", "--table", "still", "--max-wait", "4s"])
+            .limit(Duration::from_secs(60))
+    };
+    live().run()?.expect(0)?;
+    let mut holder = db.source_client()?;
+    holder.batch_execute("BEGIN; LOCK TABLE pgl.marker IN SHARE MODE")?;
+    let document = live().run()?.expect(4)?.document()?;
+    let still = table(&document, "still")?;
+    ensure!(
+        still["reason"]
+            .as_str()
+            .is_some_and(|why| why.contains("writing the marker")),
+        "{still:#}"
+    );
+    holder.batch_execute("ROLLBACK")?;
+    Ok(())
+}
+
+/// Without decoding, neither rows of subtransactions nor rows that the source had for a moment only hide a row that is lost.
+#[test]
+fn without_decoding_rows_of_a_moment_hide_no_lost_row() -> Result<()> {
+    let db = replicated(15, 18)?;
+    let role = db.role("reader");
+    db.on_source(&format!(
+        "CREATE ROLE {role} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
+         INSERT INTO log SELECT 1, 'entry' FROM generate_series(1, 500)"
+    ))?;
+    caught_up(&db)?;
+    let reader = db.source().dsn_as(&role, db.name());
+    let look = |table: &str, more: &[&str], wrong: i32| -> Result<()> {
+        for _ in 0..6 {
+            let outcome = verify(&db)
+                .env("PGL_SOURCE", &reader)
+                .args(["--table", table, "--timeout", "2s"])
+                .args(more)
+                .run()?;
+            ensure!(
+                outcome.code() != Some(wrong),
+                "{table} {more:?}: {outcome:?}"
+            );
+        }
+        Ok(())
+    };
+    // A transaction of the target that has nothing to do with it.
+    let mut idle = db.target_client()?;
+    idle.batch_execute("CREATE TABLE apart (id int); BEGIN; INSERT INTO apart VALUES (1)")?;
+    verify(&db)
+        .env("PGL_SOURCE", &reader)
+        .args(["--table", "still", "--table", "log"])
+        .run()?
+        .expect(0)?;
+    idle.batch_execute("ROLLBACK")?;
+    let others = "SELECT txid_current()";
+    let subtransactions =
+        "BEGIN; SAVEPOINT s; INSERT INTO log VALUES (1, 'entry'); SELECT txid_current();
+        SELECT pg_sleep(0.03); COMMIT";
+    let queue = "BEGIN; INSERT INTO still VALUES (100000, 'job'); COMMIT; SELECT pg_sleep(0.005);
+        BEGIN; DELETE FROM still WHERE id = 100000; COMMIT; SELECT pg_sleep(0.015)";
+    beside(&db, queue, Duration::ZERO, || {
+        look("still", &["--counts-only"], 1)
+    })?;
+    caught_up(&db)?;
+    db.on_target(
+        "DELETE FROM log WHERE ctid = (SELECT min(ctid) FROM log); DELETE FROM still WHERE id = 7",
+    )?;
+    beside(&db, queue, Duration::ZERO, || {
+        look("still", &["--counts-only"], 0)?;
+        look("still", &[], 0)
+    })?;
+    beside(&db, others, Duration::from_millis(2), || {
+        beside(&db, subtransactions, Duration::from_millis(80), || {
+            look("log", &[], 0)
+        })
+    })
+}
+
+/// A commit that waits for a standby is on the target and not visible on the source; without decoding, too.
+#[test]
+fn without_decoding_a_commit_that_waits_for_a_standby_is_no_difference() -> Result<()> {
+    let mut db = PairDb::alone(15, 18, "unseen")?;
+    let source = &mut db.servers().context("the servers are shared")?.source;
+    source.configure(&[("max_prepared_transactions", "5")])?;
+    source.restart()?;
+    let db = replicated_on(db)?;
+    let role = db.role("reader");
+    db.on_source(&format!(
+        "CREATE ROLE {role} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
+    ))?;
+    // The second one belongs to no session while it is committed.
+    let update = "UPDATE still SET note = 'committed' WHERE id = 5";
+    let prepare = format!("BEGIN; {update}; PREPARE TRANSACTION 'waits'");
+    for (before, commit) in [("SELECT 1", update), (&prepare, "COMMIT PREPARED 'waits'")] {
+        db.on_source("UPDATE still SET note = 'good' WHERE id = 5")?;
+        caught_up(&db)?;
+        let mut writer = db.source_client()?;
+        writer.batch_execute(before)?;
+        db.on_source("ALTER SYSTEM SET synchronous_standby_names = 'nope'")?;
+        db.on_source("SELECT pg_reload_conf()")?;
+        db.source().wait_until(
+            db.name(),
+            "SELECT current_setting('synchronous_standby_names') = 'nope'",
+            Duration::from_secs(30),
+        )?;
+        let waiting = std::thread::spawn(move || writer.batch_execute(commit));
+        let found = while_it_waits(&db, &role);
+        // What removes the database would wait for the standby, too.
+        db.on_source("ALTER SYSTEM RESET synchronous_standby_names")?;
+        db.on_source("SELECT pg_reload_conf()")?;
+        waiting
+            .join()
+            .map_err(|_| anyhow::anyhow!("the writer panicked"))??;
+        found.context(commit)?;
+    }
+    Ok(())
+}
+
+fn while_it_waits(db: &PairDb, role: &str) -> Result<()> {
+    db.target().wait_until(
+        db.name(),
+        "SELECT note = 'committed' FROM still WHERE id = 5",
+        Duration::from_secs(30),
+    )?;
+    let document = verify(db)
+        .env("PGL_SOURCE", db.source().dsn_as(role, db.name()))
+        .args(["--table", "still"])
+        .limit(Duration::from_secs(60))
+        .run()?
+        .expect(4)?
+        .document()?;
+    ensure!(document["mode"] == "fenced", "{document:#}");
+    let still = table(&document, "still")?;
+    let why = still["reason"].as_str().unwrap_or_default();
+    ensure!(
+        still["status"] != "different" && why.contains("synchronous standby"),
+        "{still:#}"
+    );
+    Ok(())
+}
+
+/// Of a row that was written meanwhile only the key is known.
+#[test]
+fn what_is_not_known_of_a_row_that_was_written_is_null() -> Result<()> {
+    let db = replicated(15, 18)?;
+    db.on_target(
+        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER keep BEFORE UPDATE ON still FOR EACH ROW WHEN (NEW.id = 7) EXECUTE FUNCTION keep();
+         ALTER TABLE still ENABLE REPLICA TRIGGER keep",
+    )?;
+    let write = "UPDATE still SET note = clock_timestamp()::text WHERE id = 7";
+    let document = beside(&db, write, Duration::from_millis(1), || {
+        verify(&db)
+            .args(["--table", "still", "--mode", "live"])
+            .run()?
+            .expect(1)?
+            .document()
+    })?;
+    let row = &table(&document, "still")?["rows"][0];
+    ensure!(
+        row["key"][0]["value"] == "7"
+            && row["source_count"].is_null()
+            && row["target_count"].is_null()
+            && row["columns"].is_null(),
+        "{row:#}"
+    );
+    Ok(())
 }

@@ -532,6 +532,50 @@ fn a_partitioned_table_is_compared_when_it_is_selected() -> Result<()> {
     Ok(())
 }
 
+/// pglogical writes a row to the partition of the same name, whatever its bounds: where they differ, neither copying the
+/// partition nor statements for its rows can work.
+#[test]
+fn partitions_with_other_bounds_are_named_with_a_remedy_that_works() -> Result<()> {
+    let db = replicating(
+        (15, 18),
+        "bounds",
+        "CREATE TABLE r (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
+         CREATE TABLE r1 PARTITION OF r FOR VALUES FROM (0) TO (10); CREATE TABLE r2 PARTITION OF r FOR VALUES FROM (10) TO (20);
+         INSERT INTO r SELECT k, 'v' FROM generate_series(1, 19) AS k",
+    )?;
+    let attach = |middle: u8| {
+        format!(
+            "BEGIN; SET LOCAL session_replication_role = replica;
+             CREATE TEMP TABLE kept ON COMMIT DROP AS SELECT * FROM r;
+             ALTER TABLE r DETACH PARTITION r1; ALTER TABLE r DETACH PARTITION r2; TRUNCATE r1, r2;
+             ALTER TABLE r ATTACH PARTITION r1 FOR VALUES FROM (0) TO ({middle});
+             ALTER TABLE r ATTACH PARTITION r2 FOR VALUES FROM ({middle}) TO (20);
+             INSERT INTO r SELECT * FROM kept; COMMIT"
+        )
+    };
+    db.on_target(&attach(5))?;
+    let document = verify(&db).run()?.expect(1)?.document()?;
+    let found = table(&document, "r")?;
+    ensure!(
+        found["status"] == "different" && found["missing"] == 0 && found["extra"] == 0,
+        "{found:#}"
+    );
+    ensure!(
+        found["schema_differences"].as_array().map(Vec::len) == Some(2),
+        "{found:#}"
+    );
+    let next = found["next"].as_str().unwrap_or_default();
+    ensure!(
+        next.contains("ATTACH PARTITION") && next.ends_with("resync public.r1 public.r2 --yes"),
+        "{next}"
+    );
+    let fix = verify(&db).arg("--fix-sql").run()?.expect(1)?;
+    ensure!(!fix.stdout.contains("DELETE FROM"), "{}", fix.stdout);
+    db.on_target(&attach(10))?;
+    verify(&db).run()?.expect(0)?;
+    Ok(())
+}
+
 /// Two keys that a collation calls equal are two keys, each reported once.
 #[test]
 fn a_key_under_a_nondeterministic_collation_is_reported_once() -> Result<()> {

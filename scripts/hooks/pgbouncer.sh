@@ -6,14 +6,14 @@
 #   export PGBOUNCER_TARGET='host=new.example port=5432 dbname=shop'
 #   pgl-cutover --yes --block hook \
 #       --hook-blocked  'scripts/hooks/pgbouncer.sh pause' \
-#       --hook-switched 'scripts/hooks/pgbouncer.sh switch' \
+#       --hook-promoted 'scripts/hooks/pgbouncer.sh cutover' \
 #       --hook-restored 'scripts/hooks/pgbouncer.sh resume'
 #
 # Pausing is for pool_mode transaction or statement. With sessions it would wait until every client has
-# gone by itself, so `pause` refuses; use `switch` alone there, and clients connect again once.
+# gone by itself, so `pause` refuses; use `cutover` alone there, and clients connect again once.
 #
 # The line of the database in the [databases] section is rewritten in place; one copy of the file as
-# it was before the first switch stays beside it. Every command can be run again: --resume does so. Sessions that do not come through pgbouncer are ended by pgl-cutover itself.
+# it was before the first cutover stays beside it. Every command can be run again: pgl-cutover resume does so. Sessions that do not come through pgbouncer are ended by pgl-cutover itself.
 set -eu
 
 : "${PGBOUNCER_ADMIN:?conninfo of the admin console}"
@@ -105,13 +105,13 @@ rewrite() {
 
 case "${1:-}" in
     pause) pause ;;
-    switch)
+    cutover)
         rewrite
         resume 'RELOAD;'
         ;;
     resume) resume ;;
     *)
-        echo 'usage: pgbouncer.sh pause | switch | resume' >&2
+        echo 'usage: pgbouncer.sh pause | cutover | resume' >&2
         exit 2
         ;;
 esac

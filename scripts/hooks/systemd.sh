@@ -5,7 +5,7 @@
 #   export SERVICE_TARGET='DATABASE_URL=postgresql://new.example/shop'
 #   pgl-cutover --yes --block hook \
 #       --hook-blocked  'scripts/hooks/systemd.sh stop' \
-#       --hook-switched 'scripts/hooks/systemd.sh switch' \
+#       --hook-promoted 'scripts/hooks/systemd.sh cutover' \
 #       --hook-restored 'scripts/hooks/systemd.sh start'
 set -eu
 
@@ -16,16 +16,16 @@ set -eu
 case "${1:-}" in
     stop) systemctl stop $SERVICES ;;
     start) systemctl start $SERVICES ;;
-    switch)
+    cutover)
         : "${SERVICE_ENV:?file that the services read}"
         : "${SERVICE_TARGET:?its new content}"
-        # The first copy stays: --resume runs this again.
+        # The first copy stays: pgl-cutover resume runs this again.
         [ -e "$SERVICE_ENV.before-cutover" ] || cp -p "$SERVICE_ENV" "$SERVICE_ENV.before-cutover"
         printf '%s\n' "$SERVICE_TARGET" >"$SERVICE_ENV"
         systemctl start $SERVICES
         ;;
     *)
-        echo 'usage: systemd.sh stop | start | switch' >&2
+        echo 'usage: systemd.sh stop | start | cutover' >&2
         exit 2
         ;;
 esac

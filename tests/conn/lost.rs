@@ -154,7 +154,7 @@ fn cancelled() {
         .expect_err("cancelled");
     thread.join().expect("joined").expect("delivered");
     assert_eq!(error.kind, Kind::Cancelled);
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < Duration::from_secs(25));
     assert!(!session.is_closed());
     assert_eq!(
         session
@@ -217,7 +217,7 @@ fn a_copy_given_up_early_does_not_hold_the_session() {
         1
     );
     assert!(
-        start.elapsed() < Duration::from_secs(5),
+        start.elapsed() < Duration::from_secs(60),
         "{:?}",
         start.elapsed()
     );
@@ -232,7 +232,7 @@ fn a_copy_given_up_early_does_not_hold_the_session() {
         .expect_err("stopped");
     assert_eq!(error, stop());
     assert!(
-        start.elapsed() < Duration::from_secs(10),
+        start.elapsed() < Duration::from_secs(120),
         "{:?}",
         start.elapsed()
     );
@@ -281,7 +281,12 @@ fn the_environment_is_pinned_against_role_and_database() {
              ALTER DATABASE pinned SET intervalstyle = 'iso_8601'; ALTER DATABASE pinned SET row_security = on;
              ALTER DATABASE pinned SET idle_in_transaction_session_timeout = '1h';
              ALTER DATABASE pinned SET idle_session_timeout = '1h'; ALTER DATABASE pinned SET lock_timeout = 77;
-             ALTER DATABASE pinned SET standard_conforming_strings = off; ALTER DATABASE pinned SET client_encoding = 'LATIN1';",
+             ALTER DATABASE pinned SET standard_conforming_strings = off; ALTER DATABASE pinned SET client_encoding = 'LATIN1';
+             ALTER DATABASE pinned SET exit_on_error = on; ALTER DATABASE pinned SET gin_fuzzy_search_limit = 5;
+             ALTER DATABASE pinned SET default_transaction_isolation = serializable; ALTER DATABASE pinned SET zero_damaged_pages = on;
+             ALTER DATABASE pinned SET default_transaction_deferrable = on; ALTER DATABASE pinned SET ignore_checksum_failure = on;
+             ALTER DATABASE pinned SET client_min_messages = error;
+             ALTER DATABASE pinned SET enable_seqscan = off; ALTER DATABASE pinned SET jit = on;",
         )
         .expect("set");
     let dsn = cluster.dsn("pinned");
@@ -296,7 +301,11 @@ fn the_environment_is_pinned_against_role_and_database() {
              current_setting('lock_timeout'), current_setting('search_path'), current_setting('row_security'), \
              current_setting('idle_in_transaction_session_timeout'), current_setting('idle_session_timeout'), \
              current_setting('client_encoding'), current_setting('application_name'), \
-             current_setting('default_transaction_read_only'), current_setting('work_mem')",
+             current_setting('default_transaction_read_only'), current_setting('work_mem'), \
+             current_setting('enable_seqscan'), current_setting('jit'), current_setting('exit_on_error'), \
+             current_setting('gin_fuzzy_search_limit'), current_setting('default_transaction_isolation'), \
+             current_setting('zero_damaged_pages'), current_setting('default_transaction_deferrable'), \
+             current_setting('ignore_checksum_failure'), current_setting('client_min_messages')",
         )
         .expect("read");
     let found: Vec<&str> = rows[0]
@@ -320,12 +329,23 @@ fn the_environment_is_pinned_against_role_and_database() {
             "pgl-test",
             "on",
             "7MB",
+            "on",
+            "off",
+            "off",
+            "0",
+            "read committed",
+            "off",
+            "off",
+            "off",
+            "notice",
         ]
     );
-    let error = session
-        .batch("CREATE TABLE public.x ()")
-        .expect_err("read-only");
-    assert_eq!(error.sqlstate.as_deref(), Some("25006"));
+    for _ in 0..2 {
+        let error = session
+            .batch("CREATE TABLE public.x ()")
+            .expect_err("read-only");
+        assert_eq!(error.sqlstate.as_deref(), Some("25006"));
+    }
 }
 
 #[test]
@@ -342,8 +362,73 @@ fn every_major_takes_the_environment() {
             "{timeouts:?}"
         );
         assert!(session.notices().is_empty());
+        let settings = session
+            .query_text(
+                "SELECT name FROM pg_settings WHERE context IN ('user', 'superuser') AND position('.' IN name) = 0",
+            )
+            .expect("read");
+        let undecided: Vec<&str> = (settings.iter())
+            .filter_map(|row| row[0].as_deref())
+            .filter(|name| !pgl_conn::pinned().any(|pinned| pinned == *name))
+            .filter(|name| !NOT_PINNED.split_whitespace().any(|left| left == *name))
+            .collect();
+        assert!(
+            undecided.is_empty(),
+            "{major}: pin them or name them here: {undecided:?}"
+        );
     }
 }
+
+/// Settings that a role or the database may have otherwise, and that are left as they are: each was looked at.
+const NOT_PINNED: &str = concat!(
+    // How fast a plan is, and which one; not what it yields. What has a cost of "never" is pinned.
+    " cpu_index_tuple_cost cpu_operator_cost cpu_tuple_cost cursor_tuple_fraction debug_parallel_query",
+    " default_statistics_target effective_cache_size effective_io_concurrency enable_async_append",
+    " enable_distinct_reordering enable_gathermerge enable_group_by_reordering enable_incremental_sort enable_memoize",
+    " enable_parallel_append enable_parallel_hash enable_partition_pruning enable_partitionwise_aggregate",
+    " enable_partitionwise_join enable_presorted_aggregate enable_self_join_elimination force_parallel_mode",
+    " geqo geqo_effort geqo_generations geqo_pool_size geqo_seed geqo_selection_bias geqo_threshold",
+    " jit_above_cost jit_dump_bitcode jit_expressions jit_inline_above_cost jit_optimize_above_cost jit_tuple_deforming",
+    " max_parallel_workers max_parallel_workers_per_gather min_parallel_index_scan_size min_parallel_table_scan_size",
+    " parallel_leader_participation parallel_setup_cost parallel_tuple_cost plan_cache_mode random_page_cost",
+    " recursive_worktable_factor seq_page_cost",
+    // How much memory, disk and time something may take: too little is an error that names the setting.
+    " backend_flush_after commit_delay commit_siblings deadlock_timeout file_copy_method gin_pending_list_limit",
+    " hash_mem_multiplier io_combine_limit logical_decoding_work_mem maintenance_io_concurrency maintenance_work_mem",
+    " max_parallel_maintenance_workers max_stack_depth temp_buffers temp_file_limit wal_compression",
+    " wal_consistency_checking wal_init_zero wal_recycle wal_skip_threshold work_mem",
+    " vacuum_buffer_usage_limit vacuum_cleanup_index_scale_factor vacuum_cost_delay vacuum_cost_limit vacuum_cost_page_dirty vacuum_cost_page_hit",
+    " vacuum_cost_page_miss vacuum_failsafe_age vacuum_freeze_min_age vacuum_freeze_table_age",
+    " vacuum_max_eager_freeze_failure_rate vacuum_multixact_failsafe_age vacuum_multixact_freeze_min_age",
+    " vacuum_multixact_freeze_table_age vacuum_truncate",
+    // What the server writes about a session. What may hold a password is kept out where it is sent (unlogged.rs).
+    " backtrace_functions compute_query_id debug_discard_caches debug_pretty_print debug_print_parse debug_print_plan",
+    " debug_print_rewritten lc_messages log_duration log_error_verbosity log_executor_stats log_lock_failures",
+    " log_lock_waits log_min_duration_sample log_min_duration_statement log_min_error_statement log_min_messages",
+    " log_parameter_max_length log_parameter_max_length_on_error log_parser_stats log_planner_stats",
+    " log_replication_commands log_statement log_statement_sample_rate log_statement_stats log_temp_files",
+    " log_transaction_sample_rate md5_password_warnings stats_fetch_consistency trace_notify trace_sort track_activities",
+    " track_cost_delay_timing track_counts track_functions track_io_timing track_wal_io_timing update_process_title",
+    // The connection: what the connection string says, or noticed as a lost one.
+    " client_connection_check_interval tcp_keepalives_count tcp_keepalives_idle tcp_keepalives_interval",
+    " tcp_user_timeout wal_sender_timeout debug_logical_replication_streaming logical_decoding_mode",
+    " logical_replication_mode",
+    // Loaded before anything can be set.
+    " dynamic_library_path extension_control_path extension_destdir local_preload_libraries output_plugin_libraries",
+    " session_preload_libraries",
+    // Of the transaction that is open when it is set.
+    " transaction_deferrable transaction_isolation transaction_read_only",
+    // Where a user wants new objects and how: meant for objects that a tool makes, too; archives bring their own.
+    " check_function_bodies createrole_self_grant default_tablespace default_toast_compression event_triggers",
+    " icu_validation_level password_encryption scram_iterations temp_tablespaces",
+    // Set by those tools that write as a replica; a superuser's.
+    " session_replication_role",
+    // No statement of ours has what they are about: strings with a backslash, large objects of others, words for numbers
+    // and times, xml made of rows, full text, row types of two definitions, system catalogs that are written.
+    " allow_in_place_tablespaces allow_system_table_mods backslash_quote composite_type_mismatch",
+    " default_text_search_config escape_string_warning lc_numeric lc_time lo_compat_privileges",
+    " operator_precedence_warning timezone_abbreviations xmlbinary",
+);
 
 #[test]
 fn transactions_and_snapshots() {
@@ -405,7 +490,7 @@ fn who_writes_even_if_it_is_shut_goes_on_and_others_do_not() {
             .expect_err("shut");
         assert_eq!(error.sqlstate.as_deref(), Some("25006"), "{error:?}");
     };
-    let mut ours = open(Access::WriteEvenIfShut);
+    let mut ours = open(Access::IgnoreReadOnly);
     let mut theirs = open(Access::ReadWrite);
     theirs.batch("CREATE TABLE public.a ()").expect("open");
     let shut = |value: &str| {
@@ -433,7 +518,7 @@ fn who_writes_even_if_it_is_shut_goes_on_and_others_do_not() {
         std::thread::sleep(Duration::from_millis(20));
     }
     ours.batch("CREATE TABLE public.c ()").expect("goes on");
-    open(Access::WriteEvenIfShut)
+    open(Access::IgnoreReadOnly)
         .batch("CREATE TABLE public.d ()")
         .expect("begins");
     refused(&mut open(Access::ReadWrite));

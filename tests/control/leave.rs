@@ -1,10 +1,10 @@
 //! Tables that leave, and come back.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::support::{
-    PAIRS, does, does_twice, drained, on_source, on_target, other, refuses, replicating, same,
-    writers,
+    PAIRS, PATIENCE, does, does_twice, drained, on_source, on_target, other, refuses, replicating,
+    same, writers,
 };
 
 #[test]
@@ -76,6 +76,77 @@ fn a_target_that_has_stopped_is_not_waited_for() -> Result<()> {
         ensure!(document["already"] == true, "{document:#}");
         ensure!(on_target(&db, "SELECT id FROM log")? == "100");
         same(&db, &["kept"])?;
+    }
+    Ok(())
+}
+
+/// What stops replication for good, what takes it back, and what the cause says.
+const STOPS: [[&str; 4]; 3] = [
+    [
+        "target: ALTER TABLE kept DROP COLUMN v",
+        "source: INSERT INTO kept VALUES (1, 'x')",
+        "target: ALTER TABLE kept ADD COLUMN v text",
+        "kept",
+    ],
+    [
+        "target: UPDATE pglogical.node_interface SET if_dsn = if_dsn || ' user=nobody_at_all'
+                  WHERE if_id IN (SELECT sub_origin_if FROM pglogical.subscription)",
+        "source: SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = current_database()",
+        "target: UPDATE pglogical.node_interface SET if_dsn = replace(if_dsn, ' user=nobody_at_all', '')",
+        "nobody_at_all",
+    ],
+    [
+        "target: SELECT pglogical.alter_subscription_disable(sub_name, true) FROM pglogical.subscription",
+        "source: SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()",
+        "target: SELECT 1",
+        "slot",
+    ],
+];
+
+/// The same for every command that waits.
+#[test]
+fn a_wait_ends_at_the_cause_for_which_nothing_arrives() -> Result<()> {
+    for pair in PAIRS {
+        let db = replicating(
+            pair,
+            "ends",
+            "CREATE TABLE log (id int PRIMARY KEY); CREATE TABLE kept (id int PRIMARY KEY, v text)",
+            &[],
+        )?;
+        let run = |text: &str| -> Result<()> {
+            match text.split_once(": ") {
+                Some(("source", sql)) => db.on_source(sql),
+                Some((_, sql)) => db.on_target(sql),
+                None => anyhow::bail!("{text}"),
+            }
+            .map(drop)
+        };
+        for [stop, then, back, says] in STOPS {
+            run(stop)?;
+            if says == "slot" {
+                // Its walsender ends a moment later.
+                db.source().wait_until(
+                    db.name(),
+                    "SELECT bool_and(NOT active) FROM pg_replication_slots WHERE database = current_database()",
+                    PATIENCE,
+                )?;
+            }
+            run(then)?;
+            if says == "slot" {
+                db.on_target("SELECT pglogical.alter_subscription_enable(sub_name, true) FROM pglogical.subscription")?;
+            }
+            for args in [&["resync", "log", "--yes"][..], &["resume", "--yes"]] {
+                let error = refuses(&db, args, 5).with_context(|| format!("{args:?}: {says}"))?;
+                ensure!(
+                    error.contains("replication has stopped") && error.contains(says),
+                    "{args:?}: {error}"
+                );
+            }
+            run(back)?;
+            if says != "slot" {
+                does(&db, &["resume"], 0)?;
+            }
+        }
     }
     Ok(())
 }

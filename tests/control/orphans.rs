@@ -163,7 +163,7 @@ fn keys_of_several_columns_and_of_partitioned_tables() -> Result<()> {
     Ok(())
 }
 
-/// Equal counts say nothing of a wrong reference: the key's own check finds it, when the switch is made.
+/// Equal counts say nothing of a wrong reference: the key's own check finds it, when the cutover is made.
 #[test]
 fn a_switch_whose_foreign_key_does_not_hold_names_it() -> Result<()> {
     let db = replicating((15, 18), "orphan_switch", TABLES, &[])?;
@@ -178,12 +178,12 @@ fn a_switch_whose_foreign_key_does_not_hold_names_it() -> Result<()> {
     let document = cutover(&["--yes"])?.expect(6)?.json()?;
     let error = document["error"].to_string();
     ensure!(
-        document["state"] == "switched"
+        document["state"] == "promoted"
             && error.contains("child_parent_fkey")
             && error.contains("(parent)=(900011)"),
         "{document:#}"
     );
     db.on_target("UPDATE child SET parent = 11 WHERE id = 11")?;
-    cutover(&["--yes", "--resume"])?.expect(0)?;
+    cutover(&["resume", "--yes"])?.expect(0)?;
     Ok(())
 }

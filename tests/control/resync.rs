@@ -70,7 +70,7 @@ fn rows_of_a_copy_are_not_sent_back() -> Result<()> {
         db.on_target("INSERT INTO a VALUES (11)")?;
         ensure!(on_target(&db, SENT)? == "1");
         let origins = "SELECT count(*) FROM pg_replication_origin WHERE roname LIKE 'pgl_recopy%'
-                          AND roname LIKE '%' || current_database() || '%'";
+                          AND right(roname, length(current_database()) + 1) = '_' || current_database()";
         ensure!(on_target(&db, origins)? == "0");
         db.on_target("SELECT pg_drop_replication_slot('probe')")?;
     }
@@ -83,7 +83,7 @@ fn a_resync_after_a_rehearsed_reverse_loses_nothing_on_the_source() -> Result<()
     for pair in PAIRS {
         let db = replicating(pair, "rehearsed", "", &[])?;
         let writers = writers(&db)?;
-        let rehearsed = other(&db, "pgl-cutover", &["--reverse", "--rehearse", "--yes"], 0)?;
+        let rehearsed = other(&db, "pgl-cutover", &["rehearse", "--reverse", "--yes"], 0)?;
         ensure!(
             rehearsed["notes"]
                 .to_string()

@@ -24,16 +24,16 @@ pub(super) fn replicating(
     let db = shared_pair(source, target)?.database(hint)?;
     db.on_source(load::SCHEMA)?;
     db.on_source(sql)?;
-    with_programs(
-        Tool::new(env!("CARGO_BIN_EXE_pgl-setup"))
-            .envs(db.env())
-            .args(setup)
-            .limit(PATIENCE),
-        &db,
-    )?
-    .run()?
-    .expect(0)?;
+    self::setup(&db, setup)?;
     Ok(db)
+}
+
+/// pgl-setup with these arguments.
+pub(super) fn setup(db: &PairDb, args: &[&str]) -> Result<()> {
+    let tool = Tool::new(env!("CARGO_BIN_EXE_pgl-setup"));
+    let tool = tool.envs(db.env()).args(args).limit(PATIENCE);
+    with_programs(tool, db)?.run()?.expect(0)?;
+    Ok(())
 }
 
 /// With pg_dump of the newer side.
@@ -82,7 +82,7 @@ pub(super) fn does_twice(db: &PairDb, args: &[&str]) -> Result<Value> {
 pub(super) fn writers(db: &PairDb) -> Result<Writers> {
     let writers = Load::new()
         .workers(3)
-        .pace(Duration::from_millis(1))
+        .pace(Duration::from_millis(10))
         .large_rows(200)
         .start(&[db.source_dsn()])?;
     writers.wait_for(100, PATIENCE)?;

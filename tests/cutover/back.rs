@@ -1,9 +1,15 @@
 //! Replication back, and the rollback.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use pgl_testkit::load::Load;
+use pgl_testkit::{Cluster, PairDb, Tool};
+use serde_json::Value;
 
-use super::support::{PAIRS, cutover, either, go_on, replicating, roles, same};
+use crate::common::Documented;
+
+use super::support::{
+    PAIRS, PATIENCE, cutover, either, go_on, replicating, replicating_with, roles, same,
+};
 
 /// T19: from 17 and 18 back to an old pglogical, which cannot make its own slot there.
 #[test]
@@ -37,7 +43,7 @@ fn a_rollback_loses_nothing_that_was_written_on_the_target() -> Result<()> {
         );
         let writers = go_on(writers, 100)?;
         same(&db, &["parent", "child", "keyless", "scratch"])?;
-        // The source hands out what follows, and takes writes; the target does not.
+        // The source hands out what follows, and accepts writes; the target does not.
         ensure!(
             db.on_source("INSERT INTO child (parent) VALUES (9000) RETURNING id")?
                 == [[Some("3002".to_owned())]]
@@ -77,7 +83,7 @@ fn an_attempt_that_was_rolled_back_leaves_no_reverse_replication() -> Result<()>
         gone()?;
         attempt("kill -9 $PPID")?;
         ensure!(gone().is_err(), "it was prepared");
-        cutover(&db).arg("--abort").run()?.expect(0)?;
+        cutover(&db).command("abort").run()?.expect(0)?;
         gone()?;
         // It is made anew for the attempt that succeeds.
         let done = cutover(&db).args(["--yes", "--reverse"]).run()?.expect(0)?;
@@ -85,6 +91,194 @@ fn an_attempt_that_was_rolled_back_leaves_no_reverse_replication() -> Result<()>
         ensure!(gone().is_err());
     }
     Ok(())
+}
+
+/// Rows that a subscription writes to the promoted target carry its origin: reverse replication does not forward them.
+#[test]
+fn a_rollback_is_refused_while_the_target_receives_rows_from_elsewhere() -> Result<()> {
+    let db = replicating(15, 18, "fed")?;
+    cutover(&db).args(["--yes", "--reverse"]).run()?.expect(0)?;
+    let feed = db.role("feed");
+    db.on_target(&format!(
+        "CREATE SUBSCRIPTION \"{feed}\" CONNECTION 'dbname=none' PUBLICATION none WITH (connect = false)"
+    ))?;
+    let out = cutover(&db)
+        .args(["rollback", "--yes"])
+        .run()?
+        .expect(5)?
+        .json()?;
+    let refused = out["refusals"].to_string();
+    ensure!(
+        refused.contains("repl.cascading_origin")
+            && refused.contains(&format!("the target is a subscriber: {feed}")),
+        "{out:#}"
+    );
+    db.on_target(&format!(
+        "ALTER SUBSCRIPTION \"{feed}\" SET (slot_name = NONE)"
+    ))?;
+    db.on_target(&format!("DROP SUBSCRIPTION \"{feed}\""))?;
+    cutover(&db).args(["rollback", "--yes"]).run()?.expect(0)?;
+    Ok(())
+}
+
+/// A partition that a job adds every month, a table of a release, a sequence: nothing replicates them to the former source.
+#[test]
+fn what_was_made_after_the_switch_is_not_left_behind_in_silence() -> Result<()> {
+    for (source, target) in PAIRS {
+        let db = replicating_with(
+            source,
+            target,
+            "later",
+            "CREATE TABLE ev (id int, at int, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+             CREATE TABLE ev_1 PARTITION OF ev FOR VALUES FROM (1) TO (2); INSERT INTO ev VALUES (1, 1)",
+        )?;
+        cutover(&db).args(["--yes", "--reverse"]).run()?.expect(0)?;
+        db.on_target(
+            "CREATE TABLE ev_2 PARTITION OF ev FOR VALUES FROM (2) TO (3); INSERT INTO ev VALUES (2, 2);
+             CREATE TABLE invoice (id int PRIMARY KEY); CREATE SEQUENCE fresh; ALTER TABLE parent ADD extra int",
+        )?;
+        for more in [["rollback", "--dry-run"], ["rollback", "--yes"]] {
+            let document = cutover(&db).args(more).run()?.json()?;
+            let said = document["refusals"].to_string();
+            for name in [
+                "table public.ev_2",
+                "table public.invoice",
+                "sequence public.fresh",
+            ] {
+                ensure!(said.contains(name), "{name}: {document:#}");
+            }
+            ensure!(
+                said.contains("column extra is missing on the source"),
+                "{document:#}"
+            );
+        }
+        db.on_target("ALTER TABLE parent DROP extra")?;
+        cutover(&db)
+            .args(["rollback", "--yes", "--force", "cut.left_behind"])
+            .run()?
+            .expect(0)?;
+    }
+    Ok(())
+}
+
+/// The statements of the hint are enough, in both directions: pgl-control knows a table by its name in the plan, and changes nothing
+/// after the promotion.
+#[test]
+fn the_hint_for_a_renamed_table_leads_to_a_cutover_and_to_a_rollback() -> Result<()> {
+    there_and_back("renamed", "ALTER TABLE plain RENAME TO moved", "moved")
+}
+
+#[test]
+fn so_does_the_hint_for_a_table_moved_to_another_schema() -> Result<()> {
+    let ddl = "CREATE SCHEMA IF NOT EXISTS archive; ALTER TABLE plain SET SCHEMA archive; ALTER TABLE archive.plain RENAME TO moved";
+    there_and_back("another_schema", ddl, "archive.moved")
+}
+
+/// Follows the hint on either side after `ddl` has renamed the table to `now`.
+fn there_and_back(name: &str, ddl: &str, now: &str) -> Result<()> {
+    let db = replicating_with(
+        13,
+        17,
+        name,
+        "CREATE TABLE plain (id int PRIMARY KEY, v text)",
+    )?;
+    let sides = ("source", "target");
+    follow_the_hint(&db, &[], (ddl, now), (db.source(), db.target()), sides)?;
+    cutover(&db).args(["--yes", "--reverse"]).run()?.expect(0)?;
+    same(&db, &["plain"])?;
+    let sides = ("target", "source");
+    follow_the_hint(
+        &db,
+        &["rollback"],
+        (ddl, now),
+        (db.target(), db.source()),
+        sides,
+    )?;
+    cutover(&db).args(["rollback", "--yes"]).run()?.expect(0)?;
+    same(&db, &["plain"])
+}
+
+/// What pgl-status reports.
+fn cause(db: &PairDb, id: &str) -> Result<Value> {
+    let document = Tool::new(env!("CARGO_BIN_EXE_pgl-status"))
+        .envs(db.env())
+        .args(["--sample", "0s"])
+        .limit(PATIENCE)
+        .run()?
+        .document()?;
+    let causes = document["causes"].as_array().context("no causes")?;
+    let found = causes.iter().find(|one| one["id"] == id);
+    found
+        .cloned()
+        .with_context(|| format!("{id} is not reported: {document:#}"))
+}
+
+/// Renames a table of the side that clients write to, and follows what the refusal of a dry run says.
+fn follow_the_hint(
+    db: &PairDb,
+    command: &[&str],
+    (ddl, now): (&str, &str),
+    (from, to): (&Cluster, &Cluster),
+    (from_side, to_side): (&str, &str),
+) -> Result<()> {
+    from.sql(db.name(), ddl)?;
+    if from_side == "source" {
+        cause(db, "set.table_renamed")?;
+    }
+    from.sql(
+        db.name(),
+        &format!("INSERT INTO {now} SELECT count(*), 'late on {from_side}' FROM {now}"),
+    )?;
+    let is = |state: &str| {
+        let sql = format!(
+            "SELECT bool_and(status = '{state}') FROM pglogical.show_subscription_status()"
+        );
+        to.wait_until(db.name(), &sql, PATIENCE)
+    };
+    is("down")?;
+    let out = cutover(db)
+        .args(command)
+        .arg("--dry-run")
+        .run()?
+        .expect(1)?
+        .json()?;
+    let refusals = out["refusals"].as_array().context("no refusals")?;
+    ensure!(
+        !refusals
+            .iter()
+            .any(|one| one["id"] == "cut.left_behind" || one["id"] == "cut.unplanned"),
+        "{out:#}"
+    );
+    let hint = refusals
+        .iter()
+        .find(|one| one["id"] == "cut.followed")
+        .and_then(|one| one["hint"].as_str())
+        .with_context(|| format!("{out:#}"))?;
+    if from_side == "source" {
+        let found = cause(db, "apply.table_missing")?;
+        ensure!(found["remedy"] == hint, "{hint}: {found:#}");
+    }
+    let (back, there) = hint.split_once(". If ").context("no second part")?;
+    let (_, there) = there
+        .split_once(&format!("on the {to_side}: "))
+        .context("no other side")?;
+    let (first, last) = there
+        .split_once("; once those rows have arrived: ")
+        .context("no last part")?;
+    let back = back
+        .strip_prefix(&format!("on the {from_side}: "))
+        .context("another side")?;
+    from.sql(db.name(), back)?;
+    let mut client = to.client(db.name())?;
+    for statement in first.split("; ") {
+        client.batch_execute(statement)?;
+    }
+    let arrived = format!("SELECT EXISTS (SELECT FROM {now} WHERE v = 'late on {from_side}')");
+    to.wait_until(db.name(), &arrived, PATIENCE)?;
+    for statement in last.split("; ") {
+        client.batch_execute(statement)?;
+    }
+    is("replicating")
 }
 
 #[test]

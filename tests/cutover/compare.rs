@@ -15,7 +15,7 @@ const MORE: &str = "
     INSERT INTO part SELECT g, g FROM generate_series(1, 900) g;
     ANALYZE";
 
-/// One value that is wrong on the target stops the switch where every row is asked for; the numbers of
+/// One value that is wrong on the target stops the cutover where every row is asked for; the numbers of
 /// rows alone do not see it, and say that they are only that.
 #[test]
 fn a_wrong_value_stops_the_switch_where_rows_are_compared() -> Result<()> {
@@ -38,7 +38,7 @@ fn a_wrong_value_stops_the_switch_where_rows_are_compared() -> Result<()> {
                 "child",
             ),
         ] {
-            let past_the_wall = |sql: &str| -> Result<()> {
+            let past_the_write_block = |sql: &str| -> Result<()> {
                 let mut client = db.target_client()?;
                 // As the apply worker writes: write-block triggers keep everybody else away.
                 client.batch_execute(
@@ -46,7 +46,7 @@ fn a_wrong_value_stops_the_switch_where_rows_are_compared() -> Result<()> {
                 )?;
                 Ok(client.batch_execute(sql)?)
             };
-            past_the_wall(wrong)?;
+            past_the_write_block(wrong)?;
             let out = cutover(&db)
                 .args(["--yes", "--verify", "full"])
                 .run()?
@@ -59,7 +59,7 @@ fn a_wrong_value_stops_the_switch_where_rows_are_compared() -> Result<()> {
                 "{found}"
             );
             writes_within(&db, std::time::Duration::from_secs(5))?;
-            past_the_wall(right)?;
+            past_the_write_block(right)?;
         }
         let out = cutover(&db)
             .args(["--yes", "--verify", "full"])

@@ -1,10 +1,12 @@
 //! A server crashes while an attempt is under way. Whoever recovers relies on what the attempt had recorded, also where
 //! the database's own transactions may be lost in a crash (`synchronous_commit = off`).
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use pgl_testkit::{PairDb, Shutdown};
+use pgl_testkit::{Cluster, PairDb, Shutdown, Tool};
 
 use super::support::{PATIENCE, cutover, prepared, writes_within};
 
@@ -67,13 +69,9 @@ fn what_an_attempt_has_recorded_survives_a_crash_of_the_source() -> Result<()> {
             )?;
             ensure!(blocks != "0", "the write-block triggers are gone");
         }
-        cutover(&db).arg("--abort").run()?.expect(0)?;
+        cutover(&db).command("abort").run()?.expect(0)?;
         writes_within(&db, Duration::from_secs(10))?;
-        db.target().wait_until(
-            db.name(),
-            "SELECT bool_and(status = 'replicating') FROM pglogical.show_subscription_status()",
-            PATIENCE,
-        )?;
+        db.replicates(PATIENCE)?;
     }
     // The promotion, on the other server.
     let mut running = cutover(&db)
@@ -86,7 +84,7 @@ fn what_an_attempt_has_recorded_survives_a_crash_of_the_source() -> Result<()> {
     running.kill9()?;
     pair.target.start_again()?;
     db.on_target("INSERT INTO parent VALUES (-1)")?;
-    cutover(&db).args(["--resume", "--yes"]).run()?.expect(0)?;
+    cutover(&db).args(["resume", "--yes"]).run()?.expect(0)?;
     ensure!(db.on_source("INSERT INTO parent VALUES (-1)").is_err());
     Ok(())
 }
@@ -118,7 +116,7 @@ fn a_slot_that_is_not_confirmed_leaves_the_cutover_to_be_finished() -> Result<()
     let out = running.wait(PATIENCE)?.expect(6)?;
     let document = out.json()?;
     ensure!(
-        document["state"] == "switched" && out.stderr.contains("is not confirmed up to LSN"),
+        document["state"] == "promoted" && out.stderr.contains("is not confirmed up to LSN"),
         "{} {}",
         out.stdout,
         out.stderr
@@ -127,10 +125,114 @@ fn a_slot_that_is_not_confirmed_leaves_the_cutover_to_be_finished() -> Result<()
         "SELECT pg_create_logical_replication_slot('{name}', 'pglogical_output')"
     ))?;
     let document = cutover(&db)
-        .args(["--resume", "--yes"])
+        .args(["resume", "--yes"])
         .run()?
         .expect(0)?
         .json()?;
     ensure!(document["state"] == "done", "{document:#}");
     Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let done = Command::new("cp").arg("-a").args([from, to]).status()?;
+    ensure!(done.success(), "cp {from:?} {to:?}");
+    Ok(())
+}
+
+/// Copies the server's files while it is down.
+fn backup(server: &mut Cluster) -> Result<PathBuf> {
+    let kept = server.dir().join("backup");
+    server.stop(Shutdown::Fast)?;
+    copy(&server.data_dir(), &kept)?;
+    server.start_again()?;
+    Ok(kept)
+}
+
+/// Puts them back, as a backup is restored: the server begins a new timeline.
+fn restore(server: &mut Cluster, kept: &Path) -> Result<()> {
+    server.stop(Shutdown::Fast)?;
+    std::fs::remove_dir_all(server.data_dir())?;
+    copy(kept, &server.data_dir())?;
+    std::fs::remove_dir_all(kept)?;
+    server.put_file("recovery.signal", b"", 0o600)?;
+    server.configure(&[("restore_command", "false")])?;
+    server.start_again()
+}
+
+fn written_and_confirmed(
+    provider: &Cluster,
+    subscriber: &Cluster,
+    (name, id): (&str, i32),
+) -> Result<()> {
+    provider.sql(name, &format!("INSERT INTO parent VALUES ({id})"))?;
+    subscriber.wait_until(
+        name,
+        &format!("SELECT count(*) = 1 FROM parent WHERE id = {id}"),
+        PATIENCE,
+    )?;
+    let lsn = provider.value(name, "SELECT pg_current_wal_insert_lsn()")?;
+    let confirmed = format!(
+        "SELECT bool_and(confirmed_flush_lsn >= '{lsn}') FROM pg_replication_slots WHERE database = current_database()"
+    );
+    provider.wait_until(name, &confirmed, PATIENCE)
+}
+
+/// A server whose backup was restored has confirmed more than it has: the provider does not send that again.
+#[test]
+fn a_server_that_was_restored_from_a_backup_is_not_taken_for_complete() -> Result<()> {
+    let mut db = PairDb::alone(15, 18, "restored")?;
+    prepared(&db, "SELECT 1")?;
+    db.replicates(PATIENCE)?;
+    let name = db.name().to_owned();
+    let refused = |tool: Tool| -> Result<()> {
+        let out = tool.arg("--dry-run").run()?.expect(1)?.json()?;
+        let ids = out["refusals"].as_array().context("no refusals")?;
+        ensure!(ids.iter().any(|one| one["id"] == "cut.timeline"), "{out:#}");
+        Ok(())
+    };
+    let pair = db.servers().context("the servers are shared")?;
+    let kept = backup(&mut pair.target)?;
+    written_and_confirmed(&pair.source, &pair.target, (&name, 100_001))?;
+    restore(&mut pair.target, &kept)?;
+    db.replicates(PATIENCE)?;
+    let lost = "SELECT count(*) FROM parent WHERE id = 100001";
+    ensure!(
+        db.on_target(lost)?[0][0].as_deref() == Some("0"),
+        "nothing was lost"
+    );
+    let status = Tool::new(env!("CARGO_BIN_EXE_pgl-status"))
+        .envs(db.env())
+        .run()?
+        .expect(1)?;
+    ensure!(status.stdout.contains("unsafe.timeline"), "{status:?}");
+    refused(cutover(&db))?;
+    let full = cutover(&db)
+        .args(["--yes", "--verify", "full"])
+        .run()?
+        .expect(5)?;
+    ensure!(full.stdout.contains("public.parent"), "{full:?}");
+
+    // The remedy.
+    let tables = db.on_source(
+        "SELECT format('%I.%I', nspname, relname) FROM pglogical.tables WHERE set_name IS NOT NULL AND nspname <> 'pgl'",
+    )?;
+    let tables = tables.into_iter().flatten().flatten();
+    Tool::new(env!("CARGO_BIN_EXE_pgl-control"))
+        .envs(db.env())
+        .arg("resync")
+        .args(tables)
+        .arg("--yes")
+        .limit(PATIENCE)
+        .run()?
+        .expect(0)?;
+    Tool::new(env!("CARGO_BIN_EXE_pgl-status"))
+        .envs(db.env())
+        .run()?
+        .expect(0)?;
+    cutover(&db).args(["--yes", "--reverse"]).run()?.expect(0)?;
+    let pair = db.servers().context("the servers are shared")?;
+    let kept = backup(&mut pair.source)?;
+    written_and_confirmed(&pair.target, &pair.source, (&name, 100_002))?;
+    restore(&mut pair.source, &kept)?;
+    refused(cutover(&db).command("rollback"))
 }

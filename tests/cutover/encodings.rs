@@ -1,6 +1,8 @@
 //! Databases that hold bytes which are nothing in UTF-8: they arrive as they are.
 
-use anyhow::{Result, ensure};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Result, anyhow, ensure};
 use pgl_testkit::{Cluster, PairDb, Tool, shared_pair};
 
 use super::support::{PAIRS, PATIENCE, cutover, prepared};
@@ -14,6 +16,42 @@ fn bytes(cluster: &Cluster, db: &PairDb, table: &str) -> Result<Vec<Vec<Option<S
             "SELECT a, encode(convert_to(v, getdatabaseencoding()), 'hex') FROM {table} ORDER BY 1, 2"
         ),
     )
+}
+
+/// A comparison while such bytes are written: they are in no text that a client could read as characters.
+fn compared_under_writes(db: &PairDb, odd: &str, encoding: &str) -> Result<()> {
+    let done = AtomicBool::new(false);
+    let out = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| -> Result<()> {
+            let mut client = db.source_client()?;
+            while !done.load(Ordering::SeqCst) {
+                client.batch_execute(&format!("UPDATE odd SET v = {odd} WHERE a = 40"))?;
+            }
+            Ok(())
+        });
+        let out = Tool::new(env!("CARGO_BIN_EXE_pgl-verify"))
+            .envs(db.env())
+            .args(["--format", "json"])
+            .limit(PATIENCE)
+            .run();
+        done.store(true, Ordering::SeqCst);
+        writer
+            .join()
+            .map_err(|_| anyhow!("the writer panicked"))??;
+        out
+    })?;
+    // Only the server finds out that a byte of it has no character, in a change that it decodes.
+    if encoding == "WIN1252" && out.code() == Some(3) {
+        ensure!(out.stderr.contains("--mode barrier"), "{out:?}");
+        return Ok(());
+    }
+    let mode = match encoding {
+        "SQL_ASCII" => "fenced",
+        _ => "live",
+    };
+    ensure!(matches!(out.code(), Some(0 | 4)), "{encoding}: {out:?}");
+    ensure!(out.json()?["mode"] == mode, "{encoding}: {}", out.stdout);
+    Ok(())
 }
 
 /// By pgl-setup's copy, by pgl-control resync and by the copy of tables without a key within the pause.
@@ -55,6 +93,7 @@ fn bytes_that_have_no_meaning_in_utf_8_arrive_as_they_are() -> Result<()> {
                 .limit(PATIENCE)
                 .run()?
                 .expect(0)?;
+            compared_under_writes(&db, &odd, encoding)?;
             db.on_source(&format!(
                 "INSERT INTO odd VALUES (99, {odd});
                  UPDATE odd_keyless SET v = {odd} WHERE a < 10;

@@ -1,14 +1,16 @@
 //! What changes after the preconditions were checked, or was never seen by them: found while writes are blocked,
 //! before the target is promoted.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use pgl_testkit::{Cluster, Outcome, PairDb, Tool};
+use pgl_testkit::{Cluster, Outcome, PairDb, Running, Signal, Tool};
 
 use super::support::{
-    AtHook, PAIRS, PATIENCE, before_the_block, cutover, opens_the_target, overriding, prepared,
-    refused_with, replicating, replicating_with, same, setup, writes_within,
+    AtHook, PAIRS, PATIENCE, before_the_block, cutover, opens_the_target, overriding,
+    overriding_target, prepared, refused_with, replicating, replicating_with, same, setup,
+    writes_within,
 };
 
 /// More than is copied again under the locks whatever the plan says.
@@ -34,7 +36,7 @@ fn rolled_back(db: &PairDb, out: Outcome, says: &str) -> Result<()> {
         "{says:?} is not in {}",
         document["error"]
     );
-    writes_within(db, Duration::from_secs(5)).map(drop)
+    writes_within(db, PATIENCE).map(drop)
 }
 
 /// DDL between the preconditions and the write block, and by a session that overrides it while writes are blocked.
@@ -202,10 +204,7 @@ fn a_table_that_was_unlogged_for_a_while_is_compared() -> Result<()> {
         let db = replicating_with(source, target, "unlogged", BIG)?;
         // Rewritten without any change: no reason to stop.
         db.on_source("ALTER TABLE part_1 SET UNLOGGED; ALTER TABLE part_1 SET LOGGED")?;
-        cutover(&db)
-            .args(["--rehearse", "--yes"])
-            .run()?
-            .expect(0)?;
+        cutover(&db).args(["rehearse", "--yes"]).run()?.expect(0)?;
         db.on_source(
             "ALTER TABLE plain SET UNLOGGED; UPDATE plain SET v = 'lost' WHERE id = 7; ALTER TABLE plain SET LOGGED",
         )?;
@@ -233,7 +232,7 @@ fn no_session_draws_from_a_sequence_while_writes_are_blocked() -> Result<()> {
     for (source, target) in PAIRS {
         let db = replicating(source, target, "draws")?;
         for hook in ["--hook-blocked", "--hook-drained"] {
-            let at = AtHook::start(cutover(&db).args(["--rehearse", "--yes"]), hook)?;
+            let at = AtHook::start(cutover(&db).args(["rehearse", "--yes"]), hook)?;
             let mut client = overriding(&db)?;
             client.batch_execute("SET lock_timeout = '300ms'")?;
             let refused = refused_with(client.batch_execute("SELECT nextval('child_id_seq')"))?;
@@ -251,6 +250,55 @@ fn no_session_draws_from_a_sequence_while_writes_are_blocked() -> Result<()> {
         let next = db.on_target("SELECT nextval('child_id_seq')")?;
         ensure!(next == [[Some("3001".to_owned())]], "{next:?}");
     }
+    Ok(())
+}
+
+/// An UPDATE of the marker's row on the source is not applied where the target has no such row.
+#[test]
+fn a_marker_that_the_target_has_lost_is_written_again() -> Result<()> {
+    let db = replicating(15, 18, "marker")?;
+    cutover(&db).args(["rehearse", "--yes"]).run()?.expect(0)?;
+    overriding_target(&db)?.batch_execute("DELETE FROM pgl.marker")?;
+    cutover(&db).arg("--yes").run()?.expect(0)?;
+    Ok(())
+}
+
+/// A setting of the target that changes replicated values, made since pgl-setup.
+#[test]
+fn a_setting_that_changes_values_is_found_by_the_preconditions() -> Result<()> {
+    let db = replicating(13, 17, "setting")?;
+    let name = db.name();
+    db.on_target(&format!("ALTER DATABASE \"{name}\" SET array_nulls = off"))?;
+    let out = cutover(&db).arg("--yes").run()?.expect(5)?.json()?;
+    ensure!(
+        out["refusals"].to_string().contains("conf.array_nulls"),
+        "{out:#}"
+    );
+    db.on_target(&format!("ALTER DATABASE \"{name}\" RESET array_nulls"))?;
+    cutover(&db).arg("--yes").run()?.expect(0)?;
+    Ok(())
+}
+
+/// The subscription does not have a set of the plan any more: what is written then never arrives.
+#[test]
+fn a_replication_set_that_the_subscription_has_lost_is_found_by_the_preconditions() -> Result<()> {
+    let db = replicating(15, 18, "lostset")?;
+    let call = |what: &str| {
+        db.on_target(&format!(
+            "SELECT pglogical.alter_subscription_{what}_replication_set(sub_name, 'default')
+               FROM pglogical.subscription"
+        ))
+    };
+    call("remove")?;
+    let out = cutover(&db).arg("--yes").run()?.expect(5)?.json()?;
+    ensure!(
+        out["refusals"]
+            .to_string()
+            .contains("does not have replication set default"),
+        "{out:#}"
+    );
+    call("add")?;
+    cutover(&db).arg("--yes").run()?.expect(0)?;
     Ok(())
 }
 
@@ -280,6 +328,45 @@ fn a_prepared_transaction_is_not_waited_for() -> Result<()> {
     );
     db.on_source("ROLLBACK PREPARED 'left over'")?;
     cutover(&db).arg("--yes").run()?.expect(0)?;
+    Ok(())
+}
+
+/// Two readings a moment apart tell nothing about a walsender that gets no processor time: whether the target catches
+/// up is watched for a while.
+#[test]
+fn a_walsender_that_stands_for_a_moment_is_waited_for() -> Result<()> {
+    let db = replicating(15, 18, "moment")?;
+    let pid = db.source().value(
+        db.name(),
+        "SELECT s.active_pid FROM pg_replication_slots s WHERE s.database = current_database()",
+    )?;
+    let send = |signal: &str| -> Result<()> {
+        ensure!(
+            Command::new("kill")
+                .args([signal, &pid])
+                .status()?
+                .success()
+        );
+        Ok(())
+    };
+    send("-STOP")?;
+    let behind = || -> Result<Running> {
+        db.on_source("CREATE TABLE IF NOT EXISTS noise (a text); INSERT INTO noise SELECT repeat('x', 1000) FROM generate_series(1, 12000); DROP TABLE noise")?;
+        let running = cutover(&db).arg("--yes").start()?;
+        db.source().wait_until(
+            db.name(),
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'pgl-cutover' AND state = 'idle'
+                AND query LIKE '%What has to hold on the provider%' AND now() - query_start < '0.1 s' AND now() - backend_start > '2 s'",
+            PATIENCE,
+        )?;
+        Ok(running)
+    };
+    let running = behind()?;
+    running.signal(Signal::TERM)?;
+    running.wait(PATIENCE)?.expect(143)?;
+    let running = behind()?;
+    send("-CONT")?;
+    running.wait(PATIENCE)?.expect(0)?;
     Ok(())
 }
 
@@ -319,6 +406,17 @@ fn verify_full_compares_every_table_or_says_which_it_cannot() -> Result<()> {
     db.on_target("DROP TABLE plain")?;
     let out = cutover(&db)
         .args(["--yes", "--verify", "full"])
+        .run()?
+        .expect(5)?;
+    ensure!(
+        out.stdout
+            .contains("public.plain: does not exist on the target"),
+        "{out:?}"
+    );
+    let out = cutover(&db)
+        .args(["--yes", "--verify", "full", "--force", "cut.schema"])
+        .args(["--force", "cut.followed", "--force", "cut.definitions"])
+        .args(["--force", "cut.rights"])
         .run()?
         .expect(5)?;
     ensure!(
@@ -414,7 +512,7 @@ fn an_ordinary_autovacuum_keeps_no_tool_waiting() -> Result<()> {
             .json()?;
         let block = document["phases"]
             .as_array()
-            .and_then(|all| all.iter().find(|one| one["id"] == "block"))
+            .and_then(|all| all.iter().find(|one| one["id"] == "block-writes"))
             .and_then(|one| one["seconds"].as_f64())
             .context("no block")?;
         ensure!(block < 20.0, "{document:#}");
@@ -464,4 +562,226 @@ fn a_vacuum_of_a_client_is_named_before_the_pause() -> Result<()> {
     ensure!(second.join().is_ok_and(|outcome| outcome.is_err()));
     setup(&db)?.run()?.expect(0)?;
     opens_the_target(&db)
+}
+
+/// A role that is read-only on the promoted side alone could not write any more. What the tools set themselves is no such
+/// thing, and the statement of the hint is enough.
+#[test]
+fn who_would_stay_read_only_is_named_before_the_promotion() -> Result<()> {
+    const SET: &str = "SET default_transaction_read_only = on";
+    let (source, target) = PAIRS[0];
+    // A role's setting is the whole cluster's: servers of its own.
+    let db = PairDb::alone(source, target, "stays")?;
+    prepared(&db, "SELECT 1")?;
+    let [app, here, reports] = ["App", "here", "reports"].map(|hint| db.role(hint));
+    let name = db.name();
+    for on in [db.source(), db.target()] {
+        for role in [&app, &here, &reports] {
+            on.sql(name, &format!("CREATE ROLE \"{role}\" LOGIN"))?;
+        }
+        on.sql(name, &format!("ALTER ROLE \"{reports}\" {SET}"))?;
+    }
+    let refused = |tool: Tool, count: usize| -> Result<Vec<String>> {
+        let out = tool.run()?.expect(1)?.json()?;
+        let all = out["refusals"].as_array().context("no refusals")?;
+        let found = all.iter().filter(|one| one["id"] == "cut.read_only");
+        let hints: Vec<String> = found
+            .filter_map(|one| {
+                one["hint"]
+                    .as_str()?
+                    .split_once(": ")?
+                    .1
+                    .split_once("; where")
+            })
+            .map(|(sql, _)| sql.to_owned())
+            .collect();
+        ensure!(
+            hints.len() == count && all.len() == count,
+            "{count} expected: {out:#}"
+        );
+        Ok(hints)
+    };
+    db.on_target(&format!("ALTER ROLE \"{app}\" {SET}"))?;
+    db.on_target(&format!(
+        "ALTER ROLE \"{here}\" IN DATABASE \"{name}\" {SET}"
+    ))?;
+    db.on_target(&format!("ALTER DATABASE \"{name}\" {SET}"))?;
+    // As they are printed, in a session that finds the database read-only.
+    let as_printed = |hints: Vec<String>| -> Result<()> {
+        for sql in hints {
+            let mut client = db.target_client()?;
+            for statement in sql.split("; ") {
+                client.batch_execute(statement)?;
+            }
+        }
+        Ok(())
+    };
+    as_printed(refused(cutover(&db).arg("--dry-run"), 3)?)?;
+    cutover(&db).args(["rehearse", "--yes"]).run()?.expect(0)?;
+    // The target is read-only by us now, for each role with a setting of its own, too.
+    overriding_target(&db)?.batch_execute(&format!("ALTER ROLE \"{app}\" {SET}"))?;
+    as_printed(refused(cutover(&db).arg("--dry-run"), 1)?)?;
+    cutover(&db).args(["--yes", "--reverse"]).run()?.expect(0)?;
+    overriding(&db)?.batch_execute(&format!("ALTER ROLE \"{app}\" {SET}"))?;
+    let hints = refused(cutover(&db).args(["rollback", "--dry-run"]), 1)?;
+    ensure!(
+        hints
+            == [format!(
+                "SET default_transaction_read_only = off; SET transaction_read_only = off; ALTER ROLE \"{app}\" RESET default_transaction_read_only"
+            )],
+        "{hints:?}"
+    );
+    Ok(())
+}
+
+/// What no lock keeps anybody from changing after the preconditions were checked, and what takes it back.
+#[test]
+fn what_no_lock_protects_is_looked_at_again_before_the_promotion() -> Result<()> {
+    let (source, target) = PAIRS[1];
+    let db = PairDb::alone(source, target, "again")?;
+    prepared(&db, BIG)?;
+    let (app, name) = (db.role("app"), db.name());
+    for on in [db.source(), db.target()] {
+        on.sql(name, &format!("CREATE ROLE \"{app}\" LOGIN"))?;
+    }
+    let setting = "default_transaction_read_only";
+    let (on_source, on_target) = (true, false);
+    for (at_source, change, back, id) in [
+        (
+            on_target,
+            format!("ALTER ROLE \"{app}\" SET {setting} = on"),
+            format!("ALTER ROLE \"{app}\" RESET {setting}"),
+            "cut.read_only",
+        ),
+        (
+            on_target,
+            format!("ALTER ROLE \"{app}\" IN DATABASE \"{name}\" SET {setting} = on"),
+            format!("ALTER ROLE \"{app}\" IN DATABASE \"{name}\" RESET {setting}"),
+            "cut.read_only",
+        ),
+        (
+            on_source,
+            "SELECT lo_create(4711)".to_owned(),
+            "SELECT lo_unlink(4711)".to_owned(),
+            "cut.large_objects",
+        ),
+        (
+            on_target,
+            "CREATE TABLE kept AS SELECT * FROM pglogical.local_sync_status WHERE sync_relname = 'plain';
+             DELETE FROM pglogical.local_sync_status WHERE sync_relname = 'plain'"
+                .to_owned(),
+            "INSERT INTO pglogical.local_sync_status SELECT * FROM kept; DROP TABLE kept".to_owned(),
+            "cut.followed",
+        ),
+    ] {
+        for hook in ["--hook-blocked", "--hook-drained"] {
+            let mut tool = cutover(&db).arg("--yes");
+            if hook == "--hook-blocked" {
+                tool = tool.args(["--block", "hook"]);
+            }
+            let at = AtHook::start(tool, hook)?;
+            let mut client = match at_source {
+                true => overriding(&db)?,
+                false => overriding_target(&db)?,
+            };
+            client.batch_execute(&change)?;
+            rolled_back(&db, at.go()?, id).with_context(|| format!("{hook}: {change}"))?;
+            drop(client);
+            let mut client = match at_source {
+                true => overriding(&db)?,
+                false => overriding_target(&db)?,
+            };
+            client.batch_execute(&back)?;
+        }
+    }
+    cutover(&db).arg("--yes").run()?.expect(0)?;
+    Ok(())
+}
+
+/// The run would end with 53400 before the pause, or wait for a worker that cannot start.
+#[test]
+fn a_replication_origin_that_does_not_fit_is_found_by_the_dry_run() -> Result<()> {
+    const FILL: &str = "SELECT pg_replication_origin_create('other' || n),
+                               pg_replication_origin_advance('other' || n, '0/1')
+                          FROM generate_series(1, (SELECT setting::int FROM pg_settings
+                                                    WHERE name IN ('max_active_replication_origins', 'max_replication_slots')
+                                                    ORDER BY name LIMIT 1)
+                                                - (SELECT count(*)::int FROM pg_replication_origin)) n";
+    let db = PairDb::alone(17, 18, "origins")?;
+    prepared(&db, "SELECT 1")?;
+    for on in [db.source(), db.target()] {
+        on.sql(db.name(), FILL)?;
+    }
+    for (args, code) in [("--dry-run", 1), ("--yes", 5)] {
+        let out = cutover(&db).args([args, "--reverse"]).run()?.expect(code)?;
+        let all = out.json()?["refusals"].to_string();
+        for says in [
+            "max_active_replication_origins is 10 on the target, where 10 other",
+            "max_replication_slots is 24 on the source, where 24 other",
+            "max_active_replication_origins = 11",
+        ] {
+            ensure!(all.contains(says), "{says:?} is not in {all}");
+        }
+    }
+    for on in [db.source(), db.target()] {
+        on.sql(db.name(), "SELECT pg_replication_origin_drop('other1')")?;
+    }
+    // Nobody knows who has used the others.
+    cutover(&db)
+        .args(["--yes", "--reverse", "--force", "cut.origin"])
+        .run()?
+        .expect(0)?;
+    Ok(())
+}
+
+/// Changes of a session with a replication origin are forwarded by neither subscription.
+#[test]
+fn what_is_written_under_a_replication_origin_is_found() -> Result<()> {
+    for (source, target) in PAIRS {
+        let db = PairDb::alone(source, target, "origin")?;
+        prepared(&db, "SELECT 1")?;
+        let write = |mut client: postgres::Client, name: &str, parent: i32| -> Result<()> {
+            client.batch_execute(&format!(
+                "SELECT pg_replication_origin_create('{name}') WHERE pg_replication_origin_oid('{name}') IS NULL;
+                 SELECT pg_replication_origin_session_setup('{name}');
+                 UPDATE child SET parent = {parent} WHERE id = 1"
+            ))?;
+            Ok(())
+        };
+        let refused = |tool: Tool| -> Result<()> {
+            let out = tool.arg("--yes").run()?.expect(5)?.json()?;
+            ensure!(
+                out["refusals"][0]["id"] == "cut.origin"
+                    && out["refusals"][0]["what"]
+                        .to_string()
+                        .contains("under replication origin etl:"),
+                "{out:#}"
+            );
+            Ok(())
+        };
+        let name = "etl";
+        write(db.source_client()?, name, 700)?;
+        refused(cutover(&db))?;
+        db.on_source(&format!("SELECT pg_replication_origin_drop('{name}')"))?;
+        Tool::new(env!("CARGO_BIN_EXE_pgl-control"))
+            .envs(db.env())
+            .args(["resync", "child", "--yes"])
+            .run()?
+            .expect(0)?;
+        cutover(&db).args(["--yes", "--reverse"]).run()?.expect(0)?;
+        ensure!(
+            db.on_target("SELECT parent FROM child WHERE id = 1")?
+                == db.on_source("SELECT parent FROM child WHERE id = 1")?,
+            "lost"
+        );
+        write(db.target_client()?, name, 701)?;
+        refused(cutover(&db).command("rollback"))?;
+        db.on_target(&format!("SELECT pg_replication_origin_drop('{name}')"))?;
+        cutover(&db)
+            .command("rollback")
+            .arg("--yes")
+            .run()?
+            .expect(0)?;
+    }
+    Ok(())
 }

@@ -31,8 +31,8 @@ fn gated(db: &PairDb, bouncer: &Bouncer, app: &str) -> Tool {
     cutover(db)
         .args(["--yes", "--block", "hook", "--hook-blocked"])
         .arg(hook("pgbouncer.sh", "pause"))
-        .arg("--hook-switched")
-        .arg(hook("pgbouncer.sh", "switch"))
+        .arg("--hook-promoted")
+        .arg(hook("pgbouncer.sh", "cutover"))
         .arg("--hook-restored")
         .arg(hook("pgbouncer.sh", "resume"))
         .envs(bouncer.hook_env(db.target(), app))
@@ -52,7 +52,7 @@ fn behind_a_pausing_pooler_no_client_sees_an_error() -> Result<()> {
     let writers = go_on(writers, 100)?;
     let there = db.on_target("SELECT count(*) FROM pgl.journal WHERE object = 'promoted'")?;
     ensure!(there == [[Some("0".to_owned())]]);
-    // And the switch.
+    // And the cutover.
     gated(&db, &bouncer, &app).run()?.expect(0)?;
     let ledger = go_on(writers, 100)?.stop()?;
     ledger.check(&mut db.target_client()?)?;
@@ -119,8 +119,8 @@ fn services_are_stopped_moved_and_started_again() -> Result<()> {
         cutover(&db)
             .args(["--yes", "--block", "hook", "--hook-blocked"])
             .arg(hook("systemd.sh", "stop"))
-            .arg("--hook-switched")
-            .arg(hook("systemd.sh", "switch"))
+            .arg("--hook-promoted")
+            .arg(hook("systemd.sh", "cutover"))
             .arg("--hook-restored")
             .arg(hook("systemd.sh", "start"))
             .env(
@@ -132,7 +132,7 @@ fn services_are_stopped_moved_and_started_again() -> Result<()> {
             .env("SERVICE_TARGET", "DATABASE_URL=new")
             .run()
     };
-    // One that does not stop: everything is taken back, and the services run.
+    // One that does not stop: everything is rolled back, and the services run.
     let broken = stand_in("systemctl", "stop")?;
     let out = run(&broken)?.expect(3)?;
     ensure!(out.json()?["state"] == "restored", "{}", out.stdout);
@@ -156,7 +156,7 @@ fn a_name_is_moved_and_a_name_that_is_not_is_reported() -> Result<()> {
         let db = replicating(15, 18, "name")?;
         let nsupdate = stand_in("nsupdate", fails_at)?;
         let out = cutover(&db)
-            .args(["--yes", "--hook-switched"])
+            .args(["--yes", "--hook-promoted"])
             .arg(hook("dns.sh", ""))
             .env(
                 "PATH",
@@ -167,7 +167,7 @@ fn a_name_is_moved_and_a_name_that_is_not_is_reported() -> Result<()> {
             .env("DNS_TARGET", "192.0.2.7")
             .run()?
             .expect(code)?;
-        // The switch is made either way: after the release there is nothing to be taken back.
+        // The cutover is made either way: after the release there is nothing to be rolled back.
         let document = out.json()?;
         ensure!(document["state"] == "done", "{document:#}");
         ensure!(document["error"].is_null() == (code == 0), "{document:#}");
@@ -205,7 +205,7 @@ fn a_hook_that_is_ended_takes_everything_with_it_that_it_started() -> Result<()>
             &command,
         ])
         .run()?
-        .expect(3)?;
+        .expect(4)?;
     ensure!(out.json()?["state"] == "restored", "{}", out.stdout);
     std::fs::remove_file(&begun)?;
     // A signal is seen inside a hook.
@@ -262,7 +262,7 @@ fn a_hook_that_takes_too_long_is_named_with_its_limit() -> Result<()> {
             .args(["--yes", "--max-pause", pause, "--hook-timeout", timeout])
             .args([hook, command])
             .run()?
-            .expect(3)?;
+            .expect(4)?;
         let document = out.json()?;
         ensure!(document["state"] == "restored", "{document:#}");
         let error = document["error"].as_str().unwrap_or_default();
@@ -277,25 +277,25 @@ fn a_hook_that_takes_too_long_is_named_with_its_limit() -> Result<()> {
     Ok(())
 }
 
-/// The hook after the promotion failed, or was never come to: `--resume` runs it.
+/// The hook after the promotion failed, or was never come to: `pgl-cutover resume` runs it.
 #[test]
 fn resume_runs_the_hook_after_the_promotion() -> Result<()> {
     for (first, code) in [("exit 3", Some(6)), ("kill -9 $PPID", None)] {
         let db = replicating(15, 18, "again")?;
         let out = cutover(&db)
-            .args(["--yes", "--hook-switched", first])
+            .args(["--yes", "--hook-promoted", first])
             .start()?
             .wait(Duration::from_secs(60))?;
         ensure!(out.code() == code, "{out:?}");
         let failing = cutover(&db)
-            .args(["--resume", "--hook-switched", "echo no >&2; exit 4"])
+            .args(["resume", "--hook-promoted", "echo no >&2; exit 4"])
             .run()?
             .expect(6)?;
         ensure!(failing.stderr.contains("exit status: 4: no"), "{failing:?}");
         let dir = tempfile::tempdir()?;
         let sign = dir.path().join("ran");
         cutover(&db)
-            .args(["--resume", "--hook-switched"])
+            .args(["resume", "--hook-promoted"])
             .arg(format!("touch '{}'", sign.display()))
             .run()?
             .expect(0)?;
@@ -346,7 +346,7 @@ fn pgbouncers_file_is_rewritten_whatever_its_names_look_like() -> Result<()> {
     let switch = |name: &str, target: &str| -> Result<bool> {
         let out = Tool::new("/bin/sh")
             .arg(&script)
-            .arg("switch")
+            .arg("cutover")
             .env("PATH", format!("{}:/usr/bin:/bin", psql.path().display()))
             .env("PGBOUNCER_ADMIN", "dbname=pgbouncer")
             .env("PGBOUNCER_INI", &ini)

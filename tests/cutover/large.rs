@@ -65,10 +65,16 @@ fn large_objects_arrive_as_they_were_at_the_last_moment() -> Result<()> {
         let writer = change(&db, Arc::clone(&stop))?;
         std::thread::sleep(Duration::from_millis(200));
         cutover(&db)
-            .args(["--yes", "--rehearse", "--large-objects"])
+            .args(["rehearse", "--yes", "--large-objects"])
             .run()?
             .expect(0)?;
         let first = writer.join().map_err(|_| anyhow!("the writer panicked"))?;
+        // As many on both sides, and not the same.
+        let refused = cutover(&db).arg("--dry-run").run()?.expect(1)?.json()?;
+        ensure!(
+            refused["refusals"][0]["id"] == "cut.large_objects",
+            "{refused:#}"
+        );
         // The rehearsal has ended its session; a new one goes on changing what was brought.
         let writer = change(&db, Arc::clone(&stop))?;
         std::thread::sleep(Duration::from_millis(200));
@@ -90,7 +96,7 @@ fn large_objects_arrive_as_they_were_at_the_last_moment() -> Result<()> {
     Ok(())
 }
 
-/// An object of somebody else's on the target is not touched, and stops the switch before anybody waits.
+/// An object of somebody else's on the target is not touched, and stops the cutover before anybody waits.
 #[test]
 fn a_large_object_of_the_target_alone_is_not_removed() -> Result<()> {
     let db = replicating(13, 17, "foreign")?;

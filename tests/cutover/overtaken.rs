@@ -9,16 +9,17 @@ use pgl_testkit::{Outcome, PairDb, Running, Tool, shared_pair};
 
 use super::support::{PATIENCE, cutover, holders, replicating, setup, writes_within};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Points of an attempt, from the first that it records to the last before the promotion.
-const BEFORE: [&str; 10] = [
+const BEFORE: [&str; 11] = [
     "wait-caught-up",
     "block-writes",
     "blocked",
     "drain",
     "sequences",
     "copy-unkeyed",
+    "constraints",
     "verify",
     "write-block-triggers",
     "promote",
@@ -38,7 +39,7 @@ fn tool(db: &PairDb, name: &str) -> Result<Tool> {
 }
 
 /// Starts a tool and waits until it has stopped itself there.
-fn stopped(tool: Tool, point: &str) -> Result<Running> {
+pub(super) fn stopped(tool: Tool, point: &str) -> Result<Running> {
     let mut running = tool.env("PGL_TEST_STOP_AT", point).start()?;
     ensure!(
         running.stopped(PATIENCE)?,
@@ -84,16 +85,16 @@ fn recorded(db: &PairDb) -> Result<Vec<Vec<Option<String>>>> {
 #[test]
 fn a_run_that_is_alive_is_neither_aborted_nor_resumed_by_another() -> Result<()> {
     let db = replicating(13, 17, "alive")?;
-    let running = stopped(attempt(&db).arg("--rehearse"), "drain")?;
+    let running = stopped(attempt(&db).command("rehearse"), "drain")?;
     let before = recorded(&db)?;
-    for args in [&["--abort"][..], &["--resume"], &["--yes"]] {
+    for args in [&["abort"][..], &["resume"], &["--yes"]] {
         let refused = cutover(&db).args(args).run()?.expect(5)?;
         holders(&refused)?;
         ensure!(recorded(&db)? == before, "{args:?} has changed the journal");
     }
     // A process that does not hold the lock is not ended.
     let refused = cutover(&db)
-        .args(["--abort", "--yes", "--terminate", "1"])
+        .args(["abort", "--yes", "--terminate", "1"])
         .run()?
         .expect(5)?;
     ensure!(
@@ -101,9 +102,20 @@ fn a_run_that_is_alive_is_neither_aborted_nor_resumed_by_another() -> Result<()>
         "{}",
         refused.stderr
     );
-    // Without a word it is not ended either.
-    let pids = holders(&cutover(&db).arg("--abort").run()?)?;
-    cutover(&db).arg("--abort").args(&pids).run()?.expect(5)?;
+    // Without a word it is not ended either, nor one of its two sessions alone.
+    let pids = holders(&cutover(&db).command("abort").run()?)?;
+    let refused = cutover(&db)
+        .args(["abort", "--yes"])
+        .args(pids.iter().take(2))
+        .run()?
+        .expect(5)?;
+    ensure!(
+        refused.stderr.contains("too: no session was ended"),
+        "{}",
+        refused.stderr
+    );
+    ensure!(holders(&cutover(&db).command("abort").run()?)? == pids);
+    cutover(&db).command("abort").args(&pids).run()?.expect(5)?;
     ensure!(writable(&db)? == (false, false) && recorded(&db)? == before);
     goes_on(running)?.expect(0)?;
     ensure!(writable(&db)? == (true, false));
@@ -130,21 +142,21 @@ fn an_overtaken_run_does_not_unblock_the_source_of_another_attempt() -> Result<(
 
 fn one_overtaken(db: &PairDb, rehearse: bool, point: &str) -> Result<()> {
     let first = match rehearse {
-        true => attempt(db).arg("--rehearse"),
+        true => attempt(db).command("rehearse"),
         false => attempt(db),
     };
     let first = stopped(first, point)?;
     // The command that is printed works as it is.
-    let refused = cutover(db).arg("--abort").run()?.expect(5)?.stderr;
-    let (_, printed) = refused.split_once("pgl-cutover --abort").context("hint")?;
+    let refused = cutover(db).command("abort").run()?.expect(5)?.stderr;
+    let (_, printed) = refused.split_once("pgl-cutover abort").context("hint")?;
     let (options, _) = printed.split_once(" ends it").context("hint")?;
     cutover(db)
-        .arg("--abort")
+        .command("abort")
         .args(options.split_whitespace())
         .run()?
         .expect(0)?;
     ensure!(writable(db)? == (true, false), "after the abort");
-    let second = stopped(attempt(db).arg("--rehearse"), "drain")?;
+    let second = stopped(attempt(db).command("rehearse"), "drain")?;
     let before = recorded(db)?;
     let out = goes_on(first)?.expect(5)?;
     ensure!(
@@ -194,14 +206,14 @@ fn a_run_that_was_aborted_by_another_reports_that_and_begins_nothing() -> Result
         for (point, pause) in points {
             let mut tool = cutover(&db).args(["--yes", "--reverse"]);
             if *point == "unblock" {
-                tool = tool.arg("--rehearse");
+                tool = tool.command("rehearse");
             }
             // The time that passes is the limit of the write outage.
             let limit = if pause.is_zero() { "300s" } else { "5s" };
             let first = stopped(tool.args(["--max-pause", limit]), point)?;
-            let pids = holders(&cutover(&db).arg("--abort").run()?.expect(5)?)?;
+            let pids = holders(&cutover(&db).command("abort").run()?.expect(5)?)?;
             cutover(&db)
-                .args(["--abort", "--yes"])
+                .args(["abort", "--yes"])
                 .args(&pids)
                 .run()?
                 .expect(0)?;
@@ -230,9 +242,9 @@ fn an_overtaken_run_does_not_unblock_the_source_after_a_cutover() -> Result<()> 
     for (point, source, target) in [("blocked", 13, 17), ("promote-commit", 15, 18)] {
         let db = replicating(source, target, "splitbrain")?;
         let first = stopped(attempt(&db), point)?;
-        let pids = holders(&cutover(&db).arg("--resume").run()?.expect(5)?)?;
+        let pids = holders(&cutover(&db).command("resume").run()?.expect(5)?)?;
         cutover(&db)
-            .args(["--resume", "--yes"])
+            .args(["resume", "--yes"])
             .args(&pids)
             .run()?
             .expect(0)?;
@@ -260,10 +272,10 @@ fn an_overtaken_run_does_not_unblock_the_source_after_a_cutover() -> Result<()> 
 fn a_run_that_has_promoted_the_target_finishes_after_somebody_else_did() -> Result<()> {
     let db = replicating(13, 17, "finisher")?;
     let first = stopped(attempt(&db), "promoted")?;
-    let pids = holders(&cutover(&db).arg("--abort").run()?.expect(5)?)?;
+    let pids = holders(&cutover(&db).command("abort").run()?.expect(5)?)?;
     // Nothing is rolled back behind a promotion.
     let refused = cutover(&db)
-        .args(["--abort", "--yes"])
+        .args(["abort", "--yes"])
         .args(&pids)
         .run()?
         .expect(5)?;
@@ -272,7 +284,7 @@ fn a_run_that_has_promoted_the_target_finishes_after_somebody_else_did() -> Resu
         "{}",
         refused.stderr
     );
-    cutover(&db).args(["--resume", "--yes"]).run()?.expect(0)?;
+    cutover(&db).args(["resume", "--yes"]).run()?.expect(0)?;
     let out = goes_on(first)?;
     ensure!(
         matches!(out.code(), Some(0 | 6)),
@@ -282,6 +294,102 @@ fn a_run_that_has_promoted_the_target_finishes_after_somebody_else_did() -> Resu
     );
     ensure!(writable(&db)? == (false, true));
     ensure!(recorded(&db)?[0][0].as_deref() == Some("done"));
+    Ok(())
+}
+
+/// The same on the way back: the target stays as the other run has left it.
+#[test]
+fn a_rollback_that_was_aborted_by_another_run_reports_that() -> Result<()> {
+    let db = replicating(15, 18, "backaborted")?;
+    cutover(&db).args(["--yes", "--reverse"]).run()?.expect(0)?;
+    let back = || cutover(&db).args(["rollback", "--yes", "--max-pause", "300s"]);
+    for point in ["locked"].into_iter().chain(BEFORE) {
+        let first = stopped(back(), point)?;
+        let pids = holders(&cutover(&db).command("abort").run()?.expect(5)?)?;
+        let aborted = cutover(&db).args(["abort", "--yes"]).args(&pids).run()?;
+        ensure!(
+            matches!(aborted.code(), Some(0 | 5)),
+            "{point}: {aborted:?}"
+        );
+        let out = goes_on(first)?;
+        ensure!(
+            out.code() == Some(5) && out.stderr.contains("another run has taken over"),
+            "stopped at {point}: {out:?}"
+        );
+        ensure!(
+            writable(&db)? == (false, true),
+            "stopped at {point}: it has touched something"
+        );
+    }
+    cutover(&db).args(["rollback", "--yes"]).run()?.expect(0)?;
+    Ok(())
+}
+
+/// It was promoted, finished by somebody else, and rolled back: nothing is finished behind that, and no client is sent there.
+#[test]
+fn a_run_that_has_promoted_the_target_does_nothing_after_a_rollback() -> Result<()> {
+    for (point, source, target) in [("promoted", 13, 17), ("finish", 15, 18)] {
+        let db = replicating(source, target, "behind")?;
+        let flag = std::env::temp_dir().join(format!("pgl-sent-{}-{point}", std::process::id()));
+        let hook = format!("touch {}", flag.display());
+        let mut first = attempt(&db).arg("--reverse");
+        if point == "promoted" {
+            first = first.args(["--hook-promoted", &hook]);
+        }
+        let first = stopped(first, point)?;
+        let pids = holders(&cutover(&db).command("resume").run()?.expect(5)?)?;
+        cutover(&db)
+            .args(["resume", "--yes"])
+            .args(&pids)
+            .run()?
+            .expect(0)?;
+        cutover(&db).args(["rollback", "--yes"]).run()?.expect(0)?;
+        let walls = || {
+            db.target().value(
+                db.name(),
+                "SELECT count(*) FROM pg_trigger WHERE tgname = 'pgl_refuse_write'",
+            )
+        };
+        let before = (recorded(&db)?, walls()?);
+        ensure!(before.1 != "0", "the rollback has made no triggers");
+        let out = goes_on(first)?;
+        ensure!(
+            out.code() == Some(5)
+                && out.stderr.contains("another run has taken over")
+                && out.json()?["state"].is_null(),
+            "stopped at {point}: {out:?}"
+        );
+        ensure!(!flag.exists(), "clients were sent to the target");
+        ensure!(
+            (recorded(&db)?, walls()?) == before && writable(&db)? == (true, false),
+            "stopped at {point}: it has touched something"
+        );
+    }
+    Ok(())
+}
+
+/// A run that has rolled back what was left, and was overtaken in its hook.
+#[test]
+fn a_resumed_run_that_was_overtaken_in_a_hook_reports_that() -> Result<()> {
+    let db = replicating(13, 17, "resumed")?;
+    stopped(attempt(&db), "drain")?.kill9()?;
+    let hook = "kill -STOP $PPID";
+    let mut first = cutover(&db)
+        .args(["resume", "--yes", "--hook-restored", hook])
+        .start()?;
+    ensure!(first.stopped(PATIENCE)?, "{}", first.stderr_so_far());
+    let pids = holders(&cutover(&db).command("abort").run()?.expect(5)?)?;
+    cutover(&db)
+        .args(["abort", "--yes"])
+        .args(&pids)
+        .run()?
+        .expect(0)?;
+    let out = goes_on(first)?;
+    ensure!(
+        out.code() == Some(5) && out.stderr.contains("another run has taken over"),
+        "{out:?}"
+    );
+    ensure!(writable(&db)? == (true, false));
     Ok(())
 }
 
@@ -345,7 +453,7 @@ fn of_two_writing_tools_the_second_is_refused() -> Result<()> {
             &["resync", "public.keyless", "--always", "--yes"],
         ),
         ("pgl-seqsync", &[]),
-        ("pgl-cutover", &["--rehearse", "--yes"]),
+        ("pgl-cutover", &["rehearse", "--yes"]),
         ("pgl-teardown", &["--yes", "--drop-held"]),
     ];
     for (first, first_args) in tools {
@@ -375,7 +483,7 @@ fn sequences_are_set_under_the_lock_of_the_migration_whatever_its_name() -> Resu
     db.on_source(pgl_testkit::load::SCHEMA)?;
     db.on_source("CREATE TABLE parent (id serial PRIMARY KEY)")?;
     setup(&db)?.args(["--name", "other"]).run()?.expect(0)?;
-    let named = cutover(&db).args(["--name", "other", "--rehearse", "--yes"]);
+    let named = cutover(&db).args(["rehearse", "--name", "other", "--yes"]);
     let running = stopped(named, "locked")?;
     let refused = tool(&db, "pgl-seqsync")?.run()?.expect(5)?;
     ensure!(
@@ -399,7 +507,6 @@ fn an_attempt_that_is_not_over_stops_every_other_tool() -> Result<()> {
     let before = recorded(&db)?;
     for (name, args) in [
         ("pgl-setup", &[][..]),
-        ("pgl-setup", &["--copy", "pglogical"]),
         (
             "pgl-control",
             &["resync", "public.keyless", "--always", "--yes"],
@@ -411,14 +518,14 @@ fn an_attempt_that_is_not_over_stops_every_other_tool() -> Result<()> {
     ] {
         let out = tool(&db, name)?.args(args).run()?.expect(5)?;
         ensure!(
-            out.stderr.contains("pgl-cutover --abort rolls it back")
-                || out.stderr.contains("pgl-cutover --abort takes it back"),
+            out.stderr.contains("pgl-cutover abort rolls it back")
+                || out.stderr.contains("pgl-cutover abort takes it back"),
             "{name} {args:?}: {}",
             out.stderr
         );
         ensure!(recorded(&db)? == before && writable(&db)? == (false, false));
     }
-    cutover(&db).arg("--abort").run()?.expect(0)?;
+    cutover(&db).command("abort").run()?.expect(0)?;
     ensure!(writable(&db)? == (true, false));
     Ok(())
 }
@@ -436,7 +543,7 @@ fn sessions_that_lost_their_lock_are_ended_first() -> Result<()> {
               WHERE locktype = 'advisory' AND classid = 7366508 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
         )?;
     }
-    cutover(&db).arg("--abort").run()?.expect(0)?;
+    cutover(&db).command("abort").run()?.expect(0)?;
     ensure!(writable(&db)? == (true, false));
     let out = goes_on(first)?;
     ensure!(out.code() != Some(0), "{}", out.stdout);
@@ -452,9 +559,9 @@ fn sessions_that_lost_their_lock_are_ended_first() -> Result<()> {
 fn a_cutover_that_was_rolled_back_meanwhile_is_not_reported_as_done() -> Result<()> {
     let db = replicating(15, 18, "undone")?;
     let first = stopped(attempt(&db).arg("--reverse"), "finish")?;
-    let pids = holders(&cutover(&db).arg("--resume").run()?.expect(5)?)?;
+    let pids = holders(&cutover(&db).command("resume").run()?.expect(5)?)?;
     cutover(&db)
-        .args(["--resume", "--yes"])
+        .args(["resume", "--yes"])
         .args(&pids)
         .run()?
         .expect(0)?;
@@ -468,5 +575,44 @@ fn a_cutover_that_was_rolled_back_meanwhile_is_not_reported_as_done() -> Result<
         out.stderr
     );
     ensure!(recorded(&db)? == before && writable(&db)? == (true, false));
+    Ok(())
+}
+
+/// `pgl-cutover abort` without the target has the lock on the source alone.
+#[test]
+fn a_run_that_holds_the_lock_on_the_source_alone_is_seen_by_pgl_status() -> Result<()> {
+    let db = replicating(15, 18, "source_alone")?;
+    stopped(attempt(&db), "drain")?.kill9()?;
+    let status = || -> Result<serde_json::Value> {
+        let program = env!("CARGO_BIN_EXE_pgl-status");
+        Tool::new(program)
+            .envs(db.env())
+            .limit(PATIENCE)
+            .run()?
+            .json()
+    };
+    let unfinished = |document: &serde_json::Value| {
+        let causes = document["causes"].as_array().into_iter().flatten();
+        causes
+            .filter(|one| one["id"] == "cutover.unfinished")
+            .count()
+    };
+    let left = status()?;
+    ensure!(
+        unfinished(&left) == 1 && left["running"].is_null(),
+        "{left:#}"
+    );
+    let mut run = db.source_client()?;
+    let key = pgl_core::migration::lock_key(db.name());
+    run.batch_execute(&format!(
+        "SET application_name = 'pgl-cutover'; SELECT pg_advisory_lock(7366508, {key})"
+    ))?;
+    let running = status()?;
+    ensure!(
+        unfinished(&running) == 0 && running["running"]["tool"] == "pgl-cutover",
+        "{running:#}"
+    );
+    drop(run);
+    cutover(&db).command("abort").run()?.expect(0)?;
     Ok(())
 }

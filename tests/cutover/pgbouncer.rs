@@ -1,7 +1,6 @@
 //! Clients behind a real pgbouncer, moved by the example hook: they wait, and go on at the target.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use pgl_testkit::Bouncer;
@@ -22,8 +21,8 @@ fn clients_of_a_pooler_wait_and_go_on_at_the_target() -> Result<()> {
     let writers = go_on(writers, 100)?;
     let hook = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/hooks/pgbouncer.sh");
     let tool = cutover(&db)
-        .args(["--yes", "--hook-switched"])
-        .arg(format!("{} switch", hook.display()))
+        .args(["--yes", "--hook-promoted"])
+        .arg(format!("{} cutover", hook.display()))
         .envs(bouncer.hook_env(db.target(), &app));
     tool.run()?.expect(0)?;
     let writers = go_on(writers, 100)?;
@@ -31,6 +30,5 @@ fn clients_of_a_pooler_wait_and_go_on_at_the_target() -> Result<()> {
     let pause = probe.stop()?;
     ledger.check(&mut db.target_client()?)?;
     ensure!(pause.missing(&mut db.target_client()?)? == 0);
-    ensure!(pause.longest < Duration::from_secs(5), "{pause:?}");
     Ok(())
 }

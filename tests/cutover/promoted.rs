@@ -60,7 +60,6 @@ fn setup_is_refused_whatever_has_become_of_the_subscription() -> Result<()> {
         }
         for args in [
             &[][..],
-            &["--copy", "pglogical"],
             &["--copy", "none"],
             &["--step", "copy"],
             &["--dry-run"],
@@ -84,10 +83,7 @@ fn the_source_alone_says_it_too() -> Result<()> {
 #[test]
 fn after_a_rollback_and_an_abort_it_may_be_set_up_again() -> Result<()> {
     let db = replicating(13, 17, "unpromoted")?;
-    cutover(&db)
-        .args(["--rehearse", "--yes"])
-        .run()?
-        .expect(0)?;
+    cutover(&db).args(["rehearse", "--yes"]).run()?.expect(0)?;
     setup(&db)?.run()?.expect(0)?;
     cutover(&db).args(["--yes", "--reverse"]).run()?.expect(0)?;
     refused(&db, &[])?;

@@ -8,7 +8,7 @@ use super::support::{cutover, replicating, roles, settings, settings_of, writes_
 use crate::common::{Documented, pasted};
 
 /// A role with a setting of its own is dropped while the database is read-only: on the source during an attempt, on the
-/// target between two.
+/// target between two; and on both between the reading of the settings and the block.
 #[test]
 fn a_role_that_was_dropped_meanwhile_is_skipped_by_name() -> Result<()> {
     for (source, target) in [(13, 17), (15, 18)] {
@@ -31,7 +31,7 @@ fn a_role_that_was_dropped_meanwhile_is_skipped_by_name() -> Result<()> {
         let drop = format!("DROP ROLE \"{role}\"");
         db.source().sql("postgres", &drop)?;
         running.kill9()?;
-        let out = cutover(&db).arg("--abort").run()?.expect(0)?;
+        let out = cutover(&db).command("abort").run()?.expect(0)?;
         ensure!(
             out.stderr
                 .contains(&format!("role \"{role}\" does not exist any more")),
@@ -42,7 +42,32 @@ fn a_role_that_was_dropped_meanwhile_is_skipped_by_name() -> Result<()> {
         writes_within(&db, std::time::Duration::from_secs(5))?;
         // The target has stayed read-only, with a setting of that role.
         db.target().sql("postgres", &drop)?;
-        cutover(&db).arg("--yes").run()?.expect(0)?;
+        let early = db.role("early");
+        for cluster in [db.source(), db.target()] {
+            cluster.sql(
+                "postgres",
+                &format!(
+                    "CREATE ROLE \"{early}\"; ALTER ROLE \"{early}\" SET default_transaction_read_only = off"
+                ),
+            )?;
+        }
+        let mut running = cutover(&db)
+            .arg("--yes")
+            .env("PGL_TEST_STOP_AT", "target-read-only")
+            .start()?;
+        ensure!(
+            running.stopped(super::support::PATIENCE)?,
+            "it never stopped"
+        );
+        for cluster in [db.source(), db.target()] {
+            cluster.sql("postgres", &format!("DROP ROLE \"{early}\""))?;
+        }
+        running.go_on()?;
+        let out = running.wait(super::support::PATIENCE)?.expect(0)?;
+        for side in ["source", "target"] {
+            let warning = format!("{side}: role \"{early}\" does not exist any more");
+            ensure!(out.stderr.contains(&warning), "{}", out.stderr);
+        }
         db.on_target("INSERT INTO parent VALUES (7001)")?;
         let left = settings_of(db.target(), &db)?;
         ensure!(
@@ -56,14 +81,41 @@ fn a_role_that_was_dropped_meanwhile_is_skipped_by_name() -> Result<()> {
     Ok(())
 }
 
+/// Settings come back to the role that had them, whatever it is called then.
+#[test]
+fn a_role_that_was_renamed_meanwhile_writes_again() -> Result<()> {
+    for (source, target) in [(13, 17), (15, 18)] {
+        let db = replicating(source, target, "renamed")?;
+        let (_, role) = roles(&db)?;
+        let (before, now) = (settings(&db)?, db.role("married"));
+        let mut running = cutover(&db)
+            .args(["--yes", "--max-pause", "300s"])
+            .env("PGL_TEST_STOP_AT", "drain")
+            .start()?;
+        ensure!(
+            running.stopped(super::support::PATIENCE)?,
+            "it never stopped"
+        );
+        let rename = |from: &str, to: &str| {
+            let sql = format!("ALTER ROLE \"{from}\" RENAME TO \"{to}\"");
+            db.source().sql("postgres", &sql)
+        };
+        rename(&role, &now)?;
+        running.kill9()?;
+        let out = cutover(&db).command("abort").run()?.expect(0)?;
+        let gone = format!("role \"{role}\" does not exist");
+        ensure!(!out.stderr.contains(&gone), "{}", out.stderr);
+        rename(&now, &role)?;
+        ensure!(settings(&db)? == before, "other settings came back");
+    }
+    Ok(())
+}
+
 /// Fixes that are printed for a target that an attempt has left read-only work in a session that begins there.
 #[test]
 fn what_is_printed_for_a_read_only_database_works_there() -> Result<()> {
     let db = replicating(15, 18, "printed")?;
-    cutover(&db)
-        .args(["--rehearse", "--yes"])
-        .run()?
-        .expect(0)?;
+    cutover(&db).args(["rehearse", "--yes"]).run()?.expect(0)?;
     ensure!(
         db.target_client()?
             .batch_execute("CREATE TABLE other (id int)")

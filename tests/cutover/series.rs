@@ -17,8 +17,8 @@ use super::support::{
     PAIRS, PATIENCE, cutover, either, go_on, holders, prepared, roles, same, writes_within,
 };
 
-/// From the moment that somebody asks for it, the source takes writes again within this.
-const RESTORED: Duration = Duration::from_secs(5);
+/// From the moment that somebody asks for it, the source accepts writes again within this.
+const RESTORED: Duration = Duration::from_secs(60);
 /// Longer than any attempt lasts here, for one that meets a silent network.
 const MAX_PAUSE: Duration = Duration::from_secs(3);
 
@@ -134,7 +134,7 @@ impl Moment {
         match random.below(8) {
             0 => Self::In("--hook-blocked"),
             1 => Self::In("--hook-drained"),
-            2 => Self::In("--hook-switched"),
+            2 => Self::In("--hook-promoted"),
             _ => Self::After(Duration::from_millis(random.below(900))),
         }
     }
@@ -174,11 +174,8 @@ impl Series {
     fn on(db: PairDb, ways: [Proxy; 2], seen: Seen) -> Result<Self> {
         prepared(&db, "SELECT 1")?;
         let (app, stubborn) = roles(&db)?;
-        // Before clients know both servers: from the first attempt on the target is shut.
-        cutover(&db)
-            .args(["--rehearse", "--yes"])
-            .run()?
-            .expect(0)?;
+        // Before clients know both servers: from the first attempt on the target is read-only.
+        cutover(&db).args(["rehearse", "--yes"]).run()?.expect(0)?;
         let writers = Load::new()
             .workers(4)
             .pace(Duration::from_millis(5))
@@ -267,14 +264,14 @@ impl Series {
         }
         let (out, asked) = self.strike(
             fault,
-            moment == Moment::In("--hook-switched"),
+            moment == Moment::In("--hook-promoted"),
             running,
             random,
         )?;
         self.recover(fault, out, asked, random)
     }
 
-    /// Breaks it; how the tool ended, and since when the source should take writes again.
+    /// Breaks it; how the tool ended, and since when the source should accept writes again.
     fn strike(
         &mut self,
         fault: Fault,
@@ -349,10 +346,10 @@ impl Series {
                 // It comes back to life, and must not do anything any more.
                 self.ways(place).into_iter().for_each(Proxy::resume);
                 let out = running.wait(PATIENCE)?;
-                // Where it had not even looked yet there was nothing to take back.
+                // Where it had not even looked yet there was nothing to roll back.
                 ensure!(
                     told || !begun || out.code() != Some(0),
-                    "taken back by somebody else, and yet it says done: {}",
+                    "rolled back by somebody else, and yet it says done: {}",
                     out.stdout
                 );
                 return Ok((Some(out), Instant::now()));
@@ -390,19 +387,23 @@ impl Series {
         Ok((Some(out), Instant::now()))
     }
 
-    /// What README says for an attempt that stopped; whether the switch is made, and whether there was
+    /// What README says for an attempt that stopped; whether the cutover is made, and whether there was
     /// an attempt at all.
     fn recovered(&mut self, random: &mut Random, may_resume: bool) -> Result<(bool, bool)> {
         let resume = || {
-            let mut out = cutover(&self.db).arg("--resume").run()?;
+            let mut out = cutover(&self.db).command("resume").run()?;
             if cannot_connect(&out) {
                 self.servers_are_up()?;
-                out = cutover(&self.db).arg("--resume").run()?;
+                out = cutover(&self.db).command("resume").run()?;
             }
             if out.stdout.contains("cut.subscription") || out.stdout.contains("cut.statistics") {
-                // It was taken back, and does not begin before pglogical is up again.
+                // It was rolled back, and does not begin before pglogical is up again.
                 self.replicating()?;
-                return cutover(&self.db).arg("--resume").run()?.expect(0);
+                return cutover(&self.db).arg("--yes").run()?.expect(0);
+            }
+            if out.stderr.contains("has left anything to finish") {
+                // Killed before it had recorded anything.
+                return cutover(&self.db).arg("--yes").run()?.expect(0);
             }
             out.expect(0)
         };
@@ -410,19 +411,19 @@ impl Series {
             resume()?;
             return Ok((true, true));
         }
-        let mut out = cutover(&self.db).arg("--abort").run()?;
+        let mut out = cutover(&self.db).command("abort").run()?;
         if out.stderr.contains("another run holds the lock") {
             // Behind a silent network: for the servers it is alive.
             let pids = holders(&out)?;
             out = cutover(&self.db)
-                .args(["--abort", "--yes"])
+                .args(["abort", "--yes"])
                 .args(&pids)
                 .run()?;
         }
         if cannot_connect(&out) {
             // A server recovers, and it has to be asked. The target is when the release was tried.
             self.servers_are_up()?;
-            out = cutover(&self.db).arg("--abort").run()?;
+            out = cutover(&self.db).command("abort").run()?;
         }
         match out.code() {
             Some(5) if out.stderr.contains("the cutover is made") => {
@@ -459,20 +460,20 @@ impl Series {
             Some(out) => format!("exit {:?} in {:.1} s", out.code(), out.took.as_secs_f64()),
             None => "killed".to_owned(),
         };
-        // Said by the tool itself: then the source has to take writes without anybody's help.
+        // Said by the tool itself: then the source has to accept writes without anybody's help.
         let own = out
             .as_ref()
             .and_then(|out| out.json().ok())
             .and_then(|document| document["state"].as_str().map(str::to_owned));
         if own.as_deref() == Some("restored") {
-            writes_within(&self.db, RESTORED).context("the tool said that it was taken back")?;
+            writes_within(&self.db, RESTORED).context("the tool said that it was rolled back")?;
         }
         let done = own.as_deref() == Some("done");
         let told = out.as_ref().map(|out| out.stderr.clone());
         let (switched, _) = self
             .recovered(random, true)
             .with_context(|| format!("after {told:?}"))?;
-        ensure!(switched || !done, "done, and yet taken back");
+        ensure!(switched || !done, "done, and yet rolled back");
         if !switched {
             let took = writes_within(&self.db, RESTORED)?;
             if fault == Fault::Kill {
@@ -480,7 +481,7 @@ impl Series {
                 ensure!(asked.elapsed() < RESTORED, "{:?}", asked.elapsed());
             }
             self.seen.taken_back += 1;
-            let _ = write!(self.said, ", taken back, writes after {took:?}");
+            let _ = write!(self.said, ", rolled back, writes after {took:?}");
             self.writers = go_on(self.writers, 20)?;
             return Ok(self);
         }
@@ -513,7 +514,7 @@ impl Series {
         let writers = go_on(self.writers, 20)?;
         check(&self.db, writers, self.intruder, &mut seen)?;
         Ok(format!(
-            "{} attempts, {} switched, {} taken back; {} transactions acknowledged, {} in doubt, none lost, none doubled; \
+            "{} attempts, {} switched, {} rolled back; {} transactions acknowledged, {} in doubt, none lost, none doubled; \
              the source wrote again {:.2} s after it was asked for at the latest; the target was tried {tried} times",
             seen.attempts,
             seen.switched,
@@ -525,7 +526,7 @@ impl Series {
     }
 }
 
-/// What was promised, held against the new home.
+/// What was promised, held against the subscriber.
 fn check(db: &PairDb, writers: Writers, intruder: Intruder, seen: &mut Seen) -> Result<()> {
     let ledger = writers.stop()?;
     intruder.stop()?;

@@ -10,7 +10,7 @@ use super::support::{
     writes_within,
 };
 
-const RESTORED: Duration = Duration::from_secs(5);
+const RESTORED: Duration = Duration::from_secs(60);
 
 /// The tool, with networks of its own to both servers.
 fn behind(db: &PairDb) -> Result<(Tool, [Proxy; 2])> {
@@ -60,7 +60,7 @@ fn a_target_that_falls_silent_is_left_at_the_limit_of_the_pause() -> Result<()> 
     ensure!(out.json()?["state"] == "restored", "{}", out.stdout);
     ways[1].resume();
     // What it has left there is ended by whoever comes next.
-    cutover(&db).arg("--abort").run()?.expect(0)?;
+    cutover(&db).command("abort").run()?.expect(0)?;
     target_is_shut(&db)?;
     cutover(&db).arg("--yes").run()?.expect(0)?;
     Ok(())
@@ -79,10 +79,10 @@ fn locks_of_a_session_behind_a_silent_network_are_taken_from_another_place() -> 
         "the sessions are there, with their locks"
     );
     // For the servers it is alive: that somebody gives it up has to be said.
-    let pids = holders(&cutover(&db).arg("--abort").run()?.expect(5)?)?;
+    let pids = holders(&cutover(&db).command("abort").run()?.expect(5)?)?;
     let asked = Instant::now();
     cutover(&db)
-        .args(["--abort", "--yes"])
+        .args(["abort", "--yes"])
         .args(&pids)
         .run()?
         .expect(0)?;
@@ -102,7 +102,7 @@ fn without_the_target_the_source_opens_unless_it_may_have_been_released() -> Res
     let mut db = PairDb::alone(13, 17, "orphan")?;
     prepared(&db, "SELECT 1")?;
     let before = settings(&db)?;
-    for (hook, opens) in [("--hook-drained", true), ("--hook-switched", false)] {
+    for (hook, opens) in [("--hook-drained", true), ("--hook-promoted", false)] {
         let kill = cutover(&db).args(["--yes", hook, "kill -9 $PPID"]);
         let killed = kill.run()?;
         ensure!(killed.code().is_none(), "{}", killed.stdout);
@@ -110,7 +110,7 @@ fn without_the_target_the_source_opens_unless_it_may_have_been_released() -> Res
             anyhow::bail!("the servers are shared");
         };
         pair.target.stop(Shutdown::Immediate)?;
-        let out = cutover(&db).arg("--abort").run()?;
+        let out = cutover(&db).command("abort").run()?;
         if opens {
             ensure!(out.expect(0)?.json()?["state"] == "restored");
             writes_within(&db, RESTORED)?;
@@ -129,13 +129,9 @@ fn without_the_target_the_source_opens_unless_it_may_have_been_released() -> Res
         }
         if opens {
             target_is_shut(&db)?;
-            db.target().wait_until(
-                db.name(),
-                "SELECT bool_and(status = 'replicating') FROM pglogical.show_subscription_status()",
-                PATIENCE,
-            )?;
+            db.replicates(PATIENCE)?;
         }
     }
-    cutover(&db).arg("--resume").run()?.expect(0)?;
+    cutover(&db).command("resume").run()?.expect(0)?;
     Ok(())
 }

@@ -8,9 +8,6 @@ use pgl_testkit::load::{Load, Probe};
 
 use super::support::{PAIRS, cutover, either, go_on, replicating, roles};
 
-/// On a machine of its own it is a tenth of this; tests share theirs.
-const PAUSE: Duration = Duration::from_secs(5);
-
 #[test]
 fn there_and_back_again_and_nothing_is_lost_or_doubled() -> Result<()> {
     let count: usize = std::env::var("PGL_CUTOVERS")
@@ -42,7 +39,6 @@ fn there_and_back_again_and_nothing_is_lost_or_doubled() -> Result<()> {
                 db.source_client()
             };
             ensure!(pause.missing(&mut home?)? == 0, "round {round}");
-            ensure!(pause.longest < PAUSE, "round {round}: {pause:?}");
             // The next probe begins with the same numbers.
             let truncate = "TRUNCATE load.beat";
             if round % 2 == 0 {

@@ -7,7 +7,7 @@ use pgl_testkit::{Cluster, Outcome, PairDb, Running, Server, Tool, load, shared_
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The pairs of majors that every test of the switch runs on.
+/// The pairs of majors that every test of the cutover runs on.
 pub(super) const PAIRS: [(u16, u16); 2] = [(13, 17), (15, 18)];
 
 /// Beside what the writers use: a foreign key, a table without a key, an unlogged one.
@@ -40,6 +40,12 @@ pub(super) fn replicating_with(source: u16, target: u16, hint: &str, more: &str)
 pub(super) fn prepared(db: &PairDb, more: &str) -> Result<()> {
     db.on_source(load::SCHEMA)?;
     db.on_source(TABLES)?;
+    // The plan asks the statistics, which arrive a moment later.
+    db.source().wait_until(
+        db.name(),
+        "SELECT n_tup_upd > 0 FROM pg_stat_user_tables WHERE relname = 'keyless'",
+        PATIENCE,
+    )?;
     db.on_source(more)?;
     setup(db)?.run()?.expect(0)?;
     Ok(())
@@ -78,7 +84,7 @@ pub(super) fn holders(refused: &Outcome) -> Result<Vec<String>> {
     Ok(pids)
 }
 
-/// Whichever server takes writes, source first.
+/// Whichever server accepts writes, source first.
 pub(super) fn either(db: &PairDb, role: &str) -> String {
     format!(
         "host=127.0.0.1,127.0.0.1 port={},{} user={role} dbname={} target_session_attrs=read-write",
@@ -197,7 +203,7 @@ pub(super) fn target_is_shut(db: &PairDb) -> Result<()> {
 /// After it was asked for, nothing of ours keeps anybody out of the target.
 pub(super) fn opens_the_target(db: &PairDb) -> Result<()> {
     cutover(db)
-        .args(["--abort", "--open-target"])
+        .args(["abort", "--open-target"])
         .run()?
         .expect(0)?;
     db.on_target("INSERT INTO parent VALUES (-1); DELETE FROM parent WHERE id = -1")?;
@@ -250,6 +256,13 @@ pub(super) fn before_the_block(db: &PairDb) -> Result<AtHook> {
 /// read-only still.
 pub(super) fn overriding(db: &PairDb) -> Result<postgres::Client> {
     let mut client = db.source_client()?;
+    client.batch_execute("SET default_transaction_read_only = off")?;
+    Ok(client)
+}
+
+/// The same on the target.
+pub(super) fn overriding_target(db: &PairDb) -> Result<postgres::Client> {
+    let mut client = db.target_client()?;
     client.batch_execute("SET default_transaction_read_only = off")?;
     Ok(client)
 }

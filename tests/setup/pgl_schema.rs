@@ -168,19 +168,85 @@ fn rights_of_others_in_our_schema_stop_every_tool() -> Result<()> {
     same_rows(&db)
 }
 
-/// Default privileges of the role that sets up reach new tables by themselves: they are taken back at once.
+/// Default privileges of the role that sets up reach new tables by themselves: they are revoked at once, those of pglogical
+/// too, whose apply worker executes as a superuser what is in its queue.
 #[test]
 fn default_privileges_do_not_reach_our_tables() -> Result<()> {
     let db = shared_pair(13, 17)?.database("defaults")?;
+    let app = db.role("app");
     db.on_source("CREATE TABLE t (id int PRIMARY KEY)")?;
-    let lend = "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC; ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO PUBLIC";
-    db.on_source(lend)?;
-    db.on_target(lend)?;
+    let lend = format!(
+        "CREATE ROLE \"{app}\" LOGIN; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC, \"{app}\"; \
+         ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO \"{app}\"; ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO PUBLIC"
+    );
+    db.on_source(&lend)?;
+    db.on_target(&lend)?;
     setup(&db)?.run()?.expect(0)?;
-    let lent = "SELECT count(*) FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace = 'pgl'::regnamespace AND a.grantee <> c.relowner";
+    let lent = "SELECT (SELECT count(*) FROM pg_class c, aclexplode(c.relacl) a
+                         WHERE c.relnamespace IN ('pgl'::regnamespace, 'pglogical'::regnamespace) AND a.grantee <> c.relowner)
+                     + (SELECT count(*) FROM pg_proc p, aclexplode(p.proacl) a
+                         WHERE p.pronamespace = 'pglogical'::regnamespace AND a.grantee <> p.proowner)";
     for found in [db.on_source(lent)?, db.on_target(lent)?] {
         ensure!(found == [[Some("0".to_owned())]], "{found:?}");
     }
+    let queue =
+        "INSERT INTO pglogical.queue (queued_at, role, replication_sets, message_type, message)
+                 VALUES (now(), 'postgres', '{default}', 'Q', to_json('SELECT 1'::text))";
+    let refused = db
+        .source()
+        .client_as(&app, db.name())?
+        .batch_execute(queue)
+        .err();
+    let state = refused.and_then(|error| error.code().map(|code| code.code().to_owned()));
+    ensure!(state.as_deref() == Some("42501"), "{state:?}");
+    Ok(())
+}
+
+/// An extension that was there before, with privileges that reach the other side's superuser: refused by name until they
+/// are revoked as the hint says.
+#[test]
+fn who_may_write_pglogical_s_tables_is_named_and_refused() -> Result<()> {
+    let db = shared_pair(15, 18)?.database("lent")?;
+    let app = db.role("app");
+    db.on_source("CREATE TABLE t (id int PRIMARY KEY)")?;
+    db.on_source(&format!(
+        "CREATE ROLE \"{app}\"; CREATE EXTENSION pglogical; GRANT SELECT ON ALL TABLES IN SCHEMA pglogical TO \"{app}\""
+    ))?;
+    for (grant, privilege) in [
+        (
+            "INSERT ON pglogical.queue",
+            "INSERT on relation pglogical.queue",
+        ),
+        (
+            "UPDATE (message) ON pglogical.queue",
+            "UPDATE on relation pglogical.queue, column message",
+        ),
+    ] {
+        db.on_source(&format!("GRANT {grant} TO \"{app}\""))?;
+        let out = Tool::new(env!("CARGO_BIN_EXE_pgl-preflight"))
+            .envs(db.env())
+            .args(["--format", "json"])
+            .run()?
+            .expect(1)?;
+        let found = format!("role \\\"{app}\\\" has {privilege}");
+        ensure!(out.stdout.contains(&found), "{found}: {}", out.stdout);
+        let out = setup(&db)?
+            .args(["--force", "obj.schema_pglogical", "--format", "json"])
+            .run()?;
+        let said = format!("{}{}", out.stdout, out.stderr);
+        ensure!(
+            matches!(out.code(), Some(5 | 6)) && said.contains(privilege),
+            "{said}"
+        );
+        let hint = said
+            .split("REVOKE ALL ON ALL TABLES")
+            .nth(1)
+            .and_then(|rest| rest.split(" (ALTER DEFAULT").next())
+            .map(|rest| format!("REVOKE ALL ON ALL TABLES{}", rest.replace('\\', "")))
+            .unwrap_or_default();
+        db.on_source(&hint)?;
+    }
+    setup(&db)?.run()?.expect(0)?;
     Ok(())
 }
 

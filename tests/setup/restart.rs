@@ -14,10 +14,11 @@ fn rows(db: &PairDb, table: &str) -> Result<String> {
 }
 
 /// The subscription of a migration that ran was dropped; the target has been written to since.
-fn dropped_subscription(copy: &str) -> Result<()> {
-    let db = shared_pair(13, 17)?.database(&format!("gone_{copy}"))?;
+#[test]
+fn a_completed_copy_is_not_made_again_unasked() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("gone")?;
     db.on_source(TABLES)?;
-    setup(&db)?.args(["--copy", copy]).run()?.expect(0)?;
+    setup(&db)?.run()?.expect(0)?;
     drain(&db)?;
     db.on_target(&format!(
         "SELECT pglogical.drop_subscription('pgl_{}')",
@@ -27,7 +28,7 @@ fn dropped_subscription(copy: &str) -> Result<()> {
         "INSERT INTO t SELECT g, 'written on the target' FROM generate_series(101, 150) g",
     )?;
     for _ in 0..2 {
-        let out = setup(&db)?.args(["--copy", copy]).run()?.expect(5)?;
+        let out = setup(&db)?.run()?.expect(5)?;
         ensure!(
             out.stdout.contains("was completed, but") && out.stdout.contains("pgl-setup --restart"),
             "{}",
@@ -36,30 +37,50 @@ fn dropped_subscription(copy: &str) -> Result<()> {
         ensure!(rows(&db, "t")? == "100", "rows of the target were lost");
     }
     // Nobody is there to confirm, and nothing happens.
-    let out = setup(&db)?
-        .args(["--copy", copy, "--restart"])
-        .run()?
-        .expect(5)?;
+    let out = setup(&db)?.arg("--restart").run()?.expect(5)?;
     ensure!(out.stderr.contains("--restart drops"), "{}", out.stderr);
     ensure!(rows(&db, "t")? == "100", "rows of the target were lost");
-    setup(&db)?
-        .args(["--copy", copy, "--restart", "--yes"])
-        .run()?
-        .expect(0)?;
+    setup(&db)?.args(["--restart", "--yes"]).run()?.expect(0)?;
     ensure!(rows(&db, "t")? == "50");
     db.on_source("INSERT INTO t VALUES (200, 'after')")?;
     drain(&db)?;
     same_rows(&db)
 }
 
+/// After a rollback, reverse replication is gone: the rows that are deleted for the new copy stay on the source.
 #[test]
-fn a_completed_copy_is_not_made_again_unasked() -> Result<()> {
-    dropped_subscription("parallel")
-}
-
-#[test]
-fn a_completed_copy_of_pglogical_is_not_made_again_unasked() -> Result<()> {
-    dropped_subscription("pglogical")
+fn a_restart_after_a_rollback_leaves_the_source_as_it_is() -> Result<()> {
+    let db = shared_pair(15, 18)?.database("rolled_back")?;
+    db.on_source(TABLES)?;
+    db.on_source(
+        "CREATE TABLE v (id serial PRIMARY KEY, u int REFERENCES u); INSERT INTO v (u) SELECT id FROM u",
+    )?;
+    setup(&db)?
+        .args(["--foreign-keys", "now"])
+        .run()?
+        .expect(0)?;
+    drain(&db)?;
+    for args in [&["--reverse", "--yes"][..], &["rollback", "--yes"]] {
+        pgl_testkit::Tool::new(env!("CARGO_BIN_EXE_pgl-cutover"))
+            .envs(db.env())
+            .args(args)
+            .limit(PATIENCE)
+            .run()?
+            .expect(0)?;
+    }
+    let back = "SELECT count(*)::text FROM pglogical.subscription";
+    ensure!(db.source().value(db.name(), back)? == "0");
+    setup(&db)?
+        .args(["--foreign-keys", "now", "--restart", "--yes"])
+        .run()?
+        .expect(0)?;
+    db.on_source("INSERT INTO v (u) VALUES (1)")?;
+    drain(&db)?;
+    for (table, count) in [("t", "50"), ("u", "5"), ("v", "6")] {
+        let sql = format!("SELECT count(*)::text FROM {table}");
+        ensure!(db.source().value(db.name(), &sql)? == count, "{table}");
+    }
+    same_rows(&db)
 }
 
 /// A migration that runs can be begun again, too.
@@ -75,6 +96,32 @@ fn a_running_migration_is_restarted_on_request() -> Result<()> {
     let out = setup(&db)?.args(["--restart", "--yes"]).run()?.expect(0)?;
     ensure!(state(&out.document()?, "copy")? == "done", "{}", out.stdout);
     db.on_source("UPDATE t SET v = 'y'")?;
+    drain(&db)?;
+    same_rows(&db)
+}
+
+/// A table of the target was dropped since: the restart names it before it drops or empties anything.
+#[test]
+fn a_restart_names_a_table_that_the_target_has_lost() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("lost_table")?;
+    db.on_source(TABLES)?;
+    setup(&db)?.run()?.expect(0)?;
+    drain(&db)?;
+    db.on_target("DROP TABLE t")?;
+    for args in [&[][..], &["--step", "copy"]] {
+        let out = setup(&db)?.args(["--restart", "--yes"]).args(args).run()?;
+        ensure!(
+            out.code() != Some(0)
+                && !out.stdout.contains("42P01")
+                && out.stdout.contains("public.t"),
+            "{args:?}: {out:?}"
+        );
+        ensure!(rows(&db, "u")? == "5", "{args:?}: it was emptied");
+        let kept = db.on_target("SELECT sub_name::text FROM pglogical.subscription")?;
+        ensure!(kept.len() == 1, "{args:?}: {kept:?}");
+    }
+    db.on_target("CREATE TABLE t (id int PRIMARY KEY, v text)")?;
+    setup(&db)?.args(["--restart", "--yes"]).run()?.expect(0)?;
     drain(&db)?;
     same_rows(&db)
 }

@@ -1,6 +1,8 @@
 //! What is reported against what is so: membership by OID, old lines of a log, other readers of the slot,
 //! workers that do not answer, plans of other databases.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 use crate::common::Documented;
 
@@ -41,7 +43,7 @@ fn a_table_in_no_set_is_never_healthy() -> Result<()> {
         let wait = of(&db)
             .args(["--wait-for", "caught-up", "--timeout", "1h"])
             .run()?
-            .expect(3)?;
+            .expect(1)?;
         assert!(
             wait.stderr.contains("in no replication set"),
             "{}",
@@ -53,6 +55,91 @@ fn a_table_in_no_set_is_never_healthy() -> Result<()> {
             ))?;
         }
         of(&db).run()?.expect(0)?;
+    }
+    Ok(())
+}
+
+/// It is in its set, and yet its changes are lost: while it is so, no state of replication shows it.
+#[test]
+fn a_table_whose_changes_are_not_all_replicated_is_never_healthy() -> Result<()> {
+    for (source, target) in [(13, 17), (15, 18)] {
+        let db = shared_pair(source, target)?.database("partly")?;
+        let lab = Lab::shared(&db);
+        lab.nodes(SCHEMA, &["a", "b"])?;
+        lab.subscribe()?;
+        lab.replicating()?;
+        of(&db).run()?.expect(0)?;
+        for (change, back, says) in [
+            (
+                "ALTER TABLE a SET UNLOGGED",
+                "ALTER TABLE a SET LOGGED",
+                "public.a is replicated: it is UNLOGGED",
+            ),
+            (
+                "ALTER TABLE a REPLICA IDENTITY NOTHING",
+                "ALTER TABLE a REPLICA IDENTITY DEFAULT",
+                "public.a is replicated: it has no replica identity",
+            ),
+            (
+                "SELECT pglogical.alter_replication_set('default', replicate_update := false)",
+                "SELECT pglogical.alter_replication_set('default', replicate_update := true)",
+                "replication set \"default\" does not replicate UPDATE",
+            ),
+        ] {
+            lab.on_source(change)?;
+            let document = of(&db).run()?.expect(1)?.document()?;
+            let found = cause(&document, "set.unreplicated")?;
+            assert!(
+                found["what"].to_string().replace('\\', "").contains(says),
+                "{found:#}"
+            );
+            lab.on_source(back)?;
+            of(&db).run()?.expect(0)?;
+        }
+    }
+    Ok(())
+}
+
+/// Rows go on arriving, with other values or not all of them.
+#[test]
+fn what_changes_values_on_the_way_is_never_healthy() -> Result<()> {
+    for (source, target) in [(13, 17), (15, 18)] {
+        let db = shared_pair(source, target)?.database("changed_values")?;
+        let lab = Lab::shared(&db);
+        lab.nodes(SCHEMA, &["a", "b"])?;
+        lab.subscribe()?;
+        lab.replicating()?;
+        of(&db).run()?.expect(0)?;
+        let (source, target) = (db.source(), db.target());
+        let name = db.name();
+        for (cluster, change, back, id) in [
+            (
+                target,
+                "ALTER TABLE a ALTER v TYPE varchar(3)".to_owned(),
+                "ALTER TABLE a ALTER v TYPE text".to_owned(),
+                "unsafe.column_types",
+            ),
+            (
+                target,
+                format!("ALTER DATABASE \"{name}\" SET array_nulls = off"),
+                format!("ALTER DATABASE \"{name}\" RESET array_nulls"),
+                "unsafe.input_settings",
+            ),
+            (
+                source,
+                "CREATE SUBSCRIPTION feeding CONNECTION 'host=127.0.0.1' PUBLICATION p WITH (connect = false)".to_owned(),
+                "ALTER SUBSCRIPTION feeding SET (slot_name = NONE); DROP SUBSCRIPTION feeding".to_owned(),
+                "unsafe.cascading_origin",
+            ),
+        ] {
+            cluster.sql(name, &change)?;
+            let document = of(&db).run()?.expect(1)?.document()?;
+            cause(&document, id)?;
+            for sql in back.split("; ") {
+                cluster.sql(name, sql)?;
+            }
+            of(&db).run()?.expect(0)?;
+        }
     }
     Ok(())
 }
@@ -248,8 +335,23 @@ fn a_worker_that_does_not_answer_is_named() -> Result<()> {
         Ok(())
     };
     send("-STOP")?;
-    lab.on_source("INSERT INTO a VALUES (-1, 'not confirmed')")?;
-    let document = diagnosed(|| of(&db), "apply.silent");
+    // The walsender goes on sending: it is the worker that does not answer.
+    let stop = AtomicBool::new(false);
+    let document = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| -> Result<()> {
+            let mut client = db.source_client()?;
+            while !stop.load(Ordering::SeqCst) {
+                client.batch_execute("INSERT INTO b SELECT coalesce(max(id), 0) + 1 FROM b")?;
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            Ok(())
+        });
+        let document = diagnosed(|| of(&db), "apply.silent");
+        stop.store(true, Ordering::SeqCst);
+        let wrote = writer.join();
+        ensure!(matches!(wrote, Ok(Ok(()))), "{wrote:?}");
+        document
+    });
     send("-CONT")?;
     let document = document?;
     let silent = cause(&document, "apply.silent")?;
@@ -261,6 +363,39 @@ fn a_worker_that_does_not_answer_is_named() -> Result<()> {
     );
     assert!(
         silent["evidence"][0].to_string().contains("walsender"),
+        "{silent:#}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_walsender_that_does_not_run_is_not_taken_for_the_worker() -> Result<()> {
+    let db = shared_pair(15, 18)?.database("stopped")?;
+    let lab = Lab::shared(&db);
+    lab.nodes(SCHEMA, &["a", "b"])?;
+    lab.subscribe()?;
+    lab.replicating()?;
+    lab.drained()?;
+    let walsender = db.source().value(
+        db.name(),
+        "SELECT active_pid FROM pg_replication_slots WHERE database = current_database()",
+    )?;
+    let send = |signal: &str| -> Result<()> {
+        let done = std::process::Command::new("kill")
+            .args([signal, &walsender])
+            .status()?;
+        ensure!(done.success(), "kill {signal} {walsender}");
+        Ok(())
+    };
+    send("-STOP")?;
+    lab.on_source("INSERT INTO a VALUES (-1, 'not sent')")?;
+    let document = diagnosed(|| of(&db), "stream.silent");
+    send("-CONT")?;
+    let document = document?;
+    let silent = cause(&document, "stream.silent")?;
+    let named = format!("walsender (process {walsender}) does not send");
+    ensure!(
+        silent["what"].to_string().contains(&named) && silent["side"] == "source",
         "{silent:#}"
     );
     Ok(())

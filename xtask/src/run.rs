@@ -20,7 +20,11 @@ pub(crate) fn root() -> PathBuf {
 /// The cargo that runs us.
 pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(args).current_dir(root());
+    // A backtrace in each error would bury what failed, where only the end of the output is kept.
+    command
+        .args(args)
+        .current_dir(root())
+        .env("RUST_BACKTRACE", "0");
     command
 }
 

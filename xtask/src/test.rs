@@ -45,19 +45,8 @@ pub(crate) fn main(args: &Args) -> Result<()> {
             "--quiet",
         ]))?;
     }
-    let suite = |words: &[&str]| {
-        let mut suite = cargo(&["test", "--package=pgl", "--test=suite", "--"]);
-        suite.args(words);
-        suite
-    };
-    let result = if args.suite.is_empty() {
-        // Cutovers are about fractions of a second: they get the machine to themselves. Both parts run
-        // whatever becomes of the first.
-        let most = check(&mut suite(&["--skip=cutover::", &threads]));
-        most.and(check(&mut suite(&["cutover::", "--test-threads=1"])))
-    } else {
-        check(suite(&[&threads]).args(&args.suite))
-    };
+    let suite = ["test", "--package=pgl", "--test=suite", "--", &threads];
+    let result = check(cargo(&suite).args(&args.suite));
     let left = pgl_testkit::sweep()?;
     if left > 0 {
         say(&format!("swept {left} clusters that a killed process left"));
@@ -65,9 +54,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     result
 }
 
-/// A test with servers keeps about one core busy; more than four of them only wait for the disk.
+/// A test with servers waits as often as it computes.
 fn threads() -> usize {
-    std::thread::available_parallelism()
-        .map_or(2, usize::from)
-        .clamp(2, 4)
+    std::thread::available_parallelism().map_or(3, |cores| (cores.get() + 2).clamp(3, 6))
 }

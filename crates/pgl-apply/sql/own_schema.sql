@@ -16,7 +16,7 @@ CREATE TABLE pgl.marker (
 );
 
 -- What the tools have done in this database, so that a run that was killed can be continued and
--- pgl-teardown knows what to take back. Never replicated.
+-- pgl-teardown knows what to roll back. Never replicated.
 CREATE TABLE pgl.journal (
     migration text NOT NULL,
     step      text NOT NULL,                               -- id of the step

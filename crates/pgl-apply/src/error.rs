@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use pgl_core::exit::Told;
+use pgl_core::exit::FailureReport;
 use pgl_core::{Exit, Side};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -67,6 +67,13 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// A program did not end within its limit.
+    Late {
+        /// Which program, and the limit.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
     /// A program that is needed is missing or failed.
     Program {
         /// What failed.
@@ -91,8 +98,8 @@ pub enum Error {
 
 impl Error {
     /// As a tool tells it.
-    pub fn told(&self) -> Told {
-        let mut told = Told {
+    pub fn report(&self) -> FailureReport {
+        let mut told = FailureReport {
             exit: Exit::Unknown,
             side: None,
             sqlstate: None,
@@ -101,7 +108,7 @@ impl Error {
             hint: self.hint(),
         };
         match self {
-            Self::Server(error) => return error.told(),
+            Self::Server(error) => return error.report(),
             Self::Refused { side, .. } => {
                 told.exit = Exit::Refused;
                 told.side = *side;
@@ -114,6 +121,7 @@ impl Error {
                 told.exit = Exit::NotYet;
                 told.side = Some(*side);
             }
+            Self::Late { .. } => told.exit = Exit::NotYet,
             Self::Objects { side, .. } => told.side = Some(*side),
             Self::Program { .. } => {}
             Self::Interrupted => told.exit = Exit::Interrupted,
@@ -125,11 +133,12 @@ impl Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Server(error) => error.hint.clone(),
-            Self::Refused { hint, .. } | Self::NotYet { hint, .. } | Self::Program { hint, .. } => {
-                Some(hint.clone())
-            }
+            Self::Refused { hint, .. }
+            | Self::NotYet { hint, .. }
+            | Self::Late { hint, .. }
+            | Self::Program { hint, .. } => Some(hint.clone()),
             Self::Objects { .. } => Some(
-                "mend the cause and run the same command again: what is done stays done".to_owned(),
+                "fix the cause and run the same command again: steps that are done are not repeated".to_owned(),
             ),
             Self::Overtaken { .. } => {
                 Some("pgl-cutover --dry-run reports what holds now".to_owned())
@@ -184,7 +193,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server(error) => error.fmt(f),
-            Self::Refused { what, .. } | Self::NotYet { what, .. } => f.write_str(what),
+            Self::Refused { what, .. } | Self::NotYet { what, .. } | Self::Late { what, .. } => {
+                f.write_str(what)
+            }
             Self::Overtaken { .. } => f.write_str(
                 "another run has taken over this attempt at the cutover: this run has touched nothing since",
             ),

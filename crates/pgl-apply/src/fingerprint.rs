@@ -1,16 +1,21 @@
-//! The catalog fingerprint: read when the preconditions are checked and again under the locks, and kept by pgl-setup to
-//! find tables that were rewritten since the copy.
+//! The catalog fingerprint: read when the preconditions are checked and again under the locks; kept by pgl-setup, and by the
+//! promotion for a rollback, to find tables whose changes since then may not all have been replicated.
+
+use std::collections::BTreeMap;
 
 use pgl_conn::{Error, Session};
-use pgl_core::QualifiedName;
-use pgl_core::cutover::{CatalogMark, Fingerprint, KeptMarks, TableMark};
+use pgl_core::control::MOVED;
+use pgl_core::cutover::{CatalogMark, Fingerprint, KeptMarks, Labels, TableMark};
 use pgl_core::setup::StepId;
+use pgl_core::{QualifiedName, quote_literal};
 use serde::Deserialize;
 
 use crate::journal;
 
 /// Where the target's journal has it.
 const KEPT: &str = "fingerprint";
+/// Likewise, as the tables were when the target was promoted.
+const PROMOTED: &str = "fingerprint promoted";
 
 /// What the statistics of a database are worth.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -35,6 +40,48 @@ pub fn table_marks(
         include_str!("../sql/fingerprint/tables.sql"),
         &[&schemas, &names],
     )
+}
+
+#[derive(Deserialize)]
+struct Labelled {
+    table: QualifiedName,
+    labels: Labels,
+}
+
+/// The labels that the values of tables have; without the tables that have none.
+///
+/// # Errors
+/// The server's.
+pub fn labels(
+    session: &mut Session,
+    tables: &[QualifiedName],
+) -> Result<BTreeMap<QualifiedName, Labels>, Error> {
+    let (schemas, names) = QualifiedName::split(tables);
+    let found: Vec<Labelled> = pgl_catalog::rows(
+        session,
+        include_str!("../sql/fingerprint/labels.sql"),
+        &[&schemas, &names],
+    )?;
+    Ok(found
+        .into_iter()
+        .map(|one| (one.table, one.labels))
+        .collect())
+}
+
+/// The marks of tables as they are kept.
+///
+/// # Errors
+/// The server's.
+pub fn marks_to_keep(
+    session: &mut Session,
+    tables: &[QualifiedName],
+) -> Result<Vec<TableMark>, Error> {
+    let mut marks = table_marks(session, tables)?;
+    let mut labels = labels(session, tables)?;
+    for mark in &mut marks {
+        mark.labels = labels.remove(&mark.table).unwrap_or_default();
+    }
+    Ok(marks)
 }
 
 /// Reads everything. Not in a transaction that has changed definitions itself.
@@ -95,7 +142,19 @@ pub fn statistics(session: &mut Session) -> Result<StatisticsState, Error> {
 /// # Errors
 /// The server's; also when they cannot be read.
 pub fn kept_marks(target: &mut Session, migration: &str) -> Result<Option<KeptMarks>, Error> {
-    match journal::note(target, migration, StepId::Guard, KEPT)? {
+    read(target, migration, KEPT)
+}
+
+/// The marks that the target has kept of its own tables since it was promoted.
+///
+/// # Errors
+/// Likewise.
+pub fn promoted_marks(target: &mut Session, migration: &str) -> Result<Option<KeptMarks>, Error> {
+    read(target, migration, PROMOTED)
+}
+
+fn read(target: &mut Session, migration: &str, object: &str) -> Result<Option<KeptMarks>, Error> {
+    match journal::note(target, migration, StepId::Guard, object)? {
         Some(note) => journal::detail(
             target.side(),
             note,
@@ -106,16 +165,26 @@ pub fn kept_marks(target: &mut Session, migration: &str) -> Result<Option<KeptMa
     }
 }
 
-/// What becomes of marks that are kept already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MarksOf {
-    /// They stay: the rows were copied after they were read.
-    TheCopy,
-    /// They are replaced: the rows of these tables are copied anew.
-    NewRows,
+/// The statement that forgets the marks of a copy that is made again.
+pub(crate) fn forget(migration: &str) -> String {
+    format!(
+        "DELETE FROM pgl.journal WHERE migration = {} AND step = {} AND object = {};\n",
+        quote_literal(migration),
+        quote_literal(StepId::Guard.as_str()),
+        quote_literal(KEPT)
+    )
 }
 
-/// The statements that keep the marks of tables as the source has them now; read before their rows are copied.
+/// What becomes of marks that are kept already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MarksOf<'a> {
+    /// They stay: the rows of these tables were copied after they were read.
+    TheCopy(&'a [QualifiedName]),
+    /// They are replaced by these: the rows are copied anew.
+    NewRows(Vec<TableMark>),
+}
+
+/// The statements that keep the marks of tables as the source has them before their rows are copied.
 ///
 /// # Errors
 /// The servers'.
@@ -123,22 +192,72 @@ pub fn keep_marks(
     source: &mut Session,
     target: &mut Session,
     migration: &str,
-    tables: &[QualifiedName],
-    marks: MarksOf,
+    marks: MarksOf<'_>,
 ) -> Result<String, Error> {
     let mut kept = match kept_marks(target, migration)? {
         Some(kept) => kept,
         None => KeptMarks {
+            lsn: None,
+            timeline: pgl_catalog::timeline(target)?,
             stats_reset: statistics(source)?.stats_reset,
             tables: Vec::new(),
         },
     };
-    kept.add(table_marks(source, tables)?, marks == MarksOf::NewRows);
-    Ok(journal::statement(
+    match marks {
+        MarksOf::TheCopy(tables) => kept.add(marks_to_keep(source, tables)?, false),
+        MarksOf::NewRows(marks) => kept.add(marks, true),
+    }
+    Ok(write(migration, KEPT, &kept))
+}
+
+/// The statements that record that the target may have lost what it had confirmed, where it is on another timeline than when its
+/// rows were copied: from then on each table counts that is compared or copied again.
+///
+/// # Errors
+/// The server's.
+pub fn note_timeline(target: &mut Session, migration: &str) -> Result<Option<String>, Error> {
+    let Some(mut kept) = kept_marks(target, migration)? else {
+        return Ok(None);
+    };
+    let now = pgl_catalog::timeline(target)?;
+    let Some((then, new)) = kept.timeline.zip(now).filter(|(then, new)| then != new) else {
+        return Ok(None);
+    };
+    kept.timeline = now;
+    let what = format!(
+        "the target is on timeline {new}, and was on {then} when its rows were copied (a standby was promoted or a backup restored)"
+    );
+    let record = serde_json::json!({ "what": what });
+    let record = crate::control::note_statement(migration, MOVED, "moved", &record);
+    Ok(Some(format!("{record}{}", write(migration, KEPT, &kept))))
+}
+
+/// The statements that keep the marks of the tables of a target that is about to be promoted, for a rollback to a server on
+/// this timeline.
+///
+/// # Errors
+/// The server's.
+pub fn keep_promoted_marks(
+    target: &mut Session,
+    migration: &str,
+    tables: &[QualifiedName],
+    timeline: Option<u32>,
+) -> Result<String, Error> {
+    let kept = KeptMarks {
+        stats_reset: None,
+        timeline,
+        lsn: Some(pgl_catalog::verify::insert_lsn(target)?),
+        tables: marks_to_keep(target, tables)?,
+    };
+    Ok(write(migration, PROMOTED, &kept))
+}
+
+fn write(migration: &str, object: &str, kept: &KeptMarks) -> String {
+    journal::statement(
         migration,
         StepId::Guard,
-        KEPT,
+        object,
         "kept",
         &serde_json::json!(kept),
-    ))
+    )
 }

@@ -7,14 +7,14 @@ use pgl_conn::{Error as ConnError, Kind, Session, field};
 use pgl_core::plan::Set;
 use pgl_core::verify::buckets::Buckets;
 use pgl_core::verify::outcome::Digest;
-use pgl_core::verify::pairing::{Entry, Pair, Wishes, pair};
+use pgl_core::verify::pairing::{PairingEntry, TablePair, Wishes, pair};
 use pgl_core::{Plan, QualifiedName, Side};
 
 use crate::Error;
 
 /// What will be compared, and how.
 pub struct Full {
-    pairs: Vec<Pair>,
+    pairs: Vec<TablePair>,
     digest: Digest,
 }
 
@@ -22,7 +22,7 @@ impl Full {
     /// Reads the catalogs and chooses the digest. A partition is compared with the whole of its table.
     ///
     /// # Errors
-    /// The servers'; a refusal where a table cannot be compared, or no digest is the same on both.
+    /// The servers'; a refusal where a table cannot be compared or is not defined the same, or no digest is the same on both.
     pub fn prepare(
         plan: &Plan,
         tables: &[QualifiedName],
@@ -61,12 +61,23 @@ impl Full {
             Some(&asked),
         ) {
             match entry {
-                Entry::Compare(pair) if concerns(&pair, tables) => pairs.push(*pair),
-                Entry::Compare(_) => {}
-                Entry::Differs(name, why) | Entry::Error(name, why) | Entry::Skip(name, why) => {
+                PairingEntry::Compare(pair) if concerns(&pair, tables) => pairs.push(*pair),
+                PairingEntry::Compare(_) => {}
+                PairingEntry::Differs(name, why)
+                | PairingEntry::Error(name, why)
+                | PairingEntry::Skip(name, why) => {
                     why_not.push((name, why));
                 }
             }
+        }
+        let mut differ = pairs
+            .iter()
+            .filter(|pair| !pair.schema_differences.is_empty());
+        if let Some(pair) = differ.next() {
+            return Err(not_comparable(
+                &pair.name,
+                &pair.schema_differences.join(", "),
+            ));
         }
         if let Some(table) = tables
             .iter()
@@ -76,11 +87,7 @@ impl Full {
                 .iter()
                 .find(|(name, _)| name == table || roots.contains(&name))
                 .map_or("it is not on both sides", |(_, why)| why);
-            return Err(Error::refused(
-                Side::Target,
-                format!("{table} cannot be compared: {why}"),
-                "make both sides the same; pgl-cutover --verify counts compares the numbers of rows alone",
-            ));
+            return Err(not_comparable(table, why));
         }
         let digest = common(source, target)?;
         Ok(Self { pairs, digest })
@@ -108,9 +115,7 @@ impl Full {
             .iter()
             .zip(left?.iter().zip(&right?))
             .filter_map(|(pair, (left, right))| {
-                let what = if !pair.schema_differences.is_empty() {
-                    pair.schema_differences.join(", ")
-                } else if left.rows() != right.rows() {
+                let what = if left.rows() != right.rows() {
                     format!("{} rows here, {} there", left.rows(), right.rows())
                 } else if left != right {
                     format!("{} rows on both sides, with other values", left.rows())
@@ -154,7 +159,15 @@ impl Full {
     }
 }
 
-fn concerns(pair: &Pair, tables: &[QualifiedName]) -> bool {
+fn not_comparable(table: &QualifiedName, why: &str) -> Error {
+    Error::refused(
+        Side::Target,
+        format!("{table} cannot be compared: {why}"),
+        "make both sides the same; pgl-cutover --verify counts compares the numbers of rows alone",
+    )
+}
+
+fn concerns(pair: &TablePair, tables: &[QualifiedName]) -> bool {
     tables.contains(&pair.name)
         || pair
             .source

@@ -1,6 +1,7 @@
 //! The journal in schema `pgl`: what has been done in this database, row by row.
 
 use pgl_conn::{Error, Kind, Session};
+use pgl_core::cutover::{IdentityPair, PAIR};
 use pgl_core::setup::StepId;
 use pgl_core::{Plan, Side, quote_literal};
 use serde::Deserialize;
@@ -44,8 +45,15 @@ pub fn note(
     step: StepId,
     object: &str,
 ) -> Result<Option<Note>, Error> {
-    let all = notes(session, migration, step)?;
-    Ok(all.into_iter().find(|note| note.object == object))
+    if !exists(session)? {
+        return Ok(None);
+    }
+    let found: Vec<Note> = pgl_catalog::rows(
+        session,
+        include_str!("../sql/journal_note.sql"),
+        &[&migration, &step.as_str(), &object],
+    )?;
+    Ok(found.into_iter().next())
 }
 
 /// Where pgl-setup keeps the plan in the target's journal.
@@ -72,6 +80,41 @@ pub fn keep_plan(migration: &str, plan: &Plan) -> String {
         "kept",
         &serde_json::json!(plan),
     )
+}
+
+/// Records in both journals which two databases the migration is between; whether that was not recorded before.
+///
+/// # Errors
+/// The servers'.
+pub fn keep_pair(
+    source: &mut Session,
+    target: &mut Session,
+    migration: &str,
+) -> Result<bool, Error> {
+    let (one, two) = (
+        pgl_catalog::identity(source)?,
+        pgl_catalog::identity(target)?,
+    );
+    let mut changed = false;
+    for session in [source, target] {
+        if !exists(session)? {
+            continue;
+        }
+        let side = session.side();
+        let pair = IdentityPair {
+            side,
+            source: one.clone(),
+            target: two.clone(),
+        };
+        let kept = pgl_catalog::cutover_record(session, migration)?.pair;
+        // What one role knows of a cluster is not replaced by what another may not read.
+        if !kept.is_some_and(|kept| kept.source.same(&one) && kept.target.same(&two)) {
+            let detail = serde_json::json!(pair);
+            session.batch(&record(migration, PAIR, "", side.as_str(), &detail))?;
+            changed = true;
+        }
+    }
+    Ok(changed)
 }
 
 /// What a note holds. `what` completes "reading …".

@@ -7,7 +7,6 @@
 
 pub mod control;
 pub mod copy;
-mod crew;
 pub mod cutover;
 mod error;
 pub mod fingerprint;
@@ -16,7 +15,7 @@ pub mod journal;
 pub mod lock;
 pub mod lock_wait;
 pub mod marker;
-pub mod own;
+pub mod pgl_schema;
 pub mod provider;
 pub mod schema;
 pub mod sequences;
@@ -25,6 +24,7 @@ pub mod subscription;
 pub mod target;
 pub mod teardown;
 mod unlogged;
+mod worker_pool;
 
 pub use error::{Error, ObjectFailure};
 pub use pgl_conn::{Silent, Watch};

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use pgl_catalog::{LOCK_RUN, LOCK_SESSIONS, lock_holders};
 use pgl_conn::{Error as ConnError, Session};
-use pgl_core::cutover::{CutoverRecord, CutoverState, Direction, Purpose, Standing};
-use pgl_core::cutover::{cutover_state, refusal, standing};
+use pgl_core::cutover::{CutoverRecord, CutoverState, Direction, LastAttempt, Purpose};
+use pgl_core::cutover::{cutover_state, last_attempt, refusal};
 use pgl_core::migration::lock_key;
 use pgl_core::status::facts::RunHolder;
 use pgl_core::{Plan, Side};
@@ -28,18 +28,18 @@ const ENDS: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A session that a tool has, or may have.
-pub trait Held {
+pub trait LockSessions {
     /// The session, where there is one.
     fn held(&mut self) -> Option<&mut Session>;
 }
 
-impl Held for Session {
+impl LockSessions for Session {
     fn held(&mut self) -> Option<&mut Session> {
         Some(self)
     }
 }
 
-impl Held for Option<Session> {
+impl LockSessions for Option<Session> {
     fn held(&mut self) -> Option<&mut Session> {
         self.as_mut()
     }
@@ -67,8 +67,8 @@ impl MigrationState {
     /// The servers'; also when another version of these tools wrote what is there.
     pub fn observe(
         name: &str,
-        source: &mut impl Held,
-        target: &mut impl Held,
+        source: &mut impl LockSessions,
+        target: &mut impl LockSessions,
     ) -> Result<Self, ConnError> {
         let mut state = Self::default();
         if let Some(source) = source.held() {
@@ -92,7 +92,7 @@ impl MigrationState {
     }
 
     /// What the last attempt in a direction has come to.
-    pub fn standing(&self, direction: Direction) -> Standing {
+    pub fn last_attempt(&self, direction: Direction) -> LastAttempt {
         let (left, promoted) = match direction {
             Direction::Forward => (&self.source, &self.target),
             Direction::Back => (&self.target, &self.source),
@@ -100,7 +100,7 @@ impl MigrationState {
         let token = promoted
             .as_ref()
             .and_then(|record| record.promotion.as_ref());
-        standing(
+        last_attempt(
             left.as_ref().and_then(|record| record.attempt.clone()),
             token.map(|promotion| promotion.token.as_str()),
         )
@@ -111,8 +111,13 @@ impl MigrationState {
     /// # Errors
     /// [`Error::Refused`].
     pub fn allows(&self, purpose: Purpose) -> Result<(), Error> {
-        match refusal(&self.cutover(), purpose) {
-            Some(refusal) => Err(Error::refused(Side::Target, refusal.what, refusal.hint)),
+        let state = self.cutover();
+        let side = match &state {
+            CutoverState::Other(mismatch) => mismatch.given,
+            _ => Side::Target,
+        };
+        match refusal(&state, purpose) {
+            Some(refusal) => Err(Error::refused(side, refusal.what, refusal.hint)),
             None => Ok(()),
         }
     }
@@ -129,7 +134,7 @@ pub struct LockedMigration<S = Session, T = Session> {
     state: MigrationState,
 }
 
-impl<S: Held, T: Held> LockedMigration<S, T> {
+impl<S: LockSessions, T: LockSessions> LockedMigration<S, T> {
     /// The state as of the lock, or the last [`Self::read_again`].
     pub fn state(&self) -> &MigrationState {
         &self.state
@@ -150,7 +155,7 @@ impl<S: Held, T: Held> LockedMigration<S, T> {
     }
 }
 
-impl<T: Held> LockedMigration<Session, T> {
+impl<T: LockSessions> LockedMigration<Session, T> {
     /// The same for a session that was lost: takes the lock again in a session that `open` makes.
     ///
     /// # Errors
@@ -163,7 +168,7 @@ impl<T: Held> LockedMigration<Session, T> {
     }
 }
 
-impl<S: Held> LockedMigration<S, Session> {
+impl<S: LockSessions> LockedMigration<S, Session> {
     /// As [`Self::keep_source`], on the target.
     ///
     /// # Errors
@@ -195,7 +200,7 @@ fn keep(
 /// # Errors
 /// [`Error::Refused`], with the holders, when a run that is alive holds it; [`Error::NotYet`] when a session that
 /// was ended stays.
-pub fn acquire<S: Held, T: Held>(
+pub fn acquire<S: LockSessions, T: LockSessions>(
     name: &str,
     mut source: S,
     mut target: T,
@@ -258,10 +263,6 @@ fn shell_word(name: &str) -> String {
 
 fn busy(name: &str, holders: &[RunHolder]) -> Error {
     let who: Vec<String> = holders.iter().map(ToString::to_string).collect();
-    let pids: Vec<String> = holders
-        .iter()
-        .map(|holder| format!(" --terminate {}", holder.pid))
-        .collect();
     Error::Refused {
         side: holders.first().map(|holder| holder.side),
         what: format!(
@@ -271,29 +272,39 @@ fn busy(name: &str, holders: &[RunHolder]) -> Error {
                 _ => who.join(", "),
             }
         ),
-        hint: match holders.first().map(|holder| holder.tool.as_str()) {
-            None => "run this again".to_owned(),
-            Some("pgl-cutover") => format!(
-                "wait until it ends; if nobody is at it any more, pgl-cutover --abort --yes --name {}{} ends it and rolls back",
+        hint: busy_hint(name, holders),
+    }
+}
+
+fn busy_hint(name: &str, holders: &[RunHolder]) -> String {
+    match holders.first().map(|holder| holder.tool.as_str()) {
+        None => "run this again".to_owned(),
+        Some("pgl-cutover") => {
+            let pids: Vec<String> = holders
+                .iter()
+                .map(|holder| format!(" --terminate {}", holder.pid))
+                .collect();
+            format!(
+                "wait until it ends; if nobody is at it any more, pgl-cutover abort --yes --name {}{} ends it and rolls back",
                 shell_word(name),
                 pids.concat()
-            ),
-            Some(_) => {
-                let each: Vec<String> = holders
-                    .iter()
-                    .map(|one| {
-                        format!(
-                            "on the {}: SELECT pg_terminate_backend({})",
-                            one.side, one.pid
-                        )
-                    })
-                    .collect();
-                format!(
-                    "wait until it ends; if nobody is at it any more, end it: {}",
-                    each.join("; ")
-                )
-            }
-        },
+            )
+        }
+        Some(_) => {
+            let each: Vec<String> = holders
+                .iter()
+                .map(|one| {
+                    format!(
+                        "on the {}: SELECT pg_terminate_backend({})",
+                        one.side, one.pid
+                    )
+                })
+                .collect();
+            format!(
+                "wait until it ends; if nobody is at it any more, end it: {}",
+                each.join("; ")
+            )
+        }
     }
 }
 
@@ -314,7 +325,8 @@ pub fn join(session: &mut Session, name: &str) -> Result<(), ConnError> {
 /// Ends the run whose sessions with these process ids hold the lock.
 ///
 /// # Errors
-/// [`Error::Refused`] for a process that does not hold it on either side; [`Error::NotYet`] when it stays.
+/// [`Error::Refused`], before a session is ended, for a process that does not hold it on either side, and where another one
+/// would still hold it; [`Error::NotYet`] when it stays.
 pub fn terminate(sessions: &mut [&mut Session], name: &str, pids: &[i32]) -> Result<(), Error> {
     let mut holders = Vec::new();
     for session in sessions.iter_mut() {
@@ -328,6 +340,15 @@ pub fn terminate(sessions: &mut [&mut Session], name: &str, pids: &[i32]) -> Res
             side: None,
             what: format!("process {other} does not hold the lock of migration {name:?}"),
             hint: "without --terminate the processes that hold it are reported".to_owned(),
+        });
+    }
+    if let Some(other) = holders.iter().find(|holder| !pids.contains(&holder.pid)) {
+        return Err(Error::Refused {
+            side: Some(other.side),
+            what: format!(
+                "{other} holds the lock of migration {name:?}, too: no session was ended"
+            ),
+            hint: busy_hint(name, &holders),
         });
     }
     for session in sessions.iter_mut() {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pgl_catalog::setup::Member;
+use pgl_catalog::setup::SetMember;
 use pgl_conn::{DsnText, Session};
 use pgl_core::lock_wait::Holders;
 use pgl_core::{Plan, QualifiedName, Side, quote_ident, quote_literal};
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::lock_wait::{LockWait, is_busy};
 use crate::unlogged::unlogged;
-use crate::{Done, Error, Watch, journal, own};
+use crate::{Done, Error, Watch, journal, pgl_schema};
 
 /// The extensions that a server of this version needs, in the order of their creation.
 fn extensions(version: pgl_core::ServerVersion) -> &'static [&'static str] {
@@ -336,7 +336,7 @@ impl Wanted {
 pub fn wanted(plan: &Plan) -> Vec<Wanted> {
     let mut all = vec![Wanted {
         set: "default",
-        object: own::marker(),
+        object: pgl_schema::marker(),
     }];
     all.extend(plan.replicated().filter_map(|table| {
         Some(Wanted {
@@ -403,7 +403,7 @@ pub fn missing_members<'a>(
     let members = pgl_catalog::setup::members(session)?;
     let (mut missing, mut elsewhere) = (Vec::new(), Vec::new());
     for want in wanted {
-        let is_it = |m: &&Member| m.schema == want.object.schema && m.name == want.object.name;
+        let is_it = |m: &&SetMember| m.schema == want.object.schema && m.name == want.object.name;
         let mut found = members.iter().filter(is_it).peekable();
         if found.peek().is_none() {
             missing.push(want);

@@ -4,20 +4,20 @@
 //! decides over all sequences before the first is set, and reads back afterwards what came of it.
 
 use pgl_conn::{Begin, Error, Session};
-use pgl_core::seqsync::State;
+use pgl_core::seqsync::SequenceState;
 
 /// A sequence on the target and the state that it shall have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Setting {
+pub struct SequenceSetting {
     /// Object id.
     pub oid: u32,
     /// The state.
-    pub state: State,
+    pub state: SequenceState,
 }
 
 /// What a run came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Done {
+pub struct SequencesSet {
     /// Sequences that were set.
     pub set: usize,
     /// Transactions that it took; one, unless the server's lock table is too small.
@@ -32,8 +32,12 @@ const OUT_OF_LOCKS: &str = "53200";
 ///
 /// # Errors
 /// The server's. What was set before the failure stays set.
-pub fn set(session: &mut Session, settings: &[Setting], room: usize) -> Result<Done, Error> {
-    let mut done = Done::default();
+pub fn set(
+    session: &mut Session,
+    settings: &[SequenceSetting],
+    room: usize,
+) -> Result<SequencesSet, Error> {
+    let mut done = SequencesSet::default();
     let mut at_once = (room / 2).max(100);
     while done.set < settings.len() {
         let end = settings.len().min(done.set + at_once);
@@ -50,7 +54,7 @@ pub fn set(session: &mut Session, settings: &[Setting], room: usize) -> Result<D
     Ok(done)
 }
 
-fn set_some(session: &mut Session, settings: &[Setting]) -> Result<(), Error> {
+fn set_some(session: &mut Session, settings: &[SequenceSetting]) -> Result<(), Error> {
     let oids: Vec<i64> = settings.iter().map(|one| i64::from(one.oid)).collect();
     let values: Vec<i64> = settings.iter().map(|one| one.state.last_value).collect();
     let called: Vec<bool> = settings.iter().map(|one| one.state.is_called).collect();

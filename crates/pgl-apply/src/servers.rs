@@ -63,6 +63,6 @@ impl Servers {
     }
 
     fn options(&self) -> SessionOptions {
-        SessionOptions::new(self.tool, Access::WriteEvenIfShut)
+        SessionOptions::new(self.tool, Access::IgnoreReadOnly)
     }
 }

@@ -14,6 +14,7 @@ use pgl_core::setup::conflicts_are_safe;
 use pgl_core::{Lsn, QualifiedName, Side, quote_literal};
 use serde::Deserialize;
 
+use crate::control::Observer;
 use crate::unlogged::unlogged;
 use crate::{Done, Error, Watch};
 
@@ -76,25 +77,15 @@ pub fn find(target: &mut Session, name: &str) -> Result<Option<Subscription>, pg
 pub const DSN: &str = "$1::text";
 
 /// The statement that subscribes.
-pub fn create_sql(names: &Names, sets: &[&str], data: Data) -> String {
+pub fn create_sql(names: &Names, sets: &[&str]) -> String {
     let sets: Vec<String> = sets.iter().map(|set| quote_literal(set)).collect();
     format!(
         "SELECT pglogical.create_subscription(subscription_name := {}, provider_dsn := {DSN}, \
-         replication_sets := ARRAY[{}]::text[], synchronize_structure := false, synchronize_data := {}, \
+         replication_sets := ARRAY[{}]::text[], synchronize_structure := false, synchronize_data := false, \
          forward_origins := '{{}}')",
         quote_literal(&names.subscription),
-        sets.join(", "),
-        data == Data::Copied
+        sets.join(", ")
     )
-}
-
-/// Whether pglogical copies the rows that exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Data {
-    /// It does.
-    Copied,
-    /// It does not.
-    Left,
 }
 
 /// A write to `pglogical.local_sync_status` that also passes where a publication covers that table.
@@ -128,7 +119,7 @@ pub fn statements(names: &Names, slot: &str, lsn: &str, tables: &[QualifiedName]
         quote_literal(lsn),
     );
     let mut all = vec![
-        create_sql(names, &SETS, Data::Left),
+        create_sql(names, &SETS),
         although_published(&format!(
             "UPDATE pglogical.local_sync_status SET sync_status = 'r', sync_statuslsn = {lsn}\n \
              WHERE sync_relname IS NULL\n   AND sync_subid = (SELECT sub_id FROM pglogical.subscription WHERE sub_name = {name})"
@@ -225,7 +216,7 @@ pub fn check(target: &mut Session, plan: &Plan) -> Result<(), Error> {
 /// # Errors
 /// The server's.
 pub fn rehearse(target: &mut Session, names: &Names, dsn: &DsnText) -> Result<(), Error> {
-    let sql = create_sql(names, &SETS, Data::Left);
+    let sql = create_sql(names, &SETS);
     let outcome = unlogged(target, |target| {
         target.batch("BEGIN")?;
         let tried = target.query(&sql, &[dsn]);
@@ -317,17 +308,21 @@ pub fn kick(target: &mut Session, name: &str) -> Result<(), pgl_conn::Error> {
 /// new subscription when its manager was just starting; enabling it again wakes the manager.
 ///
 /// # Errors
-/// [`Error::NotYet`] when it does not come up: the cause is for pgl-status to find.
+/// [`Error::NotYet`] when it does not come up; a refusal with the cause where it never will.
 pub fn wait_running(
+    source: &mut Session,
     target: &mut Session,
     name: &str,
     limit: Duration,
     watch: &dyn Watch,
 ) -> Result<(), Error> {
-    wait_running_unless(target, name, limit, watch, &mut || Ok(None))
+    let mut observer = Observer::new(name);
+    wait_running_unless(target, name, limit, watch, &mut |target| {
+        observer.look(source, target)
+    })
 }
 
-/// Likewise; ends at once where `cause` knows why it will never run.
+/// Likewise; ends where `look` knows why it will never run.
 ///
 /// # Errors
 /// Likewise, and a refusal with the cause.
@@ -336,7 +331,7 @@ pub fn wait_running_unless(
     name: &str,
     limit: Duration,
     watch: &dyn Watch,
-    cause: &mut dyn FnMut() -> Result<Option<String>, pgl_conn::Error>,
+    look: &mut dyn FnMut(&mut Session) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let started = Instant::now();
     let mut kicked = Instant::now();
@@ -372,14 +367,8 @@ pub fn wait_running_unless(
         if good >= 3 {
             return Ok(());
         }
-        if status == "down"
-            && let Some(why) = cause()?
-        {
-            return Err(Error::refused(
-                Side::Source,
-                format!("subscription {name} is down and will not start: {why}"),
-                "pgl-setup --restart empties the tables that the copy filled and copies them again; pgl-teardown removes the migration and leaves the rows",
-            ));
+        if status != "replicating" {
+            look(target)?;
         }
         if started.elapsed() > limit {
             return Err(Error::NotYet {

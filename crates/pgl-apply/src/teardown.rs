@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pgl_conn::{Error as ConnError, Session};
-use pgl_core::teardown::{Kind, Removal};
+use pgl_core::teardown::{Removal, RemovalKind};
 use pgl_core::{QualifiedName, Side, quote_ident, quote_literal};
 
 use crate::{Error, Watch};
@@ -20,20 +20,20 @@ pub fn statements(removal: &Removal) -> Vec<String> {
     let object = &removal.object;
     let literal = quote_literal(object);
     match removal.kind {
-        Kind::Subscription => vec![format!(
+        RemovalKind::Subscription => vec![format!(
             "SELECT pglogical.drop_subscription(subscription_name := {literal}, ifexists := true)"
         )],
         // drop_subscription has taken it along where it could reach this server.
-        Kind::Slot => vec![format!(
+        RemovalKind::Slot => vec![format!(
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = {literal}"
         )],
-        Kind::Node => vec![format!(
+        RemovalKind::Node => vec![format!(
             "SELECT pglogical.drop_node(node_name := {literal}, ifexists := true)"
         )],
-        Kind::Origin => vec![format!(
+        RemovalKind::Origin => vec![format!(
             "SELECT pg_replication_origin_drop(roname) FROM pg_replication_origin WHERE roname = {literal}"
         )],
-        Kind::Grant => {
+        RemovalKind::Grant => {
             let who = if object == "PUBLIC" {
                 object.clone()
             } else {
@@ -41,21 +41,21 @@ pub fn statements(removal: &Removal) -> Vec<String> {
             };
             vec![format!("REVOKE USAGE ON SCHEMA pglogical FROM {who}")]
         }
-        Kind::Execute if object == "PUBLIC" => {
+        RemovalKind::Execute if object == "PUBLIC" => {
             vec!["GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical TO PUBLIC".to_owned()]
         }
-        Kind::Execute => vec![format!(
+        RemovalKind::Execute => vec![format!(
             "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical FROM {}",
             quote_ident(object)
         )],
         // Without CASCADE: an object of somebody else's that depends on it stops this. The empty
         // schema does not go with the extension.
-        Kind::Extension => vec![
+        RemovalKind::Extension => vec![
             format!("DROP EXTENSION IF EXISTS {}", quote_ident(object)),
             format!("DROP SCHEMA IF EXISTS {}", quote_ident(object)),
         ],
-        Kind::Wall => removal.statements.clone(),
-        Kind::Triggers => removal
+        RemovalKind::WriteBlockTriggers => removal.statements.clone(),
+        RemovalKind::Triggers => removal
             .triggers
             .iter()
             .map(|trigger| {
@@ -66,15 +66,15 @@ pub fn statements(removal: &Removal) -> Vec<String> {
                 )
             })
             .collect(),
-        Kind::Journal => ["journal", "held"]
+        RemovalKind::Journal => ["journal", "held"]
             .map(|table| format!("DELETE FROM pgl.{table} WHERE migration = {literal}"))
             .to_vec(),
-        Kind::Schema => vec![
+        RemovalKind::Schema => vec![
             include_str!("../sql/drop_own_schema.sql")
                 .trim_end()
                 .to_owned(),
         ],
-        Kind::Role => vec![format!("DROP ROLE {}", quote_ident(object))],
+        RemovalKind::Role => vec![format!("DROP ROLE {}", quote_ident(object))],
     }
 }
 
@@ -85,13 +85,16 @@ pub fn statements(removal: &Removal) -> Vec<String> {
 /// The server's; [`Error::NotYet`] for a slot that somebody still uses.
 pub fn remove(session: &mut Session, removal: &Removal, watch: &dyn Watch) -> Result<(), Error> {
     match removal.kind {
-        Kind::Subscription => end_copies(session, &removal.object)?,
+        RemovalKind::Subscription => end_copies(session, &removal.object)?,
         // A role without the right to drop origins is refused before the server finds none.
-        Kind::Origin if !origin_exists(session, &removal.object)? => return Ok(()),
+        RemovalKind::Origin if !origin_exists(session, &removal.object)? => return Ok(()),
         _ => {}
     }
     // Writers queue behind a lock on a table that waits: each try is short.
-    let on_tables = matches!(removal.kind, Kind::Triggers | Kind::Wall);
+    let on_tables = matches!(
+        removal.kind,
+        RemovalKind::Triggers | RemovalKind::WriteBlockTriggers
+    );
     if on_tables {
         session.batch("SET lock_timeout = '500ms'")?;
     }
@@ -121,7 +124,8 @@ fn run(session: &mut Session, removal: &Removal, watch: &dyn Watch) -> Result<()
                 }
                 Err(error) if busy(&error) => return Err(in_use(removal.side, removal, &error)),
                 Err(error)
-                    if error.kind == pgl_conn::Kind::Denied && removal.kind == Kind::Origin =>
+                    if error.kind == pgl_conn::Kind::Denied
+                        && removal.kind == RemovalKind::Origin =>
                 {
                     return Err(no_right(removal, &error));
                 }

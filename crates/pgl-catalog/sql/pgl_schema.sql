@@ -87,3 +87,20 @@ UNION ALL
 SELECT 'pglogical', 'function pglogical.' || quote_ident(p.proname), pg_catalog.pg_get_userbyid(p.proowner)::text, 'owner'
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace g ON g.oid = p.pronamespace
  WHERE g.nspname = 'pglogical' AND p.proowner NOT IN (SELECT oid FROM trusted)
+UNION ALL
+-- A row that another role writes into pglogical's tables may be executed by the apply worker, as a superuser. On a managed
+-- service they may belong to a role that the connected one is a member of.
+SELECT 'pglogical', o.label, r.rolname::text, a.privilege_type
+  FROM (SELECT 'relation pglogical.' || quote_ident(c.relname) AS label, c.relowner AS owner, c.relacl AS acl
+          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace g ON g.oid = c.relnamespace
+         WHERE g.nspname = 'pglogical'
+        UNION ALL
+        SELECT 'relation pglogical.' || quote_ident(c.relname) || ', column ' || quote_ident(t.attname), c.relowner, t.attacl
+          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace g ON g.oid = c.relnamespace
+          JOIN pg_catalog.pg_attribute t ON t.attrelid = c.oid
+         WHERE g.nspname = 'pglogical' AND t.attacl IS NOT NULL) o,
+       pg_catalog.aclexplode(o.acl) a
+  LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+ WHERE a.privilege_type <> 'SELECT' AND a.grantee <> o.owner AND a.grantee NOT IN (SELECT oid FROM trusted)
+   AND (a.grantee = 0 OR NOT pg_catalog.pg_has_role(a.grantee, 'MEMBER')
+        OR (SELECT m.rolsuper FROM pg_catalog.pg_roles m WHERE m.rolname = current_user))

@@ -1,8 +1,10 @@
 -- 14 and later: expressions of indexes and extended statistics that call functions of other owners who are no superusers. The planner may run
--- them with the rights of whoever reads the table: it simplifies the expressions.
+-- them with the rights of whoever reads the table: it simplifies the expressions, and puts the
+-- body of a function in language SQL in the place of its call, but for SECURITY DEFINER or settings of its own.
 SELECT n.nspname AS schema, c.relname AS name, e.tree, (
     SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
-        'oid', p.oid::int8, 'name', pn.nspname || '.' || p.proname, 'inlined', l.lanname = 'sql'))
+        'oid', p.oid::int8, 'name', pn.nspname || '.' || p.proname, 'inlined',
+        l.lanname = 'sql' AND NOT p.prosecdef AND p.proconfig IS NULL))
     FROM pg_catalog.pg_proc AS p
     JOIN pg_catalog.pg_namespace AS pn ON pn.oid = p.pronamespace
     JOIN pg_catalog.pg_roles AS r ON r.oid = p.proowner

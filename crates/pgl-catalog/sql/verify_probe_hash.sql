@@ -42,4 +42,8 @@ FROM (
             (pg_catalog.array_send('[0:1]={1,2}'::int4[])), (pg_catalog.range_send('[1,5)'::int4range)),
             (pg_catalog.varbit_send(B'0101')), (pg_catalog.tsvectorsend('a:1A b:2')),
             (pg_catalog.record_send(ROW(1, 'x'::text, NULL::int4)))) AS t (v)
+    UNION ALL SELECT 16, pg_catalog.hashtextextended(v::text COLLATE "C", 8472519873265412345)
+        FROM (VALUES (pg_catalog.timestamptz_send('infinity')), (pg_catalog.timestamp_send('2024-02-29 12:00:00.000001')),
+            (pg_catalog.time_send('23:59:59.999999')), (pg_catalog.timetz_send('12:00+02')),
+            (pg_catalog.interval_send('1 mon -2 days')), (pg_catalog.cash_send('-1.01'))) AS t (v)
 ) AS q

@@ -44,6 +44,7 @@ keys AS (
     WHERE i.indisunique AND i.indisvalid AND i.indexprs IS NULL AND i.indpred IS NULL
 )
 SELECT
+    c.oid::int8 AS oid,
     n.nspname AS schema,
     c.relname AS name,
     c.relkind AS kind,
@@ -81,7 +82,8 @@ SELECT
             'type', a.atttypid::int8,
             'typmod', a.atttypmod,
             'shown', pg_catalog.format_type(a.atttypid, a.atttypmod),
-            'generated', coalesce(pg_catalog.row_to_json(a) ->> 'attgenerated', '') <> ''
+            'generated', coalesce(pg_catalog.row_to_json(a) ->> 'attgenerated', '') <> '',
+            'is_virtual', coalesce(pg_catalog.row_to_json(a) ->> 'attgenerated', '') = 'v'
         ) ORDER BY a.attnum)
         FROM pg_catalog.pg_attribute AS a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -98,6 +100,16 @@ SELECT
     ) AS unique_key,
     CASE WHEN c.relkind = 'r' THEN c.relpages::int8 * pg_catalog.current_setting('block_size')::int8 ELSE 0 END AS bytes,
     c.reltuples AS estimate,
+    (
+        SELECT pg_catalog.min(pg_catalog.format(
+            '%s %s (ENABLE %s)', fires.kind, fires.name, CASE fires.enabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END))
+        FROM (
+            SELECT 'trigger', t.tgname, t.tgenabled FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = c.oid
+            UNION ALL
+            SELECT 'rule', r.rulename, r.ev_enabled FROM pg_catalog.pg_rewrite AS r WHERE r.ev_class = c.oid
+        ) AS fires (kind, name, enabled)
+        WHERE fires.enabled IN ('A', 'R')
+    ) AS replica_trigger,
     CASE WHEN c.relkind = 'r' THEN c.relpages::int8 ELSE 0 END AS pages,
     (
         pg_catalog.has_schema_privilege(n.oid, 'USAGE')

@@ -1,6 +1,7 @@
 //! Which database a session is connected to.
 
 use pgl_conn::{Error, Kind, Session};
+use pgl_core::cutover::DatabaseIdentity;
 use pgl_core::{Database, ServerVersion};
 use serde::Deserialize;
 
@@ -9,6 +10,7 @@ use crate::row;
 #[derive(Deserialize)]
 struct Seen {
     database: String,
+    oid: u32,
     system_identifier: Option<String>,
     server_version: ServerVersion,
 }
@@ -19,6 +21,28 @@ struct Seen {
 /// # Errors
 /// The server's.
 pub fn database(session: &mut Session) -> Result<Database, Error> {
+    let seen = seen(session)?;
+    Ok(Database {
+        system_identifier: seen.system_identifier,
+        database: seen.database,
+        server_version: seen.server_version,
+    })
+}
+
+/// The same with what tells it from a copy.
+///
+/// # Errors
+/// The server's.
+pub fn identity(session: &mut Session) -> Result<DatabaseIdentity, Error> {
+    let seen = seen(session)?;
+    Ok(DatabaseIdentity {
+        system_identifier: seen.system_identifier,
+        oid: seen.oid,
+        database: seen.database,
+    })
+}
+
+fn seen(session: &mut Session) -> Result<Seen, Error> {
     let with_control = include_str!("../sql/database.sql");
     let plain = include_str!("../sql/database_pg94.sql");
     let seen: Result<Seen, Error> = if session.version().at_least_num(90_600) {
@@ -26,13 +50,8 @@ pub fn database(session: &mut Session) -> Result<Database, Error> {
     } else {
         row(session, plain, &[])
     };
-    let seen = match seen {
-        Err(error) if error.kind == Kind::Denied => row(session, plain, &[])?,
-        other => other?,
-    };
-    Ok(Database {
-        system_identifier: seen.system_identifier,
-        database: seen.database,
-        server_version: seen.server_version,
-    })
+    match seen {
+        Err(error) if error.kind == Kind::Denied => row(session, plain, &[]),
+        other => other,
+    }
 }

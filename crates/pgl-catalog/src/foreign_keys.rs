@@ -1,7 +1,7 @@
 //! Foreign keys that refer to some tables, and the rows that contradict them.
 
 use pgl_conn::{Error, Session};
-use pgl_core::control::{ForeignKey, Orphans};
+use pgl_core::control::{LinkedKey, Orphans};
 use pgl_core::{QualifiedName, quote_ident};
 use serde::Deserialize;
 
@@ -15,10 +15,7 @@ const SHOWN: usize = 5;
 ///
 /// # Errors
 /// The server's.
-pub fn referring(
-    session: &mut Session,
-    tables: &[QualifiedName],
-) -> Result<Vec<ForeignKey>, Error> {
+pub fn referring(session: &mut Session, tables: &[QualifiedName]) -> Result<Vec<LinkedKey>, Error> {
     let (schemas, names) = QualifiedName::split(tables);
     rows(
         session,
@@ -38,7 +35,7 @@ struct Found {
 ///
 /// # Errors
 /// The server's.
-pub fn orphans(session: &mut Session, key: &ForeignKey) -> Result<Option<Orphans>, Error> {
+pub fn orphans(session: &mut Session, key: &LinkedKey) -> Result<Option<Orphans>, Error> {
     let found: Found = row(session, &orphans_sql(key), &[])
         .map_err(|error| error.with_context(format!("looking for orphans of {key}")))?;
     Ok((found.rows > 0).then(|| Orphans {
@@ -52,7 +49,7 @@ pub fn orphans(session: &mut Session, key: &ForeignKey) -> Result<Option<Orphans
     }))
 }
 
-fn orphans_sql(key: &ForeignKey) -> String {
+fn orphans_sql(key: &LinkedKey) -> String {
     // Partitioned tables have no rows of their own; children by inheritance do not take part in a key.
     let only = |partitioned: bool| if partitioned { "" } else { "ONLY " };
     let columns: Vec<String> = key

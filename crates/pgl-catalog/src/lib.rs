@@ -14,16 +14,18 @@ mod lock;
 pub mod lock_wait;
 pub mod objects;
 pub mod pgl_schema;
+mod remaining;
 mod rows;
 pub mod sequences;
 pub mod server;
 pub mod setup;
-mod standing;
 pub mod status;
 pub mod verify;
 
-pub use cutover::{cutover_record, journal_names, migration_record};
-pub use database::database;
+pub use cutover::{
+    cutover_record, journal_names, migration_record, renamed, slot_moved, timeline, write_block,
+};
+pub use database::{database, identity};
 pub use lock::{RUN as LOCK_RUN, SESSIONS as LOCK_SESSIONS, lock_holders};
+pub use remaining::{remaining, slot_endings};
 pub use rows::{row, rows};
-pub use standing::{slot_endings, standing};

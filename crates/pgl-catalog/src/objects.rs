@@ -14,7 +14,7 @@ use pgl_core::facts::objects::{
     SequenceLater, needed_schemas,
 };
 use pgl_core::select::Selection;
-use pgl_core::seqsync::Reading;
+use pgl_core::seqsync::SequenceReading;
 use pgl_core::{ServerVersion, Side};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -43,7 +43,7 @@ pub fn collect(session: &mut Session, selection: &Selection) -> Result<Objects, 
     Ok(Objects {
         database: one(session, include_str!("../sql/objects/database.sql"))?,
         schemas: many(session, include_str!("../sql/objects/schemas.sql"))?,
-        standing: many(session, standing_sql(at))?,
+        existing: many(session, existing_sql(at))?,
         relations,
         columns: many(session, columns_sql(at))?,
         indexes: many(session, indexes_sql(at))?,
@@ -88,11 +88,11 @@ pub fn activity(session: &mut Session) -> Result<Vec<Activity>, Error> {
     rows(session, ACTIVITY, &[])
 }
 
-fn standing_sql(at: ServerVersion) -> &'static str {
+fn existing_sql(at: ServerVersion) -> &'static str {
     if at.at_least_num(90_600) {
-        include_str!("../sql/objects/standing.sql")
+        include_str!("../sql/objects/existing.sql")
     } else {
-        include_str!("../sql/objects/standing_pg95.sql")
+        include_str!("../sql/objects/existing_pg95.sql")
     }
 }
 
@@ -309,7 +309,7 @@ fn sequences(session: &mut Session) -> Result<Section<Vec<Sequence>>, Error> {
 
 /// The fact that rules and plan want. Before 10 the parameters of a sequence stand in itself: they
 /// are as unreadable as its value then.
-fn sequence(reading: Reading, own_catalog: bool) -> Sequence {
+fn sequence(reading: SequenceReading, own_catalog: bool) -> Sequence {
     let state = reading.state();
     let defined = own_catalog || state.is_some();
     let text = |number: i64| defined.then(|| number.to_string());

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
-use pgl_core::seqsync::Reading;
+use pgl_core::cutover::SequenceUser;
+use pgl_core::seqsync::SequenceReading;
 use serde::Deserialize;
 
 use crate::{row, rows};
@@ -19,7 +20,7 @@ const GONE: [&str; 2] = ["42P01", "3F000"];
 #[derive(Deserialize)]
 struct Listed {
     #[serde(flatten)]
-    reading: Reading,
+    reading: SequenceReading,
     may_read: bool,
 }
 
@@ -114,7 +115,7 @@ fn states_sql(session: &Session) -> &'static str {
 ///
 /// # Errors
 /// The server's.
-pub fn sequences(session: &mut Session) -> Result<Vec<Reading>, Error> {
+pub fn sequences(session: &mut Session) -> Result<Vec<SequenceReading>, Error> {
     let mut attempts = 0;
     loop {
         match read(session) {
@@ -127,7 +128,7 @@ pub fn sequences(session: &mut Session) -> Result<Vec<Reading>, Error> {
     }
 }
 
-fn read(session: &mut Session) -> Result<Vec<Reading>, Error> {
+fn read(session: &mut Session) -> Result<Vec<SequenceReading>, Error> {
     let modern = session.version().at_least(10);
     let list = if modern {
         include_str!("../sql/sequences/list.sql")
@@ -140,7 +141,7 @@ fn read(session: &mut Session) -> Result<Vec<Reading>, Error> {
         .filter(|seen| seen.may_read)
         .map(|seen| i64::from(seen.reading.oid))
         .collect();
-    let mut readings: Vec<Reading> = listed.into_iter().map(|seen| seen.reading).collect();
+    let mut readings: Vec<SequenceReading> = listed.into_iter().map(|seen| seen.reading).collect();
     states(session, &mut readings, &readable)?;
     replicated(session, &mut readings)?;
     Ok(readings)
@@ -150,7 +151,11 @@ fn read(session: &mut Session) -> Result<Vec<Reading>, Error> {
 ///
 /// # Errors
 /// The server's.
-pub fn states(session: &mut Session, readings: &mut [Reading], oids: &[i64]) -> Result<(), Error> {
+pub fn states(
+    session: &mut Session,
+    readings: &mut [SequenceReading],
+    oids: &[i64],
+) -> Result<(), Error> {
     let sql = states_sql(session);
     let index = by_oid(readings);
     for some in oids.chunks(AT_ONCE) {
@@ -176,7 +181,7 @@ pub fn states(session: &mut Session, readings: &mut [Reading], oids: &[i64]) -> 
 }
 
 /// Notes which sequences pglogical replicates, where it is installed and lets us see.
-fn replicated(session: &mut Session, readings: &mut [Reading]) -> Result<(), Error> {
+fn replicated(session: &mut Session, readings: &mut [SequenceReading]) -> Result<(), Error> {
     let readable: Readable = row(
         session,
         include_str!("../sql/sequences/replicated_readable.sql"),
@@ -204,7 +209,7 @@ fn replicated(session: &mut Session, readings: &mut [Reading]) -> Result<(), Err
 ///
 /// # Errors
 /// The server's.
-pub fn furthest(session: &mut Session, readings: &mut [Reading]) -> Result<(), Error> {
+pub fn furthest(session: &mut Session, readings: &mut [SequenceReading]) -> Result<(), Error> {
     let index = by_oid(readings);
     let wanted: Vec<(i64, bool)> = readings
         .iter()
@@ -227,7 +232,7 @@ pub fn furthest(session: &mut Session, readings: &mut [Reading]) -> Result<(), E
     Ok(())
 }
 
-fn note(reading: &mut Reading, column: Furthest) {
+fn note(reading: &mut SequenceReading, column: Furthest) {
     let name = column.column;
     let mut unread = |why: String| {
         reading
@@ -271,8 +276,16 @@ pub fn of_extensions(session: &mut Session) -> Result<Vec<(QualifiedName, String
         .collect())
 }
 
-fn by_oid(readings: &[Reading]) -> HashMap<u32, usize> {
-    let pair = |(at, reading): (usize, &Reading)| (reading.oid, at);
+/// The columns that take their values from sequences.
+///
+/// # Errors
+/// The server's.
+pub fn users(session: &mut Session) -> Result<Vec<SequenceUser>, Error> {
+    rows(session, include_str!("../sql/sequences/users.sql"), &[])
+}
+
+fn by_oid(readings: &[SequenceReading]) -> HashMap<u32, usize> {
+    let pair = |(at, reading): (usize, &SequenceReading)| (reading.oid, at);
     readings.iter().enumerate().map(pair).collect()
 }
 

@@ -4,7 +4,9 @@
 use pgl_conn::{Access, Error, Kind, Session, SessionOptions, ToSql};
 use pgl_core::ServerVersion;
 use pgl_core::facts::Section;
-use pgl_core::facts::server::{Identity, Pglogical, Role, ServerState, WATCHED};
+use pgl_core::facts::server::{
+    Identity, NativeSubscription, Pglogical, Role, ServerState, WATCHED,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -153,6 +155,21 @@ pub(crate) fn reason(error: &Error) -> String {
         Some(code) => format!("{} ({code})", error.message),
         None => error.message.clone(),
     }
+}
+
+/// Native subscriptions of this database; none before 10.
+///
+/// # Errors
+/// The server's.
+pub fn subscriptions(session: &mut Session) -> Result<Vec<NativeSubscription>, Error> {
+    if !session.version().at_least(10) {
+        return Ok(Vec::new());
+    }
+    rows(
+        session,
+        include_str!("../sql/server/subscriptions.sql"),
+        &[],
+    )
 }
 
 fn all<T: DeserializeOwned>(

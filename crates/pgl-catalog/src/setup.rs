@@ -2,7 +2,7 @@
 
 use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
-use pgl_core::cutover::Definition;
+use pgl_core::cutover::{Definition, ReplicaTrigger, Stored};
 use pgl_core::setup::archive::IndexFact;
 use pgl_core::setup::compare::TableShape;
 use serde::Deserialize;
@@ -23,6 +23,14 @@ pub fn tables(session: &mut Session) -> Result<Vec<TableShape>, Error> {
         include_str!("../sql/setup_tables_pg94.sql")
     };
     rows(session, sql, &[])
+}
+
+/// Ordinary tables and sequences of the user.
+///
+/// # Errors
+/// The server's.
+pub fn stored(session: &mut Session) -> Result<Vec<Stored>, Error> {
+    rows(session, include_str!("../sql/stored.sql"), &[])
 }
 
 /// Indexes and the constraints that stand on them.
@@ -114,7 +122,7 @@ pub fn matviews(session: &mut Session) -> Result<Vec<Matview>, Error> {
 
 /// A member of a replication set.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Member {
+pub struct SetMember {
     /// The set.
     pub set: String,
     /// Schema of the table or sequence.
@@ -127,7 +135,7 @@ pub struct Member {
 ///
 /// # Errors
 /// The server's; also when pglogical is not installed.
-pub fn members(session: &mut Session) -> Result<Vec<Member>, Error> {
+pub fn members(session: &mut Session) -> Result<Vec<SetMember>, Error> {
     rows(session, include_str!("../sql/setup_members.sql"), &[])
 }
 
@@ -150,4 +158,12 @@ pub struct LoudTrigger {
 /// The server's.
 pub fn loud_triggers(session: &mut Session) -> Result<Vec<LoudTrigger>, Error> {
     rows(session, include_str!("../sql/setup_loud_triggers.sql"), &[])
+}
+
+/// Triggers, event triggers and rules that fire for replicated rows.
+///
+/// # Errors
+/// The server's.
+pub fn replica_triggers(session: &mut Session) -> Result<Vec<ReplicaTrigger>, Error> {
+    rows(session, include_str!("../sql/replica_triggers.sql"), &[])
 }

@@ -67,6 +67,6 @@ impl Context {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        error.told().into()
+        error.report().into()
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use pgl_core::exit::Told;
+use pgl_core::exit::FailureReport;
 use pgl_core::select::EmptySelection;
 use pgl_core::{Exit, Side};
 use serde::Serialize;
@@ -90,8 +90,8 @@ impl From<EmptySelection> for Failure {
     }
 }
 
-impl From<Told> for Failure {
-    fn from(told: Told) -> Self {
+impl From<FailureReport> for Failure {
+    fn from(told: FailureReport) -> Self {
         Self {
             exit: told.exit,
             side: told.side,

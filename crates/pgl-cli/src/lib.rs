@@ -5,31 +5,31 @@
 //! [`Context`] to a [`Verdict`](pgl_core::doc::Verdict); everything between the two is here.
 
 pub mod args;
+mod confirm;
 mod connect;
-mod consent;
 mod context;
 mod escape;
 mod failure;
 pub mod input;
 mod log;
-pub mod page;
 pub mod progress;
 pub mod report;
-mod screen;
 pub mod signal;
+mod step_progress;
 mod stop;
 mod streams;
+pub mod table;
 mod tool;
 pub mod units;
 
+pub use confirm::Consent;
 pub use connect::Endpoints;
-pub use consent::Consent;
 pub use context::{Context, now};
 pub use failure::Failure;
-pub use page::{Page, Style, Table};
 pub use report::Report;
-pub use screen::Screen;
 pub use signal::{Interrupt, Registration};
+pub use step_progress::StepProgress;
 pub use stop::stop_point;
 pub use streams::Streams;
+pub use table::{Page, Style, Table};
 pub use tool::{Tool, command, run};

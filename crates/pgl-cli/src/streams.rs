@@ -1,10 +1,25 @@
 //! Standard output and error, and what is known about them. Tests pass buffers.
 
+use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 
 use crate::args::{Color, Format, Output};
 use crate::escape::{Breaks, escape};
+
+/// The descriptor behind `io::stdout()`, which takes what cannot be written to it (EBADF) for written.
+pub(crate) struct Stdout;
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        File::from(io::stdout().as_fd().try_clone_to_owned()?).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// The two output streams and the decisions made about them once, at the start.
 #[derive(Clone)]
@@ -33,7 +48,7 @@ impl Streams {
         let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
         let fallback = if out_tty { Format::Text } else { Format::Json };
         Self {
-            out: Arc::new(Mutex::new(Box::new(BufWriter::new(io::stdout())))),
+            out: Arc::new(Mutex::new(Box::new(BufWriter::new(Stdout)))),
             err: ErrorStream::unhurried(Box::new(io::stderr())),
             format: options.format.unwrap_or(fallback),
             out_color: wants_color(options.color, out_tty),

@@ -1,10 +1,12 @@
 //! From `main` to the exit code.
 
+use std::any::TypeId;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::builder::{NonEmptyStringValueParser, OsStringValueParser, TypedValueParser};
 use pgl_core::Exit;
 use pgl_core::doc::Verdict;
 use pgl_core::redact;
@@ -13,6 +15,7 @@ use serde_json::json;
 use crate::args::{Format, Output};
 use crate::progress::Quiet;
 use crate::signal::Interrupt;
+use crate::streams::Stdout;
 use crate::{Context, Failure, Streams, log};
 
 /// A tool: its arguments and what it does with them.
@@ -29,22 +32,50 @@ pub trait Tool: Parser {
     fn run(self, context: &Context) -> Result<Verdict, Failure>;
 }
 
-/// The command line of a tool, with the exit codes under its help.
+/// The command line of a tool. `--help` shows examples and the exit codes, `-h` neither.
 pub fn command<T: Tool>() -> clap::Command {
-    let command = T::command()
+    let command = everywhere(T::command(), without_empty_texts)
         .name(T::NAME)
         .version(env!("CARGO_PKG_VERSION"));
-    let more = command.get_after_help().map(ToString::to_string);
-    let help = match more {
-        Some(more) => format!("{more}\n\n{}", Exit::help()),
-        None => Exit::help(),
-    };
-    command.after_help(help)
+    everywhere(command, |command| {
+        let examples = command.get_after_help().map(ToString::to_string);
+        let long = [examples, Some(Exit::help())].into_iter().flatten();
+        command
+            .after_help("")
+            .after_long_help(long.collect::<Vec<_>>().join("\n\n"))
+    })
+}
+
+/// A change to a command and to those below it.
+fn everywhere(command: clap::Command, change: fn(clap::Command) -> clap::Command) -> clap::Command {
+    change(command).mut_subcommands(|command| everywhere(command, change))
 }
 
 /// Runs a tool on the process's arguments and streams.
 pub fn run<T: Tool>() -> ExitCode {
     ExitCode::from(run_on::<T>(std::env::args_os()).code())
+}
+
+/// Nothing has an empty name: `--name "$UNSET"` is a slip. An empty connection string is one to libpq, as well.
+fn without_empty_texts(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| {
+        let is = |kind| arg.get_value_parser().type_id() == kind;
+        let conninfo = arg
+            .get_value_names()
+            .is_some_and(|names| names == ["CONNINFO"]);
+        if is(TypeId::of::<String>()) {
+            arg.value_parser(NonEmptyStringValueParser::new())
+        } else if is(TypeId::of::<OsString>()) && !conninfo {
+            arg.value_parser(
+                OsStringValueParser::new().try_map(|text| match text.is_empty() {
+                    true => Err("a value is required"),
+                    false => Ok(text),
+                }),
+            )
+        } else {
+            arg
+        }
+    })
 }
 
 /// A variable that is set to nothing counts as not set, as libpq and most programs take it.
@@ -59,7 +90,7 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 
 fn run_on<T: Tool>(args: impl IntoIterator<Item = OsString>) -> Exit {
     let args: Vec<OsString> = args.into_iter().collect();
-    let parsed = without_empty_variables(command::<T>())
+    let parsed = everywhere(command::<T>(), without_empty_variables)
         .try_get_matches_from(&args)
         .and_then(|matches| T::from_arg_matches(&matches));
     let tool = match parsed {
@@ -119,7 +150,9 @@ fn complain(context: &Context, failure: &Failure) {
 fn usage(error: &clap::Error, args: &[OsString]) -> Exit {
     let text = error.render().to_string();
     let masked = mask(&text, args);
-    let printed = if masked == text {
+    let printed = if !error.use_stderr() && Stdout.write(&[]).is_err() {
+        return Exit::Output;
+    } else if masked == text {
         error.print()
     } else {
         io::stderr().write_all(masked.as_bytes())

@@ -72,13 +72,17 @@ pub fn parse_rate(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Reads `30s`, `6h`, `1m 30s`; a bare number is seconds.
+/// The longest time limit that a server's settings take: 24 days, in whole days.
+const LONGEST: Duration = Duration::from_secs(24 * 86_400);
+
+/// Reads `30s`, `6h`, `1m 30s`; a bare number is seconds. What is longer than 24 days is 24 days.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.trim().parse::<u64>() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    humantime::parse_duration(text)
-        .map_err(|error| format!("not a duration: {error}; try 30s or 6h"))
+    let time = match text.trim().parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => humantime::parse_duration(text)
+            .map_err(|error| format!("not a duration: {error}; try 30s or 6h"))?,
+    };
+    Ok(time.min(LONGEST))
 }
 
 #[cfg(test)]
@@ -105,6 +109,9 @@ mod tests {
         assert_eq!(parse_duration("5"), Ok(Duration::from_secs(5)));
         assert_eq!(parse_duration("1m 30s"), Ok(Duration::from_secs(90)));
         assert!(parse_duration("soon").is_err());
+        // Nothing that is added to it, and no setting of a server, overflows.
+        assert_eq!(parse_duration("99999999h"), Ok(LONGEST));
+        assert_eq!(parse_duration(&u64::MAX.to_string()), Ok(LONGEST));
         assert_eq!(duration(Duration::from_millis(1250)), "1s 250ms");
         assert_eq!(duration(Duration::from_micros(61_500_300)), "1m 1s");
     }

@@ -1,15 +1,18 @@
 //! Asking the server to give up what a session is doing, from another thread.
 
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use pgl_core::Side;
+use postgres_protocol::message::frontend;
 
 use crate::dial::within;
-use crate::error::{Error, Phase};
+use crate::error::{Error, Kind, Phase};
+use crate::stream::Way;
 use crate::tls::Tls;
-use crate::walsender::RawCancel;
 
 /// How long a cancel request may take to be delivered.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -81,5 +84,28 @@ impl std::fmt::Debug for CancelHandle {
         f.debug_struct("CancelHandle")
             .field("side", &self.side)
             .finish_non_exhaustive()
+    }
+}
+
+/// What a cancel request for a replication connection needs.
+#[derive(Clone)]
+pub(crate) struct RawCancel {
+    pub(crate) way: Way,
+    pub(crate) process: i32,
+    pub(crate) secret: i32,
+}
+
+impl RawCancel {
+    fn send(&self, side: Side) -> Result<(), Error> {
+        let mut stream = self.way.open(side)?;
+        let mut buffer = BytesMut::new();
+        frontend::cancel_request(self.process, self.secret, &mut buffer);
+        let io = |error: std::io::Error| Error::new(side, Kind::Unreachable, error.to_string());
+        stream.write_all(&buffer).map_err(io)?;
+        stream.flush().map_err(io)?;
+        // The server closes the connection once the signal is on its way; how it closes does not
+        // matter.
+        let _closed = stream.read(&mut [0; 1]);
+        Ok(())
     }
 }

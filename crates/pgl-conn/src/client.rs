@@ -5,11 +5,12 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use crate::conninfo;
-use crate::endpoint::{Endpoint, Host};
+use crate::endpoint::Endpoint;
 use crate::error::{Error, Kind};
 use crate::params::{
-    ChannelBinding, LoadBalance, Root, Socket, SslNegotiation, TargetSessionAttrs,
+    ChannelBinding, Host, LoadBalance, Root, Socket, SslNegotiation, TargetSessionAttrs,
 };
+use crate::secret::DsnText;
 
 impl Endpoint {
     /// A connection string for libpq that says everything but the password. What a program gets on
@@ -68,6 +69,20 @@ impl Endpoint {
             (None, Some(path)) => vec![("PGPASSFILE".into(), path.into())],
             (None, None) => Vec::new(),
         }
+    }
+
+    /// What the string means here, its password included, for libpq on another server: a service file or a variable of ours
+    /// says nothing there.
+    ///
+    /// # Errors
+    /// Those of [`Endpoint::client_conninfo`].
+    pub fn portable_dsn(&self) -> Result<DsnText, Error> {
+        let mut plain = self.client_conninfo()?;
+        if let Some(password) = &self.password {
+            let password = password.expose().replace('\\', "\\\\").replace('\'', "\\'");
+            plain.push_str(&format!(" password='{password}'"));
+        }
+        Ok(DsnText::new(plain))
     }
 
     /// Gives a command the environment of this endpoint: [`Endpoint::client_env`], and none of the

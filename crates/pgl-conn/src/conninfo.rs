@@ -1,11 +1,8 @@
 //! Reading and writing connection strings: `keyword=value` lists, URIs, a bare database name.
 //! The rules are libpq's. No message repeats a part of the text that may belong to a password.
 
-use crate::keywords;
+use crate::keywords::{self, Bad, Pairs, QUOTE_HINT, store, unknown};
 use crate::uri;
-
-/// Keyword and value in the order given; a later one replaces an earlier one of the same name.
-pub(crate) type Pairs = Vec<(&'static str, String)>;
 
 /// The three forms of a connection string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,30 +12,6 @@ pub(crate) enum Form {
     /// Anything without `=`: psql and pg_dump take it as a database name.
     Bare,
 }
-
-/// What is wrong with a connection string, and how to mend it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Bad {
-    pub(crate) message: String,
-    pub(crate) hint: Option<&'static str>,
-}
-
-impl Bad {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: None,
-        }
-    }
-
-    pub(crate) fn hint(mut self, hint: &'static str) -> Self {
-        self.hint = Some(hint);
-        self
-    }
-}
-
-const QUOTE_HINT: &str =
-    "a value with spaces is written in single quotes, with \\' and \\\\ inside";
 
 pub(crate) fn form(text: &str) -> Form {
     if uri::strip_scheme(text).is_some() {
@@ -119,30 +92,6 @@ pub(crate) fn parse_keywords(text: &str) -> Result<Pairs, Bad> {
         after_secret = !quoted && keywords::is_secret(keyword.name);
         store(&mut pairs, keyword.name, value);
     }
-}
-
-pub(crate) fn unknown(name: &str, after_secret: bool) -> Bad {
-    if after_secret {
-        Bad::new("an unknown keyword follows the password in the connection string")
-            .hint(QUOTE_HINT)
-    } else {
-        Bad::new(format!("unknown keyword {name:?} in the connection string"))
-            .hint("the keywords are those of libpq: host, port, dbname, user, sslmode …")
-    }
-}
-
-pub(crate) fn store(pairs: &mut Pairs, name: &'static str, value: String) {
-    match pairs.iter_mut().find(|pair| pair.0 == name) {
-        Some(pair) => pair.1 = value,
-        None => pairs.push((name, value)),
-    }
-}
-
-pub(crate) fn get<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
-    pairs
-        .iter()
-        .find(|pair| pair.0 == name)
-        .map(|pair| pair.1.as_str())
 }
 
 /// One `keyword='value'`, quoted so that any value survives.

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use pgl_core::Side;
 
-use crate::endpoint::{Endpoint, Host};
+use crate::endpoint::Endpoint;
 use crate::error::{Error, Kind};
-use crate::params::{LoadBalance, SslMode, TargetSessionAttrs};
+use crate::params::{Host, LoadBalance, SslMode, TargetSessionAttrs};
 
 /// How to begin with one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,8 +7,9 @@
 use pgl_core::Side;
 use pgl_core::redact::{REDACTED, redact};
 
-use crate::conninfo::{self, Bad, Form, Pairs, get, store, write_pair};
+use crate::conninfo::{self, Form, write_pair};
 use crate::error::{Error, Kind};
+use crate::keywords::{Bad, Pairs, get, store};
 use crate::options;
 use crate::secret::{DsnText, Secret};
 use crate::uri;

@@ -12,60 +12,17 @@ use std::time::Duration;
 
 use pgl_core::Side;
 
-use crate::conninfo::{self, Bad, Pairs, get};
+use crate::conninfo;
 use crate::env::Environment;
 use crate::error::{Error, Kind};
-use crate::keywords;
+use crate::keywords::{self, Bad, Pairs, get};
 use crate::params::{
-    ChannelBinding, LoadBalance, Socket, SslMode, TargetSessionAttrs, TlsSettings,
+    ChannelBinding, Host, LoadBalance, SOCKET_DIRS, Socket, SslMode, TargetSessionAttrs,
+    TlsSettings,
 };
 use crate::passfile::{LOCALHOST, Passfile};
 use crate::secret::{DsnText, Secret};
 use crate::settings::{check_supported, host_list, merge, number, socket, tls_settings, word};
-
-/// Where a socket is looked for when no host is given: the packages' place, then the one of a
-/// build from source.
-pub(crate) const SOCKET_DIRS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
-
-/// One server that may be tried.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Host {
-    /// As written: a name, an address, or a socket directory. Empty where only `hostaddr` is given.
-    pub host: String,
-    /// An address to use instead of looking the name up.
-    pub hostaddr: Option<IpAddr>,
-    /// TCP port, or the number in the socket's name.
-    pub port: u16,
-    pub(crate) password: Option<Secret>,
-}
-
-impl Host {
-    /// Whether this is a Unix socket.
-    pub fn is_socket(&self) -> bool {
-        self.hostaddr.is_none() && self.host.starts_with(['/', '@'])
-    }
-
-    /// The name to show, and to hold the certificate against.
-    pub(crate) fn name(&self) -> String {
-        match self.hostaddr {
-            Some(addr) if self.host.is_empty() => addr.to_string(),
-            _ => self.host.clone(),
-        }
-    }
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.name();
-        if self.is_socket() {
-            write!(f, "{name}/.s.PGSQL.{}", self.port)
-        } else if name.contains(':') {
-            write!(f, "[{name}]:{}", self.port)
-        } else {
-            write!(f, "{name}:{}", self.port)
-        }
-    }
-}
 
 /// The environment variable that stands in for `--source` or `--target`.
 fn variable_of(side: Side) -> &'static str {

@@ -11,7 +11,7 @@ use pgl_core::Side;
 use postgres::error::{DbError, Severity};
 use postgres_protocol::message::backend::ErrorFields;
 
-use crate::tls;
+use crate::tls_alert;
 use pgl_core::redact;
 
 /// The class of a failure: what a caller decides on.
@@ -37,6 +37,8 @@ pub enum Kind {
     LockTimeout,
     /// `connect_timeout` or `statement_timeout` ran out.
     Timeout,
+    /// A limit of the program's own, such as `--max-wait`, ran out: trying again makes sense.
+    NotYet,
     /// The statement was cancelled on request, ours or an operator's.
     Cancelled,
     /// What is there must not be used, or a precondition does not hold; nothing was changed.
@@ -143,7 +145,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Lost | Kind::Unreachable | Kind::LockTimeout | Kind::Timeout
+            Kind::Lost | Kind::Unreachable | Kind::LockTimeout | Kind::Timeout | Kind::NotYet
         ) || matches!(self.sqlstate.as_deref(), Some("40001" | "40P01" | "53300"))
     }
 
@@ -229,7 +231,7 @@ impl Error {
                 && kind != Kind::Tls
             {
                 kind = gone;
-                if let Some(alert) = tls::alert(io).filter(|_| phase == Phase::Connecting) {
+                if let Some(alert) = tls_alert::alert(io).filter(|_| phase == Phase::Connecting) {
                     return Self::late_tls(side, alert);
                 }
             }

@@ -110,3 +110,54 @@ pub(crate) fn is_secret(name: &str) -> bool {
             | "oauth_client_secret"
     )
 }
+
+/// Keyword and value in the order given; a later one replaces an earlier one of the same name.
+pub(crate) type Pairs = Vec<(&'static str, String)>;
+
+/// What is wrong with a connection string, and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bad {
+    pub(crate) message: String,
+    pub(crate) hint: Option<&'static str>,
+}
+
+impl Bad {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub(crate) fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = Some(hint);
+        self
+    }
+}
+
+pub(crate) const QUOTE_HINT: &str =
+    "a value with spaces is written in single quotes, with \\' and \\\\ inside";
+
+pub(crate) fn unknown(name: &str, after_secret: bool) -> Bad {
+    if after_secret {
+        Bad::new("an unknown keyword follows the password in the connection string")
+            .hint(QUOTE_HINT)
+    } else {
+        Bad::new(format!("unknown keyword {name:?} in the connection string"))
+            .hint("the keywords are those of libpq: host, port, dbname, user, sslmode …")
+    }
+}
+
+pub(crate) fn store(pairs: &mut Pairs, name: &'static str, value: String) {
+    match pairs.iter_mut().find(|pair| pair.0 == name) {
+        Some(pair) => pair.1 = value,
+        None => pairs.push((name, value)),
+    }
+}
+
+pub(crate) fn get<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
+    pairs
+        .iter()
+        .find(|pair| pair.0 == name)
+        .map(|pair| pair.1.as_str())
+}

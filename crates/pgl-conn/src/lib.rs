@@ -57,7 +57,6 @@
 //! a statement as a parameter. What a server says is freed of passwords: pglogical's errors repeat
 //! whole connection strings.
 
-mod answer;
 mod cancel;
 mod certname;
 mod client;
@@ -73,30 +72,33 @@ mod open;
 mod options;
 mod params;
 mod passfile;
-mod pinned;
+mod report;
+mod row_value;
 mod secret;
 mod service;
 mod session;
+mod session_gucs;
 mod session_options;
 mod settings;
 mod stream;
 mod tls;
-mod told;
+mod tls_alert;
 mod uri;
 mod walsender;
 mod watch;
 mod wire;
 
-pub use answer::field;
 pub use cancel::CancelHandle;
 pub use copy::{CopyIn, CopyOut};
 pub use dsn::{DsnOutline, MergedDsn, add_options};
-pub use endpoint::{Endpoint, Host};
+pub use endpoint::Endpoint;
 pub use env::{Environment, FileFacts, Files, MemoryFiles};
 pub use error::{Error, Kind, Parts};
-pub use params::{SslMode, TargetSessionAttrs};
+pub use params::{Host, SslMode, TargetSessionAttrs};
+pub use row_value::field;
 pub use secret::{DsnText, Secret};
 pub use session::Session;
+pub use session_gucs::{PLANNER, pinned};
 pub use session_options::{Access, Begin, Notice, OnPooler, Pins, SessionOptions};
 pub use walsender::{SlotLifetime, SlotSnapshot, SystemIdentity, Walsender, WalsenderOptions};
 pub use watch::{Silent, Watch};

@@ -10,7 +10,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, Kind, Phase};
 use crate::options;
 use crate::params::{ChannelBinding, SslNegotiation};
-use crate::pinned::{Settings, Wanted};
+use crate::session_gucs::{Settings, set_sql};
 use crate::session_options::{Access, Notice, OnPooler, SessionOptions};
 use crate::tls::Tls;
 use pgl_core::redact;
@@ -33,7 +33,6 @@ pub(crate) struct Opened {
 pub(crate) fn open(
     endpoint: &Endpoint,
     session: &SessionOptions,
-    wanted: &Wanted,
     spot: &Spot,
 ) -> Result<(Opened, Role), Error> {
     let side = endpoint.side;
@@ -42,7 +41,7 @@ pub(crate) fn open(
     let mut config = driver_config(endpoint, spot);
     config.application_name(&session.application_name());
     collect_notices(&mut config, &notices);
-    let (mut client, refused) = log_in(endpoint, &config, wanted, &tls)?;
+    let (mut client, refused) = log_in(endpoint, &config, session, &tls)?;
     let connecting = |error: postgres::Error| Error::from_driver(side, &error, Phase::Connecting);
     let mut found = settings(&mut client, READ_SETTINGS).map_err(connecting)?;
     let version = ServerVersion(number(side, &found, "server_version_num")?);
@@ -58,20 +57,20 @@ pub(crate) fn open(
         standby,
         read_only: value(&found, "default_transaction_read_only") == "on",
     };
-    let pooler = refused || wanted.dropped(&found);
+    let pooler = refused || session.dropped(&found);
     if pooler {
         if session.pooler == OnPooler::Refuse || session.access != Access::ReadOnly {
             return Err(pooler_error(side));
         }
     } else {
-        let missing = wanted.missing(version, &found);
+        let missing = session.missing(version, &found);
         if !missing.is_empty() {
-            let sql = format!("{}{READ_SETTINGS}", Wanted::set(&missing, ""));
+            let sql = format!("{}{READ_SETTINGS}", set_sql(&missing, ""));
             found = settings(&mut client, &sql).map_err(connecting)?;
         }
         // What is asked for on top of the canonical settings is not among those read.
         let known = |(name, _): &&(String, String)| found.contains_key(name);
-        if let Some((name, _)) = wanted.missing(version, &found).iter().find(known) {
+        if let Some((name, _)) = session.missing(version, &found).iter().find(known) {
             let message = format!("the server does not take the session setting {name}");
             return Err(Error::new(side, Kind::Protocol, message));
         }
@@ -93,10 +92,10 @@ pub(crate) fn open(
 fn log_in(
     endpoint: &Endpoint,
     config: &Config,
-    wanted: &Wanted,
+    session: &SessionOptions,
     tls: &Tls,
 ) -> Result<(Client, bool), Error> {
-    let pins = wanted.startup();
+    let pins = session.startup();
     let pins: Vec<(&str, &str)> = pins.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     let mut with_pins = config.clone();
     with_pins.options(&options::append(endpoint.options.as_deref(), &pins));

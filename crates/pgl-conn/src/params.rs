@@ -1,7 +1,11 @@
 //! The values of connection keywords as types.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
+
+use crate::secret::Secret;
 
 /// `sslmode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,7 +136,7 @@ pub(crate) struct TlsSettings {
     pub(crate) root: Root,
     pub(crate) cert: Option<String>,
     pub(crate) key: Option<String>,
-    pub(crate) key_password: Option<crate::Secret>,
+    pub(crate) key_password: Option<Secret>,
     pub(crate) crl: Option<String>,
     pub(crate) crl_dir: Option<String>,
     pub(crate) sni: bool,
@@ -149,4 +153,48 @@ pub(crate) enum Root {
     System,
     /// Those of a file.
     File(String),
+}
+
+/// Where a socket is looked for when no host is given: the packages' place, then the one of a
+/// build from source.
+pub(crate) const SOCKET_DIRS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+
+/// One server that may be tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// As written: a name, an address, or a socket directory. Empty where only `hostaddr` is given.
+    pub host: String,
+    /// An address to use instead of looking the name up.
+    pub hostaddr: Option<IpAddr>,
+    /// TCP port, or the number in the socket's name.
+    pub port: u16,
+    pub(crate) password: Option<Secret>,
+}
+
+impl Host {
+    /// Whether this is a Unix socket.
+    pub fn is_socket(&self) -> bool {
+        self.hostaddr.is_none() && self.host.starts_with(['/', '@'])
+    }
+
+    /// The name to show, and to hold the certificate against.
+    pub(crate) fn name(&self) -> String {
+        match self.hostaddr {
+            Some(addr) if self.host.is_empty() => addr.to_string(),
+            _ => self.host.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name();
+        if self.is_socket() {
+            write!(f, "{name}/.s.PGSQL.{}", self.port)
+        } else if name.contains(':') {
+            write!(f, "[{name}]:{}", self.port)
+        } else {
+            write!(f, "{name}:{}", self.port)
+        }
+    }
 }

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::conninfo::{Bad, Pairs, get};
 use crate::env::Environment;
 use crate::keywords;
+use crate::keywords::{Bad, Pairs, get};
 
 /// Where packages of PostgreSQL look for the system-wide file when PGSYSCONFDIR is not set:
 /// Debian and Ubuntu, the RPM packages, a build from source.

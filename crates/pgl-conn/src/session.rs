@@ -16,7 +16,7 @@ use crate::dial::dial;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Kind, Phase};
 use crate::open::{Notices, Opened, open, text_rows};
-use crate::pinned::{TABLES_ONLY, Wanted};
+use crate::session_gucs::TABLES_ONLY;
 use crate::session_options::{Begin, Notice, SessionOptions};
 use crate::tls::Tls;
 
@@ -31,7 +31,7 @@ pub struct Session {
     backend_pid: i32,
     standby: bool,
     pooler: bool,
-    wanted: Wanted,
+    options: SessionOptions,
     requested: Arc<AtomicBool>,
     /// The driver itself knows only after the next attempt to read.
     lost: AtomicBool,
@@ -46,11 +46,10 @@ impl Session {
     /// [`Kind::Unreachable`], [`Kind::Auth`], [`Kind::Tls`], [`Kind::Timeout`], [`Kind::Pooler`]; [`Kind::Unsupported`] for
     /// a server older than 9.4.
     pub fn connect(endpoint: &Endpoint, options: &SessionOptions) -> Result<Self, Error> {
-        let wanted = options.wanted();
         let landed = {
-            let (endpoint, options, wanted) = (endpoint.clone(), options.clone(), wanted.clone());
+            let (endpoint, options) = (endpoint.clone(), options.clone());
             dial(&endpoint.clone(), options.connect_timeout, move |spot| {
-                open(&endpoint, &options, &wanted, spot)
+                open(&endpoint, &options, spot)
             })?
         };
         let Opened {
@@ -72,7 +71,7 @@ impl Session {
             backend_pid,
             standby,
             pooler,
-            wanted,
+            options: options.clone(),
             requested: Arc::default(),
             lost: AtomicBool::new(false),
             notices,
@@ -287,6 +286,15 @@ impl Session {
             .map_err(|error| self.fail(&error))
     }
 
+    /// Has the server parse a statement, and neither plan nor run it.
+    ///
+    /// # Errors
+    /// The server's, or [`Kind::Lost`].
+    pub fn parse(&mut self, sql: &str) -> Result<(), Error> {
+        let parsed = self.client.prepare(sql).map(drop);
+        parsed.map_err(|error| self.fail(&error))
+    }
+
     /// Starts a transaction.
     ///
     /// # Errors
@@ -303,7 +311,7 @@ impl Session {
         };
         if self.pooler {
             sql.push_str(";\n");
-            sql.push_str(&self.wanted.set_local(self.version));
+            sql.push_str(&self.options.set_local(self.version));
         }
         let outcome = self.batch(&sql);
         if outcome.is_err() && !self.is_closed() {
@@ -405,7 +413,7 @@ impl Session {
         if own.kind == Kind::Cancelled {
             // The texts are translated, so the reason cannot be read from them.
             let asked = self.requested.swap(false, Ordering::SeqCst);
-            if !asked && self.wanted.statement_timeout.is_some() {
+            if !asked && self.options.statement_timeout.is_some() {
                 own.kind = Kind::Timeout;
             }
         }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::pinned::Wanted;
-
 /// The longest wait for a connection when the connection string says nothing about it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -15,10 +13,10 @@ pub enum Access {
     /// What the server, the database and the role give: where one of them says read-only, it is.
     ReadWrite,
     /// `default_transaction_read_only = off`, whatever they say. From the first attempt of a cutover to
-    /// the release the target is shut to clients by that setting of its database, and afterwards
+    /// the release the target is read-only to clients by that setting of its database, and afterwards
     /// the home that was left is; whoever works for the migration writes there all the same. Not for a session
     /// that shall learn from the server whether clients may write.
-    WriteEvenIfShut,
+    IgnoreReadOnly,
 }
 
 /// What to do when a connection pooler drops the settings of the start-up packet.
@@ -135,17 +133,6 @@ impl SessionOptions {
 
     pub(crate) fn application_name(&self) -> String {
         application_name(self.tool)
-    }
-
-    pub(crate) fn wanted(&self) -> Wanted {
-        Wanted {
-            pins: self.pins,
-            access: self.access,
-            statement_timeout: self.statement_timeout,
-            lock_timeout: self.lock_timeout,
-            views: self.views,
-            extra: self.settings.clone(),
-        }
     }
 }
 

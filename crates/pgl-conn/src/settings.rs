@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use pgl_core::Side;
 
-use crate::conninfo::{Bad, Pairs, get};
-use crate::endpoint::{Host, SOCKET_DIRS};
 use crate::env::Environment;
 use crate::error::{Error, Kind};
-use crate::keywords::{self, KEYWORDS, Treat};
-use crate::params::{Root, Socket, SslMode, SslNegotiation, TlsSettings};
+use crate::keywords::{self, Bad, KEYWORDS, Pairs, Treat, get};
+use crate::params::{Host, Root, SOCKET_DIRS, Socket, SslMode, SslNegotiation, TlsSettings};
 use crate::secret::Secret;
 use crate::service;
 

@@ -5,8 +5,6 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
 use openssl::ssl::SslStream;
 use pgl_core::Side;
 use postgres_protocol::message::frontend;
@@ -163,13 +161,7 @@ impl Stream {
         let Self::Tls(stream) = self else {
             return None;
         };
-        let certificate = stream.ssl().peer_certificate()?;
-        let algorithm = certificate.signature_algorithm().object().nid();
-        let digest = match algorithm.signature_algorithms()?.digest {
-            Nid::MD5 | Nid::SHA1 => MessageDigest::sha256(),
-            other => MessageDigest::from_nid(other)?,
-        };
-        Some(certificate.digest(digest).ok()?.to_vec())
+        crate::tls::end_point(stream.ssl())
     }
 }
 

@@ -8,25 +8,31 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
+use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
-    ConnectConfiguration, SslConnector, SslConnectorBuilder, SslFiletype, SslMethod, SslVerifyMode,
-    SslVersion,
+    self, Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslOptions, SslRef,
+    SslVerifyMode, SslVersion,
 };
 use openssl::x509::store::{X509Lookup, X509StoreBuilder};
 use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{X509, X509StoreContextRef, X509VerifyResult};
 use pgl_core::Side;
 use postgres::Socket;
-use postgres::tls::{MakeTlsConnect, TlsConnect};
-use postgres_openssl::{MakeTlsConnector, TlsConnector, TlsStream};
+use postgres::tls::{self, MakeTlsConnect, TlsConnect};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
+use tokio_openssl::SslStream;
 
 use crate::certname;
 use crate::dial::{Spot, Wire};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Kind};
 use crate::params::{Root, SslMode, SslNegotiation, TlsSettings};
+use crate::tls_alert::short;
 
 /// Why a certificate was refused, in words for people; filled in during the handshake.
 type Reason = Arc<Mutex<Option<String>>>;
@@ -47,7 +53,8 @@ impl std::error::Error for Failure {}
 /// Makes the TLS layer of a connection to one host.
 #[derive(Clone)]
 pub(crate) struct Tls {
-    connector: SslConnector,
+    /// None where the connection goes without TLS.
+    context: Option<SslContext>,
     /// The name the certificate must be for.
     name: Option<String>,
     sni: bool,
@@ -72,15 +79,10 @@ impl Tls {
                     .with_hint("give host= beside hostaddr="),
             );
         }
-        let connector = if spot.wire == Wire::Plain {
-            SslConnector::builder(SslMethod::tls_client())
-                .map_err(|error| Error::new(side, Kind::Tls, short(&error.to_string())))?
-                .build()
-        } else {
-            connector(side, settings)?
-        };
         Ok(Self {
-            connector,
+            context: (spot.wire != Wire::Plain)
+                .then(|| context(side, settings))
+                .transpose()?,
             name: full.then(|| name.clone()),
             sni: settings.sni,
             reason: Reason::default(),
@@ -93,27 +95,29 @@ impl Tls {
         self.used.load(Ordering::Relaxed)
     }
 
-    fn configure(&self, domain: &str) -> Result<ConnectConfiguration, openssl::error::ErrorStack> {
-        let mut config = self.connector.configure()?;
-        // The name is checked below, by libpq's rules.
-        config.set_verify_hostname(false);
-        let is_address = domain.parse::<std::net::IpAddr>().is_ok();
-        config.set_use_server_name_indication(self.sni && !is_address && !domain.is_empty());
-        let mode = config.verify_mode();
-        if mode == SslVerifyMode::NONE {
-            return Ok(config);
+    /// One connection's state; None where there is no TLS.
+    fn ssl(&self, domain: &str) -> Result<Option<Ssl>, ErrorStack> {
+        let Some(context) = &self.context else {
+            return Ok(None);
+        };
+        let mut ssl = Ssl::new(context)?;
+        if self.sni && !domain.is_empty() && domain.parse::<std::net::IpAddr>().is_err() {
+            ssl.set_hostname(domain)?;
         }
-        let name = self.name.clone();
-        let reason = self.reason.clone();
-        config.set_verify_callback(mode, move |ok, context| {
-            let why = judge(ok, context, name.as_deref());
-            let accepted = why.is_none();
-            if let Some(why) = why {
-                *reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
-            }
-            accepted
-        });
-        Ok(config)
+        let mode = context.verify_mode();
+        if mode != SslVerifyMode::NONE {
+            let name = self.name.clone();
+            let reason = self.reason.clone();
+            ssl.set_verify_callback(mode, move |ok, context| {
+                let why = judge(ok, context, name.as_deref());
+                let accepted = why.is_none();
+                if let Some(why) = why {
+                    *reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+                }
+                accepted
+            });
+        }
+        Ok(Some(ssl))
     }
 
     /// Turns OpenSSL's error into one line.
@@ -143,13 +147,13 @@ impl Tls {
         side: Side,
         domain: &str,
         stream: S,
-    ) -> Result<openssl::ssl::SslStream<S>, Error> {
+    ) -> Result<ssl::SslStream<S>, Error> {
         let fail = |error: &dyn fmt::Display| Error::new(side, Kind::Tls, self.explain(error).0);
         let ssl = self
-            .configure(domain)
-            .and_then(|config| config.into_ssl(domain_or_placeholder(domain)))
-            .map_err(|error| fail(&error))?;
-        let mut stream = openssl::ssl::SslStream::new(ssl, stream).map_err(|error| fail(&error))?;
+            .ssl(domain)
+            .map_err(|error| fail(&error))?
+            .ok_or_else(|| fail(&NOT_ASKED_FOR))?;
+        let mut stream = ssl::SslStream::new(ssl, stream).map_err(|error| fail(&error))?;
         stream.connect().map_err(|error| match error.io_error() {
             Some(io) if io.kind() == io::ErrorKind::UnexpectedEof => {
                 fail(&"the server closed the connection")
@@ -161,10 +165,7 @@ impl Tls {
     }
 }
 
-/// OpenSSL wants some name even where none is sent or checked.
-fn domain_or_placeholder(domain: &str) -> &str {
-    if domain.is_empty() { "server" } else { domain }
-}
+const NOT_ASKED_FOR: &str = "TLS was not asked for";
 
 /// None accepts the certificate at hand; else why not.
 fn judge(ok: bool, context: &mut X509StoreContextRef, name: Option<&str>) -> Option<String> {
@@ -193,22 +194,25 @@ fn judge(ok: bool, context: &mut X509StoreContextRef, name: Option<&str>) -> Opt
     ))
 }
 
+/// The digest that binds a login to the server's certificate (RFC 5929, `tls-server-end-point`).
+pub(crate) fn end_point(ssl: &SslRef) -> Option<Vec<u8>> {
+    let certificate = ssl.peer_certificate()?;
+    let algorithm = certificate.signature_algorithm().object().nid();
+    let digest = match algorithm.signature_algorithms()?.digest {
+        Nid::MD5 | Nid::SHA1 => MessageDigest::sha256(),
+        other => MessageDigest::from_nid(other)?,
+    };
+    Some(certificate.digest(digest).ok()?.to_vec())
+}
+
 impl MakeTlsConnect<Socket> for Tls {
-    type Stream = TlsStream<Socket>;
+    type Stream = TlsStream;
     type TlsConnect = Handshake;
-    type Error = openssl::error::ErrorStack;
+    type Error = ErrorStack;
 
     fn make_tls_connect(&mut self, domain: &str) -> Result<Handshake, Self::Error> {
-        let mut maker = MakeTlsConnector::new(self.connector.clone());
-        let this = self.clone();
-        // The maker's own configuration is replaced by ours as a whole.
-        maker.set_callback(move |config, domain| {
-            *config = this.configure(domain)?;
-            Ok(())
-        });
-        let inner = MakeTlsConnect::<Socket>::make_tls_connect(&mut maker, domain)?;
         Ok(Handshake {
-            inner,
+            ssl: self.ssl(domain)?,
             tls: self.clone(),
         })
     }
@@ -216,22 +220,25 @@ impl MakeTlsConnect<Socket> for Tls {
 
 /// The driver's handshake, with the outcome noted.
 pub(crate) struct Handshake {
-    inner: TlsConnector,
+    ssl: Option<Ssl>,
     tls: Tls,
 }
 
 impl TlsConnect<Socket> for Handshake {
-    type Stream = TlsStream<Socket>;
+    type Stream = TlsStream;
     type Error = Failure;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Stream, Failure>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<TlsStream, Failure>> + Send>>;
 
     fn connect(self, stream: Socket) -> Self::Future {
-        let Self { inner, tls } = self;
+        let Self { ssl, tls } = self;
         Box::pin(async move {
-            match TlsConnect::<Socket>::connect(inner, stream).await {
-                Ok(stream) => {
+            let ssl = ssl.ok_or_else(|| tls.explain(&NOT_ASKED_FOR))?;
+            let stream = BufReader::with_capacity(8192, stream);
+            let mut stream = SslStream::new(ssl, stream).map_err(|error| tls.explain(&error))?;
+            match Pin::new(&mut stream).connect().await {
+                Ok(()) => {
                     tls.used.store(true, Ordering::Relaxed);
-                    Ok(stream)
+                    Ok(TlsStream(stream))
                 }
                 Err(error) => Err(tls.explain(&error)),
             }
@@ -239,7 +246,48 @@ impl TlsConnect<Socket> for Handshake {
     }
 }
 
-fn connector(side: Side, settings: &TlsSettings) -> Result<SslConnector, Error> {
+/// What the driver reads and writes. Not postgres-openssl's: that one takes a connector only, and
+/// building a connector reads every authority of the operating system, 30 ms for each connection.
+pub(crate) struct TlsStream(SslStream<BufReader<Socket>>);
+
+impl AsyncRead for TlsStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for TlsStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+impl tls::TlsStream for TlsStream {
+    fn channel_binding(&self) -> tls::ChannelBinding {
+        end_point(self.0.ssl()).map_or_else(
+            tls::ChannelBinding::none,
+            tls::ChannelBinding::tls_server_end_point,
+        )
+    }
+}
+
+fn context(side: Side, settings: &TlsSettings) -> Result<SslContext, Error> {
     let fail = |what: String, error: &dyn fmt::Display| {
         Error::new(
             side,
@@ -247,9 +295,15 @@ fn connector(side: Side, settings: &TlsSettings) -> Result<SslConnector, Error> 
             format!("{what}: {}", short(&error.to_string())),
         )
     };
-    let setup = |error: openssl::error::ErrorStack| fail("cannot set TLS up".to_owned(), &error);
-    let mut builder = SslConnector::builder(SslMethod::tls_client()).map_err(setup)?;
-    // A fresh store: the builder's own trusts every authority of the operating system.
+    let setup = |error: ErrorStack| fail("cannot set TLS up".to_owned(), &error);
+    let mut builder = SslContextBuilder::new(SslMethod::tls_client()).map_err(setup)?;
+    builder.set_options(SslOptions::NO_COMPRESSION);
+    builder.set_mode(
+        ssl::SslMode::AUTO_RETRY
+            | ssl::SslMode::ACCEPT_MOVING_WRITE_BUFFER
+            | ssl::SslMode::ENABLE_PARTIAL_WRITE
+            | ssl::SslMode::RELEASE_BUFFERS,
+    );
     let mut store = X509StoreBuilder::new().map_err(setup)?;
     match &settings.root {
         Root::None => {}
@@ -290,7 +344,7 @@ fn connector(side: Side, settings: &TlsSettings) -> Result<SslConnector, Error> 
         .set_max_proto_version(version(settings.max_version.as_deref()))
         .map_err(setup)?;
     if settings.negotiation == SslNegotiation::Direct {
-        postgres_openssl::set_postgresql_alpn(&mut builder).map_err(setup)?;
+        builder.set_alpn_protos(b"\x0apostgresql").map_err(setup)?;
     }
     if let Some(cert) = &settings.cert {
         client_certificate(side, &mut builder, settings, cert)?;
@@ -311,7 +365,7 @@ fn version(name: Option<&str>) -> Option<SslVersion> {
 fn revocation(
     store: &mut X509StoreBuilder,
     settings: &TlsSettings,
-) -> Result<(), (String, openssl::error::ErrorStack)> {
+) -> Result<(), (String, ErrorStack)> {
     if let Some(path) = &settings.crl {
         store
             .add_lookup(X509Lookup::file())
@@ -334,7 +388,7 @@ fn revocation(
 
 fn client_certificate(
     side: Side,
-    builder: &mut SslConnectorBuilder,
+    builder: &mut SslContextBuilder,
     settings: &TlsSettings,
     cert: &str,
 ) -> Result<(), Error> {
@@ -398,21 +452,4 @@ fn private(path: &str) -> Result<(), String> {
         return Err("group or others may read it".to_owned());
     }
     Ok(())
-}
-
-/// What TLS itself had to say in a failed read or write. Under TLS 1.3 the server judges the client's
-/// certificate only after the handshake.
-pub(crate) fn alert(error: &io::Error) -> Option<String> {
-    let inner = error.get_ref()?.downcast_ref::<openssl::ssl::Error>()?;
-    inner.ssl_error()?;
-    let text = inner.to_string();
-    Some(format!("TLS connection failed: {}", short(&text)))
-}
-
-/// The reason inside OpenSSL's `error:CODE:library:function:reason:file:line:`.
-fn short(text: &str) -> &str {
-    match text.split(':').nth(4) {
-        Some(reason) if text.starts_with("error:") && !reason.is_empty() => reason,
-        _ => text,
-    }
 }

@@ -4,8 +4,7 @@
 //! only when no `/` comes before it, several hosts are allowed, and a host may be a
 //! percent-encoded socket directory.
 
-use crate::conninfo::{Bad, Pairs, store, unknown};
-use crate::keywords;
+use crate::keywords::{self, Bad, Pairs, store, unknown};
 
 const ENCODE_HINT: &str =
     "inside a user name or password write @ as %40, / as %2F, : as %3A, ? as %3F and % as %25";

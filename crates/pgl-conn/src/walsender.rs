@@ -6,14 +6,11 @@
 //! [`SlotSnapshot`] therefore takes the connection and never speaks on it again.
 
 use std::fmt;
-use std::io::{Read, Write};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use pgl_core::{Lsn, ServerVersion, Side, quote_ident};
-use postgres_protocol::message::frontend;
 
-use crate::cancel::CancelHandle;
+use crate::cancel::{CancelHandle, RawCancel};
 use crate::dial::{Role, Spot, dial};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Kind};
@@ -122,7 +119,12 @@ impl Walsender {
         more: &[(&str, &str)],
     ) -> Result<Self, Error> {
         // The exported snapshot is an open transaction as long as it lives: no timeout may end it.
-        let mut settings = vec![("statement_timeout", "0"), ("lock_timeout", "0")];
+        // An error of a command must not end the connection either.
+        let mut settings = vec![
+            ("statement_timeout", "0"),
+            ("lock_timeout", "0"),
+            ("exit_on_error", "off"),
+        ];
         settings.extend_from_slice(more);
         settings.extend(
             options
@@ -380,29 +382,6 @@ fn parse_version(text: &str) -> Option<ServerVersion> {
     } else {
         major * 10_000 + second * 100 + parts.next().and_then(digits).unwrap_or(0)
     }))
-}
-
-/// What a cancel request for a replication connection needs.
-#[derive(Clone)]
-pub(crate) struct RawCancel {
-    way: Way,
-    process: i32,
-    secret: i32,
-}
-
-impl RawCancel {
-    pub(crate) fn send(&self, side: Side) -> Result<(), Error> {
-        let mut stream = self.way.open(side)?;
-        let mut buffer = BytesMut::new();
-        frontend::cancel_request(self.process, self.secret, &mut buffer);
-        let io = |error: std::io::Error| Error::new(side, Kind::Unreachable, error.to_string());
-        stream.write_all(&buffer).map_err(io)?;
-        stream.flush().map_err(io)?;
-        // The server closes the connection once the signal is on its way; how it closes does not
-        // matter.
-        let _closed = stream.read(&mut [0; 1]);
-        Ok(())
-    }
 }
 
 #[cfg(test)]

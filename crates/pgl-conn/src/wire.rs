@@ -21,7 +21,7 @@ use crate::error::{Error, Kind, NO_PASSWORD_HINT, Phase, ServerMessage};
 use crate::params::ChannelBinding;
 use crate::secret::Secret;
 use crate::stream::Stream;
-use crate::tls;
+use crate::tls_alert;
 use pgl_core::redact;
 
 /// Rows of text.
@@ -310,7 +310,7 @@ impl Wire {
     }
 
     fn lost(&self, error: &io::Error) -> Error {
-        match (self.phase, tls::alert(error)) {
+        match (self.phase, tls_alert::alert(error)) {
             (Phase::Connecting, Some(alert)) => Error::late_tls(self.side, alert),
             (Phase::Connecting, None) => {
                 Error::new(self.side, Kind::Unreachable, error.to_string())

@@ -1,26 +1,111 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use pgl_cli::args::{Connect, Output, PlanInput};
 use pgl_cli::units::parse_duration;
-use pgl_cli::{Context, Failure, Tool};
 use pgl_core::Lsn;
-use pgl_core::control::Verb;
-use pgl_core::doc::Verdict;
+use pgl_core::control::{Typed, Verb};
 
-/// Change a migration that runs: pause, copy tables again, let tables join and leave, skip
+/// Change a migration that runs: pause, resume, copy again, add or remove tables, skip a transaction
 #[derive(Parser, Clone)]
-#[command(after_help = AFTER, mut_arg("force", |force| force.requires("plan")))]
+#[command(after_help = AFTER)]
 pub struct Control {
-    /// What to do
-    #[arg(value_enum)]
-    pub(crate) action: Action,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Clone)]
+pub(crate) enum Command {
+    /// Stop replication; the slot retains what is written meanwhile
+    #[command(after_help = "Examples:\n  pgl-control pause")]
+    Pause(Common),
+    /// Start replication again, and prove with a marker row that it works
+    #[command(after_help = "Examples:\n  pgl-control resume")]
+    Resume(Common),
+    /// Copy tables again
+    #[command(after_help = "\
+Examples:
+  pgl-control resync shop.orders --dry-run
+  pgl-control resync shop.orders --yes")]
+    Resync {
+        #[command(flatten)]
+        names: Names,
+        /// Copy a table also where both sides are equal
+        #[arg(long)]
+        always: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Add tables to the replication, with their rows
+    #[command(after_help = "\
+Examples:
+  pgl-control add-table shop.orders_2027_01
+  pgl-control add-table shop.invoices --dry-run")]
+    AddTable {
+        #[command(flatten)]
+        names: Names,
+        /// Directory with pg_dump and pg_restore, for a table that the target lacks
+        #[arg(long, value_name = "DIR", env = "PGL_PG_BINDIR")]
+        pg_bindir: Option<PathBuf>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Remove tables from the replication; their rows on the target stay
+    #[command(after_help = "Examples:\n  pgl-control remove-table shop.log --yes")]
+    RemoveTable {
+        #[command(flatten)]
+        names: Names,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Add sequences to the plan
+    #[command(after_help = "Examples:\n  pgl-control add-sequence shop.ticket")]
+    AddSequence {
+        #[command(flatten)]
+        names: Names,
+        /// Directory with pg_dump and pg_restore, for a sequence that the target lacks
+        #[arg(long, value_name = "DIR", env = "PGL_PG_BINDIR")]
+        pg_bindir: Option<PathBuf>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Skip the transaction that stops the target; without --lsn, show it
+    #[command(after_help = "\
+Examples:
+  pgl-control skip                               what stops the target?
+  pgl-control skip --lsn 0/1A2B3C8 --yes         skip exactly that")]
+    Skip {
+        /// The transaction to skip, by the LSN at which its commit ends
+        #[arg(long, value_name = "LSN")]
+        lsn: Option<Lsn>,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// The objects that a command works on.
+#[derive(Args, Clone)]
+pub(crate) struct Names {
     /// Tables or sequences: name or schema.name, in double quotes where not lower case
-    #[arg(value_name = "NAME")]
-    pub(crate) names: Vec<String>,
+    #[arg(value_name = "NAME", required = true, value_parser = parse_name)]
+    names: Vec<Typed>,
+}
+
+fn parse_name(text: &str) -> Result<Typed, String> {
+    if text.is_empty() {
+        return Err("a value is required".to_owned());
+    }
+    Typed::parse(text).map_err(|error| error.to_string())
+}
+
+/// What every command takes.
+#[derive(Args, Clone)]
+#[command(mut_arg("force", |force| force.requires("plan")))]
+pub(crate) struct Common {
     #[command(flatten)]
     pub(crate) connect: Connect,
     #[command(flatten)]
@@ -28,22 +113,13 @@ pub struct Control {
     /// Name of the migration [default: the plan's, else the source database's]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// skip: the transaction to leave out, by the position where its commit ends
-    #[arg(long, value_name = "LSN")]
-    pub(crate) lsn: Option<Lsn>,
-    /// resync: copy a table also where both sides are equal
-    #[arg(long)]
-    pub(crate) always: bool,
-    /// How long to wait for locks on the source, and for the target to come along
+    /// How long to wait for locks on the source, and for the target to catch up
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_duration)]
     pub(crate) timeout: Duration,
     /// How long writers of a table may have to wait behind one try to lock it
     #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = parse_duration)]
     pub(crate) lock_timeout: Duration,
-    /// Directory with pg_dump and pg_restore, for a table that the target lacks
-    #[arg(long, value_name = "DIR", env = "PGL_PG_BINDIR")]
-    pub(crate) pg_bindir: Option<PathBuf>,
-    /// Change nothing, show what would be done, with the statements
+    /// Change nothing; show what would be done, with the statements
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Confirm without being asked
@@ -53,35 +129,47 @@ pub struct Control {
     pub(crate) output: Output,
 }
 
-/// What to do.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    /// Stop replication; nothing is lost
-    Pause,
-    /// Let it go on
-    Resume,
-    /// Copy tables again
-    Resync,
-    /// Let tables join, with their rows
-    AddTable,
-    /// Take tables out; their rows on the target stay
-    RemoveTable,
-    /// Let sequences join the plan
-    AddSequence,
-    /// Leave out the transaction that stops the target
-    Skip,
-}
+impl Control {
+    pub(crate) fn verb(&self) -> Verb {
+        match self.command {
+            Command::Pause(_) => Verb::Pause,
+            Command::Resume(_) => Verb::Resume,
+            Command::Resync { .. } => Verb::Resync,
+            Command::AddTable { .. } => Verb::AddTable,
+            Command::RemoveTable { .. } => Verb::RemoveTable,
+            Command::AddSequence { .. } => Verb::AddSequence,
+            Command::Skip { .. } => Verb::Skip,
+        }
+    }
 
-impl Action {
-    pub(crate) fn verb(self) -> Verb {
-        match self {
-            Self::Pause => Verb::Pause,
-            Self::Resume => Verb::Resume,
-            Self::Resync => Verb::Resync,
-            Self::AddTable => Verb::AddTable,
-            Self::RemoveTable => Verb::RemoveTable,
-            Self::AddSequence => Verb::AddSequence,
-            Self::Skip => Verb::Skip,
+    pub(crate) fn common(&self) -> &Common {
+        match &self.command {
+            Command::Pause(common)
+            | Command::Resume(common)
+            | Command::Resync { common, .. }
+            | Command::AddTable { common, .. }
+            | Command::RemoveTable { common, .. }
+            | Command::AddSequence { common, .. }
+            | Command::Skip { common, .. } => common,
+        }
+    }
+
+    pub(crate) fn pg_bindir(&self) -> Option<&Path> {
+        match &self.command {
+            Command::AddTable { pg_bindir, .. } | Command::AddSequence { pg_bindir, .. } => {
+                pg_bindir.as_deref()
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn names(&self) -> &[Typed] {
+        match &self.command {
+            Command::Resync { names, .. }
+            | Command::AddTable { names, .. }
+            | Command::RemoveTable { names, .. }
+            | Command::AddSequence { names, .. } => &names.names,
+            Command::Pause(_) | Command::Resume(_) | Command::Skip { .. } => &[],
         }
     }
 }
@@ -89,21 +177,6 @@ impl Action {
 const AFTER: &str = "\
 Examples:
   pgl-control pause
-  pgl-control resume
-  pgl-control resync shop.orders --dry-run
   pgl-control resync shop.orders --yes
   pgl-control add-table shop.orders_2027_01
-  pgl-control skip                               what stops the target?
-  pgl-control skip --lsn 0/1A2B3C8 --yes         leave exactly that out";
-
-impl Tool for Control {
-    const NAME: &'static str = "pgl-control";
-
-    fn output(&self) -> &Output {
-        &self.output
-    }
-
-    fn run(self, context: &Context) -> Result<Verdict, Failure> {
-        crate::run::run(&self, context)
-    }
-}
+  pgl-control skip                               what stops the target?";

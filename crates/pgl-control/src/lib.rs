@@ -27,22 +27,38 @@
 //! does not know to be the migration's; to leave out a transaction that is not named by its exact
 //! position, or that does not stop the target; to work while a cutover is under way.
 
-mod add;
+mod add_sequence;
+mod add_table;
 mod args;
-mod flow;
-mod ground;
-mod leave;
-mod orphans;
+mod context;
+mod orphaned_rows;
+mod pause;
+mod remove_table;
 mod resync;
 mod run;
-mod sequence;
 mod skip;
 mod view;
+mod work;
 
 use std::process::ExitCode;
 
 pub use args::Control;
-pub use view::{Body, Step, StepState, TableReport};
+use pgl_cli::args::Output;
+use pgl_cli::{Context, Failure, Tool};
+use pgl_core::doc::Verdict;
+pub use view::{ControlBody, Step, StepState, TableReport};
+
+impl Tool for Control {
+    const NAME: &'static str = "pgl-control";
+
+    fn output(&self) -> &Output {
+        &self.common().output
+    }
+
+    fn run(self, context: &Context) -> Result<Verdict, Failure> {
+        run::run(&self, context)
+    }
+}
 
 /// Entry point of the binary.
 pub fn main() -> ExitCode {

@@ -1,29 +1,31 @@
 //! `resync`: the rows of tables again. `add-table` ends the same way.
 
 use pgl_apply::control::{self, Replacing, Why};
-use pgl_apply::fingerprint::{MarksOf, keep_marks};
+use pgl_apply::fingerprint::{self, MarksOf, keep_marks};
 use pgl_apply::full::Full;
 use pgl_apply::{Watch, copy};
 use pgl_catalog::foreign_keys::referring;
 use pgl_cli::Failure;
 use pgl_conn::Session;
-use pgl_core::control::{Emptied, ForeignKey, Part, part};
+use pgl_core::control::{Emptied, LinkedKey, Part, part};
+use pgl_core::cutover::TableMark;
 use pgl_core::doc::Verdict;
 use pgl_core::plan::Set;
 use pgl_core::setup::copy::{Rows, Task, tasks};
 use pgl_core::{QualifiedName, Side};
 use serde_json::json;
 
-use crate::ground::failure;
-use crate::orphans;
-use crate::run::{Outcome, Work};
+use crate::args::Command;
+use crate::context::failure;
+use crate::orphaned_rows;
 use crate::view::TableReport;
+use crate::work::{Outcome, Work};
 
 /// A table that is about to be copied.
 pub(crate) struct Chosen {
     pub(crate) replacing: Replacing,
     pub(crate) set: Set,
-    pub(crate) references: Vec<ForeignKey>,
+    pub(crate) references: Vec<LinkedKey>,
     pub(crate) part: Part,
     /// In how many sets the source's table is.
     pub(crate) sets: usize,
@@ -53,7 +55,7 @@ impl Chosen {
 
 pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
     let all: Vec<QualifiedName> = work
-        .ground
+        .migration
         .plan
         .replicated()
         .map(|table| table.qualified())
@@ -68,9 +70,9 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
             tables.push(found);
         }
     }
-    work.ground.must_run().map_err(failure)?;
-    let plan = work.ground.plan.clone();
-    work.ground.must_fit(&plan, &tables).map_err(failure)?;
+    work.migration.must_run().map_err(failure)?;
+    let plan = work.migration.plan.clone();
+    work.migration.must_fit(&plan, &tables).map_err(failure)?;
     let chosen = choose(work, &plan, &tables)?;
     if let Some(one) = chosen.iter().find(|one| one.sets == 0) {
         let table = one.table();
@@ -78,7 +80,7 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
             "{table}: the table of this name on the source is in no replication set, so that nothing would be replicated after the copy"
         ))
         .on(Side::Source)
-        .hint(format!("pgl-control add-table {} adds it again, with its rows", table.sql())));
+        .hint(format!("pgl-control add-table {} adds it again, with its rows", table.argument())));
     }
     for one in &chosen {
         explain(work, one);
@@ -92,6 +94,10 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
         "the rows of {} on the TARGET would be replaced by the source's.",
         names.join(", ")
     ))?;
+    let migration = &mut work.migration;
+    if let Some(note) = fingerprint::note_timeline(&mut migration.target, &migration.name)? {
+        control::write_note(&mut migration.target, &note)?;
+    }
     work.settle()?;
     let copied = copy_all(work, &chosen, Why::Replicated, "", &[])?;
     if !copied {
@@ -109,19 +115,25 @@ pub(crate) fn choose(
 ) -> Result<Vec<Chosen>, Failure> {
     let mut some = plan.clone();
     some.tables.retain(|one| tables.contains(&one.qualified()));
-    let shapes = pgl_catalog::setup::tables(&mut work.ground.source)?;
-    let versions = (work.ground.source.version(), work.ground.target.version());
-    let sets = work.ground.subscription.sets.clone();
-    let encoding = copy::encoding(&mut work.ground.source).map_err(Failure::from)?;
+    let shapes = pgl_catalog::setup::tables(&mut work.migration.source)?;
+    let versions = (
+        work.migration.source.version(),
+        work.migration.target.version(),
+    );
+    let sets = work.migration.subscription.sets.clone();
+    let encoding = copy::encoding(&mut work.migration.source).map_err(Failure::from)?;
     let mut chosen = Vec::new();
     for mut task in tasks(&some, &[], &shapes, versions.0, versions.1) {
         let Some(planned) = some.tables.iter().find(|one| one.qualified() == task.table) else {
             continue;
         };
-        let members = control::memberships(&mut work.ground.source, &task.table, &sets)?;
+        let members = control::memberships(&mut work.migration.source, &task.table, &sets)?;
         let part = part(&members);
         narrow(&mut task, &part);
-        let references = referring(&mut work.ground.target, std::slice::from_ref(&task.table))?;
+        let references = referring(
+            &mut work.migration.target,
+            std::slice::from_ref(&task.table),
+        )?;
         chosen.push(Chosen {
             replacing: Replacing {
                 task,
@@ -156,12 +168,12 @@ pub(crate) fn explain(work: &mut Work<'_>, one: &Chosen) {
     }
     if one.set == Set::DefaultInsertOnly {
         work.body.note(format!(
-            "{table} has no key: its updates and deletes are not carried after this copy either"
+            "{table} has no replica identity: its updates and deletes are not replicated after this copy either"
         ));
     }
     if let Some(condition) = &one.part.condition {
         work.body.note(format!(
-            "{table}: its set carries only rows where {condition}"
+            "{table}: its set replicates only rows where {condition}"
         ));
     }
 }
@@ -207,21 +219,26 @@ pub(crate) fn copy_all(
     note: &str,
     joining: &[QualifiedName],
 ) -> Result<bool, Failure> {
-    let name = work.ground.plan.names.subscription.clone();
+    let name = work.migration.plan.names.subscription.clone();
     let tables: Vec<QualifiedName> = chosen.iter().map(|one| one.table().clone()).collect();
-    let mut locker = work.ground.polite()?;
-    let mut reader = work.ground.reader()?;
-    let mut loader = work.ground.loader()?;
+    let mut locker = work.migration.polite()?;
+    let mut reader = work.migration.reader()?;
+    let mut loader = work.migration.loader()?;
     let _watched = [&locker, &reader, &loader].map(|session| work.context.watch(session));
     let prepared: Vec<Option<Full>> = chosen
         .iter()
         .map(|one| comparable(work, one, why))
         .collect();
+    // Created on the target since the setup, one would fire for the copied rows.
+    let quiet =
+        pgl_apply::target::quiet_triggers(&mut work.migration.target, &work.migration.name)?;
+    work.body.notes.extend(quiet);
     let marked = control::mark(&mut loader, &name, work.watch).map_err(failure)?;
-    control::barrier(
+    let marks = control::barrier(
         &mut locker,
         &mut reader,
         &mut loader,
+        (&mut work.migration.source, &mut work.migration.target),
         &name,
         &tables,
         why,
@@ -249,16 +266,28 @@ pub(crate) fn copy_all(
     work.body.step(
         "barrier",
         None,
-        "both sides stand at one moment; replication waits for the copy",
+        "both sides are at one LSN; replication waits for the copy",
         [],
     );
     let steps = work.body.steps.len();
-    let marks = marks(work, chosen);
+    let marks = keep(work, chosen, marks);
     let outcome = behind(work, chosen, &mut reader, &mut loader, &prepared);
-    let outcome = outcome.and_then(|copied| {
+    let outcome = outcome.and_then(|mut copied| {
         loader.batch(&marks?)?;
         for table in joining {
             control::synced(&mut loader, &name, table)?;
+        }
+        // pglogical deletes the row when a column of the table is dropped.
+        for table in tables.iter().filter(|table| !joining.contains(table)) {
+            if control::synced(&mut loader, &name, table)? {
+                copied = true;
+                work.body.step(
+                    "target.state",
+                    Side::Target,
+                    format!("{table} has its row in pglogical.local_sync_status again"),
+                    [],
+                );
+            }
         }
         if !note.is_empty() {
             loader.batch(note)?;
@@ -288,32 +317,37 @@ pub(crate) fn copy_all(
     outcome
 }
 
-/// What tells the cutover from now on whether one of these tables was rewritten after its rows were copied.
-fn marks(work: &mut Work<'_>, chosen: &[Chosen]) -> Result<String, Failure> {
-    let whole: Vec<QualifiedName> = chosen
-        .iter()
-        .filter(|one| one.whole())
-        .map(|one| one.table().clone())
-        .collect();
-    let ground = &mut work.ground;
-    let (source, target) = (&mut ground.source, &mut ground.target);
+/// What tells the cutover from now on whether one of these tables was rewritten or altered after its rows were copied.
+fn keep(work: &mut Work<'_>, chosen: &[Chosen], marks: Vec<TableMark>) -> Result<String, Failure> {
+    let whole = |mark: &TableMark| {
+        let found = chosen.iter().find(|one| *one.table() == mark.table);
+        found.is_some_and(Chosen::whole)
+    };
+    let migration = &mut work.migration;
     Ok(keep_marks(
-        source,
-        target,
-        &ground.name,
-        &whole,
-        MarksOf::NewRows,
+        &mut migration.source,
+        &mut migration.target,
+        &migration.name,
+        MarksOf::NewRows(marks.into_iter().filter(whole).collect()),
     )?)
 }
 
 /// How a table can be compared before it is copied. What cannot be compared is copied.
 fn comparable(work: &mut Work<'_>, one: &Chosen, why: Why<'_>) -> Option<Full> {
-    if why != Why::Replicated || work.args.always || !one.whole() {
+    if why != Why::Replicated
+        || matches!(work.control.command, Command::Resync { always: true, .. })
+        || !one.whole()
+    {
         return None;
     }
-    let ground = &mut work.ground;
+    let migration = &mut work.migration;
     let table = std::slice::from_ref(one.table());
-    match Full::prepare(&ground.plan, table, &mut ground.source, &mut ground.target) {
+    match Full::prepare(
+        &migration.plan,
+        table,
+        &mut migration.source,
+        &mut migration.target,
+    ) {
         Ok(full) if full.tables() == 1 => Some(full),
         Ok(_) => None,
         Err(error) => {
@@ -341,6 +375,12 @@ fn behind(
             if differences.is_empty() {
                 work.body
                     .already("target.copy", Side::Target, format!("{table} is equal"));
+                loader.batch(&control::note_statement(
+                    &work.migration.name,
+                    &table.sql(),
+                    "equal",
+                    &json!(null),
+                ))?;
                 work.report(table, |report| {
                     report.equal = true;
                     report.emptied = None;
@@ -352,7 +392,7 @@ fn behind(
             control::replace(reader, loader, &one.replacing, work.watch).map_err(failure)?;
         let sql = control::copy_statements(&one.replacing);
         loader.batch(&control::note_statement(
-            &work.ground.name,
+            &work.migration.name,
             &table.sql(),
             "copied",
             &json!({"rows": replaced.rows, "rows_before": replaced.rows_before}),
@@ -384,10 +424,10 @@ pub(crate) fn prove(work: &mut Work<'_>, chosen: &[Chosen]) -> Outcome {
     );
     let mut tables = Vec::new();
     for one in chosen {
-        control::analyze(&mut work.ground.target, one.table())?;
+        control::analyze(&mut work.migration.target, one.table())?;
         tables.push(one.table().clone());
     }
-    let clean = orphans::look(work, &tables)?;
+    let clean = orphaned_rows::look(work, &tables)?;
     let proven = if clean { Verdict::Ok } else { Verdict::No };
     // Without a key deletes stay behind, and a filter counts other rows: there the counts of the
     // moment are the proof.
@@ -400,8 +440,8 @@ pub(crate) fn prove(work: &mut Work<'_>, chosen: &[Chosen]) -> Outcome {
         return Ok(proven);
     }
     let rows = copy::prove(
-        &mut work.ground.source,
-        &mut work.ground.target,
+        &mut work.migration.source,
+        &mut work.migration.target,
         &fit,
         work.watch,
     );

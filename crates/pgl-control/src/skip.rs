@@ -9,8 +9,8 @@ use pgl_core::doc::Verdict;
 use pgl_core::{Lsn, Side};
 use serde_json::json;
 
-use crate::ground::failure;
-use crate::run::{Outcome, Work};
+use crate::context::failure;
+use crate::work::{Outcome, Work};
 
 /// How long the target is watched: pglogical tries again after 5 s at the earliest.
 const WATCHED: Duration = Duration::from_secs(8);
@@ -29,11 +29,11 @@ fn read(note: control::Noted) -> Result<Transaction, Failure> {
     Ok(journal::detail(Side::Target, note, &what)?)
 }
 
-pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
+pub(crate) fn run(work: &mut Work<'_>, lsn: Option<Lsn>) -> Outcome {
     may_move(work)?;
-    if let Some(lsn) = work.args.lsn {
-        let migration = work.ground.name.clone();
-        let note = control::note(&mut work.ground.target, &migration, &object(lsn))?;
+    if let Some(lsn) = lsn {
+        let migration = work.migration.name.clone();
+        let note = control::note(&mut work.migration.target, &migration, &object(lsn))?;
         if let Some(note) = note {
             let state = note.state.clone();
             let kept = read(note)?;
@@ -56,10 +56,10 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
     }
     let found = examine(work)?;
     work.body.transaction = Some(found.clone());
-    let advance = control::advance_sql(&work.ground.subscription.slot, found.lsn);
+    let advance = control::advance_sql(&work.migration.subscription.slot, found.lsn);
     for table in &found.tables {
         work.body.note(format!(
-            "{table} will differ from the source afterwards: pgl-verify names the rows, pgl-control resync mends it"
+            "{table} will differ from the source afterwards: pgl-verify names the rows, pgl-control resync fixes it"
         ));
     }
     if found.changes > found.shown.len() as u64 {
@@ -70,7 +70,7 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
         ));
     }
     if work.body.dry_run {
-        let name = work.ground.plan.names.subscription.clone();
+        let name = work.migration.plan.names.subscription.clone();
         work.body.step(
             "target.disable",
             Side::Target,
@@ -86,12 +86,12 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
         work.body.step(
             "target.enable",
             Side::Target,
-            "enable the subscription and wait until a marker has travelled",
+            "enable the subscription and wait until a marker is replicated",
             [control::enable_sql(&name)],
         );
         return Ok(Verdict::Ok);
     }
-    match (work.args.lsn, work.args.yes) {
+    match (lsn, work.args.yes) {
         (Some(lsn), true) if lsn == found.lsn => {}
         (Some(lsn), _) if lsn != found.lsn => {
             work.body.error = Some(format!(
@@ -102,17 +102,17 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
         }
         _ => {
             work.body.error = Some(format!(
-                "its changes would be lost on the target: mend the cause where that is possible, else pgl-control skip --lsn {} --yes leaves it out",
+                "its changes would be lost on the target: fix the cause where that is possible, else pgl-control skip --lsn {} --yes leaves it out",
                 found.lsn
             ));
             return Ok(Verdict::Refused);
         }
     }
     let detail = json!(found);
-    let migration = work.ground.name.clone();
+    let migration = work.migration.name.clone();
     let note = control::note_statement(&migration, &object(found.lsn), BEGUN, &detail);
-    let name = work.ground.plan.names.subscription.clone();
-    control::disable(&mut work.ground.target, &name, &note)?;
+    let name = work.migration.plan.names.subscription.clone();
+    control::disable(&mut work.migration.target, &name, &note)?;
     work.body.step(
         "target.disable",
         Side::Target,
@@ -124,7 +124,7 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
 
 /// Every right that is needed to the end, before anything is stopped.
 fn may_move(work: &mut Work<'_>) -> Result<(), Failure> {
-    let missing = control::origin_rights(&mut work.ground.target)?;
+    let missing = control::origin_rights(&mut work.migration.target)?;
     if missing.is_empty() {
         return Ok(());
     }
@@ -133,7 +133,7 @@ fn may_move(work: &mut Work<'_>) -> Result<(), Failure> {
         "this role may not read or move the target's position: {names}"
     ))
     .on(Side::Target)
-    .hint(if work.ground.target.version().at_least(14) {
+    .hint(if work.migration.target.version().at_least(14) {
         format!("as a superuser of the target: GRANT EXECUTE ON FUNCTION {names} TO this role")
     } else {
         "before PostgreSQL 14 only a superuser of the target can do it".to_owned()
@@ -142,7 +142,7 @@ fn may_move(work: &mut Work<'_>) -> Result<(), Failure> {
 
 /// What stops the target; a refusal where nothing does.
 fn examine(work: &mut Work<'_>) -> Result<Transaction, Failure> {
-    if !work.ground.worker().map_err(failure)?.enabled {
+    if !work.migration.worker().map_err(failure)?.enabled {
         return Err(Failure::refused("replication is paused: nothing fails")
             .on(Side::Target)
             .hint("pgl-control resume lets it try; then skip shows what stops it"));
@@ -153,7 +153,7 @@ fn examine(work: &mut Work<'_>) -> Result<Transaction, Failure> {
     let mut looks: Vec<Look> = Vec::new();
     while started.elapsed() < WATCHED && !failing_soon(&looks) {
         work.context.interrupt.check()?;
-        let now = work.ground.worker().map_err(failure)?;
+        let now = work.migration.worker().map_err(failure)?;
         looks.push(Look {
             position: now.position,
             worker: now.worker,
@@ -165,7 +165,7 @@ fn examine(work: &mut Work<'_>) -> Result<Transaction, Failure> {
             "nothing stops the target: its apply worker runs, or advances",
         )
         .on(Side::Target)
-        .hint("pgl-status tells what it does"));
+        .hint("pgl-status shows what it does"));
     }
     let position = looks.last().and_then(|look| look.position);
     next(work, position)?.ok_or_else(|| {
@@ -183,10 +183,10 @@ fn failing_soon(looks: &[Look]) -> bool {
 }
 
 fn next(work: &mut Work<'_>, position: Option<Lsn>) -> Result<Option<Transaction>, Failure> {
-    let slot = work.ground.subscription.slot.clone();
-    let sets = work.ground.subscription.sets.clone();
+    let slot = work.migration.subscription.slot.clone();
+    let sets = work.migration.subscription.sets.clone();
     control::look(
-        &mut work.ground.source,
+        &mut work.migration.source,
         &slot,
         position.unwrap_or(Lsn(0)),
         &sets,
@@ -196,22 +196,22 @@ fn next(work: &mut Work<'_>, position: Option<Lsn>) -> Result<Option<Transaction
 
 /// With the subscription disabled: looks once more, moves the position, starts again.
 fn leave_out(work: &mut Work<'_>, wanted: &Transaction) -> Outcome {
-    let name = work.ground.plan.names.subscription.clone();
-    let migration = work.ground.name.clone();
-    let now = work.ground.worker().map_err(failure)?;
+    let name = work.migration.plan.names.subscription.clone();
+    let migration = work.migration.name.clone();
+    let now = work.migration.worker().map_err(failure)?;
     if now.enabled {
         let note = control::note_statement(&migration, &object(wanted.lsn), BEGUN, &json!(wanted));
-        control::disable(&mut work.ground.target, &name, &note)?;
+        control::disable(&mut work.migration.target, &name, &note)?;
     }
     control::wait_stopped(
-        &mut work.ground.source,
-        &mut work.ground.target,
+        &mut work.migration.source,
+        &mut work.migration.target,
         &name,
         work.args.timeout,
         work.watch,
     )
     .map_err(failure)?;
-    let now = work.ground.worker().map_err(failure)?;
+    let now = work.migration.worker().map_err(failure)?;
     if now.position.is_some_and(|position| position >= wanted.lsn) {
         work.body.already(
             "target.advance",
@@ -224,12 +224,12 @@ fn leave_out(work: &mut Work<'_>, wanted: &Transaction) -> Outcome {
             take_back(work)?;
             enable(work, &control::forget(&migration, &object(wanted.lsn)))?;
             return Err(Failure::refused(
-                "the target stands before another transaction now; nothing was left out",
+                "the next transaction of the target is another one now; nothing was skipped",
             )
             .on(Side::Target)
             .hint("run pgl-control skip again"));
         }
-        control::advance(&mut work.ground.target, &now.slot, wanted.lsn).map_err(failure)?;
+        control::advance(&mut work.migration.target, &now.slot, wanted.lsn).map_err(failure)?;
         work.body.step(
             "target.advance",
             Side::Target,
@@ -243,7 +243,8 @@ fn leave_out(work: &mut Work<'_>, wanted: &Transaction) -> Outcome {
     let done = control::note_statement(&migration, &object(wanted.lsn), DONE, &json!(wanted));
     enable(work, &done)?;
     let running = subscription::wait_running(
-        &mut work.ground.target,
+        &mut work.migration.source,
+        &mut work.migration.target,
         &name,
         work.args.timeout.min(Duration::from_secs(60)),
         work.watch,
@@ -255,7 +256,7 @@ fn leave_out(work: &mut Work<'_>, wanted: &Transaction) -> Outcome {
     work.body.step(
         "arrived",
         None,
-        "what the source wrote after it arrives: a marker has travelled",
+        "what the source wrote after it arrives: a marker was replicated",
         [],
     );
     Ok(Verdict::Ok)
@@ -275,9 +276,9 @@ fn stopped_again(work: &mut Work<'_>, error: pgl_apply::Error) -> Outcome {
 }
 
 fn enable(work: &mut Work<'_>, note: &str) -> Result<(), Failure> {
-    let name = work.ground.plan.names.subscription.clone();
+    let name = work.migration.plan.names.subscription.clone();
     let sql = control::enable_sql(&name);
-    control::enable(&mut work.ground.target, &name, note)?;
+    control::enable(&mut work.migration.target, &name, note)?;
     work.body
         .step("target.enable", Side::Target, "subscription enabled", [sql]);
     Ok(())
@@ -286,9 +287,9 @@ fn enable(work: &mut Work<'_>, note: &str) -> Result<(), Failure> {
 /// Settles notes of runs that were killed, before replication goes on: a transaction behind which
 /// the target stands was left out, another was not.
 pub(crate) fn take_back(work: &mut Work<'_>) -> Result<(), Failure> {
-    let migration = work.ground.name.clone();
-    let position = work.ground.worker().map_err(failure)?.position;
-    for note in control::notes(&mut work.ground.target, &migration)? {
+    let migration = work.migration.name.clone();
+    let position = work.migration.worker().map_err(failure)?.position;
+    for note in control::notes(&mut work.migration.target, &migration)? {
         if note.state != BEGUN {
             continue;
         }
@@ -300,11 +301,11 @@ pub(crate) fn take_back(work: &mut Work<'_>) -> Result<(), Failure> {
         } else {
             control::forget(&migration, &note.object)
         };
-        control::write_note(&mut work.ground.target, &sql)?;
+        control::write_note(&mut work.migration.target, &sql)?;
         work.body.note(if left_out {
             format!("{}: an earlier run had left it out", note.object)
         } else {
-            format!("{}: an earlier run had begun it; taken back", note.object)
+            format!("{}: an earlier run had begun it; rolled back", note.object)
         });
     }
     Ok(())

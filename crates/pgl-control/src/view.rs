@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// The tool's own part of the document.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Body {
+pub struct ControlBody {
     /// What was asked for.
     pub verb: Verb,
     /// Whether nothing was changed because nothing was to be.
@@ -80,7 +80,7 @@ pub struct TableReport {
     pub equal: bool,
 }
 
-impl Body {
+impl ControlBody {
     pub(crate) fn new(verb: Verb, dry_run: bool) -> Self {
         Self {
             verb,
@@ -164,7 +164,7 @@ impl StepState {
     }
 }
 
-impl Report for Body {
+impl Report for ControlBody {
     fn text(document: &Document<Self>, page: &mut Page) {
         let body = &document.body;
         for step in &body.steps {

@@ -35,7 +35,7 @@ pub enum Exit {
 
 /// How something failed, as every tool tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct FailureReport {
     /// The exit code of a tool that ends with it before anything was changed.
     pub exit: Exit,
     /// The server it is about.
@@ -56,7 +56,7 @@ impl Exit {
         (Self::Yes, "done; the answer is yes"),
         (
             Self::No,
-            "ran well, the answer is no: blocking findings, rows differ, lag above the limit, sequences behind",
+            "ran well, the answer is no: blocking findings, rows differ, lag above the limit, sequences behind, what is waited for cannot come",
         ),
         (Self::Usage, "usage error or unreadable input"),
         (
@@ -65,7 +65,7 @@ impl Exit {
         ),
         (
             Self::NotYet,
-            "not yet: the time given ran out, trying again makes sense",
+            "not yet: a time limit of the tool ran out, trying again makes sense",
         ),
         (
             Self::Refused,

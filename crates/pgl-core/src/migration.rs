@@ -36,7 +36,7 @@ pub struct Migration {
     pub name: String,
     /// The database to move.
     pub source: Database,
-    /// Its new home; null where a tool ran without a target.
+    /// The target; null where a tool ran without one.
     pub target: Option<Database>,
 }
 
@@ -60,8 +60,8 @@ pub const MARKER_TABLE: &str = "marker";
 pub const OWN_TABLES: &[&str] = &[MARKER_TABLE, "journal", "held"];
 
 impl Names {
-    /// Subscription of the way back, on the source: it carries what is written on the new home
-    /// after the switch.
+    /// Subscription of the way back, on the source: it carries what is written on the subscriber
+    /// after the cutover.
     pub fn back_subscription(&self) -> String {
         format!("{}_back", self.subscription)
     }

@@ -36,6 +36,16 @@ impl QualifiedName {
     pub fn sql(&self) -> String {
         format!("{}.{}", quote_ident(&self.schema), quote_ident(&self.name))
     }
+
+    /// As an argument of a command in a shell.
+    pub fn argument(&self) -> String {
+        let shown = self.to_string();
+        if shown.contains('"') {
+            format!("'{}'", self.sql().replace('\'', "'\\''"))
+        } else {
+            shown
+        }
+    }
 }
 
 /// For people: quoted only where PostgreSQL would need it.

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::migration::OWN_SCHEMA;
+use crate::quote_ident;
 
 /// What one row of the catalog query is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,8 +28,8 @@ pub enum Aspect {
     Shape,
     /// Schema `pglogical` exists.
     PglogicalExists,
-    /// `role`, who is neither connected nor a superuser, can put functions into schema `pglogical` or has one there:
-    /// as `detail`, `owner` or `CREATE`.
+    /// `role`, who is neither connected nor a superuser, can put functions into schema `pglogical` or has one there, or may write
+    /// its tables: as `detail`, `owner` or the privilege.
     Pglogical,
 }
 
@@ -139,14 +140,29 @@ pub fn pglogical(facts: &[SchemaFact]) -> Result<(), Untrusted> {
         .as_deref()
         .map_or("PUBLIC".to_owned(), |role| format!("role {role:?}"));
     let what = match fact.detail.as_deref() {
-        Some("CREATE") => format!("{role} has CREATE on {}", fact.object),
-        _ => format!(
+        Some("owner") | None => format!(
             "{} is owned by {role}, which is neither the connected role nor a superuser",
             fact.object
         ),
+        Some(privilege) => format!("{role} has {privilege} on {}", fact.object),
     };
+    let what =
+        format!("schema \"pglogical\" cannot be trusted, none of its functions is called: {what}");
+    if !matches!(fact.detail.as_deref(), Some("owner" | "CREATE") | None) {
+        let grantee = fact
+            .role
+            .as_deref()
+            .map_or("PUBLIC".to_owned(), quote_ident);
+        return Err(Untrusted {
+            what,
+            hint: format!(
+                "who writes pglogical's tables can have statements executed as a superuser on the other side: REVOKE ALL ON ALL TABLES \
+                 IN SCHEMA pglogical FROM {grantee}; (ALTER DEFAULT PRIVILEGES may have granted it)"
+            ),
+        });
+    }
     Err(Untrusted {
-        what: format!("schema \"pglogical\" cannot be trusted, none of its functions is called: {what}"),
+        what,
         hint: "let a superuser own the schema and everything in it, and let nobody else create there; where pglogical is not \
                installed yet, ALTER SCHEMA pglogical RENAME TO another name: a server with pglogical preloaded may crash at \
                DROP SCHEMA pglogical CASCADE"
@@ -194,6 +210,20 @@ mod tests {
         assert!(
             planted("function pglogical.f", Some("mallory"), "owner")
                 .contains("function pglogical.f is owned")
+        );
+        assert!(
+            planted("relation pglogical.queue", Some("app"), "INSERT")
+                .contains("role \"app\" has INSERT on relation pglogical.queue")
+        );
+        let granted = [fact(
+            Aspect::Pglogical,
+            "relation pglogical.queue",
+            Some("App"),
+            "UPDATE",
+        )];
+        assert!(
+            (pglogical(&granted).unwrap_err().hint)
+                .contains("REVOKE ALL ON ALL TABLES IN SCHEMA pglogical FROM \"App\"")
         );
         assert_eq!(pglogical(&[]), Ok(()));
     }

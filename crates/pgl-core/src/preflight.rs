@@ -9,7 +9,7 @@ use crate::cutover::{Purpose, refusal};
 use crate::doc::Verdict;
 use crate::facts::{Facts, NotRun};
 use crate::plan::{self, Plan};
-use crate::rules::{self, Check, Emit};
+use crate::rules::{self, Check};
 use crate::setup::{CopyMode, Stage, left_to_steps};
 use crate::{Finding, Severity, Side};
 
@@ -66,7 +66,7 @@ pub struct CheckState {
     /// The check.
     pub id: String,
     /// What became of it.
-    pub state: State,
+    pub state: CheckOutcome,
     /// Why it did not run; null otherwise.
     pub reason: Option<String>,
 }
@@ -74,7 +74,7 @@ pub struct CheckState {
 /// What became of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum CheckOutcome {
     /// It ran and found nothing.
     Passed,
     /// It ran and found something.
@@ -87,7 +87,7 @@ pub enum State {
 
 /// How many of each.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Counts {
+pub struct FindingCounts {
     /// Blocking findings.
     pub block: usize,
     /// Warnings.
@@ -142,17 +142,20 @@ pub struct Examined {
     /// Whether the target was looked at.
     pub target: TargetState,
     /// Numbers.
-    pub counts: Counts,
+    pub counts: FindingCounts,
     /// The answer.
     pub verdict: Verdict,
     /// Ids that stand behind a verdict of "no", sorted.
     pub blocked_by: Vec<String>,
 }
 
-/// What `pgl-preflight` answers: the chosen checks, unless the migration was cut over or an attempt at that is not
-/// over. Then that is the answer, and there is nothing to fix.
+/// What `pgl-preflight` answers: the chosen checks, unless this or another migration of these databases was cut over or an
+/// attempt at that is not over. Then that is the answer, and there is nothing to fix.
 pub fn preflight(facts: &Facts, choice: &Choice) -> Examined {
-    let Some(refusal) = refusal(&facts.cutover(), Purpose::Fix) else {
+    let other = || Some(facts.other_cutover()?.2);
+    let Some(refusal) = refusal(&facts.cutover(), Purpose::Fix)
+        .or_else(|| other().and_then(|state| refusal(&state, Purpose::Fix)))
+    else {
         return examine(facts, choice);
     };
     let only = Choice {
@@ -161,8 +164,8 @@ pub fn preflight(facts: &Facts, choice: &Choice) -> Examined {
     };
     let mut examined = examine(facts, &only);
     for check in &mut examined.checks {
-        if check.state == State::Skipped {
-            check.state = State::NotRun;
+        if check.state == CheckOutcome::Skipped {
+            check.state = CheckOutcome::NotRun;
             check.reason = Some(refusal.what.clone());
         }
     }
@@ -191,33 +194,33 @@ fn examine_with<'a>(
     for check in checks {
         let (state, reason) = if choice.takes(check.id) {
             let before = findings.len();
-            let ran = (check.run)(facts, &mut Emit::new(check, &mut findings));
+            let ran = check.run(facts, &mut findings);
             let later = drop_of_stand_in(facts, &mut findings, before);
             if facts.in_setup() && left_to_setup(check.id) {
                 for finding in &mut findings[before..] {
                     finding.severity = Severity::Info;
                     finding.remedy =
-                        "pgl-setup has begun this migration: run it again, it tells its own work from others'."
+                        "pgl-setup has begun this migration: run it again, it recognises its own work."
                             .to_owned();
                 }
             }
             match ran {
                 // What a check found before it ran out of facts stands.
-                _ if findings.len() > before => (State::Found, None),
+                _ if findings.len() > before => (CheckOutcome::Found, None),
                 // The check runs again when pgl-setup has created the database.
                 _ if later => {
                     let reason = "the target's database does not exist yet";
-                    (State::NotRun, Some(reason.to_owned()))
+                    (CheckOutcome::NotRun, Some(reason.to_owned()))
                 }
-                Ok(()) => (State::Passed, None),
+                Ok(()) => (CheckOutcome::Passed, None),
                 Err(NotRun(reason)) => {
                     undecided |=
                         check.text.severity <= bar && !of_missing_database(facts, check.id);
-                    (State::NotRun, Some(reason))
+                    (CheckOutcome::NotRun, Some(reason))
                 }
             }
         } else {
-            (State::Skipped, None)
+            (CheckOutcome::Skipped, None)
         };
         states.push(CheckState {
             id: check.id.to_owned(),
@@ -235,7 +238,7 @@ fn examine_with<'a>(
     let blocked_by: Vec<String> = blocked.into_iter().map(str::to_owned).collect();
     let concluded = states
         .iter()
-        .any(|s| matches!(s.state, State::Passed | State::Found));
+        .any(|s| matches!(s.state, CheckOutcome::Passed | CheckOutcome::Found));
     let target = TargetState::of(facts);
     let verdict = if matches!(target, TargetState::Unreachable { .. }) {
         Verdict::Unknown
@@ -291,7 +294,7 @@ fn left_to_setup(id: &str) -> bool {
     left(Stage::Continued) && !left(Stage::Fresh)
 }
 
-fn count(findings: &[Finding], states: &[CheckState]) -> Counts {
+fn count(findings: &[Finding], states: &[CheckState]) -> FindingCounts {
     let of = |severity| {
         findings
             .iter()
@@ -299,12 +302,12 @@ fn count(findings: &[Finding], states: &[CheckState]) -> Counts {
             .count()
     };
     let ended = |state| states.iter().filter(|check| check.state == state).count();
-    Counts {
+    FindingCounts {
         block: of(Severity::Block),
         warn: of(Severity::Warn),
         info: of(Severity::Info),
-        passed: ended(State::Passed),
-        not_run: ended(State::NotRun),
+        passed: ended(CheckOutcome::Passed),
+        not_run: ended(CheckOutcome::NotRun),
     }
 }
 
@@ -315,7 +318,7 @@ mod tests {
     use crate::rules::{On, Run, Text};
 
     fn checks() -> Vec<Check> {
-        let fires: Run = |_, emit| {
+        let fires = Run::Facts(|_, emit| {
             emit.find(Side::Source, "two\nlines; DROP TABLE x")
                 .object("x")
                 .sql("SELECT 1");
@@ -323,17 +326,19 @@ mod tests {
                 .sql("SELECT 1")
                 .needs_restart();
             Ok(())
-        };
-        let blocks: Run = |_, emit| {
+        });
+        let blocks = Run::Facts(|_, emit| {
             emit.find(Side::Target, "bad").remedy("mend it");
             Ok(())
-        };
+        });
         vec![
             check("aa.fires", Severity::Warn, fires),
-            check("aa.silent", Severity::Block, |_, _| Ok(())),
-            check("bb.blind", Severity::Block, |_, _| {
-                Err(NotRun("no target given".into()))
-            }),
+            check("aa.silent", Severity::Block, Run::Facts(|_, _| Ok(()))),
+            check(
+                "bb.blind",
+                Severity::Block,
+                Run::Facts(|_, _| Err(NotRun("no target given".into()))),
+            ),
             check("bb.blocks", Severity::Block, blocks),
         ]
     }
@@ -385,7 +390,7 @@ mod tests {
             .checks
             .iter()
             .find(|check| check.id == "loc.encoding");
-        assert_eq!(check.map(|check| check.state), Some(State::NotRun));
+        assert_eq!(check.map(|check| check.state), Some(CheckOutcome::NotRun));
     }
 
     #[test]
@@ -436,17 +441,22 @@ mod tests {
     #[test]
     fn every_check_is_accounted_for_and_the_worst_comes_first() {
         let examined = with(&[], &[], Strictness::Normal);
-        let states: Vec<State> = examined.checks.iter().map(|c| c.state).collect();
+        let states: Vec<CheckOutcome> = examined.checks.iter().map(|c| c.state).collect();
         assert_eq!(
             states,
-            [State::Found, State::Passed, State::NotRun, State::Found]
+            [
+                CheckOutcome::Found,
+                CheckOutcome::Passed,
+                CheckOutcome::NotRun,
+                CheckOutcome::Found
+            ]
         );
         assert_eq!(examined.findings[0].id, "bb.blocks");
         assert_eq!(examined.verdict, Verdict::No);
         assert_eq!(examined.blocked_by, ["bb.blocks"]);
         assert_eq!(
             examined.counts,
-            Counts {
+            FindingCounts {
                 block: 1,
                 warn: 2,
                 info: 0,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub enum Side {
     /// The database to move; pglogical's provider.
     Source,
-    /// Its new home; pglogical's subscriber.
+    /// The target; pglogical's subscriber.
     Target,
 }
 

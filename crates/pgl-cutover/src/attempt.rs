@@ -1,50 +1,49 @@
 //! One attempt, by whoever decides: the engine works aside, and what it comes back with, or that it
 //! does not come back, leads to the release, to what comes after it, or to taking everything back.
 
-use std::ffi::OsStr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pgl_apply::{Error, subscription};
-use pgl_cli::{Context, Failure, Screen};
-use pgl_conn::{DsnText, Endpoint, Session, add_options};
-use pgl_core::cutover::{Attempt, Direction, State};
+use pgl_cli::{Context, Failure, StepProgress};
+use pgl_conn::{DsnText, Endpoint, Error as ConnError, Session, add_options};
+use pgl_core::cutover::{Attempt, AttemptState, Direction};
 use pgl_core::doc::Verdict;
 use pgl_core::{Exit, Side};
 
-use crate::args::Cutover;
-use crate::aside::{Came, Shared, aside};
-use crate::engine::{Engine, Pids, Released};
-use crate::finish::Rest;
-use crate::ground::Ground;
-use crate::hook::{self, HookLimit};
-use crate::restore::{Found, Lock, RolledBack, end_left, find_out, restore, still_held};
-use crate::run::{STAYS_SHUT, emit, failure, finish, restored_hook};
-use crate::unreverse;
-use crate::view::Body;
+use crate::args::Order;
+use crate::context::{CutoverContext, Lock, emit, failure};
+use crate::drop_reverse;
+use crate::engine::{Engine, Pids, PromotionOutcome};
+use crate::finish::{Rest, finish, taken_over};
+use crate::hook::{restored_hook, run_after};
+use crate::restore::{Found, RolledBack, STAYS_READ_ONLY, end_left, find_out, restore, still_held};
+use crate::view::CutoverBody;
+use crate::watchdog::{Came, Shared, on_thread};
 
 /// What is known of an attempt whoever works on it.
 struct Trail<'a> {
-    args: &'a Cutover,
+    args: &'a Order,
     context: &'a Context,
-    ground: &'a Ground,
+    migration: &'a CutoverContext,
     direction: Direction,
     attempt: Attempt,
-    body: Body,
+    body: CutoverBody,
     pids: Pids,
-    fence: Shared,
+    shared: Shared,
     lock: Lock,
 }
 
 /// An attempt with its preconditions evaluated.
 fn examined(
-    args: &Cutover,
+    args: &Order,
     context: &Context,
-    ground: &Arc<Ground>,
+    migration: &Arc<CutoverContext>,
     direction: Direction,
 ) -> Result<Engine, Failure> {
     let interrupt = context.interrupt.clone();
-    let mut engine = Engine::open(args, ground, direction, interrupt.clone()).map_err(failure)?;
+    let mut engine =
+        Engine::open(args, migration, direction, interrupt.clone()).map_err(failure)?;
     interrupt.check()?;
     engine.guards().map_err(failure)?;
     interrupt.check()?;
@@ -53,40 +52,41 @@ fn examined(
 
 /// What an attempt would do, and what prevents it; reads only, so it needs no lock.
 pub(crate) fn dry_run(
-    args: &Cutover,
+    args: &Order,
     context: &Context,
-    ground: &Arc<Ground>,
+    migration: &Arc<CutoverContext>,
     direction: Direction,
 ) -> Result<Verdict, Failure> {
-    let mut engine = examined(args, context, ground, direction)?;
+    let mut engine = examined(args, context, migration, direction)?;
     engine.body.sql = engine.script();
     let verdict = match engine.body.refusals.is_empty() {
         true => Verdict::Ok,
         false => Verdict::No,
     };
-    emit(context, ground, verdict, engine.body)
+    emit(context, migration, verdict, engine.body)
 }
 
 pub(crate) fn attempt_once(
-    args: &Cutover,
+    args: &Order,
     context: &Context,
-    ground: &Arc<Ground>,
+    migration: &Arc<CutoverContext>,
     mut lock: Lock,
     direction: Direction,
 ) -> Result<Verdict, Failure> {
-    let screen = Screen::new(context);
+    let screen = StepProgress::new(context);
     let interrupt = context.interrupt.clone();
-    let examined = examined(args, context, ground, direction);
-    still_held(ground, &mut lock).map_err(failure)?;
+    let examined = examined(args, context, migration, direction);
+    still_held(migration, &mut lock).map_err(failure)?;
     let mut engine = examined?;
     if !engine.body.refusals.is_empty() {
-        return emit(context, ground, Verdict::Refused, engine.body);
+        return emit(context, migration, Verdict::Refused, engine.body);
     }
-    if args.reverse && direction == Direction::Forward {
-        let dsn = reverse_dsn(args, &ground.target)?;
+    engine.mark_loader().map_err(failure)?;
+    if args.reverse() && direction == Direction::Forward {
+        let dsn = reverse_dsn(args, &migration.target)?;
         if let Err(error) = engine.prepare_back(&dsn, &screen) {
-            still_held(ground, &mut lock).map_err(failure)?;
-            unreverse::remove(ground, &mut engine.body);
+            still_held(migration, &mut lock).map_err(failure)?;
+            drop_reverse::remove(migration, &mut engine.body);
             for note in &engine.body.notes {
                 context.say(&format!("pgl-cutover: {note}"));
             }
@@ -96,12 +96,12 @@ pub(crate) fn attempt_once(
     let trail = Trail {
         args,
         context,
-        ground,
+        migration,
         direction,
         attempt: engine.attempt.clone(),
         body: engine.body.clone(),
         pids: engine.pids(),
-        fence: Arc::clone(&engine.fence),
+        shared: Arc::clone(&engine.shared),
         lock,
     };
     let watched: Vec<_> = engine
@@ -109,7 +109,7 @@ pub(crate) fn attempt_once(
         .into_iter()
         .map(|handle| context.cancel_on_signal(handle))
         .collect();
-    let came = aside(Box::new(engine), &trail.fence, &interrupt, Engine::advance);
+    let came = on_thread(Box::new(engine), &trail.shared, &interrupt, Engine::advance);
     match came {
         Came::Back(engine, Err(error)) => {
             drop(watched);
@@ -126,7 +126,7 @@ pub(crate) fn attempt_once(
         }
         Came::Back(engine, Ok(())) => {
             drop(watched);
-            let came = aside(engine, &trail.fence, &interrupt, Engine::release);
+            let came = on_thread(engine, &trail.shared, &interrupt, Engine::release);
             trail.released(came, &screen)
         }
     }
@@ -135,14 +135,14 @@ pub(crate) fn attempt_once(
 impl Trail<'_> {
     fn released(
         self,
-        came: Came<Engine, Released>,
-        screen: &Screen<'_>,
+        came: Came<Engine, PromotionOutcome>,
+        screen: &StepProgress<'_>,
     ) -> Result<Verdict, Failure> {
         match came {
-            Came::Back(engine, Released::Yes) => self.after_release(*engine, screen),
-            Came::Back(engine, Released::No(error)) => self.give_up(*engine, error),
-            Came::Back(mut engine, Released::Unknown(error)) => match self.find_out() {
-                Found::Released(session) => {
+            Came::Back(engine, PromotionOutcome::Yes) => self.after_release(*engine, screen),
+            Came::Back(engine, PromotionOutcome::No(error)) => self.give_up(*engine, error),
+            Came::Back(mut engine, PromotionOutcome::Unknown(error)) => match self.find_out() {
+                Found::PromotionOutcome(session) => {
                     engine.seen_released(*session);
                     self.after_release(*engine, screen)
                 }
@@ -151,7 +151,7 @@ impl Trail<'_> {
             },
             Came::Left { why, unsent: true } => self.give_up_left(why),
             Came::Left { why, unsent: false } => match self.find_out() {
-                Found::Released(session) => self.after_left(*session, screen),
+                Found::PromotionOutcome(session) => self.after_left(*session, screen),
                 Found::Not => self.give_up_left(why),
                 Found::Nothing => self.unknown(why),
             },
@@ -160,7 +160,7 @@ impl Trail<'_> {
 
     fn find_out(&self) -> Found {
         find_out(
-            self.ground,
+            self.migration,
             self.direction,
             &self.attempt.token,
             self.pids.release,
@@ -168,34 +168,45 @@ impl Trail<'_> {
     }
 
     fn unknown(mut self, error: Error) -> Result<Verdict, Failure> {
-        self.body.state = Some(State::Releasing);
-        self.body.phases = self.fence.phases();
+        self.body.state = Some(AttemptState::Promoting);
+        self.body.phases = self.shared.phases();
         self.body.error = Some(error.to_string());
-        self.body.notes.push(
-            "the connection broke while the target was being released, and it cannot be reached: \
-             the source stays closed. pgl-cutover --resume finds out and goes on"
-                .to_owned(),
-        );
-        emit(self.context, self.ground, Verdict::Partial, self.body)
+        self.body.notes.push(format!(
+            "the connection broke while the {} was being promoted, and it cannot be reached: the {} stays read-only. \
+             pgl-cutover resume finds out and goes on",
+            self.migration.subscriber(self.direction).side(),
+            self.migration.provider(self.direction).side()
+        ));
+        emit(self.context, self.migration, Verdict::Partial, self.body)
     }
 
-    fn hook_switched(&self, input: &serde_json::Value) -> Option<Result<Instant, Error>> {
-        let command = self.args.hook_switched.as_ref()?;
+    /// Not where another run has taken this attempt over and rolled it back: clients would be sent to a database that
+    /// does not accept writes.
+    fn hook_promoted(&mut self, input: &serde_json::Value) -> Option<Result<Instant, Error>> {
+        let command = self.args.options.hook_promoted.as_ref()?;
+        let lost = self.lock.source.ping().is_err() || self.lock.target.ping().is_err();
+        if lost && taken_over(self.migration, self.direction, &self.attempt.token) {
+            return None;
+        }
         let started = Instant::now();
         let outcome = run_after(
             self.context,
-            "hook-switched",
+            "hook-promoted",
             command,
             input,
-            self.args.hook_timeout,
+            self.args.options.restored.hook_timeout,
         );
         Some(outcome.map(|()| started))
     }
 
-    fn after_release(self, mut engine: Engine, screen: &Screen<'_>) -> Result<Verdict, Failure> {
+    fn after_release(
+        mut self,
+        mut engine: Engine,
+        screen: &StepProgress<'_>,
+    ) -> Result<Verdict, Failure> {
         let mut faults = Vec::new();
-        match self.hook_switched(&engine.hook_input("hook-switched")) {
-            Some(Ok(started)) => engine.report("hook-switched", started, "succeeded"),
+        match self.hook_promoted(&engine.hook_input("hook-promoted")) {
+            Some(Ok(started)) => engine.report("hook-promoted", started, "succeeded"),
             Some(Err(error)) => faults.push(error.to_string()),
             None => {}
         }
@@ -212,28 +223,19 @@ impl Trail<'_> {
         let (body, attempt, old, new) = engine.into_rest();
         let alive = |session: Session, endpoint: &Endpoint| {
             if session.is_closed() {
-                self.ground.open(endpoint)
+                self.migration.open(endpoint)
             } else {
                 Ok(session)
             }
         };
-        let sessions = alive(old, self.ground.old_home(self.direction))
-            .and_then(|old| Ok((old, alive(new, self.ground.new_home(self.direction))?)));
+        let sessions = alive(old, self.migration.provider(self.direction))
+            .and_then(|old| Ok((old, alive(new, self.migration.subscriber(self.direction))?)));
         let (old, new) = match sessions {
             Ok(both) => both,
-            Err(error) => {
-                // The switch stands, and its document is worth more than the reason alone.
-                faults.push(format!("{error}; pgl-cutover --resume goes on"));
-                let mut body = body;
-                body.state = Some(State::Switched);
-                body.error = Some(faults.join("; "));
-                self.context
-                    .say(&format!("pgl-cutover: error: {}", faults.join("; ")));
-                return emit(self.context, self.ground, Verdict::Partial, body);
-            }
+            Err(error) => return stands(self.context, self.migration, body, faults, &error),
         };
         let rest = Rest {
-            ground: self.ground,
+            migration: self.migration,
             watch: screen,
             direction: self.direction,
             attempt,
@@ -241,30 +243,33 @@ impl Trail<'_> {
             old,
             new,
         };
-        finish(self.context, self.ground, rest, faults)
+        finish(self.context, self.migration, rest, faults)
     }
 
     /// The release was made by a thread that was left: its locks go with its sessions.
-    fn after_left(mut self, new: Session, screen: &Screen<'_>) -> Result<Verdict, Failure> {
+    fn after_left(mut self, new: Session, screen: &StepProgress<'_>) -> Result<Verdict, Failure> {
         let mut faults = Vec::new();
-        self.attempt.state = State::Switched;
-        let input = serde_json::json!({"hook": "hook-switched", "attempt": self.attempt});
-        if let Some(Err(error)) = self.hook_switched(&input) {
-            faults.push(error.to_string());
-        }
-        let mut old = self.ground.open(self.ground.old_home(self.direction))?;
-        if let Err(error) = end_left(&mut old, &self.pids.old) {
+        self.attempt.state = AttemptState::Promoted;
+        let input = serde_json::json!({"hook": "hook-promoted", "attempt": self.attempt});
+        if let Some(Err(error)) = self.hook_promoted(&input) {
             faults.push(error.to_string());
         }
         let mut body = self.body;
-        body.phases = self.fence.phases();
+        body.phases = self.shared.phases();
+        let mut old = match self.migration.open(self.migration.provider(self.direction)) {
+            Ok(old) => old,
+            Err(error) => return stands(self.context, self.migration, body, faults, &error),
+        };
+        if let Err(error) = end_left(&mut old, &self.pids.old) {
+            faults.push(error.to_string());
+        }
         body.notes.push(
-            "a server did not answer after the release: tables that are too large for the pause were not compared; \
+            "a server did not answer after the promotion: tables that are too large to be compared while writes are blocked were not compared; \
              pgl-verify does it"
                 .to_owned(),
         );
         let rest = Rest {
-            ground: self.ground,
+            migration: self.migration,
             watch: screen,
             direction: self.direction,
             attempt: self.attempt,
@@ -272,7 +277,7 @@ impl Trail<'_> {
             old,
             new,
         };
-        finish(self.context, self.ground, rest, faults)
+        finish(self.context, self.migration, rest, faults)
     }
 
     fn give_up(mut self, engine: Engine, error: Error) -> Result<Verdict, Failure> {
@@ -282,55 +287,55 @@ impl Trail<'_> {
     }
 
     fn give_up_left(mut self, error: Error) -> Result<Verdict, Failure> {
-        self.body.phases = self.fence.phases();
+        self.body.phases = self.shared.phases();
         self.taken_back(None, error)
     }
 
     fn taken_back(mut self, left: Option<Session>, error: Error) -> Result<Verdict, Failure> {
         // Where the engine came back its sessions are closed already: nothing is found then.
         let outcome = restore(
-            self.ground,
+            self.migration,
             &mut self.lock,
             self.direction,
             &self.attempt,
             left,
             &self.pids.old,
         );
-        let pause = self.fence.pause();
+        let pause = self.shared.pause();
         self.body.pause_seconds = pause.map(|(began, _)| began.elapsed().as_secs_f64());
         let why = failure(error);
         self.body.error = Some(why.message.clone());
         match outcome {
             Ok(RolledBack::Attempt) => {
-                self.body.state = Some(State::Restored);
+                self.body.state = Some(AttemptState::Restored);
                 self.body.notes.push(format!(
                     "everything was rolled back: the {} accepts writes",
-                    self.ground.old_home(self.direction).side()
+                    self.migration.provider(self.direction).side()
                 ));
                 if self.direction == Direction::Forward {
-                    self.body.notes.push(STAYS_SHUT.to_owned());
-                    unreverse::remove(self.ground, &mut self.body);
+                    self.body.notes.push(STAYS_READ_ONLY.to_owned());
+                    drop_reverse::remove(self.migration, &mut self.body);
                 }
-                restored_hook(self.args, self.context, &self.attempt);
+                restored_hook(&self.args.options.restored, self.context, &self.attempt);
             }
             Ok(RolledBack::Nothing) => {
                 self.body.state = None;
                 self.body.notes.push("nothing was begun".to_owned());
                 if self.direction == Direction::Forward {
-                    unreverse::remove(self.ground, &mut self.body);
+                    drop_reverse::remove(self.migration, &mut self.body);
                 }
             }
             Err(second) => return self.not_unblocked(second, &why.message),
         }
         // What was left there holds locks that the apply worker waits for.
         let ended = self
-            .ground
-            .open(self.ground.new_home(self.direction))
+            .migration
+            .open(self.migration.subscriber(self.direction))
             .map_err(Error::from)
             .and_then(|mut new| end_left(&mut new, &self.pids.new));
         if let Err(error) = ended {
             self.body.notes.push(format!(
-                "sessions on the new home may still be there ({error}): pgl-cutover --abort ends them"
+                "sessions of the attempt may still be open ({error}): pgl-cutover abort ends them"
             ));
         }
         let verdict = match why.exit {
@@ -340,7 +345,7 @@ impl Trail<'_> {
             _ => Verdict::Unknown,
         };
         self.context.say(&format!("pgl-cutover: error: {why}"));
-        emit(self.context, self.ground, verdict, self.body)
+        emit(self.context, self.migration, verdict, self.body)
     }
 
     /// The database could not be unblocked; or it must not be, because another run has rolled this attempt back or
@@ -359,19 +364,19 @@ impl Trail<'_> {
         } else {
             self.body.state = Some(self.attempt.state);
             self.body.notes.push(format!(
-                "the {} could not be unblocked: pgl-cutover --abort does it",
-                self.ground.old_home(self.direction).side()
+                "the {} could not be unblocked: pgl-cutover abort does it",
+                self.migration.provider(self.direction).side()
             ));
             Verdict::Partial
         };
-        emit(self.context, self.ground, verdict, self.body)
+        emit(self.context, self.migration, verdict, self.body)
     }
 
     fn rehearsed(mut self, engine: Engine) -> Result<Verdict, Failure> {
         let pause = engine.pause();
         let (mut body, attempt, left) = engine.give_up();
         let outcome = restore(
-            self.ground,
+            self.migration,
             &mut self.lock,
             self.direction,
             &attempt,
@@ -382,57 +387,51 @@ impl Trail<'_> {
             (self.body, self.attempt) = (body, attempt);
             return self.not_unblocked(error, "the rehearsal was done");
         }
-        restored_hook(self.args, self.context, &attempt);
-        body.state = Some(State::Restored);
+        restored_hook(&self.args.options.restored, self.context, &attempt);
+        body.state = Some(AttemptState::Restored);
         body.rehearsal = true;
         body.pause_seconds = pause;
-        body.notes
-            .push("a rehearsal: everything was rolled back, the source accepts writes".to_owned());
+        body.notes.push(format!(
+            "a rehearsal: everything was rolled back, the {} accepts writes",
+            self.migration.provider(self.direction).side()
+        ));
         if self.direction == Direction::Forward {
-            body.notes.push(STAYS_SHUT.to_owned());
-            unreverse::remove(self.ground, &mut body);
+            body.notes.push(STAYS_READ_ONLY.to_owned());
+            drop_reverse::remove(self.migration, &mut body);
         }
-        emit(self.context, self.ground, Verdict::Ok, body)
+        emit(self.context, self.migration, Verdict::Ok, body)
     }
 }
 
-/// Runs a hook after the decision: a signal that came before it does not keep it from being run, one that comes now
-/// ends it.
-pub(crate) fn run_after(
+/// The cutover stands, and its document is worth more than the reason alone why a server cannot be reached.
+fn stands(
     context: &Context,
-    name: &str,
-    command: &OsStr,
-    input: &serde_json::Value,
-    limit: Duration,
-) -> Result<(), Error> {
-    let before = context.interrupt.exit().is_some();
-    let stop = || !before && context.interrupt.exit().is_some();
-    hook::run(&HookLimit::new(name, limit, None), command, input, &stop)
+    migration: &CutoverContext,
+    mut body: CutoverBody,
+    mut faults: Vec<String>,
+    error: &ConnError,
+) -> Result<Verdict, Failure> {
+    faults.push(format!("{error}; pgl-cutover resume goes on"));
+    let error = faults.join("; ");
+    context.say(&format!("pgl-cutover: error: {error}"));
+    body.state = Some(AttemptState::Promoted);
+    body.error = Some(error);
+    emit(context, migration, Verdict::Partial, body)
 }
 
 /// The target as the source's server reaches it, with output settings that keep values exact.
-fn reverse_dsn(args: &Cutover, target: &Endpoint) -> Result<DsnText, Failure> {
-    let text = match &args.reverse_dsn {
+fn reverse_dsn(args: &Order, target: &Endpoint) -> Result<DsnText, Failure> {
+    let text = match args
+        .reverse
+        .as_ref()
+        .and_then(|one| one.reverse_dsn.as_ref())
+    {
         Some(text) => DsnText::new(text.clone()),
-        None => reachable(target)?,
+        None => target.portable_dsn()?,
     };
     let merged = add_options(Side::Target, &text, &subscription::PINNED)?;
     for warning in &merged.warnings {
         log::warn!("reverse DSN: {warning}");
     }
     Ok(merged.text)
-}
-
-/// What the string means here: a service file or a variable of ours says nothing to the other server.
-fn reachable(endpoint: &Endpoint) -> Result<DsnText, pgl_conn::Error> {
-    let mut plain = endpoint.client_conninfo()?;
-    for (name, value) in endpoint.client_env() {
-        if let ("PGPASSWORD", Some(value)) = (name.to_str().unwrap_or_default(), value.to_str()) {
-            plain.push_str(&format!(
-                " password='{}'",
-                value.replace('\\', "\\\\").replace('\'', "\\'")
-            ));
-        }
-    }
-    Ok(DsnText::new(plain))
 }

@@ -2,27 +2,33 @@
 
 use std::collections::BTreeSet;
 
-use pgl_apply::Error;
-use pgl_apply::cutover as apply;
+use pgl_apply::cutover::{self as apply, PromotionPlan};
+use pgl_apply::{Error, subscription};
 use pgl_catalog::facts::{Request as FactsRequest, collect};
 use pgl_catalog::link::ServerProbe;
 use pgl_catalog::sequences as catalog;
+use pgl_cli::Interrupt;
 use pgl_conn::Session;
-use pgl_core::cutover::{Direction, Facts, Limits, Refusal, guards, one_sided, unplanned};
+use pgl_core::cutover::{
+    Closed, CutoverLimits, Direction, Preconditions, REPLICATING, Refusal, SequenceMismatch,
+    guards, left_behind, one_sided, removed_tables, renamed, replica_triggers, sequence_mismatches,
+    stays_read_only, unplanned,
+};
 use pgl_core::facts::Asked;
+use pgl_core::plan::{PlanTable, Set};
 use pgl_core::preflight::{Choice, examine};
 use pgl_core::rules::all;
-use pgl_core::seqsync::{Mode, Outcome, Reading, Request, decide};
-use pgl_core::setup::compare::{Wire, compare};
+use pgl_core::seqsync::{SequenceMode, SequenceOutcome, SequenceReading, SequenceRequest, decide};
+use pgl_core::setup::compare::{SideShapes, TableShape, Wire, compare};
 use pgl_core::setup::{CopyMode, Stage, left_to_steps};
 use pgl_core::{Plan, QualifiedName, Severity};
 
-use crate::args::Cutover;
-use crate::ground::Ground;
+use crate::args::{Order, Verify};
+use crate::context::CutoverContext;
 
 /// How sequences are carried over.
-pub(crate) const EXACT: Request = Request {
-    mode: Mode::Exact,
+pub(crate) const EXACT: SequenceRequest = SequenceRequest {
+    mode: SequenceMode::Exact,
     margin: 0,
     check: false,
     at_least_column: false,
@@ -30,8 +36,8 @@ pub(crate) const EXACT: Request = Request {
 
 /// Sequences of both sides, read before the pause.
 pub(crate) struct Sequences {
-    pub(crate) old: Vec<Reading>,
-    pub(crate) new: Vec<Reading>,
+    pub(crate) old: Vec<SequenceReading>,
+    pub(crate) new: Vec<SequenceReading>,
     pub(crate) wanted: Vec<QualifiedName>,
     pub(crate) room: usize,
 }
@@ -41,40 +47,112 @@ pub(crate) fn read_sequences(
     old: &mut Session,
     new: &mut Session,
 ) -> Result<Sequences, Error> {
+    let (room, old, new) = (
+        catalog::lock_room(new)?,
+        catalog::sequences(old)?,
+        catalog::sequences(new)?,
+    );
+    // One that neither side has any more was dropped on both.
+    let exists = |name: &QualifiedName| {
+        let mut both = old.iter().chain(&new);
+        both.any(|one| one.schema == name.schema && one.name == name.name)
+    };
+    let wanted = plan.sequences.iter().map(|one| one.qualified());
     Ok(Sequences {
-        old: catalog::sequences(old)?,
-        new: catalog::sequences(new)?,
-        wanted: plan.sequences.iter().map(|one| one.qualified()).collect(),
-        room: catalog::lock_room(new)?,
+        wanted: wanted.filter(exists).collect(),
+        old,
+        new,
+        room,
     })
+}
+
+/// A session, and what is stored of its database while it is read-only by the tools.
+type SideRead<'a> = (&'a mut Session, &'a Closed);
+
+/// Subscriptions that write to the side that a rollback leaves: their rows carry an origin that reverse replication does not
+/// forward. In the other direction preflight's check says so.
+fn fed(provider: &mut Session) -> Result<Vec<(String, String)>, Error> {
+    Ok(pgl_catalog::server::subscriptions(provider)?
+        .into_iter()
+        .map(|one| {
+            let what = format!(
+                "the {} is a subscriber: {}; the rows that it receives are not replicated back",
+                provider.side(),
+                pgl_core::name::show_ident(&one.name)
+            );
+            ("repl.cascading_origin".to_owned(), what)
+        })
+        .collect())
+}
+
+/// Tables whose changes are not all replicated although they are in a set, with the reasons.
+fn unreplicated(provider: &mut Session, plan: &Plan) -> Result<Vec<String>, Error> {
+    let tables: Vec<QualifiedName> = plan.replicated().map(|table| table.qualified()).collect();
+    let sets: Vec<String> = [Set::Default, Set::DefaultInsertOnly]
+        .iter()
+        .filter_map(|set| set.name().map(str::to_owned))
+        .collect();
+    Ok(pgl_catalog::status::members(provider, &tables, &sets)?
+        .into_iter()
+        .filter(|one| !one.unreplicated.is_empty())
+        .map(|one| {
+            let name = QualifiedName::new(&one.schema, &one.name);
+            format!("{name} ({})", one.unreplicated.join(", "))
+        })
+        .collect())
 }
 
 /// Everything that is in the way.
 pub(crate) fn check(
-    args: &Cutover,
-    ground: &Ground,
+    args: &Order,
+    migration: &CutoverContext,
     direction: Direction,
-    (old, new): (&mut Session, &mut Session),
+    ((old, closed_old), (new, closed_new)): (SideRead<'_>, SideRead<'_>),
     sequences: &Sequences,
     (recopied, rewritten): (&[QualifiedName], &[String]),
+    interrupt: &Interrupt,
 ) -> Result<Vec<Refusal>, Error> {
-    let home = ground.home(direction, new)?;
-    let mut plan = ground.plan.clone();
-    if direction == Direction::Back {
-        plan.tables
-            .retain(|table| !recopied.contains(&table.qualified()));
-    }
-    let mut facts: Facts = apply::facts(old, new, &ground.name, &home, &plan)?;
+    let link = migration.link(direction, new)?;
+    let plan = followed(migration, direction, recopied);
+    let mut facts: Preconditions = apply::facts(old, new, &migration.name, &link, &plan)?;
     facts.rewritten = rewritten.to_vec();
+    facts.unreplicated = unreplicated(old, &plan)?;
+    facts.rollback = direction == Direction::Back;
     facts.circular =
-        direction == Direction::Forward && args.reverse && !old.version().at_least_num(90_500);
+        direction == Direction::Forward && args.reverse() && !old.version().at_least_num(90_500);
+    let stored = pgl_catalog::setup::stored(old)?;
+    let members: Vec<QualifiedName> = pgl_catalog::setup::members(old)?
+        .iter()
+        .map(|one| QualifiedName::new(&one.schema, &one.name))
+        .collect();
+    let carried: Vec<QualifiedName> = plan.replicated().map(|t| t.qualified()).collect();
+    facts.renamed = renamed(direction, &migration.plan, &carried, &stored, &members);
     if direction == Direction::Back {
         // The rows came from here: there is no copy to be proven, and nothing was held back.
         facts.copy_proven = true;
         facts.held = 0;
         facts.without_statistics.clear();
+        facts.left_behind = left_behind(&migration.plan, &stored, &facts.renamed.now);
+        facts.findings = fed(old)?;
     }
-    let names: Vec<QualifiedName> = ground
+    facts.left_out = removed_tables(&migration.plan, &stored);
+    read_settings(
+        &mut facts,
+        args,
+        direction,
+        ((old, closed_old), (new, closed_new)),
+    )?;
+    facts.origin_writers =
+        apply::origin_writers(direction, old, new, &migration.name, &migration.plan)?;
+    if args.options.verify != Verify::Full {
+        facts.timelines = apply::timelines(direction, old, new, &migration.name)?;
+        if direction == Direction::Forward {
+            facts.slot_moved = pgl_catalog::slot_moved(new, &migration.name)?
+                .and_then(|moved| moved.missing(carried.into_iter()));
+        }
+    }
+    facts.origins = missing_origins(args, migration, direction, (old, new), recopied)?;
+    let names: Vec<QualifiedName> = migration
         .plan
         .replicated()
         .map(|table| table.qualified())
@@ -83,12 +161,21 @@ pub(crate) fn check(
         pgl_catalog::setup::tables(old)?,
         pgl_catalog::setup::tables(new)?,
     );
+    facts.sequence_mismatches = exchanged(&migration.plan, (old, new), &shapes.0)?;
     let wire = if old.version().major_num() == new.version().major_num() {
         Wire::Same
     } else {
         Wire::Text
     };
-    facts.differences = compare(&names, &shapes.0, &shapes.1, wire)
+    let from = SideShapes {
+        side: old.side(),
+        tables: &shapes.0,
+    };
+    let to = SideShapes {
+        side: new.side(),
+        tables: &shapes.1,
+    };
+    facts.differences = compare(&names, from, to, wire)
         .into_iter()
         .map(|one| match &one.column {
             Some(column) => format!("{}: column {column} {}", one.table, one.what),
@@ -102,51 +189,168 @@ pub(crate) fn check(
         Some(&sequences.wanted),
     )
     .into_iter()
-    .filter(|task| task.entry.outcome == Outcome::Refused)
+    .filter(|task| task.entry.outcome == SequenceOutcome::Refused)
     .map(|task| task.entry.qualified().to_string())
     .collect();
-    if !args.large_objects {
-        facts.large_objects = apply::large_objects_missing(old, new)?;
-    }
     if direction == Direction::Forward {
-        let seen = examined(ground)?;
+        let seen = examined(migration)?;
         facts.findings = guardrails(&seen);
         let now = pgl_core::plan::build(&seen);
         facts.unplanned = match now {
-            Ok(now) => unplanned(&ground.plan, &now),
+            Ok(mut now) => {
+                // They need no place in the plan, but their names back.
+                let fresh = |table: &PlanTable| !facts.renamed.now.contains(&table.qualified());
+                now.tables.retain(fresh);
+                unplanned(&migration.plan, &now)
+            }
             Err(why) => vec![format!("what could not be read: {why}")],
         };
         facts.one_sided = one_sided(
-            &ground.plan,
+            &migration.plan,
             &pgl_catalog::setup::definitions(old)?,
             &pgl_catalog::setup::definitions(new)?,
-            &apply::held_labels(new, &ground.name)?,
+            &apply::held_labels(new, &migration.name)?,
         );
     }
-    let limits = Limits {
-        max_lag: args.max_lag,
+    let limits = CutoverLimits {
+        max_lag: args.options.max_lag,
     };
-    Ok(guards(&facts, limits, &args.input.force))
+    if facts.subscription.as_deref() == Some(REPLICATING) {
+        let stop = || interrupt.exit().is_some();
+        apply::wait_for_lag(old, &link, &mut facts, limits, stop)?;
+    }
+    Ok(guards(&facts, limits, &args.common.input.force))
+}
+
+/// Columns whose sequences have other names on the other side, as far as the plan has one of these.
+fn exchanged(
+    plan: &Plan,
+    (old, new): (&mut Session, &mut Session),
+    known: &[TableShape],
+) -> Result<Vec<SequenceMismatch>, Error> {
+    let mut found = sequence_mismatches(&catalog::users(old)?, &catalog::users(new)?, known);
+    found.retain(|one| {
+        let mut names = one.provider.union(&one.subscriber);
+        names.any(|name| {
+            plan.sequences
+                .iter()
+                .any(|known| known.qualified() == *name)
+        })
+    });
+    Ok(found)
+}
+
+/// The plan with the tables that the subscription of this direction has to follow.
+fn followed(migration: &CutoverContext, direction: Direction, recopied: &[QualifiedName]) -> Plan {
+    let mut plan = migration.plan.clone();
+    if direction == Direction::Back {
+        plan.tables
+            .retain(|table| !recopied.contains(&table.qualified()));
+    }
+    plan
+}
+
+/// What somebody may change at any time, past every lock of ours.
+fn read_settings(
+    facts: &mut Preconditions,
+    args: &Order,
+    direction: Direction,
+    ((old, closed_old), (new, closed_new)): (SideRead<'_>, SideRead<'_>),
+) -> Result<(), Error> {
+    let there = pgl_catalog::setup::replica_triggers(old)?;
+    let here = pgl_catalog::setup::replica_triggers(new)?;
+    facts.replica_triggers = replica_triggers(direction, &here, &there);
+    if !args.options.large_objects {
+        facts.large_objects = apply::large_objects_missing(old, new)?;
+    }
+    let (on_old, on_new) = apply::read_only_settings((old, closed_old), (new, closed_new))?;
+    facts.read_only = stays_read_only(&on_old, &on_new);
+    Ok(())
+}
+
+/// What the fingerprint of the definitions does not show, once more: before writes are blocked, and just before the
+/// promotion. Everything else either is in the fingerprint, is proved by what an attempt does itself (that the target applies and
+/// catches up, sequences, locks, replication origins), or is only changed by tools that need the lock of the migration.
+pub(crate) fn check_again(
+    args: &Order,
+    migration: &CutoverContext,
+    direction: Direction,
+    (recopied, release): (&[QualifiedName], &PromotionPlan),
+    (old, new): (&mut Session, &mut Session),
+) -> Result<Vec<Refusal>, Error> {
+    let link = migration.link(direction, new)?;
+    let mut facts = Preconditions {
+        copy_proven: true,
+        rollback: direction == Direction::Back,
+        ..Preconditions::default()
+    };
+    if let Some(found) = subscription::find(new, &link.subscription)? {
+        let plan = followed(migration, direction, recopied);
+        facts.subscription = Some(REPLICATING.to_owned());
+        apply::not_followed(new, &found, &plan)?.note(&mut facts);
+    }
+    facts.origin_writers =
+        apply::origin_writers(direction, old, new, &migration.name, &migration.plan)?;
+    let closed_old = apply::plan_close(old, &migration.name)?;
+    let closed_new = apply::plan_close(new, &migration.name)?;
+    read_settings(
+        &mut facts,
+        args,
+        direction,
+        ((old, &closed_old), (new, &closed_new)),
+    )?;
+    facts.sequence_mismatches = exchanged(&migration.plan, (old, new), &[])?;
+    facts.replica_triggers.retain(|one| !release.enables(one));
+    let limits = CutoverLimits {
+        max_lag: args.options.max_lag,
+    };
+    Ok(guards(&facts, limits, &args.common.input.force))
+}
+
+/// The replication origins that this attempt needs and the subscription of its direction does not have yet.
+fn missing_origins(
+    args: &Order,
+    migration: &CutoverContext,
+    direction: Direction,
+    (old, new): (&mut Session, &mut Session),
+    recopied: &[QualifiedName],
+) -> Result<Vec<Refusal>, Error> {
+    let mut all = Vec::new();
+    let names = &migration.plan.names;
+    if !recopied.is_empty() {
+        let name = apply::recopy_origin(&names.subscription);
+        let room = apply::origin_room(new, &name)?;
+        all.extend(room.and_then(|room| {
+            room.missing(new.side(), "the copy of tables without a replica identity")
+        }));
+    }
+    if args.reverse() && direction == Direction::Forward {
+        // pglogical names the origin of a subscription like its slot.
+        let name = apply::back_slot(old, &apply::back_names(names))?;
+        let room = apply::origin_room(old, &name)?;
+        all.extend(room.and_then(|room| room.missing(old.side(), "reverse replication")));
+    }
+    Ok(all)
 }
 
 /// What preflight sees now.
-fn examined(ground: &Ground) -> Result<pgl_core::facts::Facts, Error> {
+fn examined(migration: &CutoverContext) -> Result<pgl_core::facts::Facts, Error> {
     let request = FactsRequest {
-        source: ground.source.clone(),
-        target: Some(ground.target.clone()),
+        source: migration.source.clone(),
+        target: Some(migration.target.clone()),
         provider_dsn: None,
         asked: Asked {
-            name: ground.name.clone(),
-            selection: ground.plan.selection.clone(),
+            name: migration.name.clone(),
+            selection: migration.plan.selection.clone(),
             ..Asked::default()
         },
         probe: ServerProbe::Off,
-        tool: ground.tool,
+        tool: migration.tool,
     };
     Ok(collect(&request, &mut |_| {})?)
 }
 
-/// What a switch would make permanent, however harmless it is while rows only arrive.
+/// What a cutover would make permanent, however harmless it is while rows only arrive.
 const FOR_GOOD: [&str; 3] = ["seq.params", "tbl.type_mismatch", "tbl.unlogged_target"];
 
 /// Preflight's guardrail checks once more, as far as they block: what has come up since the setup. What
@@ -162,7 +366,7 @@ fn guardrails(facts: &pgl_core::facts::Facts) -> Vec<(String, String)> {
         .filter(|finding| {
             finding.severity == Severity::Block || FOR_GOOD.contains(&finding.id.as_str())
         })
-        // A home that we have closed ourselves is read-only; our own sessions are not held by it.
+        // `cut.read_only` tells what we have set ourselves from what would stay.
         .filter(|finding| finding.id != "conf.default_read_only")
         .filter(|finding| guardrails.contains(finding.id.as_str()))
         .filter(|finding| !left_to_steps(&finding.id, Stage::Continued, CopyMode::Parallel))

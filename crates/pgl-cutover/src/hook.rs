@@ -11,9 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pgl_apply::Error;
+use pgl_cli::Context;
+use pgl_core::cutover::Attempt;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use serde_json::Value;
+
+use crate::args::RestoredHook;
 
 /// Between two looks at the command.
 const LOOK: Duration = Duration::from_millis(2);
@@ -46,10 +50,10 @@ impl HookLimit {
 
     /// The hook did not end within it; `last` is what it wrote last.
     pub(crate) fn exceeded(&self, last: &str) -> Error {
-        Error::Program {
-            what: format!("{} exceeded its limit", self.name),
-            detail: format!(
-                "not done after {:.1} s, {}{last}",
+        Error::Late {
+            what: format!(
+                "{} exceeded its limit: not done after {:.1} s, {}{last}",
+                self.name,
                 self.limit.as_secs_f64(),
                 self.option
             ),
@@ -63,7 +67,7 @@ impl HookLimit {
 /// standard error is passed on without waiting for whoever reads it.
 ///
 /// # Errors
-/// [`Error::Program`] when it cannot be run, fails, or takes too long; [`Error::Interrupted`] after a signal. Its process
+/// [`Error::Program`] when it cannot be run or fails; [`Error::Late`] when it takes too long; [`Error::Interrupted`] after a signal. Its process
 /// group is gone then.
 pub(crate) fn run(
     limit: &HookLimit,
@@ -177,6 +181,31 @@ fn end(name: &str, child: &mut Child) {
     }
 }
 
+/// Runs a hook after the decision: a signal that came before it does not keep it from being run, one that comes now
+/// ends it.
+pub(crate) fn run_after(
+    context: &Context,
+    name: &str,
+    command: &OsStr,
+    input: &Value,
+    limit: Duration,
+) -> Result<(), Error> {
+    let before = context.interrupt.exit().is_some();
+    let stop = || !before && context.interrupt.exit().is_some();
+    run(&HookLimit::new(name, limit, None), command, input, &stop)
+}
+
+/// The hook for the moment at which the source accepts writes again.
+pub(crate) fn restored_hook(hook: &RestoredHook, context: &Context, attempt: &Attempt) {
+    if let Some(command) = &hook.hook_restored {
+        let input = serde_json::json!({"hook": "hook-restored", "attempt": attempt});
+        let outcome = run_after(context, "hook-restored", command, &input, hook.hook_timeout);
+        if let Err(error) = outcome {
+            context.say(&format!("pgl-cutover: warning: {error}"));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,12 +239,14 @@ mod tests {
     fn at_the_limit_everything_that_it_started_ends() {
         let dir = tempfile::tempdir().unwrap();
         let command = with_child(dir.path());
-        let Err(Error::Program { detail, .. }) =
-            start(&command, Duration::from_millis(300), &NEVER)
+        let Err(Error::Late { what, .. }) = start(&command, Duration::from_millis(300), &NEVER)
         else {
             panic!("it was not ended");
         };
-        assert_eq!(detail, "not done after 0.3 s, --hook-timeout");
+        assert!(
+            what.ends_with("exceeded its limit: not done after 0.3 s, --hook-timeout"),
+            "{what}"
+        );
         nothing_comes_late(dir.path());
     }
 

@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use pgl_apply::Error;
-use pgl_apply::cutover::{end_these, limit, open as open_gate, promoted_by, rolled_back_by, undo};
-use pgl_apply::lock::LockedMigration;
+use pgl_apply::cutover::{
+    disabled_triggers, end_these, limit, open as reset_read_only, promoted_by, rolled_back_by, undo,
+};
 use pgl_cli::stop_point;
 use pgl_conn::Session;
 use pgl_core::Side;
 use pgl_core::cutover::{Attempt, Direction};
 
-use crate::ground::{Ground, open};
+use crate::context::{CutoverContext, Lock, open};
 
 /// How long a server that is away is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,8 +20,9 @@ const GONE: Duration = Duration::from_secs(3);
 /// Between two attempts to reach it.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// The lock of the migration, in sessions that do nothing else.
-pub(crate) type Lock<T = Session> = LockedMigration<Session, T>;
+/// What is said of the target then.
+pub(crate) const STAYS_READ_ONLY: &str = "the target stays read-only until promotion, so that clients with target_session_attrs=read-write \
+                          cannot connect to it early; to make it writable: pgl-cutover abort --open-target";
 
 /// What there was to be rolled back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +44,7 @@ pub(crate) enum RolledBack {
 /// [`Error::Overtaken`] or [`Error::Refused`] when another run has taken over: nothing is touched then. Otherwise when the database cannot
 /// be reached for a minute: it is still blocked then.
 pub(crate) fn restore(
-    ground: &Ground,
+    migration: &CutoverContext,
     lock: &mut Lock,
     direction: Direction,
     attempt: &Attempt,
@@ -50,7 +52,7 @@ pub(crate) fn restore(
     pids: &[i32],
 ) -> Result<RolledBack, Error> {
     stop_point("unblock");
-    let endpoint = ground.old_home(direction);
+    let endpoint = migration.provider(direction);
     let until = Instant::now() + PATIENCE;
     // A commit whose answer was lost may have been made: this tells it from another run's.
     let me = format!("{} {:?}", std::process::id(), std::time::SystemTime::now());
@@ -58,24 +60,24 @@ pub(crate) fn restore(
         let outcome = match left.take() {
             Some(mut own) => calm(&mut own)
                 .map_err(Error::from)
-                .and_then(|()| unblock(&mut own, &ground.name, attempt, &me)),
+                .and_then(|()| unblock(&mut own, &migration.name, attempt, &me)),
             None => {
-                let again = || open(ground.tool, endpoint);
+                let again = || open(migration.tool, endpoint);
                 match endpoint.side() {
                     Side::Source => lock.keep_source(again),
                     Side::Target => lock.keep_target(again),
                 }
             }
-            .and_then(|()| Ok(ground.open(endpoint)?))
+            .and_then(|()| Ok(migration.open(endpoint)?))
             .and_then(|mut fresh| {
                 end_left(&mut fresh, pids)?;
-                unblock(&mut fresh, &ground.name, attempt, &me)
+                unblock(&mut fresh, &migration.name, attempt, &me)
             }),
         };
         match outcome {
             Ok(()) => return Ok(RolledBack::Attempt),
             Err(error @ Error::Overtaken { .. }) => {
-                return not_undone(ground, lock, direction, &me, error);
+                return not_undone(migration, lock, direction, &me, error);
             }
             Err(Error::Refused { side, what, hint }) => {
                 return Err(Error::Refused {
@@ -88,9 +90,7 @@ pub(crate) fn restore(
                 return Err(match error {
                     Error::Server(error) => error
                         .with_context("unblocking the database")
-                        .with_hint(
-                            "pgl-cutover --abort does it as soon as the server can be reached",
-                        )
+                        .with_hint("pgl-cutover abort does it as soon as the server can be reached")
                         .into(),
                     other => other,
                 });
@@ -107,17 +107,17 @@ pub(crate) fn restore(
 /// when the journal is as it was when the lock was taken. Otherwise `me`, whose commit was not answered, or another run has
 /// rolled it back.
 fn not_undone(
-    ground: &Ground,
+    migration: &CutoverContext,
     lock: &mut Lock,
     direction: Direction,
     me: &str,
     refusal: Error,
 ) -> Result<RolledBack, Error> {
-    let mut session = open(ground.tool, ground.old_home(direction))?;
-    if rolled_back_by(&mut session, &ground.name)?.as_deref() == Some(me) {
+    let mut session = open(migration.tool, migration.provider(direction))?;
+    if rolled_back_by(&mut session, &migration.name)?.as_deref() == Some(me) {
         return Ok(RolledBack::Attempt);
     }
-    let now = pgl_catalog::cutover_record(&mut session, &ground.name)?;
+    let now = pgl_catalog::cutover_record(&mut session, &migration.name)?;
     let state = lock.state();
     let before = match direction {
         Direction::Forward => &state.source,
@@ -125,7 +125,7 @@ fn not_undone(
     };
     match before {
         Some(before) if before.attempt == now.attempt => {
-            still_held(ground, lock)?;
+            still_held(migration, lock)?;
             Ok(RolledBack::Nothing)
         }
         Some(_) | None => Err(refusal),
@@ -137,7 +137,7 @@ fn not_undone(
 ///
 /// # Errors
 /// [`Error::Refused`] then; the lost connection's where a server cannot be reached.
-pub(crate) fn still_held(ground: &Ground, lock: &mut Lock) -> Result<(), Error> {
+pub(crate) fn still_held(migration: &CutoverContext, lock: &mut Lock) -> Result<(), Error> {
     let (source, target) = (lock.source.ping(), lock.target.ping());
     let lost = [source.err(), target.err()]
         .into_iter()
@@ -146,9 +146,9 @@ pub(crate) fn still_held(ground: &Ground, lock: &mut Lock) -> Result<(), Error> 
     let Some(lost) = lost else {
         return Ok(());
     };
-    if [&ground.source, &ground.target]
+    if [&migration.source, &migration.target]
         .into_iter()
-        .any(|endpoint| open(ground.tool, endpoint).is_err())
+        .any(|endpoint| open(migration.tool, endpoint).is_err())
     {
         return Err(lost.into());
     }
@@ -172,7 +172,14 @@ pub(crate) fn unblock(
     attempt: &Attempt,
     by: &str,
 ) -> Result<(), Error> {
-    open_gate(session, name, &undo(name, attempt, by))?;
+    let mut with = undo(name, attempt, by);
+    if attempt.direction == Direction::Back {
+        // Disabled just before the promotion that did not happen.
+        for enable in disabled_triggers(session, name)? {
+            with.push_str(&format!("{enable};\n"));
+        }
+    }
+    reset_read_only(session, name, &with)?;
     Ok(())
 }
 
@@ -204,7 +211,7 @@ pub(crate) fn end_left(session: &mut Session, pids: &[i32]) -> Result<(), Error>
 /// What became of a promotion whose answer did not come.
 pub(crate) enum Found {
     /// It was made; a session there.
-    Released(Box<Session>),
+    PromotionOutcome(Box<Session>),
     /// It was not made, and will not be.
     Not,
     /// The server cannot be reached.
@@ -213,20 +220,25 @@ pub(crate) enum Found {
 
 /// Asks the database that was to be promoted, after ending the process that was to commit that: once it is gone,
 /// the answer does not change any more.
-pub(crate) fn find_out(ground: &Ground, direction: Direction, token: &str, pid: i32) -> Found {
+pub(crate) fn find_out(
+    migration: &CutoverContext,
+    direction: Direction,
+    token: &str,
+    pid: i32,
+) -> Found {
     let until = Instant::now() + PATIENCE;
     loop {
-        let asked = ground
-            .open(ground.new_home(direction))
+        let asked = migration
+            .open(migration.subscriber(direction))
             .map_err(Error::from)
             .and_then(|mut session| {
                 end_left(&mut session, &[pid])?;
-                let found = promoted_by(&mut session, &ground.name)?;
+                let found = promoted_by(&mut session, &migration.name)?;
                 Ok((session, found))
             });
         match asked {
             Ok((session, found)) if found.as_deref() == Some(token) => {
-                return Found::Released(Box::new(session));
+                return Found::PromotionOutcome(Box::new(session));
             }
             Ok(_) => return Found::Not,
             Err(_) if Instant::now() > until => return Found::Nothing,

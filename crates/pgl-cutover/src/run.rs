@@ -4,225 +4,292 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pgl_apply::{Error, cutover as apply};
-use pgl_cli::{Context, Failure, Screen};
-use pgl_core::cutover::{Attempt, Direction, Standing, State};
+use pgl_cli::{Context, Failure, StepProgress};
+use pgl_core::cutover::{Attempt, AttemptState, Direction, LastAttempt};
 use pgl_core::doc::Verdict;
 use pgl_core::{Exit, Side};
 
-use crate::args::{Action, Cutover};
-use crate::attempt::{attempt_once, dry_run, run_after};
-use crate::finish::Rest;
-use crate::ground::Ground;
-use crate::orphan;
-use crate::restore::{Lock, restore};
-use crate::unreverse;
-use crate::view::Body;
+use crate::abort_offline;
+use crate::args::{Abort, Asked, Order, RestoredHook, What};
+use crate::attempt::{attempt_once, dry_run};
+use crate::context::{CutoverContext, Lock, emit, failure};
+use crate::drop_reverse;
+use crate::finish::{Rest, finish};
+use crate::hook::{restored_hook, run_after};
+use crate::restore::{STAYS_READ_ONLY, restore, still_held};
+use crate::view::CutoverBody;
 
-pub(crate) const STAYS_SHUT: &str = "the target stays read-only until promotion, so that clients with target_session_attrs=read-write \
-                          cannot connect to it early; to make it writable: pgl-cutover --abort --open-target";
+pub(crate) fn run(asked: Asked, context: &Context) -> Result<Verdict, Failure> {
+    match asked {
+        Asked::Attempt(order) => attempt(order, context),
+        Asked::Abort(args) => abort(&args, context),
+    }
+}
 
-pub(crate) fn run(args: &Cutover, context: &Context) -> Result<Verdict, Failure> {
-    if !(args.terminate.is_empty() || args.abort || args.resume) {
-        return Err(Failure::usage("--terminate goes with --abort or --resume"));
-    }
-    let (ground, lock) = match Ground::find(args, context) {
-        Ok(found) => found,
-        Err(away)
-            if args.abort && away.side == Some(Side::Target) && away.exit == Exit::Unknown =>
-        {
-            return orphan::abort(args, context, away);
+fn attempt(mut args: Order, context: &Context) -> Result<Verdict, Failure> {
+    let mut direction = match args.what {
+        What::Rollback => Direction::Back,
+        What::Run | What::Resume => Direction::Forward,
+    };
+    if args.dry_run {
+        let migration = Arc::new(CutoverContext::observe(context, &args.common)?);
+        may_begin(&migration, direction)?;
+        if made(&migration, direction).is_some() {
+            return Err(migration.promoted());
         }
-        Err(failure) => return Err(failure),
-    };
-    let mut ground = Arc::new(ground);
-    let mut direction = match args.action {
-        Some(Action::Rollback) => Direction::Back,
-        None => Direction::Forward,
-    };
-    let Some(mut lock) = lock else {
-        // A dry run.
-        if let Some(made) = made(&ground, direction) {
-            return already(args, context, &ground, made);
-        }
-        may_begin(&ground, direction)?;
-        return dry_run(args, context, &ground, direction);
-    };
-    if args.abort {
-        return abort(args, context, &ground, &mut lock);
+        return dry_run(&args, context, &migration, direction);
     }
-    if args.resume {
-        if let Some((left, attempt)) = halfway(&ground) {
-            take_back(args, context, &ground, &mut lock, left, &attempt)?;
+    let (migration, mut lock) = CutoverContext::lock(context, &args.common, &args.terminate)?;
+    let mut migration = Arc::new(migration);
+    match before_attempt(
+        &mut args,
+        context,
+        &mut migration,
+        &mut lock,
+        &mut direction,
+    ) {
+        Ok(None) => attempt_once(&args, context, &migration, lock, direction),
+        Ok(Some(verdict)) => Ok(verdict),
+        Err(error) => Err(or_overtaken(&migration, &mut lock, error)),
+    }
+}
+
+/// Whoever has taken over has ended the sessions that this run was using: that is what is reported then.
+fn or_overtaken(migration: &CutoverContext, lock: &mut Lock, error: Failure) -> Failure {
+    if error.exit == Exit::Unknown
+        && let Err(overtaken @ Error::Refused { .. }) = still_held(migration, lock)
+    {
+        return failure(overtaken);
+    }
+    error
+}
+
+/// What comes before an attempt, or instead of one: a verdict then.
+fn before_attempt(
+    args: &mut Order,
+    context: &Context,
+    migration: &mut Arc<CutoverContext>,
+    lock: &mut Lock,
+    direction: &mut Direction,
+) -> Result<Option<Verdict>, Failure> {
+    if args.what == What::Resume {
+        if let Some((left, attempt)) = halfway(migration) {
+            take_back(
+                &args.options.restored,
+                context,
+                migration,
+                lock,
+                left,
+                &attempt,
+            )?;
+            let stopped = format!("had stopped at {}: rolled back", attempt.state.as_str());
+            if attempt.rehearsal {
+                let mut body = CutoverBody::new(left);
+                body.rehearsal = true;
+                body.state = Some(AttemptState::Restored);
+                body.notes
+                    .push(format!("a rehearsal {stopped}; it is not begun again"));
+                if left == Direction::Forward {
+                    target_stays(false, migration, Some(&attempt), &mut body)?;
+                    drop_reverse::remove(migration, &mut body);
+                }
+                return emit(context, migration, Verdict::Ok, body).map(Some);
+            }
             context.say(&format!(
-                "pgl-cutover: an attempt had stopped at {}: rolled back, beginning again",
-                attempt.state.as_str()
+                "pgl-cutover: an attempt {stopped}, beginning again"
             ));
-            direction = left;
+            *direction = left;
+            if attempt.reverse
+                && let Some(reverse) = &mut args.reverse
+            {
+                // As it was asked for then.
+                reverse.reverse = true;
+            }
             lock.read_again()?;
-            ground = Arc::new(ground.again(lock.state()));
-        } else if let Some((left, attempt)) = switched(&ground) {
-            return resume_rest(args, context, &ground, left, attempt);
+            *migration = Arc::new(migration.again(lock.state()));
+        } else if let Some((left, attempt)) = promoted(migration) {
+            return resume_rest(args, context, migration, left, attempt).map(Some);
+        } else if made(migration, *direction).is_none() {
+            return Err(Failure::refused(
+                "no run of pgl-cutover has left anything to finish: nothing was changed",
+            )
+            .hint("pgl-cutover run --yes makes the cutover"));
         }
     }
-    if let Some(made) = made(&ground, direction) {
-        return already(args, context, &ground, made);
+    may_begin(migration, *direction)?;
+    if let Some(made) = made(migration, *direction) {
+        if args.rehearse {
+            return Err(migration.promoted());
+        }
+        return already(args, context, migration, made).map(Some);
     }
-    may_begin(&ground, direction)?;
-    if !(args.yes || args.resume) {
+    if !(args.common.yes || args.what == What::Resume) {
         return Err(Failure::refused("this keeps everybody from writing for a moment")
-            .hint("--dry-run shows what would be done, --rehearse --yes how long it takes, --yes does it"));
+            .hint("--dry-run shows what would be done, pgl-cutover rehearse --yes how long it takes, --yes does it"));
     }
-    attempt_once(args, context, &ground, lock, direction)
+    Ok(None)
 }
 
 /// The attempt that leaves nothing to do in this direction.
-fn made(ground: &Ground, direction: Direction) -> Option<&Attempt> {
-    match (direction, &ground.forward) {
-        (Direction::Forward, Standing::Done(made)) => Some(made),
+fn made(migration: &CutoverContext, direction: Direction) -> Option<&Attempt> {
+    match (direction, &migration.forward) {
+        (Direction::Forward, LastAttempt::Done(made)) => Some(made),
         _ => None,
     }
 }
 
 /// Whether an attempt in this direction may begin in this state.
-fn may_begin(ground: &Ground, direction: Direction) -> Result<(), Failure> {
-    if let Some((_, attempt)) = halfway(ground) {
+fn may_begin(migration: &CutoverContext, direction: Direction) -> Result<(), Failure> {
+    if let Some((left, attempt)) = halfway(migration) {
         return Err(Failure::refused(format!(
-            "an earlier attempt stopped at {}: the source may be read-only",
-            attempt.state.as_str()
+            "an earlier attempt stopped at {}: the {} may be read-only",
+            attempt.state.as_str(),
+            migration.provider(left).side()
         ))
-        .hint("pgl-cutover --abort rolls it back; --resume rolls it back and begins again"));
+        .hint(
+            "pgl-cutover abort rolls it back; pgl-cutover resume rolls it back and begins again",
+        ));
     }
-    if let Some((_, attempt)) = switched(ground)
+    if let Some((made, attempt)) = promoted(migration)
         && direction == Direction::Forward
     {
-        return Err(Failure::refused(format!(
-            "the cutover is made, work after it is left (state {})",
-            attempt.state.as_str()
-        ))
-        .hint("pgl-cutover --resume finishes it"));
+        return Err(work_is_left(made, &attempt));
     }
-    match (direction, &ground.forward) {
+    match (direction, &migration.forward) {
         (Direction::Forward, _) => Ok(()),
-        (Direction::Back, Standing::Done(made) | Standing::Switched(made)) if made.reverse => {
+        (Direction::Back, LastAttempt::Done(made) | LastAttempt::Promoted(made))
+            if made.reverse =>
+        {
             Ok(())
         }
-        (Direction::Back, Standing::Done(_) | Standing::Switched(_)) => Err(Failure::refused(
-            "the cutover was made without --reverse: nothing replicates the target's writes to the source",
-        )),
+        (Direction::Back, LastAttempt::Done(_) | LastAttempt::Promoted(_)) => {
+            Err(Failure::refused(
+                "the cutover was made without --reverse: nothing replicates the target's writes to the source",
+            ))
+        }
         (Direction::Back, _) => Err(Failure::refused(
             "there was no cutover that could be rolled back",
         )),
     }
 }
 
-fn halfway(ground: &Ground) -> Option<(Direction, Attempt)> {
-    match (&ground.forward, &ground.back) {
-        (Standing::Halfway(attempt), _) => Some((Direction::Forward, attempt.clone())),
-        (_, Standing::Halfway(attempt)) => Some((Direction::Back, attempt.clone())),
+fn work_is_left(made: Direction, attempt: &Attempt) -> Failure {
+    Failure::refused(format!(
+        "the {} is made, work after it is left (state {})",
+        made.noun(),
+        attempt.state.as_str()
+    ))
+    .hint("pgl-cutover resume finishes it")
+}
+
+fn halfway(migration: &CutoverContext) -> Option<(Direction, Attempt)> {
+    match (&migration.forward, &migration.back) {
+        (LastAttempt::Halfway(attempt), _) => Some((Direction::Forward, attempt.clone())),
+        (_, LastAttempt::Halfway(attempt)) => Some((Direction::Back, attempt.clone())),
         _ => None,
     }
 }
 
-fn switched(ground: &Ground) -> Option<(Direction, Attempt)> {
-    match (&ground.forward, &ground.back) {
-        (Standing::Switched(attempt), _) => Some((Direction::Forward, attempt.clone())),
-        (_, Standing::Switched(attempt)) => Some((Direction::Back, attempt.clone())),
+fn promoted(migration: &CutoverContext) -> Option<(Direction, Attempt)> {
+    match (&migration.forward, &migration.back) {
+        (LastAttempt::Promoted(attempt), _) => Some((Direction::Forward, attempt.clone())),
+        (_, LastAttempt::Promoted(attempt)) => Some((Direction::Back, attempt.clone())),
         _ => None,
     }
 }
 
 fn already(
-    args: &Cutover,
+    args: &Order,
     context: &Context,
-    ground: &Ground,
+    migration: &CutoverContext,
     made: &Attempt,
 ) -> Result<Verdict, Failure> {
-    let mut body = Body::new(Direction::Forward);
-    if args.resume {
-        let faults = switched_hook(args, context, made);
+    let mut body = CutoverBody::new(Direction::Forward);
+    if args.what == What::Resume {
+        let faults = promoted_hook(args, context, made);
         if !faults.is_empty() {
-            body.state = Some(State::Done);
+            body.state = Some(AttemptState::Done);
             body.error = Some(faults.join("; "));
             context.say(&format!("pgl-cutover: error: {}", faults.join("; ")));
-            return emit(context, ground, Verdict::Partial, body);
+            return emit(context, migration, Verdict::Partial, body);
         }
     }
-    body.state = Some(State::Done);
+    body.state = Some(AttemptState::Done);
     body.notes
         .push("the cutover was made by an earlier run".to_owned());
-    emit(context, ground, Verdict::Ok, body)
-}
-
-pub(crate) fn emit(
-    context: &Context,
-    ground: &Ground,
-    verdict: Verdict,
-    body: Body,
-) -> Result<Verdict, Failure> {
-    let plan = Some(ground.plan.clone());
-    context.emit(&context.document(verdict, Some(ground.migration()), plan, body))?;
-    Ok(verdict)
+    emit(context, migration, Verdict::Ok, body)
 }
 
 /// Rolls back what a run that is gone has left. Nobody else works on it: this run has the lock.
 fn take_back(
-    args: &Cutover,
+    hook: &RestoredHook,
     context: &Context,
-    ground: &Ground,
+    migration: &CutoverContext,
     lock: &mut Lock,
     direction: Direction,
     attempt: &Attempt,
 ) -> Result<(), Failure> {
-    restore(ground, lock, direction, attempt, None, &[]).map_err(failure)?;
-    restored_hook(args, context, attempt);
+    restore(migration, lock, direction, attempt, None, &[]).map_err(failure)?;
+    restored_hook(hook, context, attempt);
     Ok(())
 }
 
-pub(crate) fn restored_hook(args: &Cutover, context: &Context, attempt: &Attempt) {
-    if let Some(command) = &args.hook_restored {
-        let input = serde_json::json!({"hook": "hook-restored", "attempt": attempt});
-        let outcome = run_after(context, "hook-restored", command, &input, args.hook_timeout);
-        if let Err(error) = outcome {
-            context.say(&format!("pgl-cutover: warning: {error}"));
+fn abort(args: &Abort, context: &Context) -> Result<Verdict, Failure> {
+    match CutoverContext::lock(context, &args.common, &args.terminate.terminate) {
+        Ok((migration, mut lock)) => abort_left(args, context, &migration, &mut lock)
+            .map_err(|error| or_overtaken(&migration, &mut lock, error)),
+        Err(away) if away.side == Some(Side::Target) && away.exit == Exit::Unknown => {
+            abort_offline::abort(args, context, away)
         }
+        Err(failure) => Err(failure),
     }
 }
 
-fn abort(
-    args: &Cutover,
+fn abort_left(
+    args: &Abort,
     context: &Context,
-    ground: &Ground,
+    migration: &CutoverContext,
     lock: &mut Lock,
 ) -> Result<Verdict, Failure> {
     let started = Instant::now();
-    if let Some((direction, attempt)) = halfway(ground) {
-        take_back(args, context, ground, lock, direction, &attempt)?;
-        let mut body = Body::new(direction);
-        body.state = Some(State::Restored);
+    if let Some((direction, attempt)) = halfway(migration) {
+        take_back(
+            &args.restored,
+            context,
+            migration,
+            lock,
+            direction,
+            &attempt,
+        )?;
+        let mut body = CutoverBody::new(direction);
+        body.state = Some(AttemptState::Restored);
         body.notes.push(format!(
             "an attempt had stopped at {}: rolled back in {:.2} s, the {} accepts writes",
             attempt.state.as_str(),
             started.elapsed().as_secs_f64(),
-            ground.old_home(direction).side()
+            migration.provider(direction).side()
         ));
         if direction == Direction::Forward {
-            target_stays(args, ground, Some(&attempt), &mut body)?;
-            unreverse::remove(ground, &mut body);
+            target_stays(args.open_target, migration, Some(&attempt), &mut body)?;
+            drop_reverse::remove(migration, &mut body);
         }
-        return emit(context, ground, Verdict::Ok, body);
+        return emit(context, migration, Verdict::Ok, body);
     }
-    if switched(ground).is_some() || matches!(ground.forward, Standing::Done(_)) {
+    if let Some((made, attempt)) = promoted(migration) {
+        return Err(work_is_left(made, &attempt));
+    }
+    if matches!(migration.forward, LastAttempt::Done(_)) {
         return Err(already_made());
     }
-    let mut body = Body::new(Direction::Forward);
+    let mut body = CutoverBody::new(Direction::Forward);
     body.notes.push("nothing was begun".to_owned());
     if args.open_target {
         let last = lock.state().source.as_ref();
         let last = last.and_then(|record| record.attempt.clone());
-        target_stays(args, ground, last.as_ref(), &mut body)?;
+        target_stays(args.open_target, migration, last.as_ref(), &mut body)?;
     }
-    unreverse::remove(ground, &mut body);
-    emit(context, ground, Verdict::Ok, body)
+    drop_reverse::remove(migration, &mut body);
+    emit(context, migration, Verdict::Ok, body)
 }
 
 fn already_made() -> Failure {
@@ -233,18 +300,18 @@ fn already_made() -> Failure {
 /// What becomes of the target after an attempt was rolled back: read-only, unless it was asked otherwise. No run
 /// that was left behind may promote it then.
 fn target_stays(
-    args: &Cutover,
-    ground: &Ground,
+    open: bool,
+    migration: &CutoverContext,
     last: Option<&Attempt>,
-    body: &mut Body,
+    body: &mut CutoverBody,
 ) -> Result<(), Failure> {
-    if !args.open_target {
-        body.notes.push(STAYS_SHUT.to_owned());
+    if !open {
+        body.notes.push(STAYS_READ_ONLY.to_owned());
         return Ok(());
     }
-    let mut target = ground.open(&ground.target)?;
-    let nobody = apply::disclaim(&ground.name, last.map(|attempt| attempt.token.as_str()));
-    let opened = apply::open(&mut target, &ground.name, &nobody).map_err(Error::from);
+    let mut target = migration.open(&migration.target)?;
+    let nobody = apply::disclaim(&migration.name, last.map(|attempt| attempt.token.as_str()));
+    let opened = apply::open(&mut target, &migration.name, &nobody).map_err(Error::from);
     let note = if opened.map_err(failure)? {
         "the target accepts writes of clients again"
     } else {
@@ -255,29 +322,30 @@ fn target_stays(
 }
 
 /// The hook after the promotion once more, where it is given: a run that died may not have come to it, or it has failed.
-fn switched_hook(args: &Cutover, context: &Context, attempt: &Attempt) -> Vec<String> {
-    let Some(command) = &args.hook_switched else {
+fn promoted_hook(args: &Order, context: &Context, attempt: &Attempt) -> Vec<String> {
+    let Some(command) = &args.options.hook_promoted else {
         return Vec::new();
     };
-    let input = serde_json::json!({"hook": "hook-switched", "attempt": attempt});
-    let outcome = run_after(context, "hook-switched", command, &input, args.hook_timeout);
+    let input = serde_json::json!({"hook": "hook-promoted", "attempt": attempt});
+    let limit = args.options.restored.hook_timeout;
+    let outcome = run_after(context, "hook-promoted", command, &input, limit);
     outcome.err().iter().map(ToString::to_string).collect()
 }
 
 fn resume_rest(
-    args: &Cutover,
+    args: &Order,
     context: &Context,
-    ground: &Ground,
+    migration: &CutoverContext,
     direction: Direction,
     attempt: Attempt,
 ) -> Result<Verdict, Failure> {
-    let screen = Screen::new(context);
-    let old = ground.open(ground.old_home(direction))?;
-    let new = ground.open(ground.new_home(direction))?;
-    let faults = switched_hook(args, context, &attempt);
-    let body = Body::new(direction);
+    let screen = StepProgress::new(context);
+    let old = migration.open(migration.provider(direction))?;
+    let new = migration.open(migration.subscriber(direction))?;
+    let faults = promoted_hook(args, context, &attempt);
+    let body = CutoverBody::new(direction);
     let rest = Rest {
-        ground,
+        migration,
         watch: &screen,
         direction,
         attempt,
@@ -285,69 +353,5 @@ fn resume_rest(
         old,
         new,
     };
-    finish(context, ground, rest, faults)
-}
-
-pub(crate) fn finish(
-    context: &Context,
-    ground: &Ground,
-    mut rest: Rest<'_>,
-    faults: Vec<String>,
-) -> Result<Verdict, Failure> {
-    rest.body.state = Some(State::Switched);
-    let mut outcome = rest.run();
-    if let Err(Error::Server(error)) = &outcome
-        && error.is_lost()
-    {
-        // Whoever takes over ends our sessions: whether the attempt is still ours is asked in new ones.
-        log::warn!("{error}; trying again");
-        outcome = rest.again();
-    }
-    let mut faults = faults;
-    let mut overtaken = false;
-    if let Err(error) = outcome {
-        overtaken = matches!(error, Error::Overtaken { .. });
-        let next = if overtaken {
-            ""
-        } else {
-            "; pgl-cutover --resume goes on"
-        };
-        faults.push(format!("{}{next}", named(&error)));
-    }
-    let mut body = rest.body;
-    let verdict = if overtaken {
-        body.state = None;
-        Verdict::Refused
-    } else if !body.checked.differences.is_empty() {
-        Verdict::No
-    } else if faults.is_empty() {
-        Verdict::Ok
-    } else {
-        Verdict::Partial
-    };
-    if !faults.is_empty() {
-        body.error = Some(faults.join("; "));
-        context.say(&format!("pgl-cutover: error: {}", faults.join("; ")));
-    }
-    emit(context, ground, verdict, body)
-}
-
-/// An error with the objects that it is about: a foreign key that rows contradict has to be known by name.
-fn named(error: &Error) -> String {
-    let Error::Objects { failures, .. } = error else {
-        return error.to_string();
-    };
-    let each = failures.iter().map(|one| {
-        let detail = one
-            .detail
-            .as_deref()
-            .map_or_else(String::new, |text| format!(" {text}"));
-        format!("{}: {}{detail}", one.object, one.message)
-    });
-    format!("{error}: {}", each.collect::<Vec<_>>().join("; "))
-}
-
-/// The failure that an error of a step is.
-pub(crate) fn failure(error: Error) -> Failure {
-    error.told().into()
+    finish(context, migration, rest, faults)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pgl_cli::{Page, Report, Style, Table, units};
 use pgl_core::Lsn;
-use pgl_core::cutover::{Direction, Refusal, State};
+use pgl_core::cutover::{AttemptState, Direction, Refusal};
 use pgl_core::doc::Document;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,16 +12,16 @@ use serde_json::{Value, json};
 
 /// The tool's own part of the document.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Body {
+pub struct CutoverBody {
     /// Which way.
     pub direction: Direction,
     /// Where it stands now; null where nothing was begun.
-    pub state: Option<State>,
-    /// Whether everything was taken back on purpose (`--rehearse`).
+    pub state: Option<AttemptState>,
+    /// Whether everything was rolled back on purpose (`pgl-cutover rehearse`).
     pub rehearsal: bool,
     /// Seconds from the block until the target, or the source again, took writes; null without one.
     pub pause_seconds: Option<f64>,
-    /// The last position of the old home; null before it was known.
+    /// The last position of the provider; null before it was known.
     pub final_lsn: Option<Lsn>,
     /// Whether replication back is prepared.
     pub reverse: bool,
@@ -74,7 +74,7 @@ pub struct Checked {
     pub differences: Vec<String>,
 }
 
-impl Body {
+impl CutoverBody {
     pub(crate) fn new(direction: Direction) -> Self {
         Self {
             direction,
@@ -94,7 +94,7 @@ impl Body {
     }
 }
 
-impl Report for Body {
+impl Report for CutoverBody {
     fn text(document: &Document<Self>, page: &mut Page) {
         let body = &document.body;
         for refusal in &body.refusals {
@@ -102,7 +102,7 @@ impl Report for Body {
             page.wrapped(2, &format!("hint: {}", refusal.hint));
         }
         if !body.phases.is_empty() {
-            let mut table = Table::new(&["phase", "seconds", "writers wait", "what"]);
+            let mut table = Table::new(&["phase", "seconds", "writes blocked", "what"]);
             for phase in &body.phases {
                 table.row([
                     phase.id.clone(),
@@ -125,9 +125,9 @@ impl Report for Body {
         if let Some(seconds) = body.pause_seconds {
             page.gap();
             let what = if body.rehearsal {
-                "the switch would take"
+                "writes would be blocked for"
             } else {
-                "nobody could write for"
+                "writes were blocked for"
             };
             page.heading(
                 Style::Bold,

@@ -5,7 +5,7 @@ complete -c pgl-seqsync -l schema -d 'Only tables in schemas that match (repeata
 complete -c pgl-seqsync -l exclude-schema -d 'No tables in schemas that match (repeatable)' -r
 complete -c pgl-seqsync -l table -d 'Only tables that match (repeatable)' -r
 complete -c pgl-seqsync -l exclude-table -d 'No tables that match (repeatable)' -r
-complete -c pgl-seqsync -l mode -d 'How the values are carried over' -r -f -a "exact\t'last_value and is_called as the source has them'
+complete -c pgl-seqsync -l mode -d 'How the values are copied' -r -f -a "exact\t'last_value and is_called as the source has them'
 pglogical\t'pglogical.synchronize_sequence() on the source: a thousand or more values ahead'"
 complete -c pgl-seqsync -l margin -d 'Go this many values further than the source, in the sequence\'s own direction' -r
 complete -c pgl-seqsync -l timeout -d 'With --mode pglogical: how long to wait for its messages to arrive [default: 60s]' -r

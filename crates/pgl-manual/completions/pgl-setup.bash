@@ -86,7 +86,7 @@ _pgl__setup() {
                     return 0
                     ;;
                 --copy)
-                    COMPREPLY=($(compgen -W "parallel pglogical none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "parallel none" -- "${cur}"))
                     return 0
                     ;;
                 --schema-copy)

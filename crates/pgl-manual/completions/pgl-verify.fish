@@ -16,7 +16,7 @@ complete -c pgl-verify -l mode -d 'How writes that go on are dealt with; see bel
 live\t'Proof without locks while writes go on'
 barrier\t'Proof by a short lock on the source'
 static\t'Plain comparison: nobody writes'"
-complete -c pgl-verify -l digest -d 'Where rows are digested' -r -f -a "auto\t'The fastest exact function that both servers have'
+complete -c pgl-verify -l digest -d 'Where rows are hashed' -r -f -a "auto\t'The fastest exact function that both servers have'
 server\t'Inside the servers'
 md5\t'Inside the servers with md5, as for servers before 11: slower, 128 bits a row'
 client\t'Here, from binary COPY, 128 bits a row: sends every row over the network'"
@@ -26,7 +26,7 @@ complete -c pgl-verify -l timeout -d 'End after this time; tables that are not f
 complete -c pgl-verify -l max-diffs -d 'Differing rows to name per table' -r
 complete -c pgl-verify -l columns -d 'Only these columns and the key: COLUMN or [SCHEMA.]TABLE.COLUMN' -r
 complete -c pgl-verify -l exclude-column -d 'Not these columns' -r
-complete -c pgl-verify -l where -d 'Only rows that meet this SQL condition, on both sides (names outside pg_catalog with schema); a table of which no row does counts as skipped' -r
+complete -c pgl-verify -l where -d 'Only rows that meet this SQL condition, on both sides (names outside pg_catalog with schema), which has to follow from the row alone: no subquery, no system column, no now(); a table of which no row does counts as skipped' -r
 complete -c pgl-verify -l resume -d 'Keep finished tables in this file, and take them from it after a run that did not end, for a day at most' -r -F
 complete -c pgl-verify -l max-wait -d 'How long the target may take to catch up with a position of the source' -r
 complete -c pgl-verify -l max-barrier -d 'With --mode barrier: how long writers may wait behind its locks [default: 1s]' -r

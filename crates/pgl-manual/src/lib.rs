@@ -15,6 +15,6 @@ mod validate;
 mod write;
 
 pub use schema::{document_schema, validate_document};
-pub use tools::{TOOLS, ToolEntry};
+pub use tools::{TOOLS, ToolEntry, root};
 pub use validate::violations;
-pub use write::{Generated, generated, main, root, stale};
+pub use write::{Generated, generated, main, stale};

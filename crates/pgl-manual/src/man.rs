@@ -25,7 +25,7 @@ pub(crate) fn page(tool: &ToolEntry) -> Result<String> {
     let command = (tool.command)();
     let notes = notes(&command);
     // The exit codes become a section of their own.
-    let command = command.after_help("");
+    let command = command.after_long_help("");
     let man = Man::new(command.clone())
         .date("")
         .source(format!("pgl {}", env!("CARGO_PKG_VERSION")))
@@ -35,17 +35,21 @@ pub(crate) fn page(tool: &ToolEntry) -> Result<String> {
     man.render_name_section(&mut out)?;
     man.render_synopsis_section(&mut out)?;
     man.render_description_section(&mut out)?;
-    man.render_options_section(&mut out)?;
-    if command.get_subcommands().next().is_some() {
-        man.render_subcommands_section(&mut out)?;
-    }
+    let everywhere = options_of_every_command(&command);
+    let of_all = command.clone().args(everywhere.iter().filter(|one| {
+        command
+            .get_arguments()
+            .all(|known| known.get_id() != one.get_id())
+    }));
+    Man::new(of_all.clone()).render_options_section(&mut out)?;
+    commands(&of_all, &mut out)?;
     let mut roff = Roff::new();
     if let Some(notes) = notes {
         roff.control("SH", ["NOTES"]);
         preformatted(&mut roff, &notes);
     }
     exit_status(&mut roff);
-    environment(&mut roff, &command);
+    environment(&mut roff, &of_all);
     see_also(&mut roff, tool);
     roff.to_writer(&mut out)?;
     let text = String::from_utf8(out)?;
@@ -56,9 +60,51 @@ pub(crate) fn page(tool: &ToolEntry) -> Result<String> {
         .collect())
 }
 
+/// The options that each command of a tool takes; none where it has no commands.
+fn options_of_every_command(command: &Command) -> Vec<Arg> {
+    let mut all = command.get_subcommands();
+    let Some(first) = all.next() else {
+        return Vec::new();
+    };
+    let has =
+        |other: &Command, arg: &Arg| other.get_arguments().any(|a| a.get_id() == arg.get_id());
+    first
+        .get_arguments()
+        .filter(|arg| !arg.is_positional())
+        .filter(|arg| command.get_subcommands().all(|other| has(other, arg)))
+        .cloned()
+        .collect()
+}
+
+/// A section with every command and the options that it has besides those of the tool.
+fn commands(tool: &Command, out: &mut Vec<u8>) -> Result<()> {
+    let mut roff = Roff::new();
+    if tool.get_subcommands().next().is_some() {
+        roff.control("SH", ["COMMANDS"]);
+    }
+    roff.to_writer(out)?;
+    for one in tool.get_subcommands() {
+        let known = |arg: &Arg| tool.get_arguments().any(|a| a.get_id() == arg.get_id());
+        let own = one.clone().mut_args(|arg| {
+            let hidden = known(&arg);
+            arg.hide(hidden)
+        });
+        let mut roff = Roff::new();
+        roff.control("SS", [one.get_name()]);
+        let about = one.get_about().map(ToString::to_string);
+        roff.text([roman(about.unwrap_or_default())]);
+        roff.to_writer(out)?;
+        let mut section = Vec::new();
+        Man::new(own.disable_help_flag(true)).render_options_section(&mut section)?;
+        let section = String::from_utf8(section)?;
+        out.extend(section.replace(".SH OPTIONS\n", "").into_bytes());
+    }
+    Ok(())
+}
+
 /// What a tool writes under its options, without the exit codes.
 fn notes(command: &Command) -> Option<String> {
-    let text = command.get_after_help()?.to_string();
+    let text = command.get_after_long_help()?.to_string();
     let notes = text.replace(&Exit::help(), "");
     (!notes.trim().is_empty()).then(|| notes.trim().to_owned())
 }
@@ -82,10 +128,16 @@ fn exit_status(roff: &mut Roff) {
 
 fn environment(roff: &mut Roff, command: &Command) {
     roff.control("SH", ["ENVIRONMENT"]);
-    for argument in command.get_arguments() {
+    let below = command.get_subcommands().flat_map(Command::get_arguments);
+    let mut seen = Vec::new();
+    for argument in command.get_arguments().chain(below) {
         let (Some(variable), Some(long)) = (variable(argument), argument.get_long()) else {
             continue;
         };
+        if seen.contains(&variable) {
+            continue;
+        }
+        seen.push(variable.clone());
         roff.control("TP", []);
         roff.text([bold(variable)]);
         roff.text([

@@ -122,17 +122,26 @@ mod tests {
     fn the_examples_in_help_are_understood() {
         let mut count = 0;
         for tool in TOOLS {
-            let help = (tool.command)()
-                .get_after_help()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            let (_, examples) = help.split_once("Examples:\n").unwrap_or_default();
-            for words in command_lines(examples) {
-                understood(tool.name, &words);
-                count += 1;
+            let command = (tool.command)();
+            for command in std::iter::once(&command).chain(command.get_subcommands()) {
+                let help = command
+                    .get_after_long_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                let (_, examples) = help.split_once("Examples:\n").unwrap_or_default();
+                let examples = command_lines(examples);
+                assert!(
+                    !examples.is_empty(),
+                    "{} has no example",
+                    command.get_name()
+                );
+                for words in examples {
+                    understood(tool.name, &words);
+                    count += 1;
+                }
             }
         }
-        assert!(count >= 4, "{count} examples");
+        assert!(count >= 30, "{count} examples");
     }
 
     #[test]

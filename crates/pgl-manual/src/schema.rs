@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::tools::{TOOLS, ToolEntry};
+use crate::tools::{FOLDER, TOOLS, ToolEntry};
 use crate::validate;
 
 /// The schema of a tool's document, as committed.
@@ -41,7 +41,7 @@ pub fn validate_document(tool: &str, text: &str) -> Result<Value> {
         .iter()
         .find(|entry| entry.name == tool)
         .with_context(|| format!("{tool} is not in the manual"))?;
-    let path = crate::root().join(crate::write::schema_path(entry));
+    let path = crate::root().join(schema_path(entry));
     let schema = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}; run cargo xtask gen", path.display()))?;
     let schema: Value = serde_json::from_str(&schema).context("the schema is not JSON")?;
@@ -55,6 +55,11 @@ pub fn validate_document(tool: &str, text: &str) -> Result<Value> {
         );
     }
     Ok(document)
+}
+
+/// Where the schema of a tool's document is committed.
+pub(crate) fn schema_path(tool: &ToolEntry) -> String {
+    format!("{FOLDER}/schema/{}.json", tool.short())
 }
 
 #[cfg(test)]

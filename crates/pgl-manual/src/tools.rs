@@ -1,9 +1,19 @@
-//! The list of tools.
+//! The list of tools, and where the manual is.
+
+use std::path::{Path, PathBuf};
 
 use clap::Command;
 use pgl_core::doc::Document;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
+
+pub(crate) const FOLDER: &str = "crates/pgl-manual";
+
+/// The workspace's top directory.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_owned()
+}
 
 /// One tool, as the manual needs it.
 #[derive(Debug, Clone, Copy)]
@@ -36,22 +46,22 @@ pub const TOOLS: &[ToolEntry] = &[
     ToolEntry {
         name: "pgl-seqsync",
         command: pgl_seqsync::command,
-        schema: whole::<pgl_seqsync::Body>,
+        schema: whole::<pgl_seqsync::SeqsyncBody>,
     },
     ToolEntry {
         name: "pgl-verify",
         command: pgl_verify::command,
-        schema: whole::<pgl_verify::Body>,
+        schema: whole::<pgl_verify::VerifyBody>,
     },
     ToolEntry {
         name: "pgl-control",
         command: pgl_control::command,
-        schema: whole::<pgl_control::Body>,
+        schema: whole::<pgl_control::ControlBody>,
     },
     ToolEntry {
         name: "pgl-cutover",
         command: pgl_cutover::command,
-        schema: whole::<pgl_cutover::Body>,
+        schema: whole::<pgl_cutover::CutoverBody>,
     },
     ToolEntry {
         name: "pgl-teardown",
@@ -90,7 +100,7 @@ mod tests {
 
     #[test]
     fn every_binary_is_in_the_manual() {
-        let manifest = std::fs::read_to_string(crate::root().join("Cargo.toml")).unwrap();
+        let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
         let binaries: Vec<&str> = manifest
             .split("[[bin]]")
             .skip(1)

@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap_complete::Shell;
 
-use crate::tools::{TOOLS, ToolEntry};
+use crate::tools::{FOLDER, TOOLS, root};
 use crate::{man, readme, schema};
 
 /// One generated file.
@@ -20,8 +19,6 @@ pub struct Generated {
     pub text: String,
 }
 
-const FOLDER: &str = "crates/pgl-manual";
-
 const CHECKS: &str = "\
 # What pgl-preflight looks for
 
@@ -30,24 +27,13 @@ the usual one: some checks decide by what they find. A guardrail is a check that
 
 ";
 
-/// Where the schema of a tool's document is committed.
-pub(crate) fn schema_path(tool: &ToolEntry) -> String {
-    format!("{FOLDER}/schema/{}.json", tool.short())
-}
-
-/// The workspace's top directory.
-pub fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).unwrap_or(here).to_owned()
-}
-
 /// Every generated file with its content.
 pub fn generated() -> Result<Vec<Generated>> {
     let mut files = Vec::new();
     for tool in TOOLS {
         let json = serde_json::to_string_pretty(&schema::document_schema(tool))?;
         files.push(Generated {
-            path: schema_path(tool),
+            path: schema::schema_path(tool),
             text: json + "\n",
         });
         let path = format!("{FOLDER}/man/{}.1", tool.name);

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use pgl_catalog::link::ServerProbe;
-use pgl_cli::{Context, Failure, Tool, args};
+use pgl_cli::args;
 use pgl_core::Side;
-use pgl_core::doc::Verdict;
 
 /// Find everything that would make the migration fail or lose data; print findings and the plan
 ///
 /// Reads only. Works with the source alone: checks of the target are then reported as not run, and the exit code is 3 where
 /// nothing blocks.
 #[derive(Parser)]
-pub struct Args {
+#[command(after_help = AFTER)]
+pub struct PreflightArgs {
     #[command(flatten)]
     pub(crate) connect: args::Connect,
     #[command(flatten)]
@@ -132,14 +132,11 @@ impl From<FixSide> for Side {
     }
 }
 
-impl Tool for Args {
-    const NAME: &'static str = "pgl-preflight";
-
-    fn output(&self) -> &args::Output {
-        &self.output
-    }
-
-    fn run(self, context: &Context) -> Result<Verdict, Failure> {
-        crate::run::run(self, context)
-    }
-}
+const AFTER: &str = "\
+Examples:
+  pgl-preflight                          all checks, of both servers
+  pgl-preflight --schema shop            of the tables in one schema
+  pgl-preflight --fix-sql source > fix.sql
+  pgl-preflight --only tbl,seq           two families of checks
+  pgl-preflight --record facts.json      keep what was read, to evaluate it elsewhere
+  pgl-preflight --list-checks";

@@ -1,7 +1,7 @@
 //! The tool's own part of its document.
 
 use pgl_core::Finding;
-use pgl_core::preflight::{CheckState, Counts, TargetState};
+use pgl_core::preflight::{CheckState, FindingCounts, TargetState};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ pub struct Preflight {
     /// Whether the target was examined.
     pub target_state: TargetState,
     /// Numbers of findings and checks.
-    pub counts: Counts,
+    pub counts: FindingCounts,
     /// Findings, the most severe first.
     pub findings: Vec<Finding>,
     /// Every check with what became of it.

@@ -18,16 +18,31 @@ mod catalogue;
 mod run;
 mod view;
 
-pub use args::Args;
+pub use args::PreflightArgs;
 pub use body::Preflight;
 pub use catalogue::markdown;
+use pgl_cli::args::Output;
+use pgl_cli::{Context, Failure, Tool};
+use pgl_core::doc::Verdict;
+
+impl Tool for PreflightArgs {
+    const NAME: &'static str = "pgl-preflight";
+
+    fn output(&self) -> &Output {
+        &self.output
+    }
+
+    fn run(self, context: &Context) -> Result<Verdict, Failure> {
+        run::run(self, context)
+    }
+}
 
 /// Entry point of the binary.
 pub fn main() -> std::process::ExitCode {
-    pgl_cli::run::<Args>()
+    pgl_cli::run::<PreflightArgs>()
 }
 
 /// The command line, for the manual page and completions.
 pub fn command() -> clap::Command {
-    pgl_cli::command::<Args>()
+    pgl_cli::command::<PreflightArgs>()
 }

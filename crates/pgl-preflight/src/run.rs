@@ -9,12 +9,12 @@ use pgl_core::doc::Verdict;
 use pgl_core::facts::{Asked, Facts, Recording};
 use pgl_core::preflight::{Choice, Strictness, fix_script, preflight};
 
-use crate::args::Args;
+use crate::args::PreflightArgs;
 use crate::body::Preflight;
 use crate::catalogue;
 
 /// Runs the tool.
-pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
+pub(crate) fn run(args: PreflightArgs, context: &Context) -> Result<Verdict, Failure> {
     if args.list_checks {
         catalogue::print(context)?;
         return Ok(Verdict::Ok);
@@ -59,7 +59,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
     Ok(verdict)
 }
 
-fn choice(args: &Args) -> Result<Choice, Failure> {
+fn choice(args: &PreflightArgs) -> Result<Choice, Failure> {
     let strictness = if args.strict {
         Strictness::Strict
     } else {
@@ -79,7 +79,7 @@ fn choice(args: &Args) -> Result<Choice, Failure> {
     }
 }
 
-fn collect(args: Args, context: &Context) -> Result<Facts, Failure> {
+fn collect(args: PreflightArgs, context: &Context) -> Result<Facts, Failure> {
     let environment = Environment::capture();
     let endpoints = context.endpoints(&args.connect, &environment)?;
     let request = Request {
@@ -92,7 +92,7 @@ fn collect(args: Args, context: &Context) -> Result<Facts, Failure> {
             databases_total: args.databases_total,
         },
         probe: args.reach_probe.into(),
-        tool: Args::NAME,
+        tool: PreflightArgs::NAME,
     };
     let mut watched = Vec::new();
     let facts = facts::collect(&request, &mut |handle| {

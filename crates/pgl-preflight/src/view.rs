@@ -3,7 +3,7 @@
 use pgl_cli::{Page, Report, Style, Table, units};
 use pgl_core::doc::{Document, Verdict};
 use pgl_core::plan::Set;
-use pgl_core::preflight::{State, TargetState};
+use pgl_core::preflight::{CheckOutcome, TargetState};
 use pgl_core::{Finding, Plan, Severity};
 use serde_json::{Value, json};
 
@@ -106,11 +106,14 @@ impl Report for Preflight {
                 .sequences
                 .iter()
                 .map(|s| json!({"type": "sequence", "sequence": s}));
-            let by_hand = plan
-                .by_hand
+            let manual_steps = plan
+                .manual_steps
                 .iter()
-                .map(|b| json!({"type": "by_hand", "by_hand": b}));
-            tables.chain(sequences).chain(by_hand).collect::<Vec<_>>()
+                .map(|b| json!({"type": "manual_steps", "manual_steps": b}));
+            tables
+                .chain(sequences)
+                .chain(manual_steps)
+                .collect::<Vec<_>>()
         });
         findings.chain(checks).chain(plan).collect()
     }
@@ -180,7 +183,7 @@ fn not_run(document: &Document<Preflight>, page: &mut Page) {
         .body
         .checks
         .iter()
-        .filter(|check| check.state == State::NotRun)
+        .filter(|check| check.state == CheckOutcome::NotRun)
     {
         let reason = check.reason.as_deref().unwrap_or("");
         match reasons.iter_mut().find(|(known, _)| *known == reason) {
@@ -226,9 +229,9 @@ fn show_plan(plan: &Plan, page: &mut Page) {
     if apart.len() > NAMED {
         page.line(format!("  … and {} more", apart.len() - NAMED));
     }
-    if !plan.by_hand.is_empty() {
-        page.line("Left to do by hand:");
-        for item in &plan.by_hand {
+    if !plan.manual_steps.is_empty() {
+        page.line("Manual steps:");
+        for item in &plan.manual_steps {
             let object = item
                 .object
                 .as_deref()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use pgl_cli::args::{Connect, Output, PlanInput, Select};
 use pgl_cli::units;
-use pgl_core::seqsync::{Mode, Request};
+use pgl_core::seqsync::{SequenceMode, SequenceRequest};
 
 /// Carry the values of sequences over to the target, exactly
 ///
@@ -15,14 +15,14 @@ use pgl_core::seqsync::{Mode, Request};
 /// when the source takes no more writes; with --margin before that.
 #[derive(Parser, Clone)]
 #[command(after_help = AFTER, mut_arg("force", |force| force.requires("plan")))]
-pub struct Args {
+pub struct SeqsyncArgs {
     #[command(flatten)]
     pub(crate) connect: Connect,
     #[command(flatten)]
     pub(crate) input: PlanInput,
     #[command(flatten)]
     pub(crate) select: Select,
-    /// How the values are carried over
+    /// How the values are copied
     #[arg(long, value_name = "MODE", default_value = "exact")]
     pub(crate) mode: Way,
     /// Go this many values further than the source, in the sequence's own direction
@@ -45,7 +45,7 @@ pub struct Args {
     pub(crate) output: Output,
 }
 
-/// How the values are carried over.
+/// How the values are copied.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     /// last_value and is_called as the source has them
@@ -62,12 +62,12 @@ Examples:
   pgl-seqsync --check && echo safe     would anything be handed out twice?
   pgl-seqsync --dry-run --format text  the statements, without running them";
 
-impl Args {
-    pub(crate) fn request(&self) -> Request {
-        Request {
+impl SeqsyncArgs {
+    pub(crate) fn request(&self) -> SequenceRequest {
+        SequenceRequest {
             mode: match self.mode {
-                Way::Exact => Mode::Exact,
-                Way::Pglogical => Mode::Pglogical,
+                Way::Exact => SequenceMode::Exact,
+                Way::Pglogical => SequenceMode::Pglogical,
             },
             margin: self.margin,
             check: self.check,

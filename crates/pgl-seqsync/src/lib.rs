@@ -17,13 +17,13 @@ mod view;
 
 use std::process::ExitCode;
 
-pub use args::Args;
+pub use args::SeqsyncArgs;
 use pgl_cli::args::Output;
 use pgl_cli::{Context, Failure, Tool};
 use pgl_core::doc::Verdict;
-pub use view::{Body, Counts, Skipped};
+pub use view::{SeqsyncBody, SequenceCounts, Skipped};
 
-impl Tool for Args {
+impl Tool for SeqsyncArgs {
     const NAME: &'static str = "pgl-seqsync";
 
     fn output(&self) -> &Output {
@@ -37,10 +37,10 @@ impl Tool for Args {
 
 /// Entry point of the binary.
 pub fn main() -> ExitCode {
-    pgl_cli::run::<Args>()
+    pgl_cli::run::<SeqsyncArgs>()
 }
 
 /// The command line, for man pages and completions.
 pub fn command() -> clap::Command {
-    pgl_cli::command::<Args>()
+    pgl_cli::command::<SeqsyncArgs>()
 }

@@ -4,21 +4,24 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use pgl_apply::lock;
-use pgl_apply::sequences::{self as apply, Setting};
+use pgl_apply::sequences::{self as apply, SequenceSetting};
 use pgl_catalog::sequences as catalog;
 use pgl_cli::{Context, Failure, input, stop_point};
 use pgl_conn::{Access, Environment, Session, SessionOptions};
-use pgl_core::cutover::{CutoverState, Purpose, cutover_state, refusal};
+use pgl_core::cutover::{
+    CutoverState, Purpose, cutover_state, refusal, sequence_mismatches, sequence_mismatches_said,
+};
 use pgl_core::doc::Verdict;
 use pgl_core::select::Selection;
 use pgl_core::seqsync::{
-    Mode, Outcome, Reading, State, Task, decide, pick, verdict, verdict_of_check,
+    SequenceMode, SequenceOutcome, SequenceReading, SequenceState, SequenceTask, decide, pick,
+    verdict, verdict_of_check,
 };
 use pgl_core::{Migration, Side};
 
-use crate::Args;
+use crate::SeqsyncArgs;
 use crate::args::Way;
-use crate::view::{Body, Skipped};
+use crate::view::{SeqsyncBody, Skipped};
 
 /// Between two looks at whether pglogical's messages have arrived.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -27,7 +30,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long pglogical's messages may take to arrive, unless --timeout says otherwise.
 const ARRIVES: Duration = Duration::from_secs(60);
 
-pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
+pub(crate) fn run(args: &SeqsyncArgs, context: &Context) -> Result<Verdict, Failure> {
     let started = Instant::now();
     if args.mode == Way::Pglogical && (args.margin > 0 || args.at_least_max_of_column) {
         return Err(
@@ -44,7 +47,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
     let target = context.endpoint(Side::Target, &args.connect, &environment)?;
     let writes = |wanted: bool| {
         if wanted {
-            Access::WriteEvenIfShut
+            Access::IgnoreReadOnly
         } else {
             Access::ReadOnly
         }
@@ -72,21 +75,41 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
 
     let name = earlier.map(|migration| migration.name.as_str());
     stop_point("lock");
-    let names = migrations(name, &databases.0.database, &mut source, &mut target)?;
+    let known = journal_names(name, &mut source, &mut target)?;
+    let mut names = known.clone();
+    names.insert(name.unwrap_or(&databases.0.database).to_owned());
+    let purpose = match args.check {
+        true => Purpose::Compare,
+        false => Purpose::SetSequences,
+    };
     let mut cut_over = None;
-    for name in names {
+    let (mut fits, mut elsewhere) = (false, None);
+    for one in names {
         let state;
-        (source, target, state) = state_of(args, &name, source, target)?;
-        if let Some(refusal) = refusal(&state, Purpose::SetSequences)
-            && !args.check
-        {
-            return Err(Failure::refused(refusal.what)
+        (source, target, state) = state_of(args, &one, source, target)?;
+        let refusal = refusal(&state, purpose).map(|found| {
+            Failure::refused(found.what)
                 .on(Side::Target)
-                .hint(refusal.hint));
+                .hint(found.hint)
+        });
+        match (state, refusal) {
+            // One of these databases may be in a migration with a third one, too.
+            (CutoverState::Other(mismatch), refusal) if name.is_none() && !mismatch.copy => {
+                elsewhere = refusal;
+            }
+            (_, Some(refusal)) => return Err(refusal),
+            (state, None) => {
+                fits |= known.contains(&one);
+                if let CutoverState::CutOver(cut) = state {
+                    cut_over = Some(cut);
+                }
+            }
         }
-        if let CutoverState::CutOver(cut) = state {
-            cut_over = Some(cut);
-        }
+    }
+    if let Some(refusal) = elsewhere
+        && !fits
+    {
+        return Err(refusal);
     }
     stop_point("locked");
     let plan = incoming.as_ref().and_then(|document| document.plan.clone());
@@ -106,6 +129,16 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
              and a sequence is selected by its own name, too",
         )
     })?;
+    let (of_source, of_target) = (catalog::users(&mut source)?, catalog::users(&mut target)?);
+    let mut mixed = sequence_mismatches(&of_source, &of_target, &[]);
+    mixed.retain(|one| {
+        let mut names = one.provider.union(&one.subscriber);
+        names.any(|name| wanted.contains(name))
+    });
+    if !mixed.is_empty() {
+        let (what, hint) = sequence_mismatches_said(&mixed, Side::Source);
+        return Err(Failure::refused(what).hint(hint));
+    }
     let skipped = catalog::of_extensions(&mut source)?
         .into_iter()
         .filter(|(name, _)| selection.includes(name))
@@ -130,21 +163,19 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
         source: databases.0,
         target: Some(databases.1),
     };
-    let mut body = Body::new(args, entries, skipped, transactions, started.elapsed());
+    let mut body = SeqsyncBody::new(args, entries, skipped, transactions, started.elapsed());
     body.cut_over = cut_over;
     context.emit(&context.document(verdict, Some(migration), plan, body))?;
     Ok(verdict)
 }
 
-/// The migrations that these databases may belong to: the document's; without one all that the journals know, and the one
-/// that is named after the source.
-fn migrations(
+/// The migrations that these databases may belong to beside the document's: without one, all that the journals know.
+fn journal_names(
     name: Option<&str>,
-    database: &str,
     source: &mut Session,
     target: &mut Session,
 ) -> Result<BTreeSet<String>, Failure> {
-    let mut names = BTreeSet::from([name.unwrap_or(database).to_owned()]);
+    let mut names = BTreeSet::new();
     if name.is_none() {
         for session in [source, target] {
             names.extend(pgl_catalog::journal_names(session).map_err(unread)?);
@@ -156,7 +187,7 @@ fn migrations(
 /// Which database is the production database of a migration. Where sequences are set that is read under the
 /// migration's lock, which the sessions go on holding: after a cutover only `--check` goes on.
 fn state_of(
-    args: &Args,
+    args: &SeqsyncArgs,
     name: &str,
     mut source: Session,
     mut target: Session,
@@ -164,7 +195,7 @@ fn state_of(
     if args.writes() {
         let locked = lock::acquire(name, source, target).map_err(|error| match error {
             pgl_apply::Error::Server(error) => unread(error),
-            other => other.told().into(),
+            other => other.report().into(),
         })?;
         let (source, target, state) = locked.into_parts();
         return Ok((source, target, state.cutover()));
@@ -193,25 +224,25 @@ fn options(access: Access) -> SessionOptions {
 
 /// Sets what is to be set and fills in what came of it: the number of transactions.
 fn carry_out(
-    args: &Args,
+    args: &SeqsyncArgs,
     context: &Context,
     (source, target): (&mut Session, &mut Session),
-    tasks: &mut [Task],
-    to: &mut [Reading],
+    tasks: &mut [SequenceTask],
+    to: &mut [SequenceReading],
 ) -> Result<usize, Failure> {
-    let planned = |task: &&Task| task.entry.outcome == Outcome::WouldSet;
-    let todo: Vec<&Task> = tasks.iter().filter(planned).collect();
+    let planned = |task: &&SequenceTask| task.entry.outcome == SequenceOutcome::WouldSet;
+    let todo: Vec<&SequenceTask> = tasks.iter().filter(planned).collect();
     if todo.is_empty() {
         return Ok(0);
     }
     let oids: Vec<i64> = todo.iter().map(|task| i64::from(task.target_oid)).collect();
     let request = args.request();
     let (transactions, deadline) = match request.mode {
-        Mode::Exact => {
-            let settings: Vec<Setting> = todo
+        SequenceMode::Exact => {
+            let settings: Vec<SequenceSetting> = todo
                 .iter()
                 .filter_map(|task| {
-                    Some(Setting {
+                    Some(SequenceSetting {
                         oid: task.target_oid,
                         state: task.entry.wanted?,
                     })
@@ -226,7 +257,7 @@ fn carry_out(
             })?;
             (done.transactions, None)
         }
-        Mode::Pglogical => {
+        SequenceMode::Pglogical => {
             let send: Vec<u32> = todo.iter().map(|task| task.source_oid).collect();
             apply::synchronize(source, &send)?;
             (1, Some(Instant::now() + args.timeout.unwrap_or(ARRIVES)))
@@ -237,7 +268,7 @@ fn carry_out(
         judge(tasks, to, request.mode);
         let pending = tasks
             .iter()
-            .any(|task| task.entry.outcome == Outcome::Pending);
+            .any(|task| task.entry.outcome == SequenceOutcome::Pending);
         match deadline {
             Some(deadline) if pending && Instant::now() < deadline => {
                 context.interrupt.check()?;
@@ -249,22 +280,26 @@ fn carry_out(
 }
 
 /// Says of each planned sequence what it came to.
-fn judge(tasks: &mut [Task], to: &[Reading], mode: Mode) {
-    let states: std::collections::HashMap<u32, State> = to
+fn judge(tasks: &mut [SequenceTask], to: &[SequenceReading], mode: SequenceMode) {
+    let states: std::collections::HashMap<u32, SequenceState> = to
         .iter()
         .filter_map(|reading| Some((reading.oid, reading.state()?)))
         .collect();
-    let open =
-        |task: &&mut Task| matches!(task.entry.outcome, Outcome::WouldSet | Outcome::Pending);
+    let open = |task: &&mut SequenceTask| {
+        matches!(
+            task.entry.outcome,
+            SequenceOutcome::WouldSet | SequenceOutcome::Pending
+        )
+    };
     for task in tasks.iter_mut().filter(open) {
         let entry = &mut task.entry;
         entry.after = states.get(&task.target_oid).copied();
         let (Some(after), Some(wanted)) = (entry.after, entry.wanted) else {
-            entry.outcome = Outcome::Pending;
+            entry.outcome = SequenceOutcome::Pending;
             continue;
         };
         entry.outcome = match mode {
-            Mode::Exact => {
+            SequenceMode::Exact => {
                 if after != wanted
                     && entry
                         .notes
@@ -272,16 +307,16 @@ fn judge(tasks: &mut [Task], to: &[Reading], mode: Mode) {
                         .all(|note| !note.starts_with("meanwhile"))
                 {
                     entry.notes.push(
-                        "meanwhile somebody else took values or set it on the target".to_owned(),
+                        "meanwhile another session took values or set it on the target".to_owned(),
                     );
                 }
-                Outcome::Set
+                SequenceOutcome::Set
             }
             // The source may have gone on since its value was read: further is right too.
-            Mode::Pglogical if after.is_called && after.last_value >= wanted.last_value => {
-                Outcome::Set
+            SequenceMode::Pglogical if after.is_called && after.last_value >= wanted.last_value => {
+                SequenceOutcome::Set
             }
-            Mode::Pglogical => Outcome::Pending,
+            SequenceMode::Pglogical => SequenceOutcome::Pending,
         };
     }
 }

@@ -6,18 +6,18 @@ use pgl_cli::{Page, Report, Style, Table, units};
 use pgl_core::QualifiedName;
 use pgl_core::cutover::{CutOver, READ_WRITE};
 use pgl_core::doc::Document;
-use pgl_core::seqsync::{Entry, Mode, Outcome, State};
+use pgl_core::seqsync::{SequenceEntry, SequenceMode, SequenceOutcome, SequenceState};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::Args;
+use crate::SeqsyncArgs;
 
 /// The tool's own part of the document.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Body {
+pub struct SeqsyncBody {
     /// How values were carried over.
-    pub mode: Mode,
+    pub mode: SequenceMode,
     /// `--margin`.
     pub margin: u64,
     /// Whether this only judged (`--check`).
@@ -25,7 +25,7 @@ pub struct Body {
     /// Whether this only showed (`--dry-run`).
     pub dry_run: bool,
     /// How many sequences came to what.
-    pub counts: Counts,
+    pub counts: SequenceCounts,
     /// Transactions on the target, or on the source with `--mode pglogical`.
     pub transactions: usize,
     /// How long it took.
@@ -33,7 +33,7 @@ pub struct Body {
     /// What has to be known to read this, in sentences.
     pub notes: Vec<String>,
     /// Every sequence, by schema and name.
-    pub sequences: Vec<Entry>,
+    pub sequences: Vec<SequenceEntry>,
     /// Sequences of the source that are not carried over.
     pub skipped: Vec<Skipped>,
     /// The cutover that made the target the production database; null before it.
@@ -69,7 +69,7 @@ impl Skipped {
 
 /// How many sequences came to what.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Counts {
+pub struct SequenceCounts {
     /// All of them.
     pub total: usize,
     /// Already as wanted.
@@ -88,36 +88,36 @@ pub struct Counts {
     pub different: usize,
 }
 
-impl Body {
+impl SeqsyncBody {
     pub(crate) fn new(
-        args: &Args,
-        sequences: Vec<Entry>,
+        args: &SeqsyncArgs,
+        sequences: Vec<SequenceEntry>,
         skipped: Vec<Skipped>,
         transactions: usize,
         took: Duration,
     ) -> Self {
         let request = args.request();
-        let count = |wanted: &[Outcome]| {
+        let count = |wanted: &[SequenceOutcome]| {
             sequences
                 .iter()
                 .filter(|e| wanted.contains(&e.outcome))
                 .count()
         };
-        let counts = Counts {
+        let counts = SequenceCounts {
             total: sequences.len(),
-            equal: count(&[Outcome::Equal]),
-            set: count(&[Outcome::Set, Outcome::WouldSet]),
-            kept: count(&[Outcome::Kept]),
-            behind: count(&[Outcome::Behind]),
-            refused: count(&[Outcome::Refused]),
-            pending: count(&[Outcome::Pending]),
+            equal: count(&[SequenceOutcome::Equal]),
+            set: count(&[SequenceOutcome::Set, SequenceOutcome::WouldSet]),
+            kept: count(&[SequenceOutcome::Kept]),
+            behind: count(&[SequenceOutcome::Behind]),
+            refused: count(&[SequenceOutcome::Refused]),
+            pending: count(&[SequenceOutcome::Pending]),
             different: sequences
                 .iter()
                 .filter(|e| !e.differences.is_empty())
                 .count(),
         };
         let mut notes = Vec::new();
-        if request.mode == Mode::Pglogical {
+        if request.mode == SequenceMode::Pglogical {
             notes.push(
                 "pglogical sends last_value plus its buffer (1000 at first, up to 1000000 for a \
                  busy sequence) and always as already handed out: the target starts that far \
@@ -147,16 +147,16 @@ impl Body {
     }
 }
 
-fn value(state: Option<State>) -> String {
+fn value(state: Option<SequenceState>) -> String {
     state.map_or(String::new(), |state| state.last_value.to_string())
 }
 
-fn called(state: Option<State>) -> String {
+fn called(state: Option<SequenceState>) -> String {
     state.map_or(String::new(), |state| state.is_called.to_string())
 }
 
 /// `57`, and `57 (not yet handed out)` where is_called is false.
-fn shown(state: Option<State>) -> String {
+fn shown(state: Option<SequenceState>) -> String {
     match state {
         None => "-".to_owned(),
         Some(state) if state.is_called => state.last_value.to_string(),
@@ -164,7 +164,7 @@ fn shown(state: Option<State>) -> String {
     }
 }
 
-fn remarks(entry: &Entry) -> Vec<String> {
+fn remarks(entry: &SequenceEntry) -> Vec<String> {
     let why = entry.why.map(|why| why.text().to_owned());
     let differences = entry.differences.iter().map(|one| {
         format!(
@@ -178,12 +178,12 @@ fn remarks(entry: &Entry) -> Vec<String> {
         .collect()
 }
 
-impl Report for Body {
+impl Report for SeqsyncBody {
     fn text(document: &Document<Self>, page: &mut Page) {
         let body = &document.body;
         let mut table = Table::new(&["sequence", "outcome", "source", "before", "wanted", "after"]);
         for entry in &body.sequences {
-            if entry.outcome == Outcome::Equal && entry.differences.is_empty() {
+            if entry.outcome == SequenceOutcome::Equal && entry.differences.is_empty() {
                 continue;
             }
             table.row([
@@ -212,7 +212,7 @@ impl Report for Body {
             let remarks = remarks(entry);
             if !remarks.is_empty() {
                 let style = match entry.outcome {
-                    Outcome::Refused | Outcome::Behind => Style::Red,
+                    SequenceOutcome::Refused | SequenceOutcome::Behind => Style::Red,
                     _ => Style::Yellow,
                 };
                 page.heading(style, &entry.qualified().to_string());

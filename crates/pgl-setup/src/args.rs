@@ -7,8 +7,6 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use pgl_cli::args::{Connect, Output, PlanInput, Provider, Select};
 use pgl_cli::units::parse_duration;
-use pgl_cli::{Context, Failure, Tool};
-use pgl_core::doc::Verdict;
 use pgl_core::setup::{CopyMode, ForeignKeys, KeepIndexes, Options, RoleMode, SchemaMode, StepId};
 
 /// Set up the replication of a live database: schema, rows, subscription
@@ -16,7 +14,7 @@ use pgl_core::setup::{CopyMode, ForeignKeys, KeepIndexes, Options, RoleMode, Sch
 #[command(
     // A plan has its tables.
     mut_arg("plan", |plan| plan.conflicts_with("Select")),
-    after_help = "A run that was stopped is continued by the same command. A copy that was completed is made again only with --restart. Foreign keys wait for the cutover unless --foreign-keys now is given."
+    after_help = AFTER
 )]
 pub(crate) struct Setup {
     #[command(flatten)]
@@ -131,9 +129,7 @@ pub(crate) struct Setup {
 pub(crate) enum Copier {
     /// This tool, several tables at a time
     Parallel,
-    /// pglogical, one table after the other
-    Pglogical,
-    /// Nobody: only changes from now on are carried
+    /// Nobody: only changes from now on are replicated
     None,
 }
 
@@ -166,12 +162,22 @@ pub(crate) enum Fks {
     Now,
 }
 
+const AFTER: &str = "\
+Examples:
+  pgl-setup --dry-run                  what would be done, and what is done already
+  pgl-preflight | pgl-setup --plan -   with the plan that was checked
+  pgl-setup --jobs 8                   eight tables at a time
+  pgl-setup --roles copy               create the roles that are missing on the target
+  pgl-setup --until target.schema      stop after a step; the same command without it continues
+
+A run that was stopped is continued by the same command. A copy that was completed is made again only with --restart.
+Foreign keys wait for the cutover unless --foreign-keys now is given.";
+
 impl Setup {
     pub(crate) fn options(&self) -> Options {
         Options {
             copy: match self.copy {
                 Copier::Parallel => CopyMode::Parallel,
-                Copier::Pglogical => CopyMode::Pglogical,
                 Copier::None => CopyMode::None,
             },
             schema: match self.schema_copy {
@@ -193,17 +199,5 @@ impl Setup {
                 KeepIndexes::No
             },
         }
-    }
-}
-
-impl Tool for Setup {
-    const NAME: &'static str = "pgl-setup";
-
-    fn output(&self) -> &Output {
-        &self.output
-    }
-
-    fn run(self, context: &Context) -> Result<Verdict, Failure> {
-        crate::engine::run(&self, context)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use pgl_apply::copy::{Freeze, copy_in, copy_out};
 use pgl_apply::target;
-use pgl_apply::{Error, own, provider, subscription};
+use pgl_apply::{Error, pgl_schema, provider, subscription};
 use pgl_core::setup::archive::{Work, unchecked};
 use pgl_core::setup::secrets::redacted;
 use pgl_core::setup::{SchemaMode, StepId};
@@ -19,7 +19,7 @@ impl Run<'_> {
             StepId::Guard => vec!["-- takes an advisory lock on either server".to_owned()],
             StepId::SourceExtension => provider::extension_sql(self.source.version()),
             StepId::SourceNode => vec![provider::node_sql(&names.provider_node)],
-            StepId::SourceMarker | StepId::TargetMarker => vec![own::SQL.to_owned()],
+            StepId::SourceMarker | StepId::TargetMarker => vec![pgl_schema::SQL.to_owned()],
             StepId::SourceGrants | StepId::TargetGrants => {
                 [provider::REVOKE_EXECUTE, provider::GRANT_USAGE]
                     .map(str::to_owned)

@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use pgl_apply::{Done, Error};
-use pgl_cli::{Consent, Context, Failure, Screen, input, stop_point};
+use pgl_cli::{Consent, Context, Failure, StepProgress, input, stop_point};
 use pgl_core::cutover::Purpose;
 use pgl_core::doc::Verdict;
 use pgl_core::setup::{Step, StepId, When, choose, steps};
 
 use crate::args::Setup;
-use crate::look::Look;
-use crate::place::Place;
+use crate::collect::Look;
+use crate::endpoints::Place;
 use crate::steps::Run;
 use crate::view::{SetupReport, StepReport, StepState};
 
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Setup, context: &Context) -> Result<Verdict, Failure> {
     }
     let document = input::read_plan(&args.plan, &context.interrupt)?;
     let place = Place::find(args, context)?;
-    let screen = Screen::new(context);
+    let screen = StepProgress::new(context);
     let mut run = Run::open(args, context, &place, document, &screen)?;
     if args.dry_run {
         return dry(context, &chosen, &mut run);
@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Setup, context: &Context) -> Result<Verdict, Failure> {
     let document = context.document(verdict, Some(run.migration()), Some(run.plan()), report);
     context.emit(&document)?;
     if let Some(error) = broken {
-        let shown = Failure::from(error.told());
+        let shown = Failure::from(error.report());
         context.say(&format!("pgl-setup: error: {shown}"));
     }
     Ok(verdict)
@@ -129,7 +129,7 @@ fn verdict(broken: &Option<Error>, reports: &[StepReport], run: &mut Run<'_>) ->
         }
         _ if !at_guard && (touched || run.journal_exists()) => Verdict::Partial,
         Error::Refused { .. } | Error::Overtaken { .. } => Verdict::Refused,
-        Error::NotYet { .. } => Verdict::NotYet,
+        Error::NotYet { .. } | Error::Late { .. } => Verdict::NotYet,
         Error::Server(_) | Error::Program { .. } | Error::Objects { .. } | Error::Interrupted => {
             Verdict::Unknown
         }
@@ -141,14 +141,16 @@ fn refuses(error: &Error) -> bool {
     match error {
         Error::Refused { .. } | Error::Overtaken { .. } | Error::Objects { .. } => true,
         Error::Server(error) => error.kind == pgl_conn::Kind::Refused,
-        Error::NotYet { .. } | Error::Program { .. } | Error::Interrupted => false,
+        Error::NotYet { .. } | Error::Late { .. } | Error::Program { .. } | Error::Interrupted => {
+            false
+        }
     }
 }
 
 fn dry(context: &Context, chosen: &[Step], run: &mut Run<'_>) -> Result<Verdict, Failure> {
     run.state
         .allows(Purpose::SetUp)
-        .map_err(|error| Failure::from(error.told()))?;
+        .map_err(|error| Failure::from(error.report()))?;
     let mut reports = Vec::new();
     let mut verdict = Verdict::Ok;
     for step in chosen {
@@ -172,7 +174,7 @@ fn dry(context: &Context, chosen: &[Step], run: &mut Run<'_>) -> Result<Verdict,
             Ok(Look::Planned) => {
                 let sql = run
                     .script(step.id)
-                    .map_err(|error| Failure::from(error.told()))?;
+                    .map_err(|error| Failure::from(error.report()))?;
                 report.sql = Some(sql);
             }
             Err(error) if refuses(&error) => {
@@ -180,7 +182,7 @@ fn dry(context: &Context, chosen: &[Step], run: &mut Run<'_>) -> Result<Verdict,
                 report.state = StepState::Refused;
                 report.fail(&error);
             }
-            Err(error) => return Err(Failure::from(error.told())),
+            Err(error) => return Err(Failure::from(error.report())),
         }
         reports.push(report);
     }

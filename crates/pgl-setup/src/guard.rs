@@ -1,46 +1,16 @@
 //! The guard: the lock of the migration, and the blocking checks once more.
 
 use pgl_apply::schema::Programs;
-use pgl_apply::{Done, Error, Watch, journal};
-use pgl_catalog::facts::{Request, collect};
-use pgl_catalog::link::ServerProbe;
+use pgl_apply::{Done, Error, journal};
 use pgl_core::cutover::Purpose;
-use pgl_core::facts::{Asked, Facts};
 use pgl_core::preflight::{Choice, examine};
-use pgl_core::select::Selection;
 use pgl_core::setup::{SchemaMode, Stage, StepId, left_to_steps};
 use pgl_core::{Severity, Side};
 
-use crate::place::Place;
 use crate::steps::Run;
 
-/// What preflight finds on a target that is shut.
-const SHUT: &str = "conf.default_read_only";
-
-/// What the checks look at.
-pub(crate) fn facts(
-    place: &Place,
-    name: &str,
-    selection: &Selection,
-    watch: &dyn Watch,
-) -> Result<Facts, pgl_conn::Error> {
-    let request = Request {
-        source: place.servers.source.clone(),
-        target: Some(place.servers.target.clone()),
-        provider_dsn: Some(place.provider_dsn.clone()),
-        asked: Asked {
-            name: name.to_owned(),
-            selection: selection.clone(),
-            ..Asked::default()
-        },
-        probe: ServerProbe::RolledBackSubscription,
-        tool: place.servers.tool,
-    };
-    let mut watched = Vec::new();
-    collect(&request, &mut |handle| {
-        watched.push(watch.cancel_on_stop(handle))
-    })
-}
+/// What preflight finds on a target that is read-only.
+const READ_ONLY: &str = "conf.default_read_only";
 
 impl Run<'_> {
     /// Refuses to go on past a blocking finding that nobody overrides.
@@ -83,7 +53,7 @@ impl Run<'_> {
             None => false,
         };
         let selection = self.plan.selection.clone();
-        let facts = facts(self.place, &name, &selection, self.watch)?;
+        let facts = self.place.facts(&name, &selection, self.watch)?;
         let examined = examine(&facts, &Choice::default());
         let copy = self.options.copy;
         let blocking: Vec<_> = examined
@@ -92,7 +62,7 @@ impl Run<'_> {
             .filter(|finding| finding.severity == Severity::Block)
             .filter(|finding| !self.args.plan.force.contains(&finding.id))
             .filter(|finding| !left_to_steps(&finding.id, stage, copy))
-            .filter(|finding| !(shut && finding.id == SHUT && finding.side == Side::Target))
+            .filter(|finding| !(shut && finding.id == READ_ONLY && finding.side == Side::Target))
             .collect();
         if blocking.is_empty() {
             return Ok(examined.counts.passed);

@@ -12,18 +12,33 @@
 //! make.
 
 mod args;
+mod collect;
 mod dry;
+mod endpoints;
 mod engine;
 mod guard;
-mod look;
-mod place;
 mod replicate;
 mod steps;
 mod view;
 
 use std::process::ExitCode;
 
+use pgl_cli::args::Output;
+use pgl_cli::{Context, Failure, Tool};
+use pgl_core::doc::Verdict;
 pub use view::{SetupReport, StepReport, StepState};
+
+impl Tool for args::Setup {
+    const NAME: &'static str = "pgl-setup";
+
+    fn output(&self) -> &Output {
+        &self.output
+    }
+
+    fn run(self, context: &Context) -> Result<Verdict, Failure> {
+        engine::run(&self, context)
+    }
+}
 
 /// Entry point of the binary.
 pub fn main() -> ExitCode {

@@ -1,27 +1,28 @@
 //! The steps that carry rows: copy, triggers, subscription.
 
+use pgl_apply::control::Observer;
 use pgl_apply::copy::{self, Outcome};
 use pgl_apply::schema::{self, How};
-use pgl_apply::{Done, Error, journal, own, subscription, target};
+use pgl_apply::{Done, Error, cutover, journal, pgl_schema, subscription, target};
 use pgl_core::Side;
 use pgl_core::setup::copy::{Task, tasks};
 use pgl_core::setup::{CopyMode, StepId};
 use serde_json::json;
 
-use crate::steps::{Run, no_target};
+use crate::steps::{Run, has, no_target};
 
 impl Run<'_> {
     pub(crate) fn tasks(&mut self) -> Result<Vec<Task>, Error> {
         let shapes = pgl_catalog::setup::tables(&mut self.source)?;
         let (source, target) = self.versions();
-        let all = tasks(&self.plan, &[own::marker()], &shapes, source, target);
+        let all = tasks(&self.plan, &[pgl_schema::marker()], &shapes, source, target);
         Ok(match self.options.copy {
             // The marker is ours: its rows have to be there for later changes to arrive.
             CopyMode::None => all
                 .into_iter()
-                .filter(|task| task.table == own::marker())
+                .filter(|task| task.table == pgl_schema::marker())
                 .collect(),
-            CopyMode::Parallel | CopyMode::Pglogical => all,
+            CopyMode::Parallel => all,
         })
     }
 
@@ -48,13 +49,13 @@ impl Run<'_> {
 
     pub(crate) fn copy(&mut self) -> Result<Done, Error> {
         if self.args.restart {
+            self.must_exist()?;
+            self.drop_reverse()?;
             self.discard_copy()?;
         }
         let found = self.subscribed()?;
         let public = !copy::may_write_catalog(self.target()?)?;
-        if self.options.copy != CopyMode::Pglogical
-            && let Some(found) = found
-        {
+        if let Some(found) = found {
             if found.is_past_copy() {
                 return Ok(Done::Already(format!(
                     "subscription {} is past its copy",
@@ -67,26 +68,17 @@ impl Run<'_> {
             }
         }
         self.compare()?;
+        self.drop_reverse()?;
+        // A target that had its schema has its triggers, too.
+        let name = self.name.clone();
+        if let Some(quiet) = target::quiet_triggers(self.target()?, &name)? {
+            self.watch.say(&quiet);
+        }
         if self.subscribed()?.is_none() {
             let (names, dsn) = (self.plan.names.clone(), self.place.provider_dsn.clone());
             subscription::rehearse(self.target()?, &names, &dsn)?;
         }
         let tasks = self.tasks()?;
-        if self.options.copy == CopyMode::Pglogical {
-            let (dsn, plan) = (self.place.provider_dsn.clone(), self.plan.clone());
-            let names = plan.names.clone();
-            subscription::check(self.target()?, &plan)?;
-            let target = self.target.as_mut().ok_or_else(no_target)?;
-            return copy::by_pglogical::run(
-                &mut self.source,
-                target,
-                &self.name,
-                &names,
-                &dsn,
-                &tasks,
-                self.watch,
-            );
-        }
         let count = tasks.len();
         let names = self.plan.names.clone();
         let target_id = self.target_id();
@@ -127,12 +119,49 @@ impl Run<'_> {
         Ok(done)
     }
 
+    /// Refuses a restart, before anything is dropped or emptied, where the target has lost a table since.
+    fn must_exist(&mut self) -> Result<(), Error> {
+        let names = self.names();
+        let here = pgl_catalog::setup::tables(self.target()?)?;
+        let gone: Vec<String> = names
+            .iter()
+            .filter(|name| !has(&here, name))
+            .map(ToString::to_string)
+            .collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        Err(Error::refused(
+            Side::Target,
+            format!(
+                "tables of the plan do not exist on the target any more: {}",
+                gone.join(", ")
+            ),
+            "nothing was changed; create each as the source has it (pg_dump --schema-only --table=NAME), then run this again; or \
+             remove the migration with pgl-teardown and begin again with an empty database",
+        ))
+    }
+
+    /// Removes reverse replication that a rollback or a killed attempt has left: it would replicate to the source what
+    /// is deleted and copied here.
+    fn drop_reverse(&mut self) -> Result<(), Error> {
+        let names = self.plan.names.clone();
+        let target = self.target.as_mut().ok_or_else(no_target)?;
+        if cutover::remove_back(&mut self.source, target, &names, self.watch)? {
+            self.watch
+                .say("reverse replication was removed: the source is not written to by the target");
+        }
+        Ok(())
+    }
+
     /// What `--restart` asks for.
     fn discard_copy(&mut self) -> Result<(), Error> {
         let (name, names) = (self.name.clone(), self.plan.names.clone());
-        let tasks = self.tasks()?;
         let target = self.target.as_mut().ok_or_else(no_target)?;
-        copy::discard(&mut self.source, target, &name, &names, &tasks, self.watch)
+        copy::discard(&mut self.source, target, &name, &names, self.watch)?;
+        // The new copy has marks, a timeline and statistics of its own.
+        self.target_marker()?;
+        Ok(())
     }
 
     pub(crate) fn triggers(&mut self, how: &How) -> Result<Done, Error> {
@@ -145,13 +174,7 @@ impl Run<'_> {
             self.watch,
         )?;
         let quiet = target::quiet_triggers(self.target()?, &name)?;
-        if quiet.is_empty() {
-            return Ok(done);
-        }
-        Ok(Done::Changed(format!(
-            "disabled until the cutover, because they fire for replicated rows: {}",
-            quiet.join(", ")
-        )))
+        Ok(quiet.map_or(done, Done::Changed))
     }
 
     pub(crate) fn subscribe(&mut self) -> Result<Done, Error> {
@@ -175,12 +198,18 @@ impl Run<'_> {
             .map_or_else(String::new, |found| found.slot);
         let (watch, source) = (self.watch, &mut self.source);
         let target = self.target.as_mut().ok_or_else(no_target)?;
+        let mut observer = Observer::new(&names.subscription);
         subscription::wait_running_unless(
             target,
             &names.subscription,
             timeout,
             watch,
-            &mut || copy::slot_gone(source, &slot),
+            &mut |target| {
+                if let Some(why) = copy::slot_gone(source, &slot)? {
+                    return Err(will_not_start(&names.subscription, &why));
+                }
+                observer.look(source, target)
+            },
         )?;
         Ok(done)
     }
@@ -215,9 +244,9 @@ impl Run<'_> {
         let tasks = self.tasks()?;
         let target = self.target.as_mut().ok_or_else(no_target)?;
         match copy::state(&mut self.source, target, &name, &tasks)? {
-            copy::State::Complete(run, lsn) => Ok((run, lsn)),
-            copy::State::Lost(_, why) => Err(copy::lost(&name, &why)),
-            copy::State::Fresh | copy::State::Unfinished(_) => Err(Error::refused(
+            copy::CopyState::Complete(run, lsn) => Ok((run, lsn)),
+            copy::CopyState::Lost(_, why) => Err(copy::lost(&name, &why)),
+            copy::CopyState::Fresh | copy::CopyState::Unfinished(_) => Err(Error::refused(
                 Side::Target,
                 "the copy is not complete",
                 "run pgl-setup --step copy first, or the whole of pgl-setup",
@@ -256,5 +285,13 @@ pub(crate) fn foreign(found: &subscription::Subscription) -> Error {
             found.sync.as_deref().unwrap_or_default()
         ),
         "it was not made by this run: drop it with pglogical.drop_subscription, or run pgl-teardown",
+    )
+}
+
+fn will_not_start(name: &str, why: &str) -> Error {
+    Error::refused(
+        Side::Source,
+        format!("subscription {name} is down and will not start: {why}"),
+        "pgl-setup --restart empties the tables that the copy filled and copies them again; pgl-teardown removes the migration and leaves the rows",
     )
 }

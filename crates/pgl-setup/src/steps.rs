@@ -7,18 +7,17 @@ use pgl_apply::fingerprint::{MarksOf, keep_marks};
 use pgl_apply::lock::{self, MigrationState};
 use pgl_apply::schema::{self, How, Programs};
 use pgl_apply::target::{self, Missing};
-use pgl_apply::{Done, Error, Watch, journal, own, provider};
+use pgl_apply::{Done, Error, Watch, journal, pgl_schema, provider};
 use pgl_cli::{Context, Failure, input, stop_point};
 use pgl_conn::Session;
 use pgl_core::doc::Incoming;
 use pgl_core::select::Selection;
-use pgl_core::setup::compare::{TableShape, Wire, compare};
+use pgl_core::setup::compare::{SideShapes, TableShape, Wire, compare};
 use pgl_core::setup::{Options, RoleMode, SchemaMode, StepId};
 use pgl_core::{Database, Migration, Plan, QualifiedName, ServerVersion, Side};
 
 use crate::args::Setup;
-use crate::guard;
-use crate::place::Place;
+use crate::endpoints::Place;
 
 /// A run with its sessions. The two sessions hold the lock of the migration until the end.
 pub(crate) struct Run<'a> {
@@ -79,7 +78,7 @@ impl<'a> Run<'a> {
             (source, target, state)
         } else {
             lock::acquire(&name, source, target)
-                .map_err(|error| Failure::from(error.told()))?
+                .map_err(|error| Failure::from(error.report()))?
                 .into_parts()
         };
         stop_point("locked");
@@ -89,7 +88,7 @@ impl<'a> Run<'a> {
             (Some(given), _) => given,
             (None, Some(kept)) if selection.is_everything() || selection == kept.selection => kept,
             (None, _) => {
-                let facts = guard::facts(place, &name, &selection, watch)?;
+                let facts = place.facts(&name, &selection, watch)?;
                 facts.check_selection()?;
                 pgl_core::plan::build(&facts).map_err(|why| {
                     Failure::unknown(format!("the source's tables cannot be read: {}", why.0))
@@ -151,7 +150,7 @@ impl<'a> Run<'a> {
                 &self.plan.names.provider_node,
                 &self.place.source_note,
             ),
-            StepId::SourceMarker => own::create(&mut self.source),
+            StepId::SourceMarker => pgl_schema::create(&mut self.source),
             StepId::SourceGrants => provider::grants(&mut self.source, &name, Some(&self.plan)),
             StepId::SourceSets => {
                 let mut polite = self.place.servers.polite(Side::Source)?;
@@ -260,7 +259,7 @@ impl<'a> Run<'a> {
             .replicated()
             .map(|table| table.qualified())
             .collect();
-        all.push(own::marker());
+        all.push(pgl_schema::marker());
         all
     }
 
@@ -354,7 +353,15 @@ impl<'a> Run<'a> {
         } else {
             Wire::Text
         };
-        let found = compare(&names, &source, &target, wire);
+        let from = SideShapes {
+            side: Side::Source,
+            tables: &source,
+        };
+        let to = SideShapes {
+            side: Side::Target,
+            tables: &target,
+        };
+        let found = compare(&names, from, to, wire);
         if found.is_empty() {
             return Ok(());
         }
@@ -388,15 +395,16 @@ impl<'a> Run<'a> {
     }
 
     /// Our schema, and in it the plan, with which a run without `--plan` continues, and the tables' marks.
-    fn target_marker(&mut self) -> Result<Done, Error> {
+    pub(crate) fn target_marker(&mut self) -> Result<Done, Error> {
         let (name, plan) = (self.name.clone(), self.plan());
         let tables: Vec<QualifiedName> = plan.replicated().map(|t| t.qualified()).collect();
         let target = self.target.as_mut().ok_or_else(no_target)?;
-        let done = own::create(target)?;
+        let done = pgl_schema::create(target)?;
         let kept = journal::keep_plan(&name, &plan);
         // Before the copy: a table that is rewritten from now on is compared at the cutover.
-        let marks = keep_marks(&mut self.source, target, &name, &tables, MarksOf::TheCopy)?;
+        let marks = keep_marks(&mut self.source, target, &name, MarksOf::TheCopy(&tables))?;
         target.batch(&format!("{kept}{marks}"))?;
+        journal::keep_pair(&mut self.source, target, &name)?;
         Ok(done)
     }
 }
@@ -412,7 +420,7 @@ pub(crate) enum SchemaState {
     Missing,
 }
 
-fn has(shapes: &[TableShape], name: &QualifiedName) -> bool {
+pub(crate) fn has(shapes: &[TableShape], name: &QualifiedName) -> bool {
     shapes
         .iter()
         .any(|shape| shape.schema == name.schema && shape.name == name.name)
@@ -422,6 +430,6 @@ pub(crate) fn no_target() -> Error {
     Error::refused(
         Side::Target,
         "the target's database does not exist",
-        "run pgl-setup --step target.database, or create it by hand",
+        "run pgl-setup --step target.database, or create it yourself",
     )
 }

@@ -46,7 +46,7 @@ impl StepReport {
     /// What the error says, with each object.
     pub(crate) fn fail(&mut self, error: &Error) {
         self.what = error.to_string();
-        self.hint = error.told().hint;
+        self.hint = error.report().hint;
         if let Error::Objects { failures, .. } = error {
             self.failures.clone_from(failures);
         }

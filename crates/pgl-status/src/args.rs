@@ -17,7 +17,7 @@ use pgl_core::status::{Goal, MaxLag};
     group = ArgGroup::new("way").args(["watch", "wait_for"]),
     mut_arg("force", |force| force.requires("plan"))
 )]
-pub struct Args {
+pub struct StatusArgs {
     #[command(flatten)]
     pub(crate) connect: Connect,
     #[command(flatten)]

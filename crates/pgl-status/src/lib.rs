@@ -12,21 +12,21 @@
 //! back, and only pgl-verify compares rows.
 
 mod args;
-mod look;
+mod body;
+mod collect;
 mod metrics;
-mod reading;
 mod run;
 mod view;
 
 use std::process::ExitCode;
 
-pub use args::Args;
+pub use args::StatusArgs;
+pub use body::{CopyProgress, Reading};
 use pgl_cli::args::Output;
 use pgl_cli::{Context, Failure, Tool};
 use pgl_core::doc::Verdict;
-pub use reading::{CopyProgress, Reading};
 
-impl Tool for Args {
+impl Tool for StatusArgs {
     const NAME: &'static str = "pgl-status";
     const METRICS: bool = true;
 
@@ -41,10 +41,10 @@ impl Tool for Args {
 
 /// Entry point of the binary.
 pub fn main() -> ExitCode {
-    pgl_cli::run::<Args>()
+    pgl_cli::run::<StatusArgs>()
 }
 
 /// The command line, for man pages and completions.
 pub fn command() -> clap::Command {
-    pgl_cli::command::<Args>()
+    pgl_cli::command::<StatusArgs>()
 }

@@ -7,7 +7,7 @@ use pgl_core::doc::Document;
 use pgl_core::status::Word;
 use pgl_core::status::causes::Certainty;
 
-use crate::reading::Reading;
+use crate::body::Reading;
 
 /// One metric with its samples. A metric without a sample is left out whole: an absent value is
 /// not zero.

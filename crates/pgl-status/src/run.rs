@@ -8,13 +8,13 @@ use pgl_conn::{Endpoint, Environment};
 use pgl_core::doc::{Incoming, Verdict};
 use pgl_core::migration::Names;
 use pgl_core::status::facts::{Close, Snapshot};
-use pgl_core::status::wait::Trouble;
-use pgl_core::status::{Goal, Limits, MaxLag, Progress, Word};
+use pgl_core::status::wait::{self, Trouble};
+use pgl_core::status::{Goal, MaxLag, WaitLimits, WaitProgress, Word};
 use pgl_core::{Migration, Side};
 
-use crate::Args;
-use crate::look::{Observer, Place};
-use crate::reading::{Material, Reading, WaitView};
+use crate::StatusArgs;
+use crate::body::{Material, Reading, WaitView};
+use crate::collect::{Observer, Place};
 use crate::view::{page, running};
 
 /// Rates are taken over this long.
@@ -31,7 +31,7 @@ const LONGEST_SETTLE: f64 = 15.0;
 /// A watch says how a wait goes on this often.
 const TELL: Duration = Duration::from_secs(30);
 
-pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
+pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<Verdict, Failure> {
     if let (Some(goal), Some(_)) = (args.wait_for, args.max_lag)
         && goal != Goal::CaughtUp
     {
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
 }
 
 struct Status<'a> {
-    args: &'a Args,
+    args: &'a StatusArgs,
     context: &'a Context,
     incoming: Option<Incoming>,
     name: String,
@@ -61,7 +61,7 @@ struct Status<'a> {
 
 impl<'a> Status<'a> {
     fn new(
-        args: &'a Args,
+        args: &'a StatusArgs,
         context: &'a Context,
         incoming: Option<Incoming>,
     ) -> Result<Self, Failure> {
@@ -110,8 +110,8 @@ impl<'a> Status<'a> {
         })
     }
 
-    fn limits(&self) -> Limits {
-        Limits {
+    fn limits(&self) -> WaitLimits {
+        WaitLimits {
             max_lag: self.args.max_lag,
         }
     }
@@ -311,7 +311,7 @@ impl<'a> Status<'a> {
             }
             let at = self.observer.clock();
             let mut progress = trouble.judge(at, &reading.causes, reached);
-            if progress == Progress::Broken {
+            if progress == WaitProgress::Broken {
                 // What was seen some seconds ago may have been fixed since.
                 self.sample()?;
                 self.look()?;
@@ -319,9 +319,9 @@ impl<'a> Status<'a> {
                 progress = trouble.judge(self.observer.clock(), &reading.causes, false);
             }
             if reading.state == Word::CutOver {
-                progress = Progress::Broken;
+                progress = WaitProgress::Broken;
             }
-            if progress != Progress::Waiting || began.elapsed() >= self.args.timeout {
+            if progress != WaitProgress::Waiting || began.elapsed() >= self.args.timeout {
                 break (progress, reading);
             }
             if told.elapsed() >= TELL {
@@ -331,19 +331,15 @@ impl<'a> Status<'a> {
             let left = self.args.timeout.saturating_sub(began.elapsed());
             self.pause(pause.min(left).max(Duration::from_millis(20)))?;
         };
-        let verdict = match progress {
-            Progress::Reached => Verdict::Ok,
-            Progress::Waiting => Verdict::NotYet,
-            Progress::Broken => Verdict::Unknown,
-        };
+        let verdict = wait::verdict(progress, &reading.causes, reading.cutover.is_some());
         reading.wait = Some(WaitView {
             goal: goal.to_string(),
-            reached: progress == Progress::Reached,
-            broken: progress == Progress::Broken,
+            reached: progress == WaitProgress::Reached,
+            broken: progress == WaitProgress::Broken,
             seconds: (began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         });
-        if progress == Progress::Broken {
-            let first = reading.causes.iter().find(|cause| cause.stops());
+        if progress == WaitProgress::Broken {
+            let first = reading.causes.iter().find(|cause| cause.ends_wait());
             let why = match (&reading.cutover, first) {
                 (Some(cut), _) => cut.to_string(),
                 (None, Some(cause)) => cause.what.clone(),
@@ -351,7 +347,7 @@ impl<'a> Status<'a> {
             };
             self.context
                 .say(&format!("pgl-status: {goal} cannot be reached: {why}"));
-        } else if progress == Progress::Reached && goal != Goal::Replicating {
+        } else if progress == WaitProgress::Reached && goal != Goal::Replicating {
             log::info!("row counts are unproven; pgl-verify compares the rows");
         }
         self.emit(verdict, reading)?;

@@ -9,8 +9,8 @@ use pgl_core::status::causes::{Cause, Certainty};
 use pgl_core::status::{SecondsFrom, Word};
 use serde_json::{Value, json};
 
+use crate::body::Reading;
 use crate::metrics;
-use crate::reading::Reading;
 
 /// The page for people.
 pub(crate) fn page(document: &Document<Reading>, width: usize, color: bool) -> String {

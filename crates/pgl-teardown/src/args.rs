@@ -4,22 +4,20 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use pgl_cli::args::{Connect, Output};
-use pgl_cli::{Context, Failure, Tool};
-use pgl_core::doc::Verdict;
-use pgl_core::teardown::{Extension, Held};
+use pgl_core::teardown::{DeferredDdl, ExtensionRemoval};
 
 /// Take a migration down: subscription, slot, origin, nodes, sets, privileges, extension, schema pgl
 ///
 /// Nothing that cannot be proved to be of this migration is touched; no row of a table is.
 #[derive(Parser)]
 #[command(after_help = AFTER)]
-pub struct Args {
+pub struct TeardownArgs {
     #[command(flatten)]
     pub(crate) connect: Connect,
     /// Document of an earlier tool to take migration and plan from, whatever its verdict; - is standard input
     #[arg(long, value_name = "FILE|-", help_heading = "Input")]
     pub(crate) plan: Option<PathBuf>,
-    /// Name of the migration [default: the plan's, else the one that the journal tells of, else
+    /// Name of the migration [default: the plan's, else the one in the journal, else
     /// the source database's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -42,7 +40,7 @@ pub struct Args {
     /// Drop the extension even where it was there before
     #[arg(long)]
     pub(crate) drop_extension: bool,
-    /// Lose the statements of the target's schema that are held back still
+    /// Lose the statements of the target's schema that are deferred
     #[arg(long)]
     pub(crate) drop_held: bool,
     /// Drop this role on the source, too: the one that replication logged in as
@@ -62,32 +60,20 @@ Examples:
   pgl-teardown --yes
   pgl-teardown --source-only --yes       the target is gone, its slot fills the source's disk";
 
-impl Args {
-    pub(crate) fn extension(&self) -> Extension {
+impl TeardownArgs {
+    pub(crate) fn extension(&self) -> ExtensionRemoval {
         match (self.keep_extension, self.drop_extension) {
-            (true, _) => Extension::Keep,
-            (false, true) => Extension::Drop,
-            (false, false) => Extension::IfOurs,
+            (true, _) => ExtensionRemoval::Keep,
+            (false, true) => ExtensionRemoval::Drop,
+            (false, false) => ExtensionRemoval::IfOurs,
         }
     }
 
-    pub(crate) fn held(&self) -> Held {
+    pub(crate) fn held(&self) -> DeferredDdl {
         if self.drop_held {
-            Held::Discard
+            DeferredDdl::Discard
         } else {
-            Held::Refuse
+            DeferredDdl::Refuse
         }
-    }
-}
-
-impl Tool for Args {
-    const NAME: &'static str = "pgl-teardown";
-
-    fn output(&self) -> &Output {
-        &self.output
-    }
-
-    fn run(self, context: &Context) -> Result<Verdict, Failure> {
-        crate::run::run(&self, context)
     }
 }

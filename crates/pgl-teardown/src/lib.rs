@@ -17,15 +17,30 @@ mod args;
 mod run;
 mod view;
 
-pub use args::Args;
+pub use args::TeardownArgs;
+use pgl_cli::args::Output;
+use pgl_cli::{Context, Failure, Tool};
+use pgl_core::doc::Verdict;
 pub use view::Teardown;
+
+impl Tool for TeardownArgs {
+    const NAME: &'static str = "pgl-teardown";
+
+    fn output(&self) -> &Output {
+        &self.output
+    }
+
+    fn run(self, context: &Context) -> Result<Verdict, Failure> {
+        run::run(&self, context)
+    }
+}
 
 /// Entry point of the binary.
 pub fn main() -> std::process::ExitCode {
-    pgl_cli::run::<Args>()
+    pgl_cli::run::<TeardownArgs>()
 }
 
 /// The command line, for the manual page and completions.
 pub fn command() -> clap::Command {
-    pgl_cli::command::<Args>()
+    pgl_cli::command::<TeardownArgs>()
 }

@@ -1,28 +1,30 @@
 //! Look, plan, ask, remove, look again.
 
 use pgl_apply::{Silent, lock};
-use pgl_catalog::{slot_endings, standing};
+use pgl_catalog::{remaining, slot_endings};
 use pgl_cli::{Consent, Context, Failure, Tool, input, stop_point};
 use pgl_conn::{Access, Environment, Session, SessionOptions};
-use pgl_core::cutover::{self, CutoverState, Purpose, cutover_state};
+use pgl_core::cutover::{self, CutoverRecord, CutoverState, Purpose, cutover_state};
 use pgl_core::doc::{Incoming, Verdict};
 use pgl_core::migration::Names;
-use pgl_core::teardown::{Removal, Request, Standing, leftovers, other_names, plan, refusal};
+use pgl_core::teardown::{
+    Remaining, Removal, TeardownRequest, leftovers, other_names, plan, refusal, unknown,
+};
 use pgl_core::{Database, Migration, Plan, Side};
 
-use crate::args::Args;
-use crate::view::{Removed, State, Teardown};
+use crate::args::TeardownArgs;
+use crate::view::{RemovalState, Removed, Teardown};
 
 /// A server that is looked at.
 struct Place {
     side: Side,
     session: Session,
     database: Database,
-    before: Standing,
+    before: Remaining,
 }
 
 /// Runs the tool.
-pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
+pub(crate) fn run(args: &TeardownArgs, context: &Context) -> Result<Verdict, Failure> {
     // What an earlier tool came to does not matter here: taking down is right after a failure, too.
     let incoming = incoming(args, context)?;
     let sides: &[Side] = match (args.source_only, args.target_only) {
@@ -52,7 +54,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
     let mut places = Vec::new();
     for (side, mut session) in sessions {
         let database = pgl_catalog::database(&mut session)?;
-        let before = standing(&mut session, &name)?;
+        let before = remaining(&mut session, &name)?;
         places.push(Place {
             side,
             session,
@@ -61,16 +63,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
         });
     }
     same_servers(incoming.as_ref(), &places)?;
-    let state = cutover(&mut places, &name)?;
+    let (source, target) = records(&mut places, &name)?;
+    let state = cutover_state(source.as_ref(), target.as_ref());
     let endings = endings(&mut places, &name)?;
-    let request = Request {
+    let request = TeardownRequest {
         migration: &name,
         slot_endings: &endings,
         extension: args.extension(),
         held: args.held(),
         drop_role: args.drop_role.as_deref(),
     };
-    let seen: Vec<(Side, &Standing)> = places.iter().map(|p| (p.side, &p.before)).collect();
+    let seen: Vec<(Side, &Remaining)> = places.iter().map(|p| (p.side, &p.before)).collect();
     if let Some(others) = other_names(&request, &seen)
         && !args.scan
     {
@@ -87,13 +90,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
         dry_run: args.dry_run || args.scan,
         cut_over: match &state {
             CutoverState::CutOver(cut) => Some(cut.clone()),
-            CutoverState::NotCutOver | CutoverState::Unfinished(_) | CutoverState::Swapped => None,
+            CutoverState::NotCutOver
+            | CutoverState::Unfinished(_)
+            | CutoverState::Swapped
+            | CutoverState::Other(_) => None,
         },
         source_before: of(Side::Source).cloned(),
         target_before: of(Side::Target).cloned(),
         removals: Vec::new(),
         kept: planned.kept,
         left: Vec::new(),
+        unknown: unknown(source.as_ref(), target.as_ref(), &state, !left.is_empty()),
     };
     if args.scan {
         let clean = places.iter().all(nothing);
@@ -117,7 +124,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
         .map(|removal| Removed {
             sql: pgl_apply::teardown::statements(&removal),
             removal,
-            state: State::Planned,
+            state: RemovalState::Planned,
             error: None,
         })
         .collect();
@@ -136,7 +143,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
     )?;
     let all_done = remove_all(context, &mut places, &mut body.removals);
     for place in &mut places {
-        place.before = standing(&mut place.session, &name)?;
+        place.before = remaining(&mut place.session, &name)?;
     }
     body.left = self::left(&request, &places);
     let verdict = if all_done && body.left.is_empty() {
@@ -147,7 +154,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Verdict, Failure> {
     answer.emit(places, body, verdict)
 }
 
-fn incoming(args: &Args, context: &Context) -> Result<Option<Incoming>, Failure> {
+fn incoming(args: &TeardownArgs, context: &Context) -> Result<Option<Incoming>, Failure> {
     let Some(path) = &args.plan else {
         return Ok(None);
     };
@@ -157,14 +164,14 @@ fn incoming(args: &Args, context: &Context) -> Result<Option<Incoming>, Failure>
     Ok(Some(incoming))
 }
 
-fn open(args: &Args, context: &Context, side: Side) -> Result<Session, Failure> {
+fn open(args: &TeardownArgs, context: &Context, side: Side) -> Result<Session, Failure> {
     let endpoint = context.endpoint(side, &args.connect, &Environment::capture())?;
     let access = if args.scan || args.dry_run {
         Access::ReadOnly
     } else {
-        Access::WriteEvenIfShut
+        Access::IgnoreReadOnly
     };
-    Session::connect(&endpoint, &SessionOptions::new(Args::NAME, access)).map_err(|error| {
+    Session::connect(&endpoint, &SessionOptions::new(TeardownArgs::NAME, access)).map_err(|error| {
         let lost = error.sqlstate.is_none();
         let failure = Failure::from(error);
         if lost && !args.source_only && !args.target_only {
@@ -179,7 +186,7 @@ fn open(args: &Args, context: &Context, side: Side) -> Result<Session, Failure> 
 }
 
 fn migration_name(
-    args: &Args,
+    args: &TeardownArgs,
     incoming: Option<&Incoming>,
     sessions: &mut [(Side, Session)],
 ) -> Result<String, Failure> {
@@ -192,7 +199,7 @@ fn migration_name(
     let mut noted = Vec::new();
     let mut source = None;
     for (side, session) in sessions.iter_mut() {
-        noted.extend(standing(session, "")?.journal);
+        noted.extend(remaining(session, "")?.journal);
         if *side == Side::Source {
             source = Some(session.endpoint().dbname().to_owned());
         }
@@ -202,12 +209,12 @@ fn migration_name(
     match (noted.as_slice(), source) {
         ([only], _) => Ok(only.clone()),
         ([], Some(database)) => Ok(database),
-        ([], None) => Err(
-            Failure::usage("which migration? The target has no journal that tells")
-                .hint("give its name with --name; --scan shows what is there"),
-        ),
+        ([], None) => Err(Failure::usage(
+            "which migration? The target has no journal that names it",
+        )
+        .hint("give its name with --name; --scan shows what is there")),
         (several, _) => Err(Failure::usage(format!(
-            "which migration? The journal tells of {}",
+            "which migration? The journal has {}",
             several.join(", ")
         ))
         .hint("give its name with --name")),
@@ -224,8 +231,11 @@ fn same_servers(incoming: Option<&Incoming>, places: &[Place]) -> Result<(), Fai
     Ok(())
 }
 
-/// Which database is the production database, as far as the sides that are looked at say.
-fn cutover(places: &mut [Place], name: &str) -> Result<CutoverState, Failure> {
+/// What the sides that are looked at record of a cutover.
+fn records(
+    places: &mut [Place],
+    name: &str,
+) -> Result<(Option<CutoverRecord>, Option<CutoverRecord>), Failure> {
     let (mut source, mut target) = (None, None);
     for place in places {
         let record = pgl_catalog::cutover_record(&mut place.session, name)?;
@@ -234,7 +244,7 @@ fn cutover(places: &mut [Place], name: &str) -> Result<CutoverState, Failure> {
             Side::Target => target = Some(record),
         }
     }
-    Ok(cutover_state(source.as_ref(), target.as_ref()))
+    Ok((source, target))
 }
 
 /// From whichever side still has pglogical's function.
@@ -247,7 +257,7 @@ fn endings(places: &mut [Place], name: &str) -> Result<Vec<String>, Failure> {
     Ok(Vec::new())
 }
 
-fn left(request: &Request<'_>, places: &[Place]) -> Vec<String> {
+fn left(request: &TeardownRequest<'_>, places: &[Place]) -> Vec<String> {
     places
         .iter()
         .flat_map(|place| leftovers(request, place.side, &place.before))
@@ -262,10 +272,10 @@ fn nothing(place: &Place) -> bool {
     let ours = origins
         .filter(|origin| origin.starts_with(&prefix))
         .cloned();
-    Standing {
+    Remaining {
         origins: ours.collect(),
         ..place.before.clone()
-    } == Standing::default()
+    } == Remaining::default()
 }
 
 /// Removes one after the other; stops at the first failure, since what follows depends on it.
@@ -273,7 +283,7 @@ fn remove_all(context: &Context, places: &mut [Place], removals: &mut [Removed])
     let mut failed = false;
     for removed in removals {
         if failed || context.interrupt.exit().is_some() {
-            removed.state = State::NotReached;
+            removed.state = RemovalState::NotReached;
             failed = true;
             continue;
         }
@@ -286,9 +296,9 @@ fn remove_all(context: &Context, places: &mut [Place], removals: &mut [Removed])
         let Removal { kind, side, .. } = &removed.removal;
         stop_point(&format!("{side}.{}", kind.as_str()));
         match pgl_apply::teardown::remove(&mut place.session, &removed.removal, &Silent) {
-            Ok(()) => removed.state = State::Done,
+            Ok(()) => removed.state = RemovalState::Done,
             Err(error) => {
-                removed.state = State::Failed;
+                removed.state = RemovalState::Failed;
                 removed.error = Some(failure(error).to_string());
                 failed = true;
             }
@@ -332,5 +342,5 @@ impl Answer<'_> {
 }
 
 fn failure(error: pgl_apply::Error) -> Failure {
-    error.told().into()
+    error.report().into()
 }

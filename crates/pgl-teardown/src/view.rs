@@ -4,7 +4,7 @@ use pgl_cli::{Page, Report, Style, Table};
 use pgl_core::Side;
 use pgl_core::cutover::CutOver;
 use pgl_core::doc::{Document, Verdict};
-use pgl_core::teardown::{Kept, Removal, Standing};
+use pgl_core::teardown::{Kept, Remaining, Removal};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -18,15 +18,17 @@ pub struct Teardown {
     /// rows, keys and settings stay as they are.
     pub cut_over: Option<CutOver>,
     /// What stood on the source before; null where it was not looked at.
-    pub source_before: Option<Standing>,
+    pub source_before: Option<Remaining>,
     /// What stood on the target before.
-    pub target_before: Option<Standing>,
+    pub target_before: Option<Remaining>,
     /// Each removal, in order.
     pub removals: Vec<Removed>,
     /// What was left alone, and why.
     pub kept: Vec<Kept>,
     /// What of the migration is still there: empty after a complete teardown.
     pub left: Vec<String>,
+    /// What cannot be known: of a side that was not looked at, or because schema pgl is gone from both.
+    pub unknown: Vec<String>,
 }
 
 /// One removal and what became of it.
@@ -37,7 +39,7 @@ pub struct Removed {
     /// The statements, in order.
     pub sql: Vec<String>,
     /// What became of it.
-    pub state: State,
+    pub state: RemovalState,
     /// Why it failed.
     pub error: Option<String>,
 }
@@ -45,7 +47,7 @@ pub struct Removed {
 /// What became of a removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum RemovalState {
     /// Would be done.
     Planned,
     /// Gone.
@@ -56,7 +58,7 @@ pub enum State {
     NotReached,
 }
 
-impl State {
+impl RemovalState {
     fn word(self) -> &'static str {
         match self {
             Self::Planned => "would drop",
@@ -82,12 +84,12 @@ impl Report for Teardown {
             page.line(format!("{cut}: the target is the production database"));
         }
         if body.removals.is_empty() || body.dry_run {
-            for (side, standing) in [
+            for (side, remaining) in [
                 (Side::Source, &body.source_before),
                 (Side::Target, &body.target_before),
             ] {
-                if let Some(standing) = standing {
-                    seen(side, standing, page);
+                if let Some(remaining) = remaining {
+                    seen(side, remaining, page);
                 }
             }
         }
@@ -163,21 +165,21 @@ impl Report for Teardown {
 }
 
 /// Everything that stands on one side, a line each.
-fn seen(side: Side, standing: &Standing, page: &mut Page) {
+fn seen(side: Side, remaining: &Remaining, page: &mut Page) {
     let mut lines = Vec::new();
-    if let Some(version) = &standing.extension {
-        let whose = if standing.extension_ours {
+    if let Some(version) = &remaining.extension {
+        let whose = if remaining.extension_ours {
             ", created by this suite"
         } else {
             ""
         };
         lines.push(format!("extension pglogical {version}{whose}"));
     }
-    lines.extend(standing.node.iter().map(|node| format!("node {node}")));
-    for (set, members) in &standing.sets {
+    lines.extend(remaining.node.iter().map(|node| format!("node {node}")));
+    for (set, members) in &remaining.sets {
         lines.push(format!("replication set {set} with {members} members"));
     }
-    for subscription in &standing.subscriptions {
+    for subscription in &remaining.subscriptions {
         let state = if subscription.enabled {
             "enabled"
         } else {
@@ -185,7 +187,7 @@ fn seen(side: Side, standing: &Standing, page: &mut Page) {
         };
         lines.push(format!("subscription {} ({state})", subscription.name));
     }
-    for slot in &standing.slots {
+    for slot in &remaining.slots {
         let user = slot.active_pid.map_or("nobody reads it".to_owned(), |pid| {
             format!("process {pid} reads it")
         });
@@ -198,29 +200,29 @@ fn seen(side: Side, standing: &Standing, page: &mut Page) {
         ));
     }
     lines.extend(
-        standing
+        remaining
             .origins
             .iter()
             .map(|origin| format!("origin {origin}")),
     );
-    if !standing.truncate_triggers.is_empty() {
+    if !remaining.truncate_triggers.is_empty() {
         lines.push(format!(
             "{} truncate triggers of pglogical",
-            standing.truncate_triggers.len()
+            remaining.truncate_triggers.len()
         ));
     }
-    if let Some(closed) = &standing.closed {
-        lines.push(format!("database {} closed to writers", closed.database));
+    if let Some(closed) = &remaining.closed {
+        lines.push(format!("database {} is read-only", closed.database));
     }
-    if !standing.walls.is_empty() {
+    if !remaining.write_block.is_empty() {
         lines.push(format!(
             "{} triggers that a cutover keeps writers out with",
-            standing.walls.len()
+            remaining.write_block.len()
         ));
     }
-    match standing.schema_ours {
+    match remaining.schema_ours {
         Some(true) => lines.push("schema pgl of this suite".to_owned()),
-        Some(false) => lines.push("schema pgl of somebody else".to_owned()),
+        Some(false) => lines.push("schema pgl of another role".to_owned()),
         None => {}
     }
     if lines.is_empty() {
@@ -239,7 +241,18 @@ fn closing(document: &Document<Teardown>, page: &mut Page) {
     }
     match document.verdict {
         Verdict::Ok if body.dry_run => page.line("Nothing was changed."),
-        Verdict::Ok => page.heading(Style::Green, "Nothing of the migration is left."),
+        Verdict::Ok => {
+            let side = match (&body.source_before, &body.target_before) {
+                (Some(_), None) => " in the source",
+                (None, Some(_)) => " in the target",
+                _ => "",
+            };
+            let text = format!("Nothing of the migration is left{side}.");
+            page.heading(Style::Green, &text);
+        }
         _ => {}
+    }
+    for unknown in &body.unknown {
+        page.wrapped(0, &format!("Not known: {unknown}."));
     }
 }

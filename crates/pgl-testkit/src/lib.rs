@@ -18,6 +18,7 @@
 
 mod bouncer;
 pub mod cache;
+mod clients;
 mod cluster;
 mod contents;
 pub mod load;

@@ -10,7 +10,7 @@ use crate::options::ClusterOptions;
 pub struct Pair {
     /// The database to move lives here.
     pub source: Cluster,
-    /// Its new home.
+    /// Its subscriber.
     pub target: Cluster,
 }
 

@@ -8,10 +8,28 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::proc::{is_root, user_in};
-use crate::{cache, obtain};
+use crate::{cache, clients};
 
 /// The majors that the tests migrate between.
 pub const MAJORS: [u16; 4] = [13, 15, 17, 18];
+
+/// What to do by hand so that a major is there.
+pub(crate) fn advice(major: u16) -> String {
+    let how = if is_root() {
+        "run `cargo xtask setup`".to_owned()
+    } else {
+        format!(
+            "have it installed (on Debian and Ubuntu: \
+             sudo apt-get install postgresql-{major} postgresql-{major}-pglogical; from the PGDG yum repository: \
+             sudo dnf install postgresql{major}-server pglogical_{major}), or run this as root, who can \
+             bootstrap it with `cargo xtask setup`"
+        )
+    };
+    format!(
+        "no PostgreSQL {major} with pglogical found in PGL_LAB_BINDIRS, /usr/lib/postgresql, /usr/pgsql-* \
+         or the lab's cache: {how}"
+    )
+}
 
 /// One PostgreSQL installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +74,7 @@ impl Server {
                 FOUND.get_or_init(|| all)
             }
         };
-        find(all).ok_or_else(|| anyhow!(obtain::advice(major)))
+        find(all).ok_or_else(|| anyhow!(advice(major)))
     }
 
     fn at(root: Option<PathBuf>, bindir: PathBuf) -> Result<Option<Self>> {
@@ -242,7 +260,7 @@ impl Server {
     pub fn client_dir(&self) -> Result<PathBuf> {
         match &self.root {
             None => Ok(self.bindir.clone()),
-            Some(root) => obtain::client_wrappers(root, &self.bindir, &self.version),
+            Some(root) => clients::client_wrappers(root, &self.bindir, &self.version),
         }
     }
 

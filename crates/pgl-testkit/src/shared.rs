@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use postgres::Client;
 
 use crate::cluster::{Cluster, quote};
@@ -151,6 +151,33 @@ impl PairDb {
     /// Runs statements in the target database.
     pub fn on_target(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
         self.pair.target.sql(&self.name, sql)
+    }
+
+    /// Waits until every subscription of the target replicates. After a failure pglogical waits up to three minutes
+    /// before it tries again; it is woken, but not more often than it may try.
+    pub fn replicates(&self, limit: Duration) -> Result<()> {
+        let until = Instant::now() + limit;
+        let mut woken = Instant::now();
+        loop {
+            let down = self.on_target(
+                "SELECT subscription_name, status FROM pglogical.show_subscription_status() WHERE status <> 'replicating'",
+            )?;
+            if down.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                bail!("not within {limit:?}: {down:?}");
+            }
+            if woken.elapsed() > Duration::from_secs(8) {
+                woken = Instant::now();
+                self.on_target(
+                    "SET default_transaction_read_only = off; COMMIT;
+                     SELECT pglogical.alter_subscription_enable(subscription_name)
+                       FROM pglogical.show_subscription_status() WHERE status <> 'replicating'",
+                )?;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// A session in the source database.

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 
-/// Writes a new system identifier into `global/pg_control` of a cluster that is shut down.
+/// Writes a new system identifier into `global/pg_control` of a cluster that is read-only down.
 pub(crate) fn renew(data: &Path) -> Result<()> {
     let path = data.join("global/pg_control");
     let mut bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;

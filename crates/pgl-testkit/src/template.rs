@@ -11,7 +11,7 @@ use crate::proc::give;
 use crate::server::Server;
 
 /// Raise it whenever [`base_settings`] or the way of initdb changes: it names the template.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// The data directory to copy, made now where it is not there yet.
 pub(crate) fn of(server: &Server) -> Result<PathBuf> {
@@ -103,6 +103,8 @@ fn base_settings(server: &Server) -> Result<String> {
         ("shared_buffers", "64MB".into()),
         // Throw-away data: a crash of the machine may take it.
         ("fsync", "off".into()),
+        ("full_page_writes", "off".into()),
+        ("max_parallel_workers_per_gather", "0".into()),
         ("timezone", "UTC".into()),
         ("log_timezone", "UTC".into()),
         ("log_line_prefix", "%m [%p] %q%u@%d %a ".into()),
@@ -110,6 +112,9 @@ fn base_settings(server: &Server) -> Result<String> {
         // Nothing of the lab needs the kernel's shared memory file system, which a root may lack.
         ("dynamic_shared_memory_type", "mmap".into()),
     ];
+    if knows("wal_init_zero") {
+        settings.push(("wal_init_zero", "off".into()));
+    }
     if knows("track_commit_timestamp") {
         settings.push(("track_commit_timestamp", "on".into()));
     }

@@ -44,6 +44,13 @@ impl Tool {
         self
     }
 
+    /// The command of a tool that has several, before all its options.
+    #[must_use]
+    pub fn command(mut self, name: &str) -> Self {
+        self.args.insert(0, name.into());
+        self
+    }
+
     /// More arguments.
     #[must_use]
     pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {

@@ -36,7 +36,7 @@ pub(crate) struct How {
     /// Compare row counts only, not contents
     #[arg(long, conflicts_with_all = ["digest", "fix_sql", "columns", "exclude_column", "max_diffs"], help_heading = "Comparison")]
     pub(crate) counts_only: bool,
-    /// Where rows are digested
+    /// Where rows are hashed
     #[arg(
         long,
         value_name = "WHERE",
@@ -77,8 +77,8 @@ pub(crate) struct How {
         help_heading = "Comparison"
     )]
     pub(crate) exclude_column: Vec<String>,
-    /// Only rows that meet this SQL condition, on both sides (names outside pg_catalog with schema); a table of which no
-    /// row does counts as skipped
+    /// Only rows that meet this SQL condition, on both sides (names outside pg_catalog with schema), which has to follow from
+    /// the row alone: no subquery, no system column, no now(); a table of which no row does counts as skipped
     #[arg(
         long = "where",
         value_name = "SQL",
@@ -91,7 +91,7 @@ pub(crate) struct How {
     pub(crate) redact: bool,
     /// Print the statements that make the target's rows those of the source, instead of the report; run none. Missing rows
     /// only where nothing is replicated (--mode static): let nobody write to the source until they have run
-    #[arg(long, conflicts_with_all = ["redact", "columns", "exclude_column"], help_heading = "Output")]
+    #[arg(long, conflicts_with_all = ["redact", "columns", "exclude_column", "condition"], help_heading = "Output")]
     pub(crate) fix_sql: bool,
     /// Keep finished tables in this file, and take them from it after a run that did not end, for a day at most
     #[arg(long, value_name = "FILE", help_heading = "Large databases")]

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use pgl_core::verify::buckets::{Bucket, Buckets};
 use pgl_core::verify::copy::Rows;
-use pgl_core::verify::rows::{Place, Seen};
+use pgl_core::verify::rows::{Place, RowSeen};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// One row, digested.
@@ -110,11 +110,11 @@ pub(crate) fn rows<R: Read>(
     keys: usize,
     relation: u32,
     wanted: &dyn Fn(u64) -> bool,
-    out: &mut Vec<Seen>,
+    out: &mut Vec<RowSeen>,
 ) -> io::Result<()> {
     read(input, keys, |row| {
         if wanted(row.bucket) {
-            out.push(Seen {
+            out.push(RowSeen {
                 key: row.key.as_slice().into(),
                 digest: row.digest,
                 place: Place {

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use pgl_conn::Error;
 use pgl_core::Side;
-use pgl_core::verify::changed::pair_up;
+use pgl_core::verify::changed_keys::pair_up;
 use pgl_core::verify::fix::RowFix;
 use pgl_core::verify::outcome::{ColumnCount, ColumnDiff, KeyPart, RowDiff, Shown, TableResult};
-use pgl_core::verify::pairing::Pair;
-use pgl_core::verify::rows::{Difference, Kind, Place, Tally};
+use pgl_core::verify::pairing::TablePair;
+use pgl_core::verify::rows::{Difference, DifferenceKind, Place, Tally};
 use serde::Deserialize;
 
 use crate::engine::Engine;
-use crate::moment::Moment;
+use crate::snapshot_pair::SnapshotPair;
 
 /// Rows looked at in one statement.
 const AT_ONCE: usize = 100;
@@ -39,8 +39,8 @@ type Details = HashMap<Place, Detail>;
 /// Fills in what the differences are. All of them are counted; the first ones are looked at.
 pub(crate) fn report(
     engine: &Engine<'_>,
-    pair: &Pair,
-    moment: &Moment,
+    pair: &TablePair,
+    moment: &SnapshotPair,
     differences: Vec<Difference>,
     result: &mut TableResult,
     fixes: &mut Vec<RowFix>,
@@ -92,7 +92,7 @@ fn grouped(looked: &[Difference], side: Side) -> BTreeMap<u32, Vec<Place>> {
 }
 
 /// `(3,14)` as a place of a relation.
-fn place(text: &str, relation: u32) -> Option<Place> {
+pub(crate) fn place(text: &str, relation: u32) -> Option<Place> {
     let (block, offset) = text.strip_prefix('(')?.strip_suffix(')')?.split_once(',')?;
     Some(Place {
         relation,
@@ -103,8 +103,8 @@ fn place(text: &str, relation: u32) -> Option<Place> {
 
 fn details(
     engine: &Engine<'_>,
-    pair: &Pair,
-    moment: &Moment,
+    pair: &TablePair,
+    moment: &SnapshotPair,
     side: Side,
     looked: &[Difference],
 ) -> Result<Details, Error> {
@@ -132,8 +132,8 @@ fn details(
 /// The key columns' whole text, by place.
 pub(crate) fn key_texts(
     engine: &Engine<'_>,
-    pair: &Pair,
-    moment: &Moment,
+    pair: &TablePair,
+    moment: &SnapshotPair,
     side: Side,
     looked: &[Difference],
 ) -> Result<HashMap<Place, Vec<Option<String>>>, Error> {
@@ -158,7 +158,7 @@ pub(crate) fn key_texts(
     Ok(all)
 }
 
-fn partition(pair: &Pair, side: Side, at: Option<&Place>) -> Option<String> {
+fn partition(pair: &TablePair, side: Side, at: Option<&Place>) -> Option<String> {
     let list = pair.relations(side);
     let whole = list.len() == 1 && list.first().is_some_and(|r| r.qualified() == pair.name);
     if whole {
@@ -169,7 +169,12 @@ fn partition(pair: &Pair, side: Side, at: Option<&Place>) -> Option<String> {
 }
 
 /// One entry for each row of the difference; rows of both sides are put side by side.
-fn rows_of(pair: &Pair, found: &Difference, source: &Details, target: &Details) -> Vec<RowDiff> {
+fn rows_of(
+    pair: &TablePair,
+    found: &Difference,
+    source: &Details,
+    target: &Details,
+) -> Vec<RowDiff> {
     let count = found.source.len().max(found.target.len());
     let keyless = pair.key.is_none();
     // Equal rows that stand there several times are one entry with counts.
@@ -182,7 +187,7 @@ fn rows_of(pair: &Pair, found: &Difference, source: &Details, target: &Details) 
                 places.1.and_then(|place| target.get(place)),
             );
             let kind = match (found.kind, rows) {
-                (Kind::Duplicated, (Some(_), Some(_))) => Kind::Different,
+                (DifferenceKind::Duplicated, (Some(_), Some(_))) => DifferenceKind::Different,
                 (kind, _) => kind,
             };
             let key_row = rows.0.or(rows.1);
@@ -190,17 +195,17 @@ fn rows_of(pair: &Pair, found: &Difference, source: &Details, target: &Details) 
                 kind,
                 proven: true,
                 key: key(pair, key_row),
-                source_count: found.source_count,
-                target_count: found.target_count,
+                source_count: Some(found.source_count),
+                target_count: Some(found.target_count),
                 source_partition: partition(pair, Side::Source, places.0),
                 target_partition: partition(pair, Side::Target, places.1),
-                columns: diff_columns(pair, rows.0, rows.1),
+                columns: Some(diff_columns(pair, rows.0, rows.1)),
             }
         })
         .collect()
 }
 
-fn key(pair: &Pair, row: Option<&Detail>) -> Vec<KeyPart> {
+fn key(pair: &TablePair, row: Option<&Detail>) -> Vec<KeyPart> {
     let Some(row) = row else {
         return Vec::new();
     };
@@ -231,7 +236,7 @@ fn shown(row: Option<&Detail>, at: usize) -> Shown {
     }
 }
 
-fn diff_columns(pair: &Pair, one: Option<&Detail>, two: Option<&Detail>) -> Vec<ColumnDiff> {
+fn diff_columns(pair: &TablePair, one: Option<&Detail>, two: Option<&Detail>) -> Vec<ColumnDiff> {
     let both = one.is_some() && two.is_some();
     pair.columns
         .iter()
@@ -245,14 +250,14 @@ fn diff_columns(pair: &Pair, one: Option<&Detail>, two: Option<&Detail>) -> Vec<
         .collect()
 }
 
-fn columns(pair: &Pair, rows: &[RowDiff]) -> Vec<ColumnCount> {
+fn columns(pair: &TablePair, rows: &[RowDiff]) -> Vec<ColumnCount> {
     pair.columns
         .iter()
         .filter_map(|column| {
             let count = rows
                 .iter()
-                .filter(|row| row.kind == Kind::Different)
-                .filter(|row| row.columns.iter().any(|c| c.name == column.name))
+                .filter(|row| row.kind == DifferenceKind::Different)
+                .filter(|row| row.columns.iter().flatten().any(|c| c.name == column.name))
                 .count() as u64;
             (count > 0).then(|| ColumnCount {
                 name: column.name.clone(),
@@ -267,7 +272,7 @@ fn redact(rows: &mut [RowDiff]) {
         for part in &mut row.key {
             part.value = None;
         }
-        for column in &mut row.columns {
+        for column in row.columns.iter_mut().flatten() {
             column.source.text = None;
             column.target.text = None;
         }
@@ -277,8 +282,8 @@ fn redact(rows: &mut [RowDiff]) {
 /// What makes the rows looked at right.
 fn mend(
     engine: &Engine<'_>,
-    pair: &Pair,
-    moment: &Moment,
+    pair: &TablePair,
+    moment: &SnapshotPair,
     looked: &[Difference],
     details: (&Details, &Details),
 ) -> Result<Vec<RowFix>, Error> {
@@ -286,7 +291,7 @@ fn mend(
     let target = texts(engine, pair, moment, Side::Target, looked)?;
     let generated = |name: &str| {
         let column = pair.columns.iter().find(|column| column.name == name);
-        column.is_some_and(|column| column.generated)
+        column.is_some_and(|column| column.generated.1)
     };
     let mut all = Vec::new();
     for found in looked {
@@ -295,7 +300,7 @@ fn mend(
             let insert = places.0.and_then(|place| source.get(place)).map(|row| {
                 let cells = pair.columns.iter().zip(&row.texts);
                 cells
-                    .filter(|(column, _)| !column.generated)
+                    .filter(|(column, _)| !column.generated.1)
                     .map(|(column, text)| (column.name.clone(), text.clone()))
                     .collect()
             });
@@ -325,8 +330,8 @@ fn mend(
 
 fn texts(
     engine: &Engine<'_>,
-    pair: &Pair,
-    moment: &Moment,
+    pair: &TablePair,
+    moment: &SnapshotPair,
     side: Side,
     looked: &[Difference],
 ) -> Result<HashMap<Place, Texts>, Error> {

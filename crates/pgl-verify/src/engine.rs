@@ -1,27 +1,21 @@
-//! The first pass: sums of every table on both sides, in parallel over (table, side, chunk).
+//! What all looks at tables share: the settings, the parts of a table, and the sums over a part.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pgl_catalog::verify::sql::{Pages, Reading};
 use pgl_cli::progress::Progress;
 use pgl_conn::{Error, Kind, Session, field};
 use pgl_core::verify::fix::RowFix;
 use pgl_core::verify::outcome::Digest;
-use pgl_core::verify::pairing::Pair;
-use pgl_core::verify::rows::Place;
+use pgl_core::verify::pairing::TablePair;
 use pgl_core::verify::types::RelationInfo;
 use pgl_core::verify::{Buckets, Mode, Status, TableResult};
 use pgl_core::{ServerVersion, Side};
 use rayon::prelude::*;
 
 use crate::client;
-use crate::moment::Moment;
-use crate::outcome;
 use crate::pool::Pool;
-use crate::settle::Pending;
+use crate::snapshot_pair::SnapshotPair;
 use crate::throttle::Throttle;
 
 /// Chunks have at least this many pages: smaller ones cost more in answers than they gain.
@@ -47,8 +41,24 @@ pub(crate) struct Engine<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) throttle: &'a Throttle,
     pub(crate) progress: &'a Progress,
-    /// Rows that only the target has, by table, as earlier moments have shown them.
-    pub(crate) only_on_target: Mutex<HashMap<usize, HashSet<Place>>>,
+}
+
+/// A row that one moment has not settled.
+#[derive(Debug, Clone)]
+pub(crate) struct Pending {
+    pub(crate) key: Box<[u8]>,
+    pub(crate) texts: Vec<Option<String>>,
+    /// Moments that showed it to be equal.
+    pub(crate) equal: u32,
+    /// How many of those it needs.
+    pub(crate) confirm: u32,
+}
+
+impl Pending {
+    /// Whether a moment has decided it; further ones only confirm.
+    pub(crate) fn was_equal(&self) -> bool {
+        self.equal > 0
+    }
 }
 
 /// A table that is through, or waits for a second look.
@@ -67,26 +77,22 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One table in work.
-struct Work<'a> {
-    index: usize,
-    pair: &'a Pair,
-    sums: Mutex<(Buckets, Buckets)>,
-    error: Mutex<Option<Error>>,
-    left: AtomicUsize,
-    started: OnceLock<Instant>,
-}
-
-struct Chunk<'a> {
-    side: Side,
+/// A part of a table on one side.
+pub(crate) struct Chunk<'a> {
+    pub(crate) side: Side,
     relation: &'a RelationInfo,
     pages: Pages,
-    bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 impl Engine<'_> {
     /// How rows of a table are read on a side.
-    pub(crate) fn reading<'p>(&'p self, pair: &'p Pair, side: Side, buckets: usize) -> Reading<'p> {
+    pub(crate) fn reading<'p>(
+        &'p self,
+        pair: &'p TablePair,
+        side: Side,
+        buckets: usize,
+    ) -> Reading<'p> {
         Reading {
             pair,
             side,
@@ -96,62 +102,24 @@ impl Engine<'_> {
         }
     }
 
-    /// Compares tables under one moment; `done` gets each one as it finishes, from any thread.
-    pub(crate) fn run(
-        &self,
-        pairs: &[(usize, &Pair)],
-        moment: &Moment,
-        done: &(dyn Fn(Found) + Sync),
-    ) -> Result<(), Error> {
-        let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.settings.jobs)
-            .thread_name(|at| format!("verify-{at}"))
-            .build()
-            .map_err(|error| Error::new(Side::Source, Kind::Unsupported, error.to_string()))?;
-        let mut order: Vec<&(usize, &Pair)> = pairs.iter().collect();
-        // The largest first: they take longest.
-        order.sort_by_key(|(index, pair)| (std::cmp::Reverse(pair.bytes()), *index));
-        let works: Vec<(Work<'_>, Vec<Chunk<'_>>)> = order
-            .into_iter()
-            .map(|(index, pair)| self.plan(*index, pair))
-            .collect();
-        threads.scope_fifo(|scope| {
-            for (work, chunks) in &works {
-                if chunks.is_empty() {
-                    scope.spawn_fifo(move |_| done(self.finish(work, moment)));
-                }
-                for chunk in chunks {
-                    scope.spawn_fifo(move |_| {
-                        self.chunk(work, chunk, moment);
-                        if work.left.fetch_sub(1, Ordering::SeqCst) == 1 {
-                            done(self.finish(work, moment));
-                        }
-                    });
-                }
-            }
-        });
-        Ok(())
-    }
-
-    fn plan<'p>(&self, index: usize, pair: &'p Pair) -> (Work<'p>, Vec<Chunk<'p>>) {
-        let chunks = self.both(pair);
-        let work = Work {
-            index,
-            pair,
-            // One sum for the table: that parts add up to. Grouping costs a fifth more, and equal
-            // tables have no use for it.
-            sums: Mutex::new((Buckets::new(1), Buckets::new(1))),
-            error: Mutex::new(None),
-            left: AtomicUsize::new(chunks.len()),
-            started: OnceLock::new(),
-        };
-        (work, chunks)
+    /// How many pages are read at once where some tables are read together. Each part is read in a transaction of its own:
+    /// a table is taken apart only where a session would be alone with it at the end.
+    pub(crate) fn most_pages<'p>(&self, pairs: impl Iterator<Item = &'p TablePair>) -> u64 {
+        let pages: u64 = pairs
+            .map(|pair| {
+                let on = |side| -> u64 { pair.relations(side).iter().map(|one| one.pages).sum() };
+                on(Side::Source).max(on(Side::Target))
+            })
+            .sum();
+        (pages / (4 * self.settings.jobs.max(1) as u64))
+            .clamp(LEAST_PAGES, MOST_PAGES)
+            .min(self.throttle.pages_at_once())
     }
 
     /// The parts of both sides, alternating, so that both servers are busy from the start.
-    fn both<'p>(&self, pair: &'p Pair) -> Vec<Chunk<'p>> {
-        let source = self.chunks(pair, Side::Source);
-        let target = self.chunks(pair, Side::Target);
+    pub(crate) fn both<'p>(&self, pair: &'p TablePair, most: u64) -> Vec<Chunk<'p>> {
+        let source = self.chunks(pair, Side::Source, most);
+        let target = self.chunks(pair, Side::Target, most);
         let mut chunks = Vec::with_capacity(source.len() + target.len());
         let (mut one, mut two) = (source.into_iter(), target.into_iter());
         loop {
@@ -163,32 +131,28 @@ impl Engine<'_> {
         }
     }
 
-    fn chunks<'p>(&self, pair: &'p Pair, side: Side) -> Vec<Chunk<'p>> {
+    fn chunks<'p>(&self, pair: &'p TablePair, side: Side, most: u64) -> Vec<Chunk<'p>> {
         let version = match side {
             Side::Source => self.settings.versions.0,
             Side::Target => self.settings.versions.1,
         };
         let mut all = Vec::new();
         for relation in pair.relations(side) {
-            let share = relation.pages / (4 * self.settings.jobs.max(1) as u64).max(1);
-            let size = share
-                .clamp(LEAST_PAGES, MOST_PAGES)
-                .min(self.throttle.pages_at_once());
             let each = relation.bytes / relation.pages.max(1);
             // Before 14 a condition on ctid reads the whole table.
-            let ranges = version.at_least(14) && relation.pages > size;
+            let ranges = version.at_least(14) && relation.pages > most;
             let mut from = 0;
-            while ranges && from + size < relation.pages {
+            while ranges && from + most < relation.pages {
                 all.push(Chunk {
                     side,
                     relation,
                     pages: Pages {
                         from,
-                        to: Some(from + size),
+                        to: Some(from + most),
                     },
-                    bytes: size * each,
+                    bytes: most * each,
                 });
-                from += size;
+                from += most;
             }
             // The last one has an open end: the table may have grown since.
             all.push(Chunk {
@@ -201,33 +165,12 @@ impl Engine<'_> {
         all
     }
 
-    fn chunk(&self, work: &Work<'_>, chunk: &Chunk<'_>, moment: &Moment) {
-        work.started.get_or_init(Instant::now);
-        if lock(&work.error).is_some() {
-            return;
-        }
-        let found = self.sums_of(work.pair, chunk, moment, 1);
-        match found {
-            Ok(part) => {
-                let mut sums = lock(&work.sums);
-                match chunk.side {
-                    Side::Source => sums.0.merge(&part),
-                    Side::Target => sums.1.merge(&part),
-                }
-            }
-            Err(error) => {
-                lock(&work.error).get_or_insert(error);
-            }
-        }
-        self.progress.add(chunk.bytes);
-    }
-
     /// The sums of one part of a table.
-    fn sums_of(
+    pub(crate) fn sums_of(
         &self,
-        pair: &Pair,
+        pair: &TablePair,
         chunk: &Chunk<'_>,
-        moment: &Moment,
+        moment: &SnapshotPair,
         count: usize,
     ) -> Result<Buckets, Error> {
         self.pool.pause(self.throttle.wait_for(chunk.bytes));
@@ -246,12 +189,12 @@ impl Engine<'_> {
     /// The second pass, for a table that differs: sums by bucket, from which follows where.
     pub(crate) fn buckets(
         &self,
-        pair: &Pair,
-        moment: &Moment,
+        pair: &TablePair,
+        moment: &SnapshotPair,
         count: usize,
     ) -> Result<(Buckets, Buckets), Error> {
         let parts: Vec<(Side, Buckets)> = self
-            .both(pair)
+            .both(pair, self.most_pages(std::iter::once(pair)))
             .par_iter()
             .map(|chunk| Ok((chunk.side, self.sums_of(pair, chunk, moment, count)?)))
             .collect::<Result<_, Error>>()?;
@@ -263,18 +206,6 @@ impl Engine<'_> {
             }
         }
         Ok(sums)
-    }
-
-    fn finish(&self, work: &Work<'_>, moment: &Moment) -> Found {
-        let error = lock(&work.error).take();
-        let sums = match error {
-            Some(error) => Err(error),
-            None => Ok(lock(&work.sums).clone()),
-        };
-        let mut found = outcome::of_table(self, work.index, work.pair, moment, sums);
-        let started = work.started.get().copied().unwrap_or_else(Instant::now);
-        found.result.seconds = round(started.elapsed().as_secs_f64());
-        found
     }
 
     /// What a failure makes of a table: never anything that counts as compared.
@@ -292,7 +223,7 @@ impl Engine<'_> {
     }
 
     /// A result that says how the comparison is done.
-    pub(crate) fn base(&self, pair: &Pair, moment: &Moment) -> TableResult {
+    pub(crate) fn base(&self, pair: &TablePair, moment: &SnapshotPair) -> TableResult {
         let mut result = TableResult::new(&pair.name, Status::Inconclusive, None);
         result.mode = Some(self.settings.mode);
         result.digest = Some(self.settings.digest);
@@ -302,6 +233,12 @@ impl Engine<'_> {
         result
             .schema_differences
             .clone_from(&pair.schema_differences);
+        result.copy_again.clone_from(&pair.copy_again);
+        result.computed = pair.computed();
+        result.replica_trigger.clone_from(&pair.replica_trigger);
+        result.changes_rows.clone_from(&pair.changes_rows);
+        let names = |side| pair.relations(side).iter().map(RelationInfo::qualified);
+        result.other_partitions = !names(Side::Source).eq(names(Side::Target));
         result.notes.clone_from(&pair.notes);
         result.bytes = pair.bytes();
         if self.settings.digest == Digest::Counts {

@@ -11,18 +11,20 @@
 
 mod args;
 mod client;
+mod definitions;
 mod detail;
 mod digest;
-mod drill;
 mod engine;
-mod fence;
+mod fetch_rows;
+mod first_pass;
+mod lsn_wait;
 mod mode;
-mod moment;
 mod outcome;
 mod pool;
+mod recheck;
 mod resume;
 mod run;
-mod settle;
+mod snapshot_pair;
 mod throttle;
 mod view;
 
@@ -32,10 +34,17 @@ use pgl_cli::args::Output;
 use pgl_cli::{Context, Failure, Tool};
 use pgl_core::doc::Verdict;
 
-pub use view::Body;
+pub use view::VerifyBody;
 
 /// What each mode promises, and what is not looked at; part of `--help`.
 pub(crate) const MODES: &str = "\
+Examples:
+  pgl-verify                             every table of the migration, while writes go on
+  pgl-verify --table shop.orders         one table
+  pgl-verify --counts-only               row counts only
+  pgl-verify --resume verify.ndjson      continue a run that was stopped
+  pgl-verify --fix-sql > fix.sql         the statements that make the target equal
+
 Modes and what each of them promises:
   static    One snapshot of each side. Right while nobody writes to either; with writes going on
             it reports rows that are not replicated yet as differences.
@@ -53,12 +62,12 @@ Modes and what each of them promises:
             With several subscriptions to this source, live does without decoding.
 
 No lock on a table is kept after its read, and a read that TRUNCATE, ALTER TABLE or the apply worker
-waits for is cancelled and done again. A table that is truncated or rewritten meanwhile is compared
-again.
+waits for is cancelled and done again; CREATE INDEX CONCURRENTLY waits until it ends. A table that is
+truncated or rewritten meanwhile is compared again; one whose columns are changed is inconclusive.
 
 Not looked at:
   sequences        pgl-seqsync --check compares them
-  large objects    pglogical does not carry them over
+  large objects    pglogical does not replicate them
   indexes          rows are read from the tables; whether an index finds them is a question for
                    amcheck: bt_index_parent_check(index, true)
   definitions      defaults, constraints, triggers, rights, owners, statistics

@@ -25,11 +25,14 @@ struct Seen {
     old_source: bool,
     /// Why no slot can be had that decodes; only asked where one would be.
     undecodable: Option<String>,
+    /// Whether the target has been promoted.
+    cut_over: bool,
 }
 
 /// Looks at both sides and chooses.
 pub(crate) fn choose(
     how: &How,
+    cut_over: bool,
     source: &mut Session,
     target: &mut Session,
 ) -> Result<Choice, Failure> {
@@ -51,6 +54,7 @@ pub(crate) fn choose(
         subscriptions,
         slots,
         undecodable: None,
+        cut_over,
     };
     let choice = decide(how.mode, &seen)?;
     if choice.mode != Mode::Live {
@@ -98,11 +102,18 @@ fn decide(asked: ModeArg, seen: &Seen) -> Result<Choice, Failure> {
         .find(|one| !one.enabled && seen.slots.contains(&one.slot));
     if let Some(one) = disabled {
         let name = &one.name;
+        if seen.cut_over {
+            // Enabled, it would write what the former source has to the production database.
+            return Err(Failure::refused(format!(
+                "subscription {name} of the target was disabled by the cutover: what is written to either side since is not on the other"
+            ))
+            .hint(STATIC));
+        }
         return Err(Failure::refused(format!(
             "subscription {name} of the target is disabled: what the source has written since is not there"
         ))
         .hint(format!(
-            "to resume replication, on the target: SELECT pglogical.alter_subscription_enable({})",
+            "to resume replication: pgl-control resume; without pgl-setup, on the target: SELECT pglogical.alter_subscription_enable({})",
             pgl_core::quote_literal(name)
         ))
         .hint(STATIC));
@@ -158,6 +169,7 @@ mod tests {
             },
             old_source: false,
             undecodable: None,
+            cut_over: false,
         }
     }
 
@@ -203,6 +215,11 @@ mod tests {
                 "{}",
                 refusal.message
             );
+            let hint =
+                |seen: &Seen| format!("{:?}", decide(asked, seen).map(|_| ()).unwrap_err().hints);
+            assert!(hint(&disabled).contains("alter_subscription_enable"));
+            disabled.cut_over = true;
+            assert!(!hint(&disabled).contains("alter_subscription_enable"));
             // One that is fed from elsewhere says nothing of this source.
             disabled.slots = vec!["slot0".to_owned()];
             assert!(decide(asked, &disabled).is_ok());

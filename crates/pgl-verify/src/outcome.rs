@@ -7,16 +7,16 @@ use pgl_conn::{Error, Kind};
 use pgl_core::Side;
 use pgl_core::verify::buckets::{Bucket, Halves};
 use pgl_core::verify::outcome::Digest;
-use pgl_core::verify::pairing::Pair;
-use pgl_core::verify::rows::{Difference, Join, Seen};
-use pgl_core::verify::{Buckets, Status, TableResult};
+use pgl_core::verify::pairing::TablePair;
+use pgl_core::verify::rows::{Difference, DifferenceKind as RowKind, RowJoin, RowSeen};
+use pgl_core::verify::{Buckets, Status};
 
 use crate::client;
 use crate::detail;
-use crate::drill::{self, Drilled};
-use crate::engine::{Engine, Found};
-use crate::moment::{Between, Moment};
-use crate::settle::{self, Changed, Expect, Pending, Written};
+use crate::engine::{Engine, Found, Pending};
+use crate::fetch_rows::{self, Drilled};
+use crate::recheck::{self, Changed, Expect, NotApplied, Written};
+use crate::snapshot_pair::{Between, Since, SnapshotPair, redefined};
 
 /// Rows that one moment does not settle are followed up to this number.
 const MOST_PENDING: u64 = 100_000;
@@ -28,8 +28,8 @@ type Sums = (Buckets, Buckets);
 pub(crate) fn of_table(
     engine: &Engine<'_>,
     index: usize,
-    pair: &Pair,
-    moment: &Moment,
+    pair: &TablePair,
+    moment: &SnapshotPair,
     sums: Result<Sums, Error>,
 ) -> Found {
     let mut found = Found {
@@ -48,11 +48,27 @@ pub(crate) fn of_table(
             }
             .decide(sums, &mut found)
         })
-        .and_then(|()| moment.rewritten(engine.pool, pair));
+        .and_then(|()| moment.since(engine.pool, pair))
+        .map_err(|error| moment.cause(engine.pool, pair, error))
+        .and_then(|since| match since {
+            Since::Redefined(side) => Err(redefined(side)),
+            since => Ok(since == Since::Rewritten),
+        });
     match outcome {
         Ok(false) => {}
         Ok(true) => {
             found.again = Some("it was truncated or rewritten while it was read".to_owned());
+        }
+        Err(error) if error.kind == Kind::NotYet => {
+            // Nothing of what was read counts.
+            found = Found {
+                index,
+                result: engine.base(pair, moment),
+                pending: Vec::new(),
+                again: None,
+                fixes: Vec::new(),
+            };
+            found.result.reason = Some(error.to_string());
         }
         Err(error) => engine.failed(&mut found.result, &error),
     }
@@ -66,8 +82,8 @@ pub(crate) fn of_table(
 /// A table under a moment.
 struct Table<'a> {
     engine: &'a Engine<'a>,
-    pair: &'a Pair,
-    moment: &'a Moment,
+    pair: &'a TablePair,
+    moment: &'a SnapshotPair,
 }
 
 impl Table<'_> {
@@ -85,7 +101,7 @@ impl Table<'_> {
             result.source_digest = Some(sums.0.summary(halves));
             result.target_digest = Some(sums.1.summary(halves));
         }
-        let written = match settle::written(engine, pair, self.moment, None)? {
+        let written = match recheck::written(engine, pair, self.moment, None)? {
             Changed::Rows(written) => written,
             Changed::Unknown(why) => {
                 found.again = Some(why.to_owned());
@@ -93,8 +109,7 @@ impl Table<'_> {
             }
         };
         if counted {
-            self.counts(sums, &written, found);
-            Ok(())
+            self.counts(sums, &written, found)
         } else if pair.key.is_some() {
             self.by_key(sums, &written, found)
         } else {
@@ -103,24 +118,26 @@ impl Table<'_> {
     }
 
     /// Which rows these are cannot be told; how many can.
-    fn counts(&self, sums: Sums, written: &Written, found: &mut Found) {
-        let mut net = 0;
-        for row in written.rows.values() {
-            match row.expect {
-                Expect::Net(more) => net += more,
-                _ => {
-                    found.again = Some("it was written while its rows were counted".to_owned());
-                    return;
-                }
-            }
-        }
+    fn counts(&self, sums: Sums, written: &Written, found: &mut Found) -> Result<(), Error> {
+        let net: Option<i64> = (written.rows.values())
+            .map(|row| match row.expect {
+                Expect::Net(more) => Some(more),
+                _ => None,
+            })
+            .sum();
+        let new_there = recheck::new_on_target(self.engine, self.pair, self.moment, None)?;
+        let Some(net) = net.filter(|_| new_there.is_empty()) else {
+            found.again = Some("it was written while its rows were counted".to_owned());
+            return Ok(());
+        };
         let wanted = sums.0.rows().saturating_add_signed(net);
         let held = sums.1.rows();
         let result = &mut found.result;
         result.missing = wanted.saturating_sub(held);
         result.extra = held.saturating_sub(wanted);
         result.counts_exact = wanted == held;
-        settled(result);
+        result.settle();
+        Ok(())
     }
 
     /// A table with a key: the rows that nobody wrote in between, all together, and each of the others.
@@ -132,7 +149,7 @@ impl Table<'_> {
             .map(|(key, row)| (&**key, &row.texts))
             .collect();
         let (mut source, mut target) = sums.clone();
-        let rows = settle::rows_of(engine, pair, moment, &keys)?;
+        let rows = recheck::rows_of(engine, pair, moment, &keys)?;
         for (rest, map) in [(&mut source, &rows.source), (&mut target, &rows.target)] {
             for row in map.values().flatten() {
                 self.add(rest, row, -1)?;
@@ -140,7 +157,7 @@ impl Table<'_> {
         }
         let mut differences = Vec::new();
         if source != target {
-            let of = |join: Join| {
+            let of = |join: RowJoin| {
                 let all = join.differences().into_iter();
                 all.filter(|found| !written.rows.contains_key(&found.key))
                     .collect()
@@ -159,26 +176,36 @@ impl Table<'_> {
         if matches!(moment.between, Between::Nothing) {
             return self.report(differences, found);
         }
-        let (pending, lost) = settle::pending(engine, pair, moment, &differences)?;
+        let (unsure, differences) =
+            self.in_flight(differences, |one| one.kind == RowKind::Extra)?;
+        let (pending, lost) = recheck::pending(engine, pair, moment, &unsure)?;
         found.pending = pending;
         found.result.unresolved += lost;
-        let confirm = settle::confirmations(written.rows.len());
+        let confirm = recheck::confirmations(written.rows.len());
+        let mut not_applied = Vec::new();
         for (key, row) in &written.rows {
-            let holds = rows.holds(key, row.expect);
-            let settled = holds == Some(true) && confirm == 1;
-            if !settled {
+            let compared = rows.compared(key, row.expect);
+            if let Some(Some(kind)) = compared {
+                not_applied.push(NotApplied {
+                    kind,
+                    texts: row.texts.clone(),
+                });
+            } else if compared.is_none() || confirm > 1 {
                 found.pending.push(Pending {
                     key: key.clone(),
                     texts: row.texts.clone(),
-                    proofs: u32::from(holds == Some(false)),
-                    equal: u32::from(holds == Some(true)),
+                    equal: u32::from(compared.is_some()),
                     confirm,
-                    target: Vec::new(),
                 });
             }
         }
-        if found.pending.is_empty() {
-            settled(&mut found.result);
+        let different = !differences.is_empty() || !not_applied.is_empty();
+        recheck::not_applied(engine, pair, &not_applied, &mut found.result);
+        if different {
+            self.report(differences, found)?;
+            recheck::give_up(engine, pair, found);
+        } else if found.pending.is_empty() {
+            found.result.settle();
         }
         Ok(())
     }
@@ -191,12 +218,16 @@ impl Table<'_> {
                 self.add(&mut wanted, &seen(key)?, net)?;
             }
         }
-        let known = |row: &settle::WrittenRow| matches!(row.expect, Expect::Net(_));
+        let known = |row: &recheck::WrittenRow| matches!(row.expect, Expect::Net(_));
         if wanted == sums.1 && written.rows.values().all(known) {
-            settled(&mut found.result);
+            if recheck::new_on_target(self.engine, self.pair, self.moment, None)?.is_empty() {
+                found.result.settle();
+            } else {
+                found.again = Some("it was written while its rows were compared".to_owned());
+            }
             return Ok(());
         }
-        let of = |join: Join| {
+        let of = |join: RowJoin| {
             join.differences_from(&|key| match written.rows.get(key).map(|row| row.expect) {
                 None => Some(0),
                 Some(Expect::Net(net)) => Some(net),
@@ -209,7 +240,8 @@ impl Table<'_> {
             .differences
             .into_iter()
             .partition(|one| !(one.source.is_empty() && one.target.is_empty()));
-        let (shown, fresh) = self.lasting(found.index, shown);
+        let (unsure, shown) = self.in_flight(shown, |_| true)?;
+        let fresh = !unsure.is_empty();
         if shown.is_empty()
             && (fresh || !later.is_empty() || written.rows.values().any(|row| !known(row)))
         {
@@ -226,20 +258,20 @@ impl Table<'_> {
         self.report(shown, found)
     }
 
-    /// Without decoding, a row that the source had for a moment only is not told from one that it never had: a
-    /// row that only the target has counts when an earlier moment has shown it at the same place.
-    fn lasting(&self, index: usize, differences: Vec<Difference>) -> (Vec<Difference>, bool) {
-        if !matches!(self.moment.between, Between::Versions { .. }) {
-            return (differences, false);
+    /// Without decoding, a row that the source had for a moment only is not told from one that it never had: differences
+    /// of this kind that count, where the target had the row before, come second.
+    fn in_flight(
+        &self,
+        differences: Vec<Difference>,
+        kind: impl Fn(&Difference) -> bool,
+    ) -> Result<(Vec<Difference>, Vec<Difference>), Error> {
+        if !differences.iter().any(&kind) {
+            return Ok((Vec::new(), differences));
         }
-        let mut known = crate::engine::lock(&self.engine.only_on_target);
-        let before = known.entry(index).or_default();
-        let (lasting, fresh): (Vec<_>, Vec<_>) = differences
+        let arrived = recheck::new_on_target(self.engine, self.pair, self.moment, None)?;
+        Ok(differences
             .into_iter()
-            .partition(|one| one.target.iter().all(|place| before.contains(place)));
-        before.extend(fresh.iter().flat_map(|one| one.target.iter().copied()));
-        let more = !fresh.is_empty();
-        (lasting, more)
+            .partition(|one| kind(one) && one.target.iter().any(|place| arrived.contains(place))))
     }
 
     /// The rows of the buckets that differ.
@@ -248,7 +280,7 @@ impl Table<'_> {
         sums: Sums,
         found: &mut Found,
         written: Option<&Written>,
-        differences_of: &dyn Fn(Join) -> Vec<Difference>,
+        differences_of: &dyn Fn(RowJoin) -> Vec<Difference>,
     ) -> Result<Drilled, Error> {
         let (engine, pair, moment) = (self.engine, self.pair, self.moment);
         let limit = match moment.between {
@@ -268,7 +300,7 @@ impl Table<'_> {
         }
         let buckets = wanted.differing(&target);
         let counts = (&source, &target);
-        let drilled = drill::rows(
+        let drilled = fetch_rows::rows(
             engine,
             pair,
             moment,
@@ -292,12 +324,12 @@ impl Table<'_> {
                 &mut found.fixes,
             )?;
         }
-        settled(&mut found.result);
+        found.result.settle();
         Ok(())
     }
 
     /// Adds a row to sums so many times.
-    fn add(&self, sums: &mut Buckets, row: &Seen, times: i64) -> Result<(), Error> {
+    fn add(&self, sums: &mut Buckets, row: &RowSeen, times: i64) -> Result<(), Error> {
         let (first, second) = client::halves(row.digest);
         let hash = match self.engine.settings.digest {
             Digest::Client => client::bucket_hash(&row.key),
@@ -319,7 +351,7 @@ impl Table<'_> {
 }
 
 /// A row of a table without a key, of which the key is the digest.
-fn seen(key: &[u8]) -> Result<Seen, Error> {
+fn seen(key: &[u8]) -> Result<RowSeen, Error> {
     let bytes: [u8; 16] = key.try_into().map_err(|_| {
         Error::new(
             Side::Source,
@@ -327,7 +359,7 @@ fn seen(key: &[u8]) -> Result<Seen, Error> {
             "a row without a key is not known by its digest",
         )
     })?;
-    Ok(Seen {
+    Ok(RowSeen {
         key: key.into(),
         digest: u128::from_be_bytes(bytes),
         place: pgl_core::verify::rows::Place {
@@ -336,28 +368,4 @@ fn seen(key: &[u8]) -> Result<Seen, Error> {
             offset: 0,
         },
     })
-}
-
-/// The status that follows from the counts.
-pub(crate) fn settled(result: &mut TableResult) {
-    let rows = result.proven();
-    if rows > 0 {
-        result.status = Status::Different;
-    } else if !result.schema_differences.is_empty() {
-        result.status = Status::Different;
-        result.reason = Some(result.schema_differences.join("; "));
-    } else if result.unresolved > 0 || !result.counts_exact {
-        result.status = Status::Inconclusive;
-        result.reason = Some(if result.unresolved > 0 {
-            format!(
-                "{} rows kept changing while they were looked at",
-                result.unresolved
-            )
-        } else {
-            "too many rows differ at first to follow them all; try again with less lag".into()
-        });
-    } else {
-        result.status = Status::Identical;
-        result.reason = None;
-    }
 }

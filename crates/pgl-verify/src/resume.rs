@@ -11,8 +11,9 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use pgl_catalog::verify::replication::TableFile;
 use pgl_cli::Failure;
-use pgl_core::verify::pairing::Pair;
+use pgl_core::verify::pairing::TablePair;
 use pgl_core::verify::{Status, TableResult};
 use pgl_core::{Lsn, QualifiedName};
 use serde::{Deserialize, Serialize};
@@ -159,10 +160,7 @@ impl Journal {
             .filter(|line| line.fingerprint == fingerprint)?;
         let mut result = line.result.clone();
         let since = UNIX_EPOCH + Duration::from_secs(self.began);
-        result.notes.push(format!(
-            "compared by the run that began at {}, taken from the file of --resume",
-            humantime::format_rfc3339_seconds(since)
-        ));
+        result.resumed_from = Some(humantime::format_rfc3339_seconds(since).to_string());
         Some(result)
     }
 
@@ -195,11 +193,21 @@ impl Journal {
     }
 }
 
-/// What makes a comparison the same: everything that changes what its result means.
-pub(crate) fn fingerprint(pair: &Pair, options: &str) -> String {
+/// The files of the tables of both sides.
+pub(crate) type Files = (
+    HashMap<QualifiedName, TableFile>,
+    HashMap<QualifiedName, TableFile>,
+);
+
+/// What makes a comparison the same: everything that changes what its result means, and the files of the tables, which
+/// TRUNCATE and a rewrite change.
+pub(crate) fn fingerprint(pair: &TablePair, options: &str, files: &Files) -> String {
     let mut text = options.to_owned();
-    for relation in pair.source.iter().chain(&pair.target) {
-        text.push_str(&format!("|{}", relation.qualified().sql()));
+    for (relations, files) in [(&pair.source, &files.0), (&pair.target, &files.1)] {
+        for relation in relations {
+            let name = relation.qualified();
+            text.push_str(&format!("|{} {:?}", name.sql(), files.get(&name)));
+        }
     }
     for column in &pair.columns {
         text.push_str(&format!("|{}:{}", column.name, column.shown));
@@ -251,7 +259,8 @@ mod tests {
         let again = open();
         let known = again.get(&name, "f").unwrap();
         assert_eq!(known.status, Status::Identical);
-        assert!(known.notes[0].contains("began at 1970-01-12"), "{known:?}");
+        let from = known.resumed_from.unwrap_or_default();
+        assert!(from.starts_with("1970-01-12"), "{from}");
         assert!(again.get(&name, "g").is_none());
         assert!(again.get(&other, "f").is_none());
         again

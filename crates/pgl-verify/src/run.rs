@@ -1,35 +1,41 @@
 //! From the command line to the verdict.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use pgl_catalog::verify as catalog;
+use pgl_catalog::verify::replication::TableFile;
 use pgl_cli::args::Format;
 use pgl_cli::progress::Unit;
 use pgl_cli::{Context, Failure, input};
-use pgl_conn::{Access, Environment, Error, Session};
-use pgl_core::cutover::{CutoverState, cutover_state};
+use pgl_conn::{Access, Environment, Error, Kind, Session};
+use pgl_core::cutover::{CutOver, CutoverState, Purpose, cutover_state, refusal};
 use pgl_core::doc::{Incoming, Verdict};
 use pgl_core::plan::Plan;
 use pgl_core::select::Selection;
+use pgl_core::verify::condition;
 use pgl_core::verify::fix::{self, RowFix};
 use pgl_core::verify::outcome::{Scope, Totals};
-use pgl_core::verify::pairing::{Entry, Pair, Wishes, pair, unknown_columns};
+use pgl_core::verify::pairing::{PairingEntry, TablePair, Wishes, pair, unknown_columns};
+use pgl_core::verify::parsed_condition::{defined_otherwise, refuse_pair};
+use pgl_core::verify::types::RelationInfo;
 use pgl_core::verify::{Mode, Status, TableResult};
 use pgl_core::{Database, Exit, Migration, QualifiedName, Side};
 
 use crate::args::{Args, How, ModeArg};
+use crate::definitions::{self, Definitions};
 use crate::digest;
 use crate::engine::{Engine, Found, Settings, lock, round};
-use crate::fence::{Fence, Marker};
+use crate::lsn_wait::{LsnWait, Marker};
 use crate::mode;
-use crate::moment::{self, Moment};
 use crate::pool::Pool;
-use crate::resume::{Journal, RunId, fingerprint};
-use crate::settle::{self, Open};
+use crate::recheck::{self, Open};
+use crate::resume::{Files, Journal, RunId, fingerprint};
+use crate::snapshot_pair::{self, SnapshotPair};
 use crate::throttle::Throttle;
-use crate::view::{self, Body};
+use crate::view::{self, VerifyBody};
 
 /// Tables that one moment does not decide are compared under this many more at most: those that were truncated or rewritten
 /// meanwhile, whose changes do not show their rows, or whose snapshot was lost.
@@ -41,6 +47,11 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
     let started = Instant::now();
     if args.how.max_barrier.is_some() && args.how.mode != ModeArg::Barrier {
         return Err(Failure::usage("--max-barrier belongs to --mode barrier"));
+    }
+    if let Some(condition) = &args.how.condition
+        && let Some(why) = condition::refuse(condition)
+    {
+        return Err(Failure::usage(format!("--where: {why}")));
     }
     let incoming = input::read_plan(&args.plan, &context.interrupt)?;
     let environment = Environment::capture();
@@ -75,30 +86,96 @@ fn report_cutover(
     database: &Database,
     source: &mut Session,
     target: &mut Session,
-) -> Result<(), Failure> {
+    fix_sql: bool,
+) -> Result<Option<CutOver>, Failure> {
     let name = name.unwrap_or(&database.database);
     let source = pgl_catalog::status::cutover(source, name)?;
     let target = pgl_catalog::status::cutover(target, name)?;
-    if let CutoverState::CutOver(cut) = cutover_state(source.as_ref(), target.as_ref()) {
-        log::warn!(
-            "{cut}: the target is the production database and is compared with the former source"
-        );
+    let state = cutover_state(source.as_ref(), target.as_ref());
+    match (&state, refusal(&state, Purpose::Compare)) {
+        (_, Some(refusal)) => Err(Failure::refused(refusal.what).hint(refusal.hint)),
+        (CutoverState::CutOver(cut), None) if fix_sql => Err(Failure::refused(format!(
+            "{cut}: the target is the production database, and --fix-sql would print statements that make its rows those \
+             of the former source"
+        ))
+        .hint("compare without --fix-sql")),
+        (CutoverState::CutOver(cut), None) => {
+            log::warn!(
+                "{cut}: the target is the production database and is compared with the former source"
+            );
+            Ok(Some(cut.clone()))
+        }
+        _ => Ok(None),
     }
-    Ok(())
 }
 
 /// What was read before anything is compared.
 struct Ready {
     migration: Migration,
     plan: Option<Plan>,
-    entries: Vec<Entry>,
+    entries: Vec<PairingEntry>,
     mode: mode::Choice,
     digest: digest::Choice,
     unsynced: Vec<(QualifiedName, String)>,
+    /// Tables whose definitions differ, and may not any more once the target has caught up.
+    undecided: Vec<(QualifiedName, String)>,
+    cut_over: Option<CutOver>,
     settings: Settings,
     scope: Scope,
     target: fix::Target,
     run: RunId,
+    /// Empty without `--resume`.
+    files: Files,
+}
+
+/// The files of what is compared, on one side.
+fn files(
+    session: &mut Session,
+    entries: &[PairingEntry],
+    of: impl Fn(&TablePair) -> &[RelationInfo],
+) -> Result<HashMap<QualifiedName, TableFile>, Error> {
+    let names: Vec<QualifiedName> = entries
+        .iter()
+        .filter_map(|entry| match entry {
+            PairingEntry::Compare(pair) => Some(of(pair).iter().map(RelationInfo::qualified)),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    catalog::replication::table_files(session, &names)
+}
+
+/// Refuses a condition that could mean something else on the other side, or at another moment, as both servers parse it.
+fn check_condition(
+    condition: &str,
+    entries: &[PairingEntry],
+    source: &mut Session,
+    target: &mut Session,
+) -> Result<(), Failure> {
+    for entry in entries {
+        let PairingEntry::Compare(pair) = entry else {
+            continue;
+        };
+        let (Some(one), Some(two)) = (pair.source.first(), pair.target.first()) else {
+            continue;
+        };
+        let refused = |why: String| Failure::usage(format!("--where, {}: {why}", pair.name));
+        let one = catalog::side_condition(source, one, condition)?;
+        let two = catalog::side_condition(target, two, condition)?;
+        let (Some(one), Some(two)) = (one, two) else {
+            continue;
+        };
+        let (one, two) = (one.map_err(refused)?, two.map_err(refused)?);
+        let refuse = || one.refuse().or_else(|| two.refuse());
+        if let Some(why) = refuse().or_else(|| defined_otherwise(&one, &two)) {
+            return Err(refused(why));
+        }
+        if let Some(why) = refuse_pair(&one, &two) {
+            return Err(refused(why)
+                .hint("write COLLATE \"C\" after the column, as in: name COLLATE \"C\" < 'b'"));
+        }
+    }
+    Ok(())
 }
 
 fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready, Failure> {
@@ -118,7 +195,13 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
             document.plan,
         )
     });
-    report_cutover(name.as_deref(), &databases.0, &mut source, &mut target)?;
+    let cut_over = report_cutover(
+        name.as_deref(),
+        &databases.0,
+        &mut source,
+        &mut target,
+        args.how.fix_sql,
+    )?;
     let (one, two) = (
         catalog::database(&mut source)?,
         catalog::database(&mut target)?,
@@ -127,6 +210,18 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         return Err(Failure::refused(
             "one server was built with floating-point timestamps: their stored form cannot be compared",
         ));
+    }
+    if let Some(condition) = &args.how.condition {
+        let called = condition::called(condition);
+        for session in [&mut source, &mut target] {
+            if let Some(one) = catalog::not_immutable(session, &called)?.first() {
+                let why = condition::not_immutable(one);
+                return Err(Failure::usage(format!(
+                    "--where, {}: {why}",
+                    session.side()
+                )));
+            }
+        }
     }
     let catalogs = (
         catalog::catalog(&mut source, &one.encoding)
@@ -158,8 +253,29 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         ))
         .hint("write COLUMN, TABLE.COLUMN or SCHEMA.TABLE.COLUMN, as in the catalog"));
     }
+    let mode = mode::choose(&args.how, cut_over.is_some(), &mut source, &mut target)?;
     let entries = pair(&catalogs.0, &catalogs.1, &wishes, plan.as_ref());
-    let mode = mode::choose(&args.how, &mut source, &mut target)?;
+    let definitions = if mode.slots.is_empty() {
+        Definitions {
+            entries,
+            undecided: Vec::new(),
+        }
+    } else {
+        definitions::Reader {
+            pool,
+            slots: &mode.slots,
+            source: &mut source,
+            target: &mut target,
+            wishes: &wishes,
+            plan: plan.as_ref(),
+            limit: args.how.max_wait,
+        }
+        .confirm(catalogs.0, entries)?
+    };
+    let entries = definitions.entries;
+    if let Some(condition) = &args.how.condition {
+        check_condition(condition, &entries, &mut source, &mut target)?;
+    }
     let digest = digest::choose(
         args.how.digest,
         args.how.counts_only,
@@ -191,8 +307,16 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
             false => Some(catalog::insert_lsn(&mut source)?),
         },
     };
+    let files = match args.how.resume {
+        Some(_) => (
+            files(&mut source, &entries, |pair| &pair.source)?,
+            files(&mut target, &entries, |pair| &pair.target)?,
+        ),
+        None => Files::default(),
+    };
     Ok(Ready {
         run,
+        files,
         migration: Migration {
             name: name.unwrap_or_else(|| databases.0.database.clone()),
             source: databases.0,
@@ -203,6 +327,8 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         mode,
         digest,
         unsynced,
+        undecided: definitions.undecided,
+        cut_over,
         settings,
         scope: Scope {
             counts_only: args.how.counts_only,
@@ -252,7 +378,7 @@ impl Run<'_> {
     }
 
     fn keep(&self, mut result: TableResult, rows: &[RowFix]) {
-        result.next = result.next();
+        result.next = result.next(self.ready.cut_over.as_ref());
         if self.args.how.fix_sql && !matches!(result.status, Status::Identical | Status::Skipped) {
             let text = fix::table(&result, rows, self.ready.target);
             lock(&self.fixes).push((result.qualified(), text));
@@ -310,7 +436,7 @@ fn compare(
             .entries
             .iter()
             .map(|entry| match entry {
-                Entry::Compare(pair) => fingerprint(pair, &options),
+                PairingEntry::Compare(pair) => fingerprint(pair, &options, &ready.files),
                 _ => String::new(),
             })
             .collect(),
@@ -341,7 +467,7 @@ fn compare(
         context.print(&text)?;
         return Ok(verdict);
     }
-    let body = Body {
+    let body = VerifyBody {
         mode: Some(ready.mode.mode),
         mode_reason: ready.mode.why.clone(),
         digest_reason: format!("{} ({})", ready.digest.digest.as_str(), ready.digest.why),
@@ -363,17 +489,22 @@ fn compare(
 
 impl<'a> Run<'a> {
     /// Keeps what needs no comparison; gives the rest.
-    fn sort_out(&self) -> Vec<(usize, &'a Pair)> {
+    fn sort_out(&self) -> Vec<(usize, &'a TablePair)> {
         let mut work = Vec::new();
         for (index, entry) in self.ready.entries.iter().enumerate() {
             let plain = |name: &QualifiedName, status, reason: &str| {
                 self.keep(TableResult::new(name, status, Some(reason.to_owned())), &[]);
             };
+            let undecided = (self.ready.undecided.iter()).find(|(name, _)| name == entry.name());
+            if let Some((name, why)) = undecided {
+                plain(name, Status::Inconclusive, why);
+                continue;
+            }
             match entry {
-                Entry::Skip(name, why) => plain(name, Status::Skipped, why),
-                Entry::Differs(name, why) => plain(name, Status::Different, why),
-                Entry::Error(name, why) => plain(name, Status::Error, why),
-                Entry::Compare(pair) => {
+                PairingEntry::Skip(name, why) => plain(name, Status::Skipped, why),
+                PairingEntry::Differs(name, why) => plain(name, Status::Different, why),
+                PairingEntry::Error(name, why) => plain(name, Status::Error, why),
+                PairingEntry::Compare(pair) => {
                     let copying = self.ready.unsynced.iter().find(|(name, _)| {
                         *name == pair.name || pair.source.iter().any(|r| r.qualified() == *name)
                     });
@@ -388,7 +519,10 @@ impl<'a> Run<'a> {
                     if let Some((_, status)) = copying {
                         let why = format!("its initial copy is not finished (status {status:?})");
                         plain(&pair.name, Status::Inconclusive, &why);
-                    } else if let Some(result) = known {
+                    } else if let Some(mut result) = known {
+                        // Not in the file: what comes next follows from them.
+                        result.copy_again.clone_from(&pair.copy_again);
+                        result.computed = pair.computed();
                         self.keep(result, &[]);
                     } else {
                         work.push((index, &**pair));
@@ -400,7 +534,7 @@ impl<'a> Run<'a> {
     }
 
     /// Compares, and looks again where writes go on. How long a barrier held up writers.
-    fn work(&self, work: &[(usize, &'a Pair)]) -> Result<Option<Duration>, Failure> {
+    fn work(&self, work: &[(usize, &'a TablePair)]) -> Result<Option<Duration>, Failure> {
         if work.is_empty() {
             return Ok(None);
         }
@@ -413,37 +547,39 @@ impl<'a> Run<'a> {
             settings: &self.ready.settings,
             throttle: &throttle,
             progress: &progress,
-            only_on_target: Mutex::default(),
         };
         let mut relate = match Relate::open(self.pool, self.ready, how) {
-            Err(error) if self.pool.is_expired() => return Ok(self.leave(work, &error, None)),
+            Err(error) if self.out_of_time(&error) => return Ok(self.leave(work, &error, None)),
             other => other?,
         };
         let mut held = None;
-        let mut rest: Vec<(usize, &Pair)> = work.to_vec();
+        let mut rest: Vec<(usize, &TablePair)> = work.to_vec();
         let mut pause = Duration::from_millis(50);
         for attempt in 1..=MOMENTS {
-            let pairs: Vec<&Pair> = rest.iter().map(|(_, pair)| *pair).collect();
+            let pairs: Vec<&TablePair> = rest.iter().map(|(_, pair)| *pair).collect();
             let moment = match relate.moment(self.pool, &pairs) {
-                Err(error) if self.pool.is_expired() => return Ok(self.leave(&rest, &error, held)),
+                Err(error) if self.out_of_time(&error) => {
+                    return Ok(self.leave(&rest, &error, held));
+                }
                 other => other?,
             };
             held = held.max(moment.held);
             let open = Mutex::new(Vec::new());
             let again = Mutex::new(Vec::new());
-            engine.run(&rest, &moment, &|mut found: Found| {
+            let exported = moment.source.is_some();
+            let done = |mut found: Found| {
                 let Some((index, pair)) = rest.iter().find(|(index, _)| *index == found.index)
                 else {
                     return;
                 };
                 if found.again.is_none()
                     && found.result.status == Status::Error
-                    && moment.source.is_some()
+                    && exported
                     && found
                         .result
                         .reason
                         .as_deref()
-                        .is_some_and(settle::moment_is_gone)
+                        .is_some_and(recheck::moment_is_gone)
                 {
                     found.again = found.result.reason.clone();
                 }
@@ -467,10 +603,11 @@ impl<'a> Run<'a> {
                     }
                     _ => lock(&open).push(Open { pair, found }),
                 }
-            })?;
+            };
+            engine.run(&rest, &moment, &done)?;
             drop(moment);
             let open = std::mem::take(&mut *lock(&open));
-            relate.settle(self, &engine, open);
+            relate.settle(self.pool, &engine, open, &done);
             rest = std::mem::take(&mut *lock(&again));
             if rest.is_empty() {
                 break;
@@ -482,10 +619,15 @@ impl<'a> Run<'a> {
         Ok(held)
     }
 
+    /// Whether --timeout or --max-wait has run out.
+    fn out_of_time(&self, error: &Error) -> bool {
+        self.pool.is_expired() || error.kind == Kind::NotYet
+    }
+
     /// The time was over before there were snapshots to read these tables under.
     fn leave(
         &self,
-        tables: &[(usize, &'a Pair)],
+        tables: &[(usize, &'a TablePair)],
         error: &Error,
         held: Option<Duration>,
     ) -> Option<Duration> {
@@ -504,16 +646,16 @@ impl<'a> Run<'a> {
 struct Relate<'a> {
     ready: &'a Ready,
     how: &'a How,
-    fence: Option<Fence>,
+    lsn_wait: Option<LsnWait>,
     marker: Option<Marker>,
 }
 
 impl<'a> Relate<'a> {
     fn open(pool: &Pool, ready: &'a Ready, how: &'a How) -> Result<Self, Error> {
-        let fence = if ready.mode.slots.is_empty() {
+        let lsn_wait = if ready.mode.slots.is_empty() {
             None
         } else {
-            Some(Fence::open(pool, &ready.mode.slots)?)
+            Some(LsnWait::open(pool, &ready.mode.slots)?)
         };
         let marker = match ready.mode.marker && ready.mode.mode == Mode::Live {
             true => Some(Marker::open(pool)?),
@@ -522,31 +664,36 @@ impl<'a> Relate<'a> {
         Ok(Self {
             ready,
             how,
-            fence,
+            lsn_wait,
             marker,
         })
     }
 
-    fn moment(&mut self, pool: &Pool, pairs: &[&Pair]) -> Result<Moment, Error> {
+    fn moment(&mut self, pool: &Pool, pairs: &[&TablePair]) -> Result<SnapshotPair, Error> {
         let limit = self.how.max_wait;
-        let Some(fence) = &mut self.fence else {
-            return Moment::unrelated(pool, pairs);
+        let Some(lsn_wait) = &mut self.lsn_wait else {
+            return SnapshotPair::unrelated(pool, pairs);
         };
         match self.ready.mode.mode {
-            Mode::Static => Moment::unrelated(pool, pairs),
-            Mode::Fenced => moment::versions(pool, fence, pairs, limit),
+            Mode::Static => SnapshotPair::unrelated(pool, pairs),
+            Mode::Fenced => snapshot_pair::versions(pool, lsn_wait, pairs, limit),
             Mode::Barrier => {
                 let locked = self.how.max_barrier.unwrap_or(LOCKED);
-                moment::barrier(pool, fence, pairs, (limit, locked))
+                snapshot_pair::barrier(pool, lsn_wait, pairs, (limit, locked))
             }
-            Mode::Live => moment::live(pool, fence, &mut self.marker, pairs, limit),
+            Mode::Live => snapshot_pair::live(pool, lsn_wait, &mut self.marker, pairs, limit),
         }
     }
 
-    fn settle(&mut self, run: &Run<'_>, engine: &Engine<'_>, open: Vec<Open<'_>>) {
+    fn settle(
+        &mut self,
+        pool: &Pool,
+        engine: &Engine<'_>,
+        open: Vec<Open<'_>>,
+        done: &dyn Fn(Found),
+    ) {
         if !open.is_empty() {
-            let done = |found: Found| run.take(found);
-            settle::settle(engine, open, |pairs| self.moment(run.pool, pairs), &done);
+            recheck::settle(engine, open, |pairs| self.moment(pool, pairs), done);
         }
     }
 }

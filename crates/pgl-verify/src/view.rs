@@ -3,7 +3,7 @@
 use pgl_cli::{Page, Report, Style, Table};
 use pgl_core::doc::{Document, Verdict};
 use pgl_core::verify::outcome::{ColumnDiff, RowDiff, Scope, Shown, Totals};
-use pgl_core::verify::rows::Kind;
+use pgl_core::verify::rows::DifferenceKind;
 use pgl_core::verify::{Mode, Status, TableResult};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -14,7 +14,7 @@ const ROWS_SHOWN: usize = 10;
 
 /// The tool's part of the document.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
-pub struct Body {
+pub struct VerifyBody {
     /// How writes were dealt with.
     pub mode: Option<Mode>,
     /// Why this mode.
@@ -36,7 +36,7 @@ pub struct Body {
     pub streamed: bool,
 }
 
-impl Report for Body {
+impl Report for VerifyBody {
     fn text(document: &Document<Self>, page: &mut Page) {
         let body = &document.body;
         let mut table = Table::new(&[
@@ -83,7 +83,10 @@ impl Report for Body {
             totals.skipped
         ));
         let (style, line) = match document.verdict {
-            Verdict::Ok => (Style::Green, body.scope.equal(totals.identical)),
+            Verdict::Ok => (
+                Style::Green,
+                body.scope.equal(totals.identical) + &resumed(&body.tables),
+            ),
             Verdict::No => (Style::Red, "the two sides differ".to_owned()),
             Verdict::NotYet => (
                 Style::Yellow,
@@ -228,11 +231,7 @@ fn about(one: &TableResult, page: &mut Page) {
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
     if !counts.is_empty() {
-        let least = if one.counts_exact {
-            ""
-        } else {
-            " (at least: stopped at the limit)"
-        };
+        let least = if one.counts_exact { "" } else { " (at least)" };
         page.line(format!("  rows: {}{least}", counts.join(", ")));
     }
     if let Some(lsn) = one.source_lsn.filter(|_| one.proven() > 0) {
@@ -248,8 +247,8 @@ fn about(one: &TableResult, page: &mut Page) {
     }
     for row in one.rows.iter().take(ROWS_SHOWN) {
         page.line(format!("  {}", row_line(row)));
-        if row.kind == Kind::Different {
-            for column in &row.columns {
+        if row.kind == DifferenceKind::Different {
+            for column in row.columns.iter().flatten() {
                 page.line(format!("      {}", column_line(column)));
             }
         }
@@ -265,10 +264,10 @@ fn about(one: &TableResult, page: &mut Page) {
 fn row_line(row: &RowDiff) -> String {
     let what = match (row.kind, row.proven) {
         (_, false) => "undecided",
-        (Kind::Missing, _) => "missing on the target",
-        (Kind::Extra, _) => "extra on the target",
-        (Kind::Different, _) => "different",
-        (Kind::Duplicated, _) => "duplicated",
+        (DifferenceKind::Missing, _) => "missing on the target",
+        (DifferenceKind::Extra, _) => "extra on the target",
+        (DifferenceKind::Different, _) => "different",
+        (DifferenceKind::Duplicated, _) => "duplicated",
     };
     let mut line = what.to_owned();
     if !row.key.is_empty() {
@@ -284,11 +283,12 @@ fn row_line(row: &RowDiff) -> String {
             })
             .collect();
         line.push_str(&format!(": {}", key.join(", ")));
-    } else if row.kind != Kind::Different {
-        let of_source = row.kind == Kind::Missing;
+    } else if row.kind != DifferenceKind::Different {
+        let of_source = row.kind == DifferenceKind::Missing;
         let values: Vec<String> = row
             .columns
             .iter()
+            .flatten()
             .map(|c| {
                 let value = if of_source || !c.target.present {
                     &c.source
@@ -300,10 +300,11 @@ fn row_line(row: &RowDiff) -> String {
             .collect();
         line.push_str(&format!(": {}", values.join(", ")));
     }
-    if row.source_count > 1 || row.target_count > 1 {
+    if let (Some(source), Some(target)) = (row.source_count, row.target_count)
+        && (source > 1 || target > 1)
+    {
         line.push_str(&format!(
-            " ({} on the source, {} on the target)",
-            row.source_count, row.target_count
+            " ({source} on the source, {target} on the target)"
         ));
     }
     for (partition, side) in [
@@ -350,4 +351,19 @@ fn clean(text: &str) -> String {
             escaped
         })
         .collect()
+}
+
+/// How many results are an earlier run's, and so say nothing of what was written since.
+fn resumed(tables: &[TableResult]) -> String {
+    let began: Vec<&str> = tables
+        .iter()
+        .filter_map(|table| table.resumed_from.as_deref())
+        .collect();
+    match began.first() {
+        Some(first) => format!(
+            "; {} of them were compared by the run that began at {first} and not looked at again (--resume)",
+            began.len()
+        ),
+        None => String::new(),
+    }
 }

@@ -93,7 +93,8 @@ pub(crate) fn main(runs: u32) -> Result<()> {
             ours(&db, &tools, &mut seen).with_context(|| format!("run {run}"))?;
             if run % BY_HAND == 0 {
                 db = db.again(&format!("hand_{run}"))?;
-                by_hand(&db, &tools, &mut seen).with_context(|| format!("by hand, run {run}"))?;
+                manual_steps(&db, &tools, &mut seen)
+                    .with_context(|| format!("by hand, run {run}"))?;
             }
             db = db.again(&format!("shop_{}", run + 1))?;
         }
@@ -163,7 +164,7 @@ fn ours(db: &PairDb, tools: &Tools, seen: &mut Seen) -> Result<()> {
     let hook: PathBuf = root().join("scripts/hooks/pgbouncer.sh");
     let document = Tool::new(&tools.cutover)
         .envs(db.env())
-        .args(["--yes", "--hook-switched"])
+        .args(["--yes", "--hook-promoted"])
         .arg(format!("'{}' switch", hook.display()))
         .envs(bouncer.hook_env(db.target(), &roles[0]))
         .run()?
@@ -188,7 +189,7 @@ fn ours(db: &PairDb, tools: &Tools, seen: &mut Seen) -> Result<()> {
 
 /// Stops the writes of the database, waits as pglogical's function does, carries over sequences and what
 /// has no key, and drops the subscription.
-fn by_hand(db: &PairDb, tools: &Tools, seen: &mut Seen) -> Result<()> {
+fn manual_steps(db: &PairDb, tools: &Tools, seen: &mut Seen) -> Result<()> {
     let [app, _] = replicating(db, tools)?;
     let (source, target) = (
         db.source().dsn_as(&app, db.name()),

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: the suite at work on two throw-away servers, told step by step.
+//! `cargo xtask demo`: the suite at work on two throw-away servers, with each step explained.
 //!
 //! Everything it starts goes with it, also on Ctrl-C: the servers die with this process.
 

@@ -78,7 +78,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Whichever server takes writes, as a client writes it down that is to follow by itself.
+    /// Whichever server accepts writes, as a client writes it down that is to follow by itself.
     pub(super) fn anywhere(&self, role: &str) -> String {
         format!(
             "host=127.0.0.1,127.0.0.1 port={},{} user={role} dbname={DATABASE} target_session_attrs=read-write",

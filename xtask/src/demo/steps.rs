@@ -50,13 +50,13 @@ pub(super) fn all() -> Vec<Step> {
         },
         Step {
             title: "A rehearsal",
-            tells: "Everything of the switch but the switch: writers are kept out, the target gets the rest, and\n\
-                    all is taken back. It tells how long the pause will be.",
+            tells: "Everything but the promotion: writes are blocked, the target gets the rest, and\n\
+                    all is rolled back. It tells how long the pause will be.",
             act: rehearsal,
         },
         Step {
-            title: "The switch",
-            tells: "pgl-cutover does it, with a way back prepared. The customers know both servers and go where writes\n\
+            title: "The cutover",
+            tells: "pgl-cutover makes it, with reverse replication prepared. The customers know both servers and go where writes\n\
                     are taken; a probe that knows nothing of the tools measures for how long nobody took any.",
             act: switch,
         },
@@ -68,7 +68,7 @@ pub(super) fn all() -> Vec<Step> {
         },
         Step {
             title: "Nothing is left behind",
-            tells: "Everything of the migration goes: subscriptions, slots, nodes, the extension. The old home stays closed.",
+            tells: "Everything of the migration goes: subscriptions, slots, nodes, the extension. The former source stays read-only.",
             act: teardown,
         },
     ]
@@ -153,7 +153,7 @@ fn verify(stage: &mut Stage) -> Result<()> {
 }
 
 fn rehearsal(stage: &mut Stage) -> Result<()> {
-    let args = ["--plan", PLAN, "--rehearse", "--yes", "--format", "text"];
+    let args = ["rehearse", "--plan", PLAN, "--yes", "--format", "text"];
     stage.run("pgl-cutover", &args, &[0]).map(drop)
 }
 
@@ -185,14 +185,15 @@ fn reckoning(stage: &mut Stage) -> Result<()> {
     let ledger = stage.writers.take().context("nobody writes")?.stop()?;
     ledger.check(&mut stage.pair.target.client(DATABASE)?)?;
     stage.tell(&format!(
-        "     all {} acknowledged transactions are on the target, written before and after the switch",
+        "     all {} acknowledged transactions are on the target, written before and after the cutover",
         ledger.acknowledged()
     ))?;
     if !stage.has_way_back() {
-        return stage
-            .tell("     nothing goes back to a source of 9.4: the old home stays as it was left");
+        return stage.tell(
+            "     nothing is replicated back to a source of 9.4: it stays as it was at the cutover",
+        );
     }
-    // The way back carries what was written since: the old home has to become the same.
+    // Reverse replication replicates what was written since: the former source has to become the same.
     let suite = ["pgl"];
     let until = Instant::now() + Duration::from_secs(60);
     loop {
@@ -201,7 +202,7 @@ fn reckoning(stage: &mut Stage) -> Result<()> {
         let differences = source.table_differences(&target);
         if differences.is_empty() {
             return stage.tell(&format!(
-                "     {} tables were read in full on both sides, and are the same; the old home follows the new",
+                "     {} tables were read in full on both sides, and are the same; the former source follows the target",
                 source.tables.len()
             ));
         }

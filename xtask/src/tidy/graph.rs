@@ -114,7 +114,7 @@ const DRIVERS: &[&str] = &[
     "openssl",
     "native-tls",
     "postgres",
-    "postgres-openssl",
+    "tokio-openssl",
     "rustls",
     "tokio",
     "tokio-postgres",

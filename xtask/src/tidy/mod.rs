@@ -5,6 +5,7 @@
 //! may break a rule, and why, stands in one table; an exception that is no longer needed is a
 //! violation too. It does not replace the compiler's and clippy's lints: it says what they cannot.
 
+mod circles;
 mod graph;
 mod lex;
 mod licence;
@@ -14,6 +15,7 @@ mod source;
 mod sql;
 mod text;
 mod tree;
+mod words;
 
 use std::path::Path;
 
@@ -76,6 +78,8 @@ fn examine(root: &Path, tree: &Tree) -> Result<(Vec<Violation>, Vec<String>)> {
     let mut found: Vec<Violation> = tree.sources.iter().flat_map(source::check).collect();
     found.extend(sql::check(tree));
     found.extend(text::check(tree));
+    found.extend(words::check(tree));
+    found.extend(circles::check(tree));
     found.extend(manifest::check(tree));
     found.extend(graph::check(&graph::metadata(root)?, root, tree));
     let mut notes = Vec::new();

@@ -1,4 +1,4 @@
--- What has to hold on the old home, before version 9.6, whose slots do not show what is confirmed: the receiver's word,
+-- What has to hold on the provider, before version 9.6, whose slots do not show what is confirmed: the receiver's word,
 -- by its name $2, stands for it; while nobody reads the slot $1, the position from which it would be read.
 SELECT (SELECT count(*) FROM pg_catalog.pg_prepared_xacts WHERE database = current_database()) AS prepared,
        COALESCE((SELECT pg_catalog.pg_xlog_location_diff(pg_catalog.pg_current_xlog_insert_location(),

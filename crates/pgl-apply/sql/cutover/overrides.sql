@@ -1,5 +1,6 @@
--- Settings of default_transaction_read_only for this database and for roles.
+-- Settings of default_transaction_read_only for this database, for roles and for all roles.
 SELECT r.rolname::text AS role,
+       r.oid::bigint AS oid,
        s.setdatabase <> 0 AS here,
        split_part(c.entry, '=', 2) AS value
   FROM pg_catalog.pg_db_role_setting s
@@ -7,5 +8,4 @@ SELECT r.rolname::text AS role,
   LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
  WHERE split_part(c.entry, '=', 1) = 'default_transaction_read_only'
    AND s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
-   AND NOT (s.setdatabase = 0 AND s.setrole = 0)
- ORDER BY 1, 2
+ ORDER BY 1, 3

@@ -4,11 +4,13 @@
 use std::time::{Duration, Instant};
 
 use pgl_conn::{Begin, Error as ConnError, Session};
+use pgl_core::cutover::TableMark;
 use pgl_core::lock_wait::Holders;
 use pgl_core::{QualifiedName, Side, quote_literal};
 
 use super::diagnose::Observer;
 use super::state::worker;
+use crate::fingerprint::marks_to_keep;
 use crate::lock_wait::{LockWait, is_busy};
 use crate::provider::Wanted;
 use crate::{Error, Watch, marker, subscription};
@@ -71,7 +73,7 @@ fn lock_sql(tables: &[QualifiedName], why: Why<'_>) -> String {
 
 /// Opens a transaction on the target that stands where a view in `reader` was taken: everything that
 /// was committed to the tables before is applied, nothing that was committed after. Both stay until
-/// their transactions end. `locker` must have a short `lock_timeout`; its lock lasts for some
+/// their transactions end. What comes back are the marks of the tables at that moment. `locker` must have a short `lock_timeout`; its lock lasts for some
 /// milliseconds, and is tried for again and again.
 ///
 /// # Errors
@@ -79,22 +81,24 @@ fn lock_sql(tables: &[QualifiedName], why: Why<'_>) -> String {
 /// The target's transaction is rolled back by then.
 #[expect(
     clippy::too_many_arguments,
-    reason = "three sessions that have to stay apart"
+    reason = "sessions that have to stay apart"
 )]
 pub fn barrier(
     locker: &mut Session,
     reader: &mut Session,
     target: &mut Session,
+    observe: (&mut Session, &mut Session),
     subscription: &str,
     tables: &[QualifiedName],
     why: Why<'_>,
     limit: Duration,
     watch: &dyn Watch,
-) -> Result<(), Error> {
+) -> Result<Vec<TableMark>, Error> {
     let outcome = stand(
         locker,
         reader,
         target,
+        observe,
         subscription,
         tables,
         why,
@@ -116,30 +120,31 @@ fn stand(
     locker: &mut Session,
     reader: &mut Session,
     target: &mut Session,
+    observe: (&mut Session, &mut Session),
     subscription: &str,
     tables: &[QualifiedName],
     why: Why<'_>,
     limit: Duration,
     watch: &dyn Watch,
-) -> Result<(), Error> {
+) -> Result<Vec<TableMark>, Error> {
     target.begin(Begin::ReadWrite)?;
     let held = target.query(HOLD, &[&MARKER])?;
     if held.is_empty() {
         return Err(Error::refused(
             Side::Target,
             format!("marker {MARKER:?} is not on the target"),
-            "replication has not carried it: see pgl-status",
+            "it was not replicated: see pgl-status",
         ));
     }
     let started = Instant::now();
     let mut wait = LockWait::of(locker)?;
     let mut pause = Duration::from_millis(200);
-    loop {
+    let marks = loop {
         if watch.stop() {
             return Err(Error::Interrupted);
         }
         match moment(locker, reader, tables, why) {
-            Ok(()) => break,
+            Ok(marks) => break marks,
             Err(error) if is_busy(&error) => {
                 locker.rollback()?;
                 reader.rollback()?;
@@ -171,8 +176,9 @@ fn stand(
                     .into());
             }
         }
-    }
+    };
     watch.doing("waiting until the target has come this far");
+    let mut observer = Observer::new(subscription);
     while !target.value::<bool>(
         include_str!("../../sql/control/is_waited_for.sql"),
         &[],
@@ -184,9 +190,10 @@ fn stand(
         if started.elapsed() > limit {
             return Err(late(subscription, limit));
         }
+        observer.look(&mut *observe.0, &mut *observe.1)?;
         std::thread::sleep(Duration::from_millis(20));
     }
-    Ok(())
+    Ok(marks)
 }
 
 /// The source's half: with writers away, the view is taken and the marker written behind everything
@@ -196,7 +203,7 @@ fn moment(
     reader: &mut Session,
     tables: &[QualifiedName],
     why: Why<'_>,
-) -> Result<(), ConnError> {
+) -> Result<Vec<TableMark>, ConnError> {
     locker.begin(Begin::ReadWrite)?;
     locker.batch(&lock_sql(tables, why))?;
     if let Why::Joining(members) = why {
@@ -206,8 +213,11 @@ fn moment(
     }
     reader.begin(Begin::Snapshot)?;
     reader.query("SELECT 1", &[])?;
+    // Of this moment: a table that is altered while the target catches up is not as its rows were copied.
+    let marks = marks_to_keep(locker, tables)?;
     marker::write(locker, MARKER)?;
-    locker.commit()
+    locker.commit()?;
+    Ok(marks)
 }
 
 fn late(subscription: &str, limit: Duration) -> Error {
@@ -218,7 +228,7 @@ fn late(subscription: &str, limit: Duration) -> Error {
             limit.as_secs()
         ),
         hint:
-            "pgl-status tells how far the target is behind, and why; --timeout gives it more time"
+            "pgl-status shows how far the target is behind, and why; --timeout gives it more time"
                 .to_owned(),
     }
 }

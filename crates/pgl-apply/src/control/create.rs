@@ -33,7 +33,7 @@ pub fn statements(work: &[Work]) -> Vec<String> {
     let (now, held) = parts(work);
     let held = held
         .into_iter()
-        .map(|item| format!("-- held back until the cutover: {}", item.entry.sql.trim()));
+        .map(|item| format!("-- deferred until the cutover: {}", item.entry.sql.trim()));
     now.into_iter()
         .map(|item| item.entry.sql.trim().to_owned())
         .chain(held)

@@ -9,7 +9,7 @@ use pgl_core::Side;
 use pgl_core::control::{Look, failing};
 use pgl_core::status::facts::{Close, Seen, Snapshot};
 use pgl_core::status::wait::Trouble;
-use pgl_core::status::{Cause, Certainty, Progress, causes};
+use pgl_core::status::{Cause, Certainty, WaitProgress, causes};
 
 use super::state::worker;
 use crate::Error;
@@ -22,7 +22,7 @@ const CLOSER: Duration = Duration::from_secs(2);
 const REMEMBERED: usize = 40;
 
 /// What was seen of a subscription while something waited.
-pub(super) struct Observer<'a> {
+pub struct Observer<'a> {
     subscription: &'a str,
     began: Instant,
     looked: Option<Instant>,
@@ -33,7 +33,8 @@ pub(super) struct Observer<'a> {
 }
 
 impl<'a> Observer<'a> {
-    pub(super) fn new(subscription: &'a str) -> Self {
+    /// Nothing is seen yet.
+    pub fn new(subscription: &'a str) -> Self {
         Self {
             subscription,
             began: Instant::now(),
@@ -46,7 +47,10 @@ impl<'a> Observer<'a> {
     }
 
     /// Looks, when it is time to; fails with the cause where replication has stopped for good.
-    pub(super) fn look(&mut self, source: &mut Session, target: &mut Session) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// The servers', and a refusal with the cause.
+    pub fn look(&mut self, source: &mut Session, target: &mut Session) -> Result<(), Error> {
         if self.looked.is_some_and(|at| at.elapsed() < EVERY) {
             return Ok(());
         }
@@ -86,7 +90,7 @@ impl<'a> Observer<'a> {
         let progress = self.trouble.judge(at, &found, false);
         let sure = |cause: &&Cause| cause.stops() && cause.certainty == Certainty::Proven;
         match found.iter().find(sure) {
-            Some(cause) if progress == Progress::Broken => Err(stopped(cause)),
+            Some(cause) if progress == WaitProgress::Broken => Err(stopped(cause)),
             _ => Ok(()),
         }
     }
@@ -98,11 +102,11 @@ impl<'a> Observer<'a> {
     ) -> Result<Vec<Cause>, ConnError> {
         let at = self.began.elapsed().as_secs_f64();
         // No migration: whoever holds its lock is this run.
-        let (target_now, _dsn) = catalog::target_now(target, "", self.subscription, self.began)?;
+        let (target_now, dsn) = catalog::target_now(target, "", self.subscription, self.began)?;
         let subscription = target_now.subscription.as_ref();
         let slot = subscription.map(|one| one.slot_name.clone());
         let sets = subscription.map(|one| one.sets.clone()).unwrap_or_default();
-        let source_now = catalog::source_now(source, slot.as_deref(), self.began)?;
+        let source_now = catalog::source_now(source, "", slot.as_deref(), self.began)?;
         if self.samples.len() == REMEMBERED {
             self.samples.remove(0);
         }
@@ -113,8 +117,8 @@ impl<'a> Observer<'a> {
         });
         let close = Close {
             source: Some(catalog::source_close(source, &sets, &[])?),
-            target: Some(catalog::target_close(target)?),
-            dsn_from_here: Seen::NotGiven,
+            target: Some(catalog::target_close(target, "")?),
+            dsn_from_here: dsn.as_ref().map_or(Seen::NotGiven, catalog::try_dsn),
             ..Close::default()
         };
         Ok(causes(&self.samples, &self.samples, &close))

@@ -13,8 +13,8 @@ mod barrier;
 mod copy;
 mod create;
 mod diagnose;
+mod journal;
 mod mark;
-mod note;
 mod skip;
 mod state;
 mod tables;
@@ -22,14 +22,14 @@ mod tables;
 pub use barrier::{Why, barrier, hold_sql, moment_sql, release_sql, settle};
 pub use copy::{Replaced, Replacing, replace, statements as copy_statements};
 pub use create::{create, statements as create_statements};
+pub use diagnose::Observer;
+pub use journal::{Noted, all as notes, forget, note, statement as note_statement};
 pub use mark::{mark, unmark};
-pub use note::{Noted, all as notes, forget, note, statement as note_statement};
 pub use skip::{advance, advance_sql, look};
 pub use state::{
-    Worker, disable, disable_sql, enable, enable_sql, origin_rights, slot_active, wait_stopped,
-    worker, write_note,
+    Worker, disable, disable_sql, enable, enable_sql, origin_rights, paused_at, slot_active,
+    slot_history, wait_stopped, worker, write_note,
 };
 pub use tables::{
-    analyze, filled, leave, leave_sql, memberships, rows_in, synced, table_oid, truncate_triggers,
-    unsynced,
+    analyze, leave, leave_sql, memberships, rows_in, synced, table_oid, truncate_triggers, unsynced,
 };

@@ -92,7 +92,7 @@ pub fn advance(target: &mut Session, origin: &str, to: Lsn) -> Result<(), Error>
     let now: Option<String> = target.value(
         "SELECT pg_replication_origin_progress($1, true)::text",
         &[&origin],
-        "where the origin stands",
+        "where the origin is",
     )?;
     if now.as_ref().and_then(|text| text.parse().ok()) == Some(to) {
         return Ok(());
@@ -100,7 +100,7 @@ pub fn advance(target: &mut Session, origin: &str, to: Lsn) -> Result<(), Error>
     Err(ConnError::new(
         Side::Target,
         Kind::Protocol,
-        format!("origin {origin} stands at {now:?} after it was moved to {to}"),
+        format!("origin {origin} is at {now:?} after it was moved to {to}"),
     )
     .into())
 }

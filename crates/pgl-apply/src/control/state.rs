@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use pgl_conn::{Error as ConnError, Session};
+use pgl_core::control::{PausedAt, SlotHistory};
 use pgl_core::{Lsn, Side, quote_literal};
 use serde::Deserialize;
 
-use crate::{Error, Watch};
+use crate::{Error, Watch, copy, fingerprint};
 
 /// A subscription at work.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -72,6 +73,58 @@ pub fn origin_rights(target: &mut Session) -> Result<Vec<String>, ConnError> {
         &[],
     )?;
     Ok(missing.into_iter().map(|one| one.name).collect())
+}
+
+/// Where replication is while nothing is sent.
+///
+/// # Errors
+/// The servers'.
+pub fn paused_at(
+    source: &mut Session,
+    target: &mut Session,
+    subscription: &str,
+) -> Result<PausedAt, ConnError> {
+    let Some(worker) = worker(target, subscription)? else {
+        return Ok(PausedAt::default());
+    };
+    let confirmed: Vec<Position> = if source.version().at_least_num(90_600) {
+        let sql = include_str!("../../sql/control/confirmed.sql");
+        pgl_catalog::rows(source, sql, &[&worker.slot])?
+    } else {
+        Vec::new()
+    };
+    Ok(PausedAt {
+        confirmed: confirmed.first().map(|one| one.position),
+        applied: worker.position,
+    })
+}
+
+/// What shows that the slot was created again since the copy.
+///
+/// # Errors
+/// The servers'.
+pub fn slot_history(
+    source: &mut Session,
+    target: &mut Session,
+    migration: &str,
+    slot: &str,
+) -> Result<SlotHistory, ConnError> {
+    let unread: Option<bool> = if source.version().at_least(14) {
+        source.value_opt(
+            include_str!("../../sql/control/slot_unread.sql"),
+            &[&slot],
+            "what the slot has decoded",
+        )?
+    } else {
+        None
+    };
+    let kept = fingerprint::kept_marks(target, migration)?;
+    let now = fingerprint::statistics(source)?.stats_reset;
+    Ok(SlotHistory {
+        unread: unread.unwrap_or(false),
+        counted_since_copy: kept.is_some_and(|kept| kept.stats_reset == now),
+        copied: copy::copied_at(target, migration)?,
+    })
 }
 
 /// Whether somebody reads the slot; none where it does not exist.

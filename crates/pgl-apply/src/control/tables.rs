@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use pgl_conn::{Begin, Error as ConnError, Session};
 use pgl_core::control::Membership;
 use pgl_core::lock_wait::Holders;
-use pgl_core::setup::StepId;
 use pgl_core::{QualifiedName, Side, quote_ident, quote_literal};
 use serde::Deserialize;
 
@@ -16,12 +15,6 @@ use crate::{Error, Watch};
 #[derive(Deserialize)]
 struct Named {
     name: String,
-}
-
-#[derive(Deserialize)]
-struct Filled {
-    table: String,
-    oid: u32,
 }
 
 fn names(
@@ -76,20 +69,6 @@ pub fn table_oid(session: &mut Session, table: &QualifiedName) -> Result<Option<
     )
 }
 
-/// Object ids on the target of the tables that the migration has filled, by the table's name in SQL;
-/// the newest copy counts.
-///
-/// # Errors
-/// The server's.
-pub fn filled(target: &mut Session, migration: &str) -> Result<Vec<(String, u32)>, ConnError> {
-    let found: Vec<Filled> = pgl_catalog::rows(
-        target,
-        include_str!("../../sql/control/filled.sql"),
-        &[&migration, &StepId::Copy.as_str()],
-    )?;
-    Ok(found.into_iter().map(|one| (one.table, one.oid)).collect())
-}
-
 /// Whether a table holds rows.
 ///
 /// # Errors
@@ -102,7 +81,7 @@ pub fn rows_in(session: &mut Session, table: &QualifiedName) -> Result<bool, Con
     )
 }
 
-/// Tells pglogical that a table is synchronised: part of the transaction that makes it so.
+/// Tells pglogical that a table is synchronised: part of the transaction that makes it so. False where it knew.
 ///
 /// # Errors
 /// The server's.
@@ -110,13 +89,12 @@ pub fn synced(
     target: &mut Session,
     subscription: &str,
     table: &QualifiedName,
-) -> Result<(), ConnError> {
-    target
-        .execute(
-            include_str!("../../sql/control/synced.sql"),
-            &[&subscription, &table.schema, &table.name],
-        )
-        .map(drop)
+) -> Result<bool, ConnError> {
+    let written = target.execute(
+        include_str!("../../sql/control/synced.sql"),
+        &[&subscription, &table.schema, &table.name],
+    )?;
+    Ok(written > 0)
 }
 
 /// Takes back what pglogical knows of a table.

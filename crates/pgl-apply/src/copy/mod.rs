@@ -6,7 +6,6 @@
 //! next one drops the slot that it made and empties the tables that it filled, and no others, and only where
 //! every row in them is provably the copy's. A copy that was completed is made again only on request.
 
-pub mod by_pglogical;
 mod proof;
 pub mod public;
 mod queue;
@@ -19,7 +18,8 @@ mod worker;
 
 pub use proof::prove;
 pub use public::{Public, may_write_catalog};
-pub use reset::{Run, State, discard, lost, slot_gone, state};
-pub use run::{Copied, Order, Outcome, TableCopied, run, slot_name};
+pub use reset::{CopyState, Run, copied_at, discard, lost, slot_gone, state};
+pub use run::{Copied, Order, Outcome, run, slot_name};
 pub use statement::{Freeze, copy_in, copy_out};
 pub use stream::encoding;
+pub use worker::TableCopied;

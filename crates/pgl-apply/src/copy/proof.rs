@@ -1,5 +1,5 @@
-//! The proof after a copy by pglogical, which may report success over empty tables: counts of both
-//! sides, while the source is written to.
+//! The proof after a copy that pglogical makes, as it does for one table on request: it may report success over an empty
+//! one. Counts of both sides, while the source is written to.
 //!
 //! The target's count must lie between the source's earlier count minus what has been deleted since
 //! and plus what has been inserted since, by the source's own counters. Those counters may be late,
@@ -49,7 +49,7 @@ pub fn prove(
     for _ in 0..ROUNDS {
         let before = counters(source)?;
         let there = counts(source, &open, watch)?;
-        marker::travel(source, target, "setup", PATIENCE, watch)?;
+        marker::write_and_wait(source, target, "setup", PATIENCE, watch)?;
         let here = counts(target, &open, watch)?;
         std::thread::sleep(COUNTERS_LATE);
         let after = counters(source)?;

@@ -12,7 +12,7 @@ use pgl_conn::{DsnText, Session};
 use pgl_core::Side;
 use pgl_core::migration::Names;
 
-use crate::subscription::{self, Data};
+use crate::subscription;
 use crate::unlogged::unlogged;
 use crate::{Error, Watch};
 
@@ -49,6 +49,7 @@ pub fn may_write_catalog(target: &mut Session) -> Result<bool, pgl_conn::Error> 
 
 /// Makes the subscription if there is none, and sees it start once.
 pub(super) fn begin(
+    source: &mut Session,
     target: &mut Session,
     public: &Public<'_>,
     watch: &dyn Watch,
@@ -56,14 +57,14 @@ pub(super) fn begin(
     let name = &public.names.subscription;
     if subscription::find(target, name)?.is_none() {
         watch.doing("subscribing without tables, for pglogical to make its origin");
-        let sql = subscription::create_sql(public.names, &[EMPTY_SET], Data::Left);
+        let sql = subscription::create_sql(public.names, &[EMPTY_SET]);
         unlogged(target, |target| target.query(&sql, &[public.dsn]))
             .map_err(|error| error.with_context(format!("subscribing {name}")))?;
     }
     // A worker that never ran has not made its slot and origin.
     let found = subscription::find(target, name)?;
     if found.is_some_and(|found| found.sync.as_deref() != Some("r")) {
-        subscription::wait_running(target, name, PATIENCE, watch)?;
+        subscription::wait_running(source, target, name, PATIENCE, watch)?;
     }
     Ok(())
 }
@@ -89,7 +90,7 @@ pub(super) fn pause(
     }
     if found.enabled {
         if found.sync.as_deref() != Some("r") {
-            subscription::wait_running(target, name, PATIENCE, watch)?;
+            subscription::wait_running(source, target, name, PATIENCE, watch)?;
         }
         target.query(
             "SELECT pglogical.alter_subscription_disable($1::text::name, true)",

@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 
 use pgl_catalog::foreign_keys::referring;
 use pgl_conn::{Session, field};
-use pgl_core::control::Emptied;
+use pgl_core::control::{Emptied, PAUSE};
 use pgl_core::migration::Names;
 use pgl_core::setup::StepId;
 use pgl_core::setup::copy::Task;
-use pgl_core::teardown::{Kind, Removal};
+use pgl_core::teardown::{Removal, RemovalKind};
 use pgl_core::{Lsn, QualifiedName, Side, quote_literal};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::by_pglogical;
 use crate::journal::Note;
-use crate::{Error, Watch, journal, subscription, teardown};
+use crate::{Error, Watch, control, fingerprint, journal, subscription, teardown};
 
 /// A run of the copy, as both databases note it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +42,7 @@ pub(super) struct Filled {
 
 /// How far the copy is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum CopyState {
     /// Never begun.
     Fresh,
     /// Begun and not finished; its snapshot is gone.
@@ -104,6 +103,18 @@ fn slot(source: &mut Session, name: &str) -> Result<Option<Slot>, pgl_conn::Erro
     }))
 }
 
+/// The LSN of the source at which the rows of a complete copy were read; none where there is none.
+///
+/// # Errors
+/// The target's.
+pub fn copied_at(target: &mut Session, migration: &str) -> Result<Option<Lsn>, pgl_conn::Error> {
+    let Some(note) = journal::note(target, migration, StepId::Copy, "")? else {
+        return Ok(None);
+    };
+    let run: Run = journal::detail(target.side(), note, "the journal's note about the copy")?;
+    Ok(run.lsn)
+}
+
 /// Reads how far the copy of these tasks is. A table that the plan has got since a copy was made
 /// is not in it, so that copy does not count.
 ///
@@ -114,27 +125,11 @@ pub fn state(
     target: &mut Session,
     migration: &str,
     tasks: &[Task],
-) -> Result<State, Error> {
+) -> Result<CopyState, Error> {
     let Some(note) = journal::note(target, migration, StepId::Copy, "")? else {
-        return Ok(State::Fresh);
+        return Ok(CopyState::Fresh);
     };
-    if matches!(
-        note.state.as_str(),
-        by_pglogical::BEGUN | by_pglogical::PROVED
-    ) {
-        return Err(Error::refused(
-            Side::Target,
-            "this migration began with pglogical's own copy",
-            "go on with --copy pglogical, or run pgl-teardown and begin again",
-        ));
-    }
-    let run: Run = serde_json::from_value(note.detail).map_err(|error| {
-        Error::refused(
-            Side::Target,
-            format!("the journal's note about the copy cannot be read: {error}"),
-            "it was written by another version of this tool: use that one, or run pgl-teardown",
-        )
-    })?;
+    let run = run_of(note.detail)?;
     let notes = journal::notes(target, migration, StepId::Copy)?;
     let copied = |task: &Task| {
         let name = task.table.sql();
@@ -145,18 +140,28 @@ pub fn state(
         })
     };
     let ("copied", Some(lsn)) = (note.state.as_str(), run.lsn) else {
-        return Ok(State::Unfinished(run));
+        return Ok(CopyState::Unfinished(run));
     };
     if let Some(task) = tasks.iter().find(|task| !copied(task)) {
         let why = format!("{} of the plan is not in it", task.table);
-        return Ok(State::Lost(run, why));
+        return Ok(CopyState::Lost(run, why));
     }
     Ok(
         match unusable(slot(source, &run.slot)?.as_ref(), &run.slot, lsn) {
-            None => State::Complete(run, lsn),
-            Some(why) => State::Lost(run, why),
+            None => CopyState::Complete(run, lsn),
+            Some(why) => CopyState::Lost(run, why),
         },
     )
+}
+
+fn run_of(detail: serde_json::Value) -> Result<Run, Error> {
+    serde_json::from_value(detail).map_err(|error| {
+        Error::refused(
+            Side::Target,
+            format!("the journal's note about the copy cannot be read: {error}"),
+            "it was written by another version of this tool: use that one, or run pgl-teardown",
+        )
+    })
 }
 
 /// Why replication cannot begin at `lsn` with this slot.
@@ -200,7 +205,7 @@ pub fn slot_gone(source: &mut Session, name: &str) -> Result<Option<String>, pgl
 ///
 /// # Errors
 /// The server's.
-pub(super) fn not_empty(
+fn not_empty(
     target: &mut Session,
     tables: &[QualifiedName],
 ) -> Result<Vec<QualifiedName>, pgl_conn::Error> {
@@ -279,6 +284,10 @@ fn empty(
     table: &str,
     parts: Option<&[Option<Filled>]>,
 ) -> Result<(), Error> {
+    if !exists(target, table)? {
+        // The plan and the target have lost it since.
+        return Ok(target.batch(&forget_table(migration, table))?);
+    }
     target.batch(&format!(
         "BEGIN;\nSET LOCAL session_replication_role = replica;\nLOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"
     ))?;
@@ -333,12 +342,28 @@ fn empty_locked(
         Emptied::Delete => "DELETE FROM ONLY",
     };
     target.batch(&format!(
-        "{how} {table};\nDELETE FROM pgl.journal WHERE migration = {} AND step = {} AND object LIKE {}",
+        "{how} {table};\n{}",
+        forget_table(migration, table)
+    ))?;
+    Ok(())
+}
+
+fn exists(target: &mut Session, table: &str) -> Result<bool, pgl_conn::Error> {
+    let sql = match target.version().at_least_num(90_600) {
+        true => include_str!("../../sql/table_exists_pg96.sql"),
+        false => include_str!("../../sql/table_exists.sql"),
+    };
+    target.value(sql, &[&table], "whether a table exists")
+}
+
+/// The statement that forgets that a table was copied.
+fn forget_table(migration: &str, table: &str) -> String {
+    format!(
+        "DELETE FROM pgl.journal WHERE migration = {} AND step = {} AND object LIKE {}",
         quote_literal(migration),
         quote_literal(StepId::Copy.as_str()),
         quote_literal(&format!("{}#%", like(table)))
-    ))?;
-    Ok(())
+    )
 }
 
 /// A text as LIKE takes it literally.
@@ -357,7 +382,6 @@ pub fn discard(
     target: &mut Session,
     migration: &str,
     names: &Names,
-    tasks: &[Task],
     watch: &dyn Watch,
 ) -> Result<(), Error> {
     let Some(note) = journal::note(target, migration, StepId::Copy, "")? else {
@@ -366,7 +390,7 @@ pub fn discard(
     if subscription::find(target, &names.subscription)?.is_some() {
         watch.say(&format!("dropping subscription {}", names.subscription));
         let removal = Removal {
-            kind: Kind::Subscription,
+            kind: RemovalKind::Subscription,
             side: Side::Target,
             object: names.subscription.clone(),
             statements: Vec::new(),
@@ -374,14 +398,10 @@ pub fn discard(
         };
         teardown::remove(target, &removal, watch)?;
     }
-    let mut tables: Vec<String> = filled(&journal::notes(target, migration, StepId::Copy)?)
+    let tables: Vec<String> = filled(&journal::notes(target, migration, StepId::Copy)?)
         .into_keys()
         .collect();
-    match serde_json::from_value::<Run>(note.detail) {
-        Ok(run) => drop_slot(source, migration, &run)?,
-        // pglogical's own copy has rows of the journal for none of its tables.
-        Err(_) => tables = tasks.iter().map(|task| task.table.sql()).collect(),
-    }
+    drop_slot(source, migration, &run_of(note.detail)?)?;
     for table in &tables {
         if watch.stop() {
             return Err(Error::Interrupted);
@@ -390,9 +410,11 @@ pub fn discard(
         empty(target, migration, table, None)?;
     }
     target.batch(&format!(
-        "BEGIN;\n{}{}COMMIT;",
+        "BEGIN;\n{}{}{}{}COMMIT;",
         journal::forget(migration, StepId::Copy),
-        journal::forget(migration, StepId::TargetSubscription)
+        journal::forget(migration, StepId::TargetSubscription),
+        fingerprint::forget(migration),
+        control::forget(migration, PAUSE)
     ))?;
     Ok(())
 }

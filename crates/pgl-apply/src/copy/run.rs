@@ -10,26 +10,11 @@ use serde_json::json;
 
 use super::public::{self, Public};
 use super::queue::Queue;
-use super::reset::{self, Run, State};
+use super::reset::{self, CopyState, Run};
 use super::stream::encoding;
-use super::worker::Shared;
-use crate::crew::crew;
+use super::worker::{Shared, TableCopied};
+use crate::worker_pool::run_workers;
 use crate::{Error, Servers, Watch, journal};
-
-/// A table that was copied.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct TableCopied {
-    /// Schema.
-    pub schema: String,
-    /// Name.
-    pub name: String,
-    /// Rows, equal on both sides.
-    pub rows: u64,
-    /// Bytes that travelled.
-    pub bytes: u64,
-    /// Seconds it took.
-    pub seconds: f64,
-}
 
 /// A finished copy.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -86,21 +71,21 @@ pub fn run(
         public,
     } = *order;
     let unfinished = match reset::state(source, target, migration, &tasks)? {
-        State::Complete(run, lsn) => {
+        CopyState::Complete(run, lsn) => {
             return Ok(Outcome::Already(Copied {
                 slot: run.slot,
                 lsn,
                 tables: Vec::new(),
             }));
         }
-        State::Unfinished(run) => {
+        CopyState::Unfinished(run) => {
             watch.say(
                 "an earlier copy was not completed and its snapshot is gone: the tables that it filled are emptied and copied again",
             );
             Some(run)
         }
-        State::Lost(_, why) => return Err(reset::lost(migration, &why)),
-        State::Fresh => None,
+        CopyState::Lost(_, why) => return Err(reset::lost(migration, &why)),
+        CopyState::Fresh => None,
     };
     if let Some(public) = &public {
         public::pause(source, target, public, slot, watch)?;
@@ -113,7 +98,7 @@ pub fn run(
     };
     reset::announce(source, target, migration, &run)?;
     if let Some(public) = &public {
-        public::begin(target, public, watch)?;
+        public::begin(source, target, public, watch)?;
         public::pause(source, target, public, slot, watch)?;
         reset::drop_slot(source, migration, &run)?;
     }
@@ -152,7 +137,7 @@ pub fn run(
         watch,
     };
     watch.begin("copy", total, true);
-    let results = crew(jobs, || shared.work());
+    let results = run_workers(jobs, || shared.work());
     watch.end();
     // Every worker has ended its transaction: whatever happens to the snapshot now does not matter.
     drop((holder, keeper));

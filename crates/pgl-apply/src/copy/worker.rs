@@ -9,15 +9,31 @@ use pgl_core::Side;
 use pgl_core::control::Emptied;
 use pgl_core::setup::StepId;
 use pgl_core::setup::copy::{Rows, Task};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 
 use super::queue::Queue;
 use super::reset::Filled;
-use super::run::TableCopied;
 use super::statement::Freeze;
 use super::stream::{Streamed, stream};
 use crate::control::table_oid;
 use crate::{Error, ObjectFailure, Servers, Watch, journal, lock};
+
+/// A table that was copied.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct TableCopied {
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// Rows, equal on both sides.
+    pub rows: u64,
+    /// Bytes that travelled.
+    pub bytes: u64,
+    /// Seconds it took.
+    pub seconds: f64,
+}
 
 /// What all workers share.
 pub(super) struct Shared<'a> {

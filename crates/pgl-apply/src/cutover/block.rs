@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use pgl_conn::{Error as ConnError, Kind, Session};
 use pgl_core::QualifiedName;
-use pgl_core::cutover::lock_sql;
+use pgl_core::cutover::{SequenceLock, lock_sql};
 use pgl_core::lock_wait::Holders;
 
-use super::{Home, wall};
+use super::{SubscriptionSlot, write_block};
+use crate::control::Observer;
 use crate::lock_wait::{LockWait, is_busy, lock_holders};
 use crate::{Error, Watch, marker as own_marker};
 
@@ -113,7 +114,7 @@ pub fn lock_all(
     let (helper, ours) = helper;
     let mut locked = Locked::default();
     let mut millis = wait.usual_ms();
-    let quiet = wall::quiet_sql(holder);
+    let quiet = write_block::quiet_sql(holder);
     let lock = lock_sql(tables).unwrap_or_default();
     let script = format!("{lock};\n{}", sequences.join(";\n"));
     loop {
@@ -160,41 +161,40 @@ pub fn lock_all(
     }
 }
 
-/// Statements that lock sequences against `nextval`, for a session that writes although the database is read-only: the owner
-/// stays the same. Those of a role that this one may not act for are left out; how many that are.
+/// How the sequences are locked against `nextval`, for a session that writes although the database is read-only: their
+/// owner stays the same.
 ///
 /// # Errors
 /// The server's.
 pub fn sequence_locks(
     session: &mut Session,
     sequences: &[QualifiedName],
-) -> Result<(Vec<String>, usize), ConnError> {
+) -> Result<Vec<SequenceLock>, ConnError> {
     let (schemas, names) = QualifiedName::split(sequences);
-    let all: Vec<String> = session.values(
+    pgl_catalog::rows(
+        session,
         include_str!("../../sql/cutover/sequence_locks.sql"),
         &[&schemas, &names],
-        "the statement that locks a sequence",
-    )?;
-    let left_out = sequences.len().saturating_sub(all.len());
-    Ok((all, left_out))
+    )
 }
 
-/// Writes the marker on the old home and waits until the new home shows it: everything that was
+/// Writes the marker on the provider and waits until the subscriber shows it: everything that was
 /// committed before has been applied and is visible, because one worker commits in order. Gives
-/// the old home's position behind the marker.
+/// the provider's position behind the marker.
 ///
 /// # Errors
-/// [`Error::NotYet`] at the deadline.
+/// [`Error::NotYet`] at the deadline; a refusal with the cause where `observer` sees that replication has stopped for good.
 pub fn marker(
     old: &mut Session,
     new: &mut Session,
     name: &str,
+    mut observer: Option<Observer<'_>>,
     deadline: Instant,
     watch: &dyn Watch,
     mut written: impl FnMut(&mut Session, pgl_core::Lsn) -> Result<(), ConnError>,
 ) -> Result<pgl_core::Lsn, Error> {
     let side = new.side();
-    let token = own_marker::write(old, name)?;
+    let token = own_marker::write_to(old, new, name)?;
     let position = if old.version().at_least(10) {
         "SELECT pg_catalog.pg_current_wal_insert_lsn()::text"
     } else {
@@ -217,25 +217,32 @@ pub fn marker(
             return Err(Error::NotYet {
                 side,
                 what: "what was written last has not arrived in time".to_owned(),
-                hint: "pgl-status tells how far replication is behind; a larger --max-pause waits longer"
+                hint: "pgl-status shows how far replication is behind; a larger --max-pause waits longer"
                     .to_owned(),
             });
+        }
+        if let Some(observer) = &mut observer {
+            observer.look(old, new)?;
         }
         std::thread::sleep(LOOK);
     }
     Ok(lsn)
 }
 
-/// Whether the slot of a home is confirmed up to a position.
+/// Whether the slot of a link is confirmed up to a position.
 ///
 /// # Errors
 /// The server's.
-pub fn confirmed(old: &mut Session, home: &Home, lsn: pgl_core::Lsn) -> Result<bool, ConnError> {
+pub fn confirmed(
+    old: &mut Session,
+    link: &SubscriptionSlot,
+    lsn: pgl_core::Lsn,
+) -> Result<bool, ConnError> {
     let (sql, name) = if old.version().at_least_num(90_600) {
-        (include_str!("../../sql/cutover/confirmed.sql"), &home.slot)
+        (include_str!("../../sql/cutover/confirmed.sql"), &link.slot)
     } else {
         let sql = include_str!("../../sql/cutover/confirmed_pg94.sql");
-        (sql, &home.subscription)
+        (sql, &link.subscription)
     };
     let lsn = lsn.to_string();
     old.value(sql, &[name, &lsn], "whether the slot is confirmed")

@@ -1,9 +1,10 @@
 //! What the guards look at.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use pgl_conn::{Error, Session};
-use pgl_core::cutover::{Facts, not_members};
+use pgl_core::cutover::{CutoverLimits, Preconditions, not_members};
 use pgl_core::lock_wait::vacuums_in_the_way;
 use pgl_core::plan::Set;
 use pgl_core::setup::StepId;
@@ -14,12 +15,12 @@ use crate::fingerprint::table_marks;
 use crate::lock_wait::lock_holders;
 use crate::{journal, subscription};
 
-/// The new home's view of a migration.
+/// The subscriber's view of a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Home {
+pub struct SubscriptionSlot {
     /// The subscription there.
     pub subscription: String,
-    /// Its slot on the old home.
+    /// Its slot on the provider.
     pub slot: String,
 }
 
@@ -27,6 +28,12 @@ pub struct Home {
 struct Old {
     prepared: u64,
     lag: i64,
+}
+
+impl Old {
+    fn bytes_behind(&self) -> u64 {
+        self.lag.max(0).unsigned_abs()
+    }
 }
 
 #[derive(Deserialize)]
@@ -47,8 +54,8 @@ struct Delay {
     delay_ms: u64,
 }
 
-fn old_facts(old: &mut Session, home: &Home) -> Result<Old, Error> {
-    let (slot, receiver) = (&home.slot, &home.subscription);
+fn old_facts(old: &mut Session, link: &SubscriptionSlot) -> Result<Old, Error> {
+    let (slot, receiver) = (&link.slot, &link.subscription);
     if old.version().at_least(10) {
         pgl_catalog::row(
             old,
@@ -88,6 +95,53 @@ pub fn changed_tables(session: &mut Session) -> Result<Vec<QualifiedName>, Error
         .collect())
 }
 
+/// What a subscription does not follow.
+#[derive(Debug, Default)]
+pub struct NotFollowed {
+    /// Number of tables that are not synchronised.
+    pub tables_behind: u64,
+    /// Tables of the plan without a state.
+    pub tables: Vec<String>,
+    /// Replication sets of the plan that it does not have.
+    pub sets: Vec<String>,
+}
+
+impl NotFollowed {
+    /// Stores it among the facts.
+    pub fn note(self, facts: &mut Preconditions) {
+        facts.tables_behind = self.tables_behind;
+        facts.not_followed = self.tables;
+        facts.missing_sets = self.sets;
+    }
+}
+
+/// What a subscription does not follow of this plan.
+///
+/// # Errors
+/// The server's.
+pub fn not_followed(
+    new: &mut Session,
+    found: &subscription::Subscription,
+    plan: &Plan,
+) -> Result<NotFollowed, Error> {
+    let (planned, sets): (Vec<_>, BTreeSet<_>) = plan
+        .replicated()
+        .filter_map(|table| Some((table.qualified(), table.set.name()?)))
+        .unzip();
+    let (schemas, its) = QualifiedName::split(&planned);
+    let tables = names(pgl_catalog::rows(
+        new,
+        include_str!("../../sql/cutover/followed.sql"),
+        &[&schemas, &its, &found.name],
+    )?);
+    let sets = sets.into_iter().map(str::to_owned);
+    Ok(NotFollowed {
+        tables_behind: found.tables_behind,
+        tables,
+        sets: sets.filter(|set| !found.sets.contains(set)).collect(),
+    })
+}
+
 /// Reads what can be read by statements; differences, sequences and findings are the caller's.
 ///
 /// # Errors
@@ -96,29 +150,23 @@ pub fn facts(
     old: &mut Session,
     new: &mut Session,
     migration: &str,
-    home: &Home,
+    link: &SubscriptionSlot,
     plan: &Plan,
-) -> Result<Facts, Error> {
-    let mut facts = Facts::default();
-    let Some(found) = subscription::find(new, &home.subscription)? else {
+) -> Result<Preconditions, Error> {
+    let mut facts = Preconditions::default();
+    let Some(found) = subscription::find(new, &link.subscription)? else {
         return Ok(facts);
     };
-    let first = old_facts(old, home)?;
-    facts.subscription = Some(subscription::status(new, &home.subscription)?);
-    facts.tables_behind = found.tables_behind;
+    let first = old_facts(old, link)?;
+    facts.subscription = Some(subscription::status(new, &link.subscription)?);
     let delay: Delay = pgl_catalog::row(
         new,
         include_str!("../../sql/cutover/delay.sql"),
-        &[&home.subscription],
+        &[&link.subscription],
     )?;
     facts.delay_ms = delay.delay_ms;
     let tables: Vec<QualifiedName> = plan.replicated().map(|table| table.qualified()).collect();
-    let (schemas, its) = QualifiedName::split(&tables);
-    facts.not_followed = names(pgl_catalog::rows(
-        new,
-        include_str!("../../sql/cutover/followed.sql"),
-        &[&schemas, &its, &home.subscription],
-    )?);
+    not_followed(new, &found, plan)?.note(&mut facts);
     let marks = table_marks(old, &tables)?;
     let wanted: Vec<(QualifiedName, &str)> = plan
         .replicated()
@@ -144,7 +192,7 @@ pub fn facts(
         facts.held = new.count(
             "SELECT count(*) FROM pgl.held WHERE migration = $1 AND done IS NULL AND step <> $2",
             &[&migration, &StepId::TargetForeignKeys.as_str()],
-            "how many statements are held back",
+            "how many statements are deferred",
         )?;
     }
     let copied = journal::note(new, migration, StepId::Copy, "")?;
@@ -159,16 +207,33 @@ pub fn facts(
         .filter(|name| tables.contains(name))
         .map(ToString::to_string)
         .collect();
-    let second = old_facts(old, home)?;
+    let second = old_facts(old, link)?;
     facts.prepared = second.prepared;
-    facts.lag = (
-        first.lag.max(0).unsigned_abs(),
-        second.lag.max(0).unsigned_abs(),
-    );
+    facts.lag = (first.bytes_behind(), second.bytes_behind());
     Ok(facts)
 }
 
-/// Labels of the foreign keys that wait for the switch.
+/// Waits until the subscriber is no longer too far behind, or catches up, or it is clear that it does not: two readings a
+/// moment apart tell nothing where the walsender only waits for the processor. Ends early when `stop` says so.
+///
+/// # Errors
+/// The server's.
+pub fn wait_for_lag(
+    old: &mut Session,
+    link: &SubscriptionSlot,
+    facts: &mut Preconditions,
+    limits: CutoverLimits,
+    stop: impl Fn() -> bool,
+) -> Result<(), Error> {
+    let until = Instant::now() + Duration::from_secs(15);
+    while facts.is_behind(limits) && Instant::now() < until && !stop() {
+        std::thread::sleep(Duration::from_millis(100));
+        facts.lag.1 = old_facts(old, link)?.bytes_behind();
+    }
+    Ok(())
+}
+
+/// Labels of the foreign keys that wait for the cutover.
 ///
 /// # Errors
 /// The server's.
@@ -179,7 +244,7 @@ pub fn held_labels(new: &mut Session, migration: &str) -> Result<BTreeSet<String
     let labels: Vec<String> = new.values(
         "SELECT object FROM pgl.held WHERE migration = $1 AND done IS NULL AND step = $2",
         &[&migration, &StepId::TargetForeignKeys.as_str()],
-        "foreign keys that wait for the switch",
+        "foreign keys that are deferred until the cutover",
     )?;
     Ok(labels.into_iter().collect())
 }

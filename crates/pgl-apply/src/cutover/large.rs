@@ -1,21 +1,21 @@
 //! Large objects, which are not decoded from the WAL: copied before the pause, and what has changed
 //! since copied again within it.
 //!
-//! An object keeps its number, owner and rights. One that the old home does not have any more is
+//! An object keeps its number, owner and rights. One that the provider does not have any more is
 //! removed only where the journal says that we brought it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgl_conn::{Error as ConnError, Kind, Session, field};
 use pgl_core::cutover::STEP;
-use pgl_core::{Side, quote_ident, quote_literal};
+use pgl_core::{quote_ident, quote_literal};
 use serde::Deserialize;
 
 use crate::{Error, Watch};
 
 /// What is read and written at once; `large_objects.sql` takes pieces of the same size.
 const PIECE: i32 = 1 << 20;
-/// Objects in one transaction of the new home.
+/// Objects in one transaction of the subscriber.
 const AT_ONCE: usize = 100;
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -41,7 +41,7 @@ type List = BTreeMap<u32, Large>;
 /// What was carried over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Carried {
-    /// Objects of the old home.
+    /// Objects of the provider.
     pub all: usize,
     /// Objects that were written.
     pub written: usize,
@@ -80,10 +80,10 @@ fn list(session: &mut Session) -> Result<List, ConnError> {
     Ok(all.into_iter().map(|one| (one.oid, one)).collect())
 }
 
-/// Makes the new home's large objects those of the old home.
+/// Makes the subscriber's large objects those of the provider.
 ///
 /// # Errors
-/// The servers'; a refusal where the new home has one that the old home does not have and that was not
+/// The servers'; a refusal where the subscriber has one that the provider does not have and that was not
 /// brought by us.
 pub fn carry(
     old: &mut Session,
@@ -284,17 +284,20 @@ fn brought(new: &mut Session, migration: &str) -> Result<BTreeSet<u32>, ConnErro
         .collect()
 }
 
-/// What to say where large objects stay behind; `None` where there are none, or all are there.
+/// What to say where there are large objects, and none are copied: equal numbers do not prove that they are the same.
+/// `None` where there are none.
 ///
 /// # Errors
 /// The servers'.
 pub fn missing(old: &mut Session, new: &mut Session) -> Result<Option<String>, ConnError> {
     let (theirs, here) = (count(old)?, count(new)?);
-    let side = match new.side() {
-        Side::Source => "source",
-        Side::Target => "target",
-    };
-    Ok((here < theirs).then(|| format!("{theirs} large objects, {here} of them on the {side}")))
+    Ok((theirs > 0 || here > 0).then(|| {
+        format!(
+            "{theirs} large objects on the {}, {here} on the {}: nothing replicates what has changed in them",
+            old.side(),
+            new.side()
+        )
+    }))
 }
 
 #[cfg(test)]

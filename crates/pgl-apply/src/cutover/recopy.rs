@@ -5,9 +5,12 @@ use std::time::Instant;
 use pgl_catalog::foreign_keys::referring;
 use pgl_conn::{Error as ConnError, Session};
 use pgl_core::control::Emptied;
+use pgl_core::cutover::OriginRoom;
 use pgl_core::setup::copy::Task;
+use serde::Deserialize;
 
 use super::end_sessions;
+use super::write_block::quiet_sql;
 use crate::copy::Freeze;
 use crate::copy::stream::{Streamed, encoding, stream};
 use crate::lock_wait::is_busy;
@@ -26,7 +29,7 @@ pub struct Recopy {
 pub struct Recopied {
     /// The table.
     pub table: pgl_core::QualifiedName,
-    /// Rows that the new home took.
+    /// Rows that the subscriber took.
     pub rows: u64,
     /// Bytes that travelled.
     pub bytes: u64,
@@ -39,8 +42,25 @@ impl Recopy {
     }
 }
 
-fn origin(subscription: &str) -> String {
+/// The origin of rows that are copied again.
+pub fn recopy_origin(subscription: &str) -> String {
     format!("pgl_recopy_{subscription}")
+}
+
+/// The room that a server has for this origin; none where it knows no origins.
+///
+/// # Errors
+/// The server's.
+pub fn origin_room(session: &mut Session, name: &str) -> Result<Option<OriginRoom>, ConnError> {
+    if !session.version().at_least_num(90_500) {
+        return Ok(None);
+    }
+    pgl_catalog::row(
+        session,
+        include_str!("../../sql/cutover/origins.sql"),
+        &[&name],
+    )
+    .map(Some)
 }
 
 /// Gives what the session writes an origin: replication in the other direction passes on only what
@@ -52,7 +72,7 @@ pub fn mark_origin(new: &mut Session, subscription: &str) -> Result<(), ConnErro
     if !new.version().at_least_num(90_500) {
         return Ok(());
     }
-    let name = origin(subscription);
+    let name = recopy_origin(subscription);
     new.query(
         "SELECT CASE WHEN pg_catalog.pg_replication_origin_oid($1) IS NULL THEN pg_catalog.pg_replication_origin_create($1) END",
         &[&name],
@@ -75,7 +95,7 @@ pub fn forget_origin(new: &mut Session, subscription: &str) -> Result<(), ConnEr
     new.batch("SELECT pg_catalog.pg_replication_origin_session_reset()")?;
     new.query(
         "SELECT pg_catalog.pg_replication_origin_drop($1)",
-        &[&origin(subscription)],
+        &[&recopy_origin(subscription)],
     )
     .map(drop)
 }
@@ -101,15 +121,15 @@ pub fn plan_recopy(
     Ok(all)
 }
 
-/// How long one attempt to lock the table on the new home waits before the sessions there are ended.
+/// How long one attempt to lock the table on the subscriber waits before the sessions there are ended.
 const LOCK_MS: u32 = 200;
 
-/// Replaces the rows of one table, in one transaction of the new home. Sessions of clients that hold a lock on it there
+/// Replaces the rows of one table, in one transaction of the subscriber. Sessions of clients that hold a lock on it there
 /// are ended, by the first of `ends` and but for those of the second: the database is read-only for them anyway.
 ///
 /// # Errors
-/// The servers'; [`Error::Objects`] when the new home did not take every row that was sent. The new
-/// home's table is as it was then.
+/// The servers'; [`Error::Objects`] when the subscriber did not take every row that was sent. The new
+/// link's table is as it was then.
 pub fn recopy(
     old: &mut Session,
     new: &mut Session,
@@ -118,8 +138,8 @@ pub fn recopy(
     deadline: Instant,
     watch: &dyn Watch,
 ) -> Result<Recopied, Error> {
-    let outcome =
-        empty(new, ends, one, deadline, watch).and_then(|()| replace(old, new, one, watch));
+    let outcome = empty(new, ends, one, deadline, watch)
+        .and_then(|triggers| replace(old, new, one, &triggers, watch));
     if let Err(error) = &outcome
         && !matches!(error, Error::Server(error) if error.is_lost())
         && !new.is_closed()
@@ -135,25 +155,43 @@ pub fn recopy(
     })
 }
 
-/// Begins the transaction, and empties the table in it.
+/// A trigger that would fire for the copied rows, as sql/cutover/loud_triggers.sql gives it.
+#[derive(Deserialize)]
+struct Loud {
+    off: String,
+    back: String,
+}
+
+/// Begins the transaction, and empties the table in it. Gives back the triggers that are disabled in it.
 fn empty(
     new: &mut Session,
     (helper, ours): (&mut Session, &[i32]),
     one: &Recopy,
     deadline: Instant,
     watch: &dyn Watch,
-) -> Result<(), Error> {
-    let empty = match one.emptied {
-        Emptied::Delete => "DELETE FROM ONLY",
-        Emptied::Truncate => "TRUNCATE ONLY",
+) -> Result<Vec<Loud>, Error> {
+    let table = one.task.table.sql();
+    // Both keep everybody else from creating a trigger.
+    let (empty, mode) = match one.emptied {
+        Emptied::Delete => ("DELETE FROM ONLY", "SHARE ROW EXCLUSIVE"),
+        Emptied::Truncate => ("TRUNCATE ONLY", "ACCESS EXCLUSIVE"),
     };
     let sql = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {LOCK_MS}; {empty} {}",
-        one.task.table.sql()
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {LOCK_MS}; LOCK TABLE ONLY {table} IN {mode} MODE"
     );
     loop {
         match new.batch(&sql) {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                let loud: Vec<Loud> = pgl_catalog::rows(
+                    new,
+                    include_str!("../../sql/cutover/loud_triggers.sql"),
+                    &[&table],
+                )?;
+                let off: String = loud.iter().map(|one| format!("{};\n", one.off)).collect();
+                let quiet = if loud.is_empty() { "" } else { quiet_sql(new) };
+                new.batch(&format!("{quiet}{off}{empty} {table}"))?;
+                return Ok(loud);
+            }
             Err(error) if is_busy(&error) && Instant::now() < deadline => new.rollback()?,
             Err(error) => return Err(error.into()),
         }
@@ -168,6 +206,7 @@ fn replace(
     old: &mut Session,
     new: &mut Session,
     one: &Recopy,
+    triggers: &[Loud],
     watch: &dyn Watch,
 ) -> Result<Recopied, Error> {
     let task = &one.task;
@@ -183,9 +222,12 @@ fn replace(
                 sqlstate: None,
                 message: format!("{sent} rows were sent, {taken} were taken"),
                 detail: None,
-                hint: Some("a trigger of the new home drops rows".to_owned()),
+                hint: Some("a trigger drops rows".to_owned()),
             }],
         });
+    }
+    for trigger in triggers {
+        new.batch(&trigger.back)?;
     }
     new.commit()?;
     Ok(Recopied {

@@ -1,20 +1,20 @@
-//! Replication from the new home back to the old one, prepared and seen alive before the switch.
+//! Replication from the subscriber back to the old one, prepared and seen alive before the cutover.
 //!
 //! The slot is made by a statement and the subscription written around it: an old pglogical cannot
 //! make its own slot on PostgreSQL 17 and later. Nothing goes round in circles, because either side
 //! sends only what was written there (`forward_origins` is empty). Tables that are copied again at
-//! the switch take no part: a rollback copies them back.
+//! the cutover take no part: a rollback copies them back.
 
 use std::time::Duration;
 
 use pgl_conn::{DsnText, Session};
 use pgl_core::migration::Names;
 use pgl_core::plan::Plan;
-use pgl_core::teardown::{Kind, Removal};
+use pgl_core::teardown::{Removal, RemovalKind};
 use pgl_core::{Lsn, QualifiedName};
 
 use crate::provider::{self, Join, Wanted};
-use crate::{Error, Watch, copy, marker, own, subscription, teardown};
+use crate::{Error, Watch, copy, marker, pgl_schema, subscription, teardown};
 
 /// What is to be prepared.
 pub struct Back<'a> {
@@ -22,7 +22,7 @@ pub struct Back<'a> {
     pub migration: &'a str,
     /// What the migration replicates.
     pub plan: &'a Plan,
-    /// The new home as the old home's server reaches it, with pinned output settings.
+    /// The subscriber as the provider's server reaches it, with pinned output settings.
     pub dsn: &'a DsnText,
     /// How long its worker may take to run.
     pub limit: Duration,
@@ -37,7 +37,7 @@ pub fn back_names(names: &Names) -> Names {
     }
 }
 
-/// The slot of the way back, as pglogical on the old home will look for it.
+/// The slot of reverse replication, as pglogical on the provider will look for it.
 ///
 /// # Errors
 /// The server's.
@@ -68,7 +68,7 @@ pub fn prepare(
     provider::grants(new, order.migration, Some(order.plan))?;
     let mut wanted = vec![Wanted {
         set: "default",
-        object: own::marker(),
+        object: pgl_schema::marker(),
     }];
     wanted.extend(
         order
@@ -90,11 +90,18 @@ pub fn prepare(
         let name = slot(old, &back)?;
         let lsn = make_slot(new, &name)?;
         let mut all = its_tables;
-        all.push(own::marker());
+        all.push(pgl_schema::marker());
         subscription::create(old, &back, order.dsn, &name, lsn, &all)?;
     }
-    subscription::wait_running(old, &back.subscription, order.limit, watch)?;
-    marker::travel(new, old, "reverse", order.limit, watch)?;
+    // Causes are named by the sides of the migration; here its source is the subscriber.
+    subscription::wait_running_unless(
+        old,
+        &back.subscription,
+        order.limit,
+        watch,
+        &mut |_| Ok(()),
+    )?;
+    marker::write_and_wait(new, old, "reverse", order.limit, watch)?;
     Ok(back)
 }
 
@@ -123,8 +130,8 @@ pub fn remove(
         return Ok(false);
     }
     for (session, kind, object) in [
-        (&mut *source, Kind::Subscription, &back.subscription),
-        (&mut *target, Kind::Slot, &slot),
+        (&mut *source, RemovalKind::Subscription, &back.subscription),
+        (&mut *target, RemovalKind::Slot, &slot),
     ] {
         let removal = Removal {
             kind,
@@ -139,9 +146,9 @@ pub fn remove(
 }
 
 /// A slot with no subscription is of an attempt that was killed in between: its position is as good
-/// as a new one, for nothing was written on the new home but by replication.
+/// as a new one, for nothing was written on the subscriber but by replication.
 fn make_slot(new: &mut Session, name: &str) -> Result<Lsn, Error> {
-    const POSITION: &str = "where the slot of the way back stands";
+    const POSITION: &str = "where the slot of reverse replication is";
     let found: Option<Option<String>> = new.value_opt(
         "SELECT s.confirmed_flush_lsn::text FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = $1",
         &[&name],

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use pgl_conn::{DsnText, Endpoint, add_options};
+use pgl_conn::{DsnText, Endpoint, PLANNER, add_options};
 use pgl_core::setup::archive::{self, IndexFact, Work};
 use pgl_core::{QualifiedName, ServerVersion, Side, redact};
 
@@ -161,10 +161,11 @@ pub fn dump(
         dump.arg(format!("--table={}", name.sql()));
     }
     source.prepare_client(&mut dump);
-    // Literals as every session of ours reads them, whatever the source database has set.
+    // Literals as every session of ours reads them, and plans as it has them, whatever the source database has set.
     let conninfo = DsnText::new(source.client_conninfo()?);
-    let standard = [("standard_conforming_strings", "on")];
-    let conninfo = add_options(Side::Source, &conninfo, &standard)?.text;
+    let mut settings = vec![("standard_conforming_strings", "on")];
+    settings.extend(PLANNER);
+    let conninfo = add_options(Side::Source, &conninfo, &settings)?.text;
     dump.arg("--dbname")
         .arg(conninfo.expose_str().unwrap_or_default());
     run(dump, "pg_dump", watch)?;

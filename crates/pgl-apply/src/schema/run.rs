@@ -12,8 +12,8 @@ use pgl_core::setup::secrets::{HIDDEN, has_options, redacted};
 use pgl_core::{Side, quote_literal};
 use serde::Deserialize;
 
-use crate::crew::crew;
 use crate::unlogged::unlogged_statements;
+use crate::worker_pool::run_workers;
 use crate::{Done, Error, ObjectFailure, Servers, Watch, journal};
 
 /// A statement that is not done yet.
@@ -128,7 +128,7 @@ pub fn held(session: &mut Session, migration: &str, step: StepId) -> Result<(u64
     )?;
     let side = session.side();
     let number = |at| {
-        field::<i64>(side, &row, at, "how many statements are held back").map(i64::unsigned_abs)
+        field::<i64>(side, &row, at, "how many statements are deferred").map(i64::unsigned_abs)
     };
     Ok((number(0)?, number(1)?))
 }
@@ -166,7 +166,7 @@ pub fn run(
     drop(session);
     if left == 0 {
         let what = if total == 0 {
-            "nothing is held back for it".to_owned()
+            "nothing is deferred for it".to_owned()
         } else {
             format!("all {total} objects are there")
         };
@@ -200,7 +200,7 @@ pub fn run(
     let queue = Mutex::new(queue);
     let turn = Condvar::new();
     let jobs = how.jobs.clamp(1, items.len());
-    let broken: Vec<pgl_conn::Error> = crew(jobs, || {
+    let broken: Vec<pgl_conn::Error> = run_workers(jobs, || {
         work(servers, migration, how, &by_id, &queue, &turn, watch)
     })
     .into_iter()
@@ -369,6 +369,15 @@ fn once(
             Err(error) => {
                 if !error.is_lost() {
                     session.rollback()?;
+                }
+                // Somebody has dropped a key that was added unchecked and cannot hold: nothing is left to be checked.
+                if error.is_sqlstate("42704") && item.sql.contains(" VALIDATE CONSTRAINT ") {
+                    log::warn!("{}: not validated: {}", item.object, error.message);
+                    session.execute(
+                        "UPDATE pgl.held SET done = clock_timestamp() WHERE migration = $1 AND id::bigint = $2",
+                        &[&migration, &i64::from(item.id)],
+                    )?;
+                    return Ok(());
                 }
                 tries += 1;
                 if !(error.is_sqlstate("40P01") && tries < 5) {

@@ -74,7 +74,7 @@ pub fn create_database(
 ) -> Result<(), ConnError> {
     let sql = create_sql(name, locale, maintenance.version());
     maintenance.batch(&sql).map_err(|error| {
-        let hint = "create it by hand from template0 with a locale of this system that sorts alike";
+        let hint = "create it from template0 with a locale of this system that sorts alike";
         let known = error.hint.clone();
         error
             .with_context(format!("creating database {name:?}"))

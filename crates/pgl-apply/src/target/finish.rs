@@ -7,29 +7,40 @@ use std::time::Duration;
 use pgl_conn::{Error as ConnError, Session};
 use pgl_core::{QualifiedName, Side, quote_literal};
 
-use crate::crew::crew;
+use crate::worker_pool::run_workers;
 use crate::{Done, Error, ObjectFailure, Servers, Watch};
 
-/// Disables what would fire for replicated rows, whoever created it.
+/// The statements, for a transaction, that disable what would fire for replicated rows and record how it was, for the
+/// next promotion.
+pub fn quiet_triggers_sql(migration: &str) -> String {
+    format!(
+        "SET LOCAL pgl.migration = {};\n{};\n",
+        quote_literal(migration),
+        include_str!("../../sql/quiet_triggers.sql")
+    )
+}
+
+/// Disables what would fire for replicated rows, whoever created it; a sentence about what was disabled, where anything was.
 ///
 /// # Errors
 /// The server's.
-pub fn quiet_triggers(target: &mut Session, migration: &str) -> Result<Vec<String>, ConnError> {
+pub fn quiet_triggers(target: &mut Session, migration: &str) -> Result<Option<String>, ConnError> {
     let loud = pgl_catalog::setup::loud_triggers(target)?;
     if loud.is_empty() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let quiet = include_str!("../../sql/quiet_triggers.sql");
+    let quiet = quiet_triggers_sql(migration);
     target
-        .batch(&format!(
-            "BEGIN;\nSET LOCAL pgl.migration = {};\n{quiet};\nCOMMIT;",
-            quote_literal(migration)
-        ))
+        .batch(&format!("BEGIN;\n{quiet}COMMIT;"))
         .or_else(|error| {
             target.rollback()?;
             Err(error)
         })?;
-    Ok(loud.into_iter().map(|trigger| trigger.name).collect())
+    let names: Vec<String> = loud.into_iter().map(|trigger| trigger.name).collect();
+    Ok(Some(format!(
+        "triggers disabled until the cutover, because they fire for replicated rows: {}",
+        names.join(", ")
+    )))
 }
 
 /// Materialised views that hold rows on the source and none on the target.
@@ -129,7 +140,7 @@ pub fn analyze(
     let count = tables.len();
     watch.begin("analyze", count as u64, false);
     let queue = Mutex::new(tables.into_iter());
-    let results = crew(jobs.clamp(1, count), || -> Result<(), ConnError> {
+    let results = run_workers(jobs.clamp(1, count), || -> Result<(), ConnError> {
         let mut session = servers.session(Side::Target)?;
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();

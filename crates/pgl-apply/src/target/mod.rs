@@ -6,6 +6,6 @@ mod foreign_keys;
 mod roles;
 
 pub use database::{Locale, create_database, create_sql, locale};
-pub use finish::{analyze, matviews, quiet_triggers, unanalyzed, unfilled};
+pub use finish::{analyze, matviews, quiet_triggers, quiet_triggers_sql, unanalyzed, unfilled};
 pub use foreign_keys::foreign_keys;
 pub use roles::{Missing, MissingRole, create_roles_sql, missing, roles, roles_missing};

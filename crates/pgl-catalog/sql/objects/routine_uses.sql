@@ -1,7 +1,8 @@
 -- Functions that run when rows are loaded, indexes built or views refreshed. A body parsed at
 -- creation (from 14 on) holds no names to look up, and so counts as having a path of its own. Of other
 -- bodies in SQL and PL/pgSQL: the body, and the objects in schemas of users whose names occur in it; opaque
--- are functions that look names up themselves.
+-- are functions that look names up themselves. The owner is null where a superuser is it, or the function runs with its
+-- owner's rights.
 WITH named AS (
     SELECT o.space, o.name, bool_or(o.opaque) AS opaque
     FROM (
@@ -31,34 +32,46 @@ WITH named AS (
     JOIN pg_catalog.pg_namespace n ON n.oid = o.space
     WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     GROUP BY o.space, o.name
-), used AS (
-    SELECT d.refobjid AS routine, 'index' AS used_in, i.indrelid AS relation, x.relname::text AS object
+), called AS (
+    SELECT classid, objid, refobjid AS routine
+    FROM pg_catalog.pg_depend
+    WHERE refclassid = 'pg_catalog.pg_proc'::regclass
+    UNION
+    SELECT d.classid, d.objid, r.oprcode
     FROM pg_catalog.pg_depend d
+    JOIN pg_catalog.pg_operator r ON r.oid = d.refobjid
+    WHERE d.refclassid = 'pg_catalog.pg_operator'::regclass
+), used AS (
+    SELECT d.routine, 'index' AS used_in, i.indrelid AS relation, x.relname::text AS object
+    FROM called d
     JOIN pg_catalog.pg_index i ON i.indexrelid = d.objid
     JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
     WHERE d.classid = 'pg_catalog.pg_class'::regclass
-      AND d.refclassid = 'pg_catalog.pg_proc'::regclass
     UNION
-    SELECT d.refobjid, 'check', k.conrelid, k.conname::text
-    FROM pg_catalog.pg_depend d
+    SELECT d.routine, 'check', k.conrelid, k.conname::text
+    FROM called d
     JOIN pg_catalog.pg_constraint k ON k.oid = d.objid AND k.contype = 'c' AND k.conrelid <> 0
     WHERE d.classid = 'pg_catalog.pg_constraint'::regclass
-      AND d.refclassid = 'pg_catalog.pg_proc'::regclass
     UNION
-    SELECT d.refobjid, 'generated', f.adrelid, a.attname::text
-    FROM pg_catalog.pg_depend d
+    SELECT d.routine, 'domain', a.attrelid, k.conname::text
+    FROM called d
+    JOIN pg_catalog.pg_constraint k ON k.oid = d.objid AND k.contype = 'c' AND k.contypid <> 0
+    JOIN pg_catalog.pg_attribute a ON a.atttypid = k.contypid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+    WHERE d.classid = 'pg_catalog.pg_constraint'::regclass
+    UNION
+    SELECT d.routine, 'generated', f.adrelid, a.attname::text
+    FROM called d
     JOIN pg_catalog.pg_attrdef f ON f.oid = d.objid
     JOIN pg_catalog.pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
     WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass
-      AND d.refclassid = 'pg_catalog.pg_proc'::regclass
       AND pg_catalog.row_to_json(a) ->> 'attgenerated' <> ''
     UNION
-    SELECT d.refobjid, 'mat_view', r.ev_class, m.relname::text
-    FROM pg_catalog.pg_depend d
+    SELECT d.routine, 'mat_view', r.ev_class, m.relname::text
+    FROM called d
     JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
     JOIN pg_catalog.pg_class m ON m.oid = r.ev_class AND m.relkind = 'm'
     WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass
-      AND d.refclassid = 'pg_catalog.pg_proc'::regclass
 ), routine AS (
     SELECT p.oid,
            pg_catalog.format('%I.%I(%s)', f.nspname, p.proname,
@@ -68,6 +81,9 @@ WITH named AS (
                    WHERE o.line LIKE 'search\_path=%')
                OR (pg_catalog.row_to_json(p) ->> 'prosqlbody') IS NOT NULL AS fixed_path,
            p.provolatile AS volatility,
+           CASE WHEN NOT p.prosecdef THEN
+               (SELECT w.rolname::text FROM pg_catalog.pg_roles w WHERE w.oid = p.proowner AND NOT w.rolsuper)
+           END AS owner,
            p.prosrc
     FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace f ON f.oid = p.pronamespace
@@ -85,7 +101,7 @@ WITH named AS (
     FROM routine r
     WHERE r.language IN ('sql', 'plpgsql') AND NOT r.fixed_path
 )
-SELECT r.routine, r.language, r.fixed_path, r.volatility, u.used_in, c.oid::int8 AS relation, u.object,
+SELECT r.routine, r.language, r.fixed_path, r.volatility, r.owner, u.used_in, c.oid::int8 AS relation, u.object,
        b.body, b.named
 FROM used u
 JOIN routine r ON r.oid = u.routine

@@ -3,6 +3,8 @@ SELECT n.nspname::text AS schema,
        c.relname::text AS name,
        coalesce(array_agg(a.attname::text ORDER BY a.attnum)
                 FILTER (WHERE a.attname IS NOT NULL AND (m.columns IS NULL OR a.attname = ANY (m.columns))), '{}') AS columns,
+       coalesce(array_agg(a.type ORDER BY a.attnum)
+                FILTER (WHERE a.attname IS NOT NULL AND (m.columns IS NULL OR a.attname = ANY (m.columns))), '{}') AS types,
        coalesce(array_agg(a.attname::text ORDER BY a.attnum)
                 FILTER (WHERE a.generated), '{}') AS generated,
        coalesce(array_agg(a.attname::text ORDER BY a.attnum)
@@ -22,7 +24,7 @@ SELECT n.nspname::text AS schema,
   JOIN pg_class c ON c.oid = m.relation AND c.relkind = 'r'
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN LATERAL (
-       SELECT attname, attnum, coalesce(row_to_json(t) ->> 'attgenerated', '') <> '' AS generated
+       SELECT attname, attnum, format_type(atttypid, atttypmod) AS type, coalesce(row_to_json(t) ->> 'attgenerated', '') <> '' AS generated
          FROM pg_attribute t
         WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped) a ON true
  GROUP BY n.nspname, c.relname, m.updates

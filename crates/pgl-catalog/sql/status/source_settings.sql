@@ -11,7 +11,4 @@ SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'pglogical') AS pglogi
                     || date_trunc('second', xact_start)
                FROM pg_stat_activity
               WHERE xact_start < now() - interval '5 minutes' AND pid <> pg_backend_pid()
-              ORDER BY xact_start LIMIT 5) AS old_transactions,
-       EXISTS (SELECT 1 FROM pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) AS one
-                WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
-                  AND lower(one) = 'default_transaction_read_only=on') AS read_only;
+              ORDER BY xact_start LIMIT 5) AS old_transactions;

@@ -1,8 +1,10 @@
 -- Tables of the target and their columns.
 SELECT n.nspname::text AS schema,
        c.relname::text AS name,
+       c.oid::bigint AS oid,
        c.relkind::text AS kind,
        coalesce(array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE a.attname IS NOT NULL), '{}') AS columns,
+       coalesce(array_agg(a.type ORDER BY a.attnum) FILTER (WHERE a.attname IS NOT NULL), '{}') AS types,
        coalesce(array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE a.generated), '{}') AS generated,
        coalesce(array_agg(a.attname::text ORDER BY a.attnum)
                 FILTER (WHERE a.attnotnull AND NOT a.atthasdef AND NOT a.identity), '{}') AS required,
@@ -13,7 +15,7 @@ SELECT n.nspname::text AS schema,
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN LATERAL (
-       SELECT attname, attnum, attnotnull, atthasdef,
+       SELECT attname, attnum, attnotnull, atthasdef, format_type(atttypid, atttypmod) AS type,
               coalesce(row_to_json(t) ->> 'attgenerated', '') <> '' AS generated,
               coalesce(row_to_json(t) ->> 'attidentity', '') <> '' AS identity
          FROM pg_attribute t

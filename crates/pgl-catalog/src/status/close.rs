@@ -4,11 +4,14 @@ use std::collections::HashMap;
 
 use pgl_conn::{Error, Kind, Session};
 use pgl_core::QualifiedName;
-use pgl_core::status::facts::{SourceClose, TargetClose, TargetSequence};
+use pgl_core::cutover::Timelines;
+use pgl_core::status::facts::{PlannedMember, SourceClose, TargetClose, TargetSequence};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{allowed, logs};
+use crate::cutover::{Timeline, slot_moved, timeline};
+use crate::pgl_schema::readable;
 use crate::{row, rows, sequences};
 
 /// Tables a statement: each stays locked (not against anybody's use) until it ends.
@@ -19,12 +22,36 @@ struct Named {
     name: String,
 }
 
+#[derive(Deserialize)]
+struct Begin {
+    read_only: bool,
+}
+
+fn read_only(session: &mut Session) -> Result<bool, Error> {
+    let begin: Begin = row(session, include_str!("../../sql/status/read_only.sql"), &[])?;
+    Ok(begin.read_only)
+}
+
 fn list<T: DeserializeOwned>(
     session: &mut Session,
     sql: &str,
     sets: &[String],
 ) -> Result<Vec<T>, Error> {
     allowed(rows(session, sql, &[&sets]))
+}
+
+/// What the source's `sets` have of these tables; the database must have pglogical's node.
+///
+/// # Errors
+/// The server's.
+pub fn members(
+    session: &mut Session,
+    tables: &[QualifiedName],
+    sets: &[String],
+) -> Result<Vec<PlannedMember>, Error> {
+    let (schemas, names) = QualifiedName::split(tables);
+    let sql = include_str!("../../sql/status/members.sql");
+    rows(session, sql, &[&schemas, &names, &sets])
 }
 
 /// The source, as far as it concerns the tables and sequences of these sets, and the tables that are
@@ -42,6 +69,11 @@ pub fn source_close(
         include_str!("../../sql/status/source_settings.sql"),
         &[],
     )?;
+    close.read_only = read_only(session)?;
+    close.fed_by = allowed(crate::server::subscriptions(session))?
+        .into_iter()
+        .map(|one| one.name)
+        .collect();
     close.overrides = allowed(rows(
         session,
         include_str!("../../sql/status/overrides.sql"),
@@ -56,9 +88,7 @@ pub fn source_close(
         close.sets = named.into_iter().map(|one| one.name).collect();
         let tables = include_str!("../../sql/status/set_tables.sql");
         close.tables = list(session, tables, sets)?;
-        let members = include_str!("../../sql/status/members.sql");
-        let (schemas, names) = QualifiedName::split(wanted);
-        close.members = match rows(session, members, &[&schemas, &names, &sets]) {
+        close.members = match members(session, wanted, sets) {
             Ok(found) => Some(found),
             Err(error) if error.kind == Kind::Denied => None,
             Err(error) => return Err(error),
@@ -71,6 +101,8 @@ pub fn source_close(
             &[],
         ))?;
     }
+    close.sequence_users = allowed(sequences::users(session))?;
+    close.replica_triggers = crate::setup::replica_triggers(session)?;
     close.log = logs::tail(session)?;
     Ok(close)
 }
@@ -79,12 +111,13 @@ pub fn source_close(
 ///
 /// # Errors
 /// The server's, except that the role may not read something.
-pub fn target_close(session: &mut Session) -> Result<TargetClose, Error> {
+pub fn target_close(session: &mut Session, migration: &str) -> Result<TargetClose, Error> {
     let mut close: TargetClose = row(
         session,
         include_str!("../../sql/status/target_settings.sql"),
         &[],
     )?;
+    close.read_only = read_only(session)?;
     close.tables = allowed(rows(
         session,
         include_str!("../../sql/status/target_tables.sql"),
@@ -110,8 +143,25 @@ pub fn target_close(session: &mut Session) -> Result<TargetClose, Error> {
             name: one.name,
         })
         .collect();
+    close.sequence_users = allowed(sequences::users(session))?;
+    close.timelines = timelines(session, migration)?;
+    let moved = slot_moved(session, migration).map(|found| found.into_iter().collect());
+    close.slot_moved = allowed(moved)?.pop();
+    close.replica_triggers = crate::setup::replica_triggers(session)?;
     close.log = logs::tail(session)?;
     Ok(close)
+}
+
+fn timelines(target: &mut Session, migration: &str) -> Result<Option<Timelines>, Error> {
+    if !readable(target)? {
+        return Ok(None);
+    }
+    let sql = include_str!("../../sql/status/journal_timeline.sql");
+    let kept: Option<Timeline> = allowed(rows(target, sql, &[&migration]))?.pop();
+    let then = kept.and_then(|kept| kept.timeline);
+    Ok(then
+        .zip(timeline(target)?)
+        .map(|(then, now)| Timelines { then, now }))
 }
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::now::source_now;
 use super::shown;
-use crate::pgl_schema::{pglogical, readable};
+use crate::pgl_schema::pglogical;
 use crate::{cutover_record, rows};
 
 /// What this database's journal records about cutovers; none where it may not be read.
@@ -17,12 +17,10 @@ use crate::{cutover_record, rows};
 /// # Errors
 /// The server's.
 pub fn cutover(session: &mut Session, migration: &str) -> Result<Option<CutoverRecord>, Error> {
-    if !readable(session)? {
-        return Ok(None);
-    }
+    pglogical(session)?;
     match cutover_record(session, migration) {
         Ok(record) => Ok(Some(record)),
-        Err(error) if error.kind == Kind::Denied => Ok(None),
+        Err(error) if matches!(error.kind, Kind::Denied | Kind::Refused) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -61,7 +59,7 @@ pub fn reverse(source: &mut Session, subscription: &str) -> Result<Option<Revers
 /// # Errors
 /// The server's.
 pub fn reverse_lag(target: &mut Session, slot: &str) -> Result<Option<u64>, Error> {
-    let now = source_now(target, Some(slot), Instant::now())?;
+    let now = source_now(target, "", Some(slot), Instant::now())?;
     let confirmed = now.slot.and_then(|slot| slot.confirmed_flush_lsn);
     Ok(now
         .wal_lsn

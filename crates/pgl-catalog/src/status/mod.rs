@@ -4,13 +4,15 @@
 
 mod close;
 mod cutover;
+mod dsn;
 mod logs;
 mod now;
 
-pub use close::{has_rows, source_close, target_close};
+pub use close::{has_rows, members, source_close, target_close};
 pub use cutover::{cutover, reverse, reverse_lag};
+pub use dsn::{provider, trouble, try_dsn};
 pub use logs::tail;
-pub use now::{Sizes, kept_plan, set_sizes, sizes, slot_name, source_now, target_now};
+pub use now::{Sizes, filled, kept_plan, set_sizes, sizes, slot_name, source_now, target_now};
 
 use pgl_conn::{Error, Kind, Session};
 use serde::Deserialize;

@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use pgl_conn::{DsnText, Error, Kind, Session};
+use pgl_core::setup::StepId;
 use pgl_core::status::facts::{
-    CopyJournal, CopyNow, Origin, RunHolder, Sender, Slot, SourceNow, Subscription, TableSync,
-    TargetNow, Worker,
+    CopyJournal, CopyNow, RunHolder, SlotNow, SourceNow, SubscriptionNow, TableSync, TargetNow,
+    TargetOrigin, WalSenderNow, Worker,
 };
 use pgl_core::{Plan, QualifiedName};
 use serde::Deserialize;
@@ -14,13 +15,15 @@ use super::{allowed, shown};
 use crate::pgl_schema::{pglogical, readable};
 use crate::{lock_holders, row, rows};
 
-/// The source now: its clock and position, the slot of this name and who serves it. `began` is
+/// The source now: its clock and position, the slot of this name and who serves it, and the run that holds the migration's
+/// lock there. `began` is
 /// where the program's own clock starts.
 ///
 /// # Errors
 /// The server's.
 pub fn source_now(
     session: &mut Session,
+    migration: &str,
     slot: Option<&str>,
     began: Instant,
 ) -> Result<SourceNow, Error> {
@@ -32,7 +35,7 @@ pub fn source_now(
     // The slot first and the position after it: what is between them is never too little.
     let slot = match slot {
         Some(slot) => {
-            rows::<Slot>(session, include_str!("../../sql/status/slot.sql"), &[&slot])?.pop()
+            rows::<SlotNow>(session, include_str!("../../sql/status/slot.sql"), &[&slot])?.pop()
         }
         None => None,
     };
@@ -42,9 +45,10 @@ pub fn source_now(
     now.clock_at = (asked - began).as_secs_f64() + now.clock_error;
     if let Some(pid) = slot.as_ref().and_then(|slot| slot.active_pid) {
         let sql = include_str!("../../sql/status/sender.sql");
-        now.sender = rows::<Sender>(session, sql, &[&pid])?.pop();
+        now.sender = rows::<WalSenderNow>(session, sql, &[&pid])?.pop();
     }
     now.slot = slot;
+    now.holder = run_holder(session, migration)?;
     Ok(now)
 }
 
@@ -145,7 +149,7 @@ pub fn target_now(
         return Ok((now, None));
     };
     let dsn = found.secret_dsn.map(DsnText::new);
-    let subscription = Subscription {
+    let subscription = SubscriptionNow {
         id: found.id,
         database_oid: found.database_oid,
         name: found.name,
@@ -155,9 +159,9 @@ pub fn target_now(
         apply_delay: found.apply_delay,
         sync_kind: found.sync_kind.and_then(|kind| kind.chars().next()),
         sync_status: found.sync_status.and_then(|status| status.chars().next()),
-        ..Subscription::default()
+        ..SubscriptionNow::default()
     };
-    let subscription = Subscription {
+    let subscription = SubscriptionNow {
         shown: shown(session, &subscription.name)?,
         ..subscription
     };
@@ -194,7 +198,7 @@ fn workers(session: &mut Session, apply: &str) -> Result<Vec<Worker>, Error> {
 }
 
 /// The origin, and whether the role may read whether there is one.
-fn origin(session: &mut Session, name: &str) -> Result<(Option<Origin>, bool), Error> {
+fn origin(session: &mut Session, name: &str) -> Result<(Option<TargetOrigin>, bool), Error> {
     // 9.4 has no origins of its own; nobody moves to it.
     if !session.version().at_least_num(90_500) {
         return Ok((None, false));
@@ -210,14 +214,18 @@ fn origin(session: &mut Session, name: &str) -> Result<(Option<Origin>, bool), E
     }
 }
 
-/// The run of one of these tools that holds the migration's lock, and what it has journalled.
+/// The run of one of these tools that holds the migration's lock.
+fn run_holder(session: &mut Session, migration: &str) -> Result<Option<RunHolder>, Error> {
+    let mut all = lock_holders(session, migration)?.into_iter();
+    Ok(all.find(|one| one.tool.starts_with("pgl-")))
+}
+
+/// The same, and what it has journalled.
 fn holder(
     session: &mut Session,
     migration: &str,
 ) -> Result<(Option<RunHolder>, CopyJournal), Error> {
-    let found = lock_holders(session, migration)?
-        .into_iter()
-        .find(|one| one.tool.starts_with("pgl-"));
+    let found = run_holder(session, migration)?;
     let journal = match &found {
         Some(_) if readable(session)? => {
             let sql = include_str!("../../sql/status/journal_copy.sql");
@@ -247,6 +255,26 @@ pub fn kept_plan(session: &mut Session, migration: &str) -> Result<Option<Plan>,
     let sql = include_str!("../../sql/status/journal_plan.sql");
     let found: Option<Kept> = allowed(rows(session, sql, &[&migration]))?.pop();
     Ok(found.map(|kept| kept.plan))
+}
+
+#[derive(Deserialize)]
+struct Filled {
+    table: String,
+    oid: u32,
+}
+
+/// Object ids on the target of the tables that the migration has filled, by the table's name in SQL;
+/// the newest copy counts.
+///
+/// # Errors
+/// The server's.
+pub fn filled(target: &mut Session, migration: &str) -> Result<Vec<(String, u32)>, Error> {
+    if !readable(target)? {
+        return Ok(Vec::new());
+    }
+    let sql = include_str!("../../sql/filled.sql");
+    let found: Vec<Filled> = allowed(rows(target, sql, &[&migration, &StepId::Copy.as_str()]))?;
+    Ok(found.into_iter().map(|one| (one.table, one.oid)).collect())
 }
 
 fn last_applied(session: &mut Session, origin: &str) -> Result<Option<f64>, Error> {

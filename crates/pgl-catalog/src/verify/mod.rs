@@ -1,24 +1,27 @@
-//! What the verifier reads: the catalog of one side, positions, probes of the digest functions,
+//! What the verifier reads: the catalog of one side, how it parses a condition ([`side_condition`]), positions, probes of the digest functions,
 //! and the statements that digest rows ([`sql`]).
 
+mod condition;
 pub mod replication;
 pub mod sql;
+
+pub use condition::side_condition;
 
 use std::collections::HashMap;
 
 use pgl_conn::{Begin, Error, Kind, Session};
-use pgl_core::Lsn;
 use pgl_core::verify::outcome::Digest;
 use pgl_core::verify::pairing::Catalog;
 use pgl_core::verify::planned::{Called, may_run};
 use pgl_core::verify::types::{RelationInfo, TypeInfo, Types};
+use pgl_core::{Lsn, QualifiedName};
 use serde::Deserialize;
 
 use crate::{row, rows};
 
 /// What the verifier needs to know of a database.
 #[derive(Debug, Clone, Deserialize)]
-pub struct DatabaseInfo {
+pub struct ComparedDatabase {
     /// `pg_database.oid`: another database of the same name has another.
     pub oid: u32,
     /// `pg_encoding_to_char`.
@@ -30,7 +33,7 @@ pub struct DatabaseInfo {
 }
 
 /// Reads it.
-pub fn database(session: &mut Session) -> Result<DatabaseInfo, Error> {
+pub fn database(session: &mut Session) -> Result<ComparedDatabase, Error> {
     row(session, include_str!("../../sql/verify_database.sql"), &[])
 }
 
@@ -41,6 +44,13 @@ struct Planned {
     name: String,
     tree: String,
     functions: Option<Vec<Called>>,
+}
+
+#[derive(Deserialize)]
+struct Partition {
+    schema: String,
+    name: String,
+    bound: String,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +84,8 @@ fn sizes(session: &mut Session) -> Result<Vec<Size>, Error> {
 
 /// Reads all relations and types.
 pub fn catalog(session: &mut Session, encoding: &str) -> Result<Catalog, Error> {
+    // Before all else: whoever compares layouts then sees what has changed since.
+    let mut files = replication::all_files(session)?;
     let mut relations: Vec<RelationInfo> =
         rows(session, include_str!("../../sql/verify_relations.sql"), &[])?;
     let mut now: HashMap<(String, String), Size> = sizes(session)?
@@ -84,6 +96,20 @@ pub fn catalog(session: &mut Session, encoding: &str) -> Result<Catalog, Error> 
         let name = (relation.schema.clone(), relation.name.clone());
         if let Some(size) = now.remove(&name) {
             (relation.bytes, relation.pages) = (size.bytes, size.pages);
+        }
+        if let Some(file) = files.remove(&relation.qualified()) {
+            relation.layout = file.layout;
+        }
+    }
+    if session.version().at_least(10) {
+        let sql = include_str!("../../sql/verify_bounds_pg10.sql");
+        let mut bounds: HashMap<(String, String), String> = rows::<Partition>(session, sql, &[])?
+            .into_iter()
+            .map(|one| ((one.schema, one.name), one.bound))
+            .collect();
+        for relation in &mut relations {
+            let name = (relation.schema.clone(), relation.name.clone());
+            relation.bound = bounds.remove(&name);
         }
     }
     let planned = if session.version().at_least(14) {
@@ -108,6 +134,18 @@ pub fn catalog(session: &mut Session, encoding: &str) -> Result<Catalog, Error> 
         types: Types::new(types),
         encoding: encoding.to_owned(),
     })
+}
+
+/// Those of some functions that are not IMMUTABLE.
+pub fn not_immutable(
+    session: &mut Session,
+    functions: &[QualifiedName],
+) -> Result<Vec<QualifiedName>, Error> {
+    let sql = include_str!("../../sql/verify_not_immutable.sql");
+    let (schemas, names): (Vec<&str>, Vec<&str>) = (functions.iter())
+        .map(|one| (one.schema.as_str(), one.name.as_str()))
+        .unzip();
+    rows(session, sql, &[&schemas, &names])
 }
 
 #[derive(Deserialize)]

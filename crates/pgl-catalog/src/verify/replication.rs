@@ -112,10 +112,16 @@ struct Seen {
     seen: i64,
 }
 
-/// Whether the session's snapshot has seen the marker.
-pub fn marker_seen(target: &mut Session, name: &str, token: &str) -> Result<bool, Error> {
-    let sql = include_str!("../../sql/verify_marker_read.sql");
-    row::<Seen>(target, sql, &[&name, &token]).map(|found| found.seen > 0)
+#[derive(Deserialize)]
+struct Token {
+    token: String,
+}
+
+/// The token that the marker's row of this name has; none without a row.
+pub fn marker_token(session: &mut Session, name: &str) -> Result<Option<String>, Error> {
+    let sql = include_str!("../../sql/verify_marker_token.sql");
+    let found: Vec<Token> = rows(session, sql, &[&name])?;
+    Ok(found.into_iter().next().map(|one| one.token))
 }
 
 /// Makes a temporary slot in this session; the position from which it decodes.
@@ -134,9 +140,19 @@ pub fn slot_create(source: &mut Session, name: &str) -> Result<Lsn, Error> {
 /// How long a slot may take to be made until it is clear that only running transactions hold it up.
 const PROBE_MS: u32 = 200;
 
-/// Why this session can have no slot that decodes, in the server's words: the plugin is not installed or not allowed, or
-/// all slots are taken. None where it can.
+/// Why changes cannot be decoded: in the server's words why this session can have no slot (the plugin is not installed or not
+/// allowed, or all slots are taken), or that the text of a change may have bytes that are no characters. None where they can.
 pub fn undecodable(source: &mut Session) -> Result<Option<String>, Error> {
+    let encoding: String = source.value(
+        "SELECT pg_catalog.getdatabaseencoding()::text",
+        &[],
+        "the encoding",
+    )?;
+    if encoding == "SQL_ASCII" {
+        return Ok(Some(
+            "the source's database has no encoding (SQL_ASCII), and test_decoding prints bytes as they are".to_owned(),
+        ));
+    }
     let name = format!("pgl_verify_probe_{}", source.backend_pid());
     source.batch(&format!("SET statement_timeout = {PROBE_MS}"))?;
     let made = slot_create(source, &name);
@@ -174,6 +190,13 @@ pub fn slot_changes(
             log.add(change, wanted);
         }
         Ok(())
+    })
+    .map_err(|error| match error.sqlstate.as_deref() {
+        // No such character, or none that UTF-8 has.
+        Some("22021" | "22P05") => error.with_hint(
+            "the source holds bytes that are no characters, and a change with them cannot be decoded: --mode barrier compares them",
+        ),
+        _ => error,
     })?;
     Ok(log)
 }
@@ -187,15 +210,35 @@ struct XidText {
 pub fn xid_snapshot(session: &mut Session) -> Result<XidSnapshot, Error> {
     let sql = include_str!("../../sql/verify_xid_snapshot.sql");
     let text = row::<XidText>(session, sql, &[])?.snapshot;
-    XidSnapshot::parse(&text).ok_or_else(|| {
+    parsed(session, &text)
+}
+
+#[derive(Deserialize)]
+struct InProgress {
+    snapshot: String,
+    xids: Vec<u32>,
+}
+
+/// A snapshot with every transaction that has not ended: what [`XidSnapshot::still_running`] asks a later one for.
+pub fn xids_in_progress(session: &mut Session) -> Result<XidSnapshot, Error> {
+    let sql = include_str!("../../sql/verify_xids_in_progress.sql");
+    let found = row::<InProgress>(session, sql, &[])?;
+    parsed(session, &found.snapshot).map(|snapshot| snapshot.with_in_progress(&found.xids))
+}
+
+fn parsed(session: &Session, text: &str) -> Result<XidSnapshot, Error> {
+    XidSnapshot::parse(text).ok_or_else(|| {
         let what = format!("a snapshot that cannot be read: {text:?}");
         Error::new(session.side(), Kind::Protocol, what)
     })
 }
 
 /// How many of these transactions may have committed in the log and are not visible yet, because they wait for a
-/// synchronous standby.
+/// synchronous standby. None below 10, which does not say what a session waits for.
 pub fn unfinished_commits(source: &mut Session, xids: &[u64]) -> Result<i64, Error> {
+    if !source.version().at_least(10) {
+        return Ok(0);
+    }
     let short: Vec<i64> = xids
         .iter()
         .map(|xid| i64::from((xid & 0xffff_ffff) as u32))
@@ -204,11 +247,17 @@ pub fn unfinished_commits(source: &mut Session, xids: &[u64]) -> Result<i64, Err
     row::<Seen>(source, sql, &[&short]).map(|found| found.seen)
 }
 
-/// Which object a name stands for, and the file in which it is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// Which object a name stands for, the file in which it is stored, and its definition.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct TableFile {
     oid: i64,
     file: i64,
+    /// Versions of its rows in `pg_class` and `pg_index`: another replica identity, for a while only, leaves others.
+    versions: String,
+    /// Its definition, as in [`RelationInfo::layout`](pgl_core::verify::types::RelationInfo::layout).
+    pub layout: String,
+    /// The partitions with rows under a partitioned table, as in [`Pair::leaves`](pgl_core::verify::pairing::TablePair::leaves).
+    pub leaves: Vec<u32>,
 }
 
 #[derive(Deserialize)]
@@ -225,6 +274,19 @@ pub fn table_files(
     tables: &[QualifiedName],
 ) -> Result<HashMap<QualifiedName, TableFile>, Error> {
     let (schemas, names) = QualifiedName::split(tables);
+    files(session, Some(&schemas), Some(&names))
+}
+
+/// The files of all tables, as they are now.
+pub(super) fn all_files(session: &mut Session) -> Result<HashMap<QualifiedName, TableFile>, Error> {
+    files(session, None, None)
+}
+
+fn files(
+    session: &mut Session,
+    schemas: Option<&[&str]>,
+    names: Option<&[&str]>,
+) -> Result<HashMap<QualifiedName, TableFile>, Error> {
     let sql = include_str!("../../sql/verify_files.sql");
     let found: Vec<NamedFile> = rows(session, sql, &[&schemas, &names])?;
     Ok(found

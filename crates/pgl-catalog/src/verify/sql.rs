@@ -6,7 +6,7 @@
 
 use pgl_core::verify::canon::{Flavour, output};
 use pgl_core::verify::outcome::Digest;
-use pgl_core::verify::pairing::{Column, Pair};
+use pgl_core::verify::pairing::{ComparedColumn, TablePair};
 use pgl_core::verify::rows::Place;
 use pgl_core::verify::types::RelationInfo;
 use pgl_core::{Side, quote_ident};
@@ -18,6 +18,9 @@ const KEY: u64 = 3;
 
 /// Values longer than this are shown with their middle left out.
 const SHOWN: usize = 160;
+
+/// Values of a row as text, in the order of the columns.
+pub type Texts<'a> = &'a [Option<String>];
 
 /// A part of a relation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +40,7 @@ impl Pages {
 #[derive(Clone, Copy)]
 pub struct Reading<'a> {
     /// The table.
-    pub pair: &'a Pair,
+    pub pair: &'a TablePair,
     /// Which side.
     pub side: Side,
     /// How rows are digested.
@@ -60,7 +63,7 @@ pub struct Wanted<'a> {
 impl Reading<'_> {
     fn list<'c>(
         &self,
-        columns: impl Iterator<Item = &'c Column>,
+        columns: impl Iterator<Item = &'c ComparedColumn>,
         flavour: Flavour,
         at: &str,
     ) -> String {
@@ -71,7 +74,12 @@ impl Reading<'_> {
     }
 
     /// A 64-bit hash over columns, never NULL. Different salts make unrelated functions.
-    fn hashed<'c>(&self, columns: impl Iterator<Item = &'c Column>, salt: u64, at: &str) -> String {
+    fn hashed<'c>(
+        &self,
+        columns: impl Iterator<Item = &'c ComparedColumn>,
+        salt: u64,
+        at: &str,
+    ) -> String {
         let terms: Vec<String> = (0_u64..)
             .zip(columns)
             .map(|(number, column)| column.canon.hash(self.side, salt << 32 | number, at))
@@ -81,7 +89,7 @@ impl Reading<'_> {
     }
 
     /// `md5` of a row image, as text.
-    fn md5<'c>(&self, columns: impl Iterator<Item = &'c Column>, at: &str) -> String {
+    fn md5<'c>(&self, columns: impl Iterator<Item = &'c ComparedColumn>, at: &str) -> String {
         let list = self.list(columns, Flavour::Send, at);
         format!("pg_catalog.md5(pg_catalog.record_send(ROW({list})))")
     }
@@ -247,7 +255,7 @@ impl Reading<'_> {
     }
 
     /// The columns of the key that `=` compares, by their number in the key.
-    fn compared(&self, at: &str) -> Vec<(usize, &Column, String)> {
+    fn compared(&self, at: &str) -> Vec<(usize, &ComparedColumn, String)> {
         (self.pair.key_columns().enumerate())
             .filter(|(_, column)| column.input_type(self.side).is_some())
             .filter_map(|(number, column)| {
@@ -267,7 +275,7 @@ impl Reading<'_> {
     fn key_condition(&self, relation: &RelationInfo, keys: &[Wanted<'_>], index: bool) -> String {
         let at = &named(relation);
         let compared = self.compared(at);
-        let columns: Vec<&Column> = compared.iter().map(|(_, column, _)| *column).collect();
+        let columns: Vec<&ComparedColumn> = compared.iter().map(|(_, column, _)| *column).collect();
         let text = |key: &Wanted<'_>, number: usize| key.texts.get(number).cloned().flatten();
         let texts: Vec<Vec<Option<String>>> = (keys.iter())
             .map(|key| {
@@ -307,7 +315,7 @@ impl Reading<'_> {
     /// pglogical's own text would be; a value that would run a domain's checks is NULL. None where the key (the row, where
     /// there is none) has such a value.
     pub fn given(&self, rows: &[Vec<Option<String>>]) -> Option<String> {
-        let mut needed: Box<dyn Iterator<Item = &Column>> = match self.pair.key {
+        let mut needed: Box<dyn Iterator<Item = &ComparedColumn>> = match self.pair.key {
             Some(_) => Box::new(self.pair.key_columns()),
             None => Box::new(self.pair.columns.iter()),
         };
@@ -336,15 +344,86 @@ impl Reading<'_> {
             .collect();
         let number = self.unused_name();
         let from = format!("(VALUES {}) AS given ({number}{names})", list.join(", "));
+        Some(self.copy_given(&from, &number))
+    }
+
+    fn copy_given(&self, from: &str, number: &str) -> String {
         let place = format!("given.{number}");
         if self.digest == Digest::Client {
-            return Some(self.copy_columns("given", &place, &from, ""));
+            return self.copy_columns("given", &place, from, "");
         }
         let more = [(self.key_image("given"), "key"), (place, "place")];
-        Some(format!(
+        format!(
             "COPY (SELECT q.key, q.first, q.second, q.place FROM ({}) AS q) TO STDOUT (FORMAT binary)",
-            self.digested(&from, "given", "", &more)
-        ))
+            self.digested(from, "given", "", &more)
+        )
+    }
+
+    /// Like [`Self::given`], with the values of some columns, by number, as stored in the row of another key, or of the
+    /// same. A row that is not in this relation is left out. None where no index finds rows by their key.
+    pub fn kept(
+        &self,
+        relation: &RelationInfo,
+        rows: &[(Texts<'_>, Texts<'_>)],
+        columns: &[usize],
+    ) -> Option<String> {
+        let compared = self.compared("stored");
+        let keys: Vec<&ComparedColumn> = self.pair.key_columns().collect();
+        let unread = |column: &ComparedColumn| column.input_type(self.side).is_none();
+        if compared.is_empty() || keys.iter().any(|column| unread(column)) {
+            return None;
+        }
+        let cell = |column: &ComparedColumn, text: Option<&Option<String>>| {
+            let text = text.and_then(Option::as_deref);
+            format!(", {}", literal(column, self.side, text))
+        };
+        let shown =
+            || (self.pair.columns.iter().enumerate()).filter(|(at, _)| !columns.contains(at));
+        let (mut new, mut old) = (Vec::new(), Vec::new());
+        for (at, (row, of)) in rows.iter().enumerate() {
+            let cells: String = shown()
+                .map(|(n, column)| cell(column, row.get(n)))
+                .collect();
+            new.push(format!("('({at},1)'::pg_catalog.tid{cells})"));
+            let cells: String = (keys.iter().enumerate())
+                .map(|(n, column)| cell(column, of.get(n)))
+                .collect();
+            old.push(format!("('({at},1)'::pg_catalog.tid{cells})"));
+        }
+        let number = self.unused_name();
+        let list = |columns: &mut dyn Iterator<Item = &ComparedColumn>| -> String {
+            columns
+                .map(|column| format!(", {}", column.canon.column()))
+                .collect()
+        };
+        let same: Vec<String> = (self.compared("former").into_iter().zip(&compared))
+            .map(|((.., of), (.., stored))| format!("{stored} OPERATOR(pg_catalog.=) {of}"))
+            .collect();
+        let all: String = (self.pair.columns.iter().enumerate())
+            .map(|(at, column)| {
+                let from = if columns.contains(&at) {
+                    "stored"
+                } else {
+                    "changed"
+                };
+                format!(", {}", column.canon.operand(from))
+            })
+            .collect();
+        let from = format!(
+            "(SELECT changed.{number}{all} FROM (VALUES {}) AS changed ({number}{}) \
+             JOIN (VALUES {}) AS former ({number}{}) ON former.{number} OPERATOR(pg_catalog.=) changed.{number} \
+             JOIN {} AS stored ON {} AND {} OPERATOR(pg_catalog.=) {}) AS given ({number}{})",
+            new.join(", "),
+            list(&mut shown().map(|(_, column)| column)),
+            old.join(", "),
+            list(&mut keys.iter().copied()),
+            from(relation),
+            same.join(" AND "),
+            self.key_image("stored"),
+            self.key_image("former"),
+            list(&mut self.pair.columns.iter()),
+        );
+        Some(self.copy_given(&from, &number))
     }
 
     /// Whether texts of all columns can be read, so that a given row has the digest of the stored one.
@@ -419,7 +498,7 @@ impl Reading<'_> {
     /// Digest, text and length of every column of the rows at some places.
     pub fn details(&self, relation: &RelationInfo, places: &[Place]) -> String {
         let at = &named(relation);
-        let digest = |column: &Column| {
+        let digest = |column: &ComparedColumn| {
             let image = format!(
                 "pg_catalog.record_send(ROW({}))",
                 column.canon.sql(self.side, Flavour::Send, at)
@@ -431,8 +510,8 @@ impl Reading<'_> {
                 _ => format!("pg_catalog.md5({image})"),
             }
         };
-        let text = |column: &Column| self.shown(column, at);
-        let shown = |column: &Column| {
+        let text = |column: &ComparedColumn| self.shown(column, at);
+        let shown = |column: &ComparedColumn| {
             let text = text(column);
             let (head, tail) = (SHOWN * 2 / 3, SHOWN / 3);
             format!(
@@ -442,8 +521,8 @@ impl Reading<'_> {
                  FROM (SELECT {text} AS t OFFSET 0) AS s)"
             )
         };
-        let length = |column: &Column| format!("pg_catalog.length({})", text(column));
-        let all = |each: &dyn Fn(&Column) -> String, kind: &str| {
+        let length = |column: &ComparedColumn| format!("pg_catalog.length({})", text(column));
+        let all = |each: &dyn Fn(&ComparedColumn) -> String, kind: &str| {
             let list: Vec<String> = self.pair.columns.iter().map(each).collect();
             format!("ARRAY[{}]::pg_catalog.{kind}[]", list.join(", "))
         };
@@ -459,7 +538,7 @@ impl Reading<'_> {
     }
 
     /// What people see of a column. Where the server checks no encoding, bytes above ASCII are escaped.
-    fn shown(&self, column: &Column, at: &str) -> String {
+    fn shown(&self, column: &ComparedColumn, at: &str) -> String {
         let text = output(&column.canon.operand(at));
         if self.pair.is_unchecked(self.side) && column.canon.holds_text() {
             format!("pg_catalog.encode(pg_catalog.convert_to({text}, 'SQL_ASCII'), 'escape')")
@@ -480,7 +559,7 @@ impl Reading<'_> {
 
     fn texts_of<'c>(
         &self,
-        columns: impl Iterator<Item = &'c Column>,
+        columns: impl Iterator<Item = &'c ComparedColumn>,
         relation: &RelationInfo,
         places: &[Place],
     ) -> String {
@@ -504,7 +583,7 @@ impl Reading<'_> {
         keys: Option<&[Wanted<'_>]>,
     ) -> String {
         let at = &named(relation);
-        let columns: Vec<&Column> = match self.pair.key {
+        let columns: Vec<&ComparedColumn> = match self.pair.key {
             Some(_) => self.pair.key_columns().collect(),
             None => self.pair.columns.iter().collect(),
         };
@@ -523,10 +602,18 @@ impl Reading<'_> {
     }
 }
 
-/// Locks relations against writers, for the time of a transaction.
+/// Locks relations against writers, for the time of a transaction. Nothing where there is none.
 pub fn lock<'a>(relations: impl Iterator<Item = &'a RelationInfo>) -> String {
     let list: Vec<String> = relations.map(from).collect();
+    if list.is_empty() {
+        return String::new();
+    }
     format!("LOCK TABLE {} IN SHARE MODE", list.join(", "))
+}
+
+/// A statement of which nothing but the condition matters.
+pub(super) fn with_condition(relation: &RelationInfo, condition: &str) -> String {
+    format!("SELECT FROM {} WHERE ({condition}\n)", from(relation))
 }
 
 fn at_places(places: &[Place]) -> String {
@@ -575,7 +662,7 @@ fn half(text: &str, from: u32) -> String {
 }
 
 /// Rows of typed columns from texts. None without columns, and where a domain's checks would run.
-fn values(columns: &[&Column], side: Side, rows: &[&[Option<String>]]) -> Option<String> {
+fn values(columns: &[&ComparedColumn], side: Side, rows: &[&[Option<String>]]) -> Option<String> {
     let readable = columns
         .iter()
         .all(|column| column.input_type(side).is_some());
@@ -594,7 +681,7 @@ fn values(columns: &[&Column], side: Side, rows: &[&[Option<String>]]) -> Option
 
 /// A text as a literal of the column's type, which goes through the type's input function: a cast of a value could be
 /// somebody's function. NULL where that function would run the checks of a domain.
-fn literal(column: &Column, side: Side, text: Option<&str>) -> String {
+fn literal(column: &ComparedColumn, side: Side, text: Option<&str>) -> String {
     match (column.input_type(side), text) {
         (Some(kind), Some(text)) => format!("{}::{kind}", pgl_core::quote_literal(text)),
         (Some(kind), None) => format!("NULL::{kind}"),

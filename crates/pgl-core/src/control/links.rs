@@ -11,7 +11,7 @@ use crate::plan::{Plan, Set};
 
 /// A foreign key between two tables, as it was declared.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct ForeignKey {
+pub struct LinkedKey {
     /// Its name.
     pub name: String,
     /// Schema of the table that refers.
@@ -40,7 +40,7 @@ pub struct ForeignKey {
     pub present: String,
 }
 
-impl ForeignKey {
+impl LinkedKey {
     /// The table that refers.
     pub fn child(&self) -> QualifiedName {
         QualifiedName::new(&self.schema, &self.table)
@@ -57,7 +57,7 @@ impl ForeignKey {
 }
 
 /// Table and name: a key's name is its own only within its table.
-impl fmt::Display for ForeignKey {
+impl fmt::Display for LinkedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {}", self.child(), show_ident(&self.name))
     }
@@ -86,7 +86,7 @@ pub struct Orphans {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Looked {
     /// Keys whose rows are to be looked at on the target.
-    pub keys: Vec<ForeignKey>,
+    pub keys: Vec<LinkedKey>,
     /// Keys that say nothing yet, and why.
     pub left_out: Vec<String>,
 }
@@ -95,8 +95,8 @@ pub struct Looked {
 /// a table: on the target most of them come only at the cutover. `there` tells whether the target
 /// has a table.
 pub fn to_look_at(
-    source: &[ForeignKey],
-    target: &[ForeignKey],
+    source: &[LinkedKey],
+    target: &[LinkedKey],
     plan: &Plan,
     there: impl Fn(&QualifiedName) -> bool,
 ) -> Looked {
@@ -122,7 +122,7 @@ pub fn to_look_at(
         } else if key.period {
             "it compares periods"
         } else if sets.contains(&Set::DefaultInsertOnly) {
-            "updates and deletes of the table that refers are not carried, because it has no key"
+            "updates and deletes of the referencing table are not replicated, because it has no replica identity"
         } else if on_source.is_some_and(|one| !one.valid) {
             "it was never checked on the source either"
         } else {
@@ -143,8 +143,8 @@ pub(super) mod tests {
     use crate::plan::PlanTable;
     use crate::select::Selection;
 
-    pub(in super::super) fn key(child: &str, name: &str) -> ForeignKey {
-        ForeignKey {
+    pub(in super::super) fn key(child: &str, name: &str) -> LinkedKey {
+        LinkedKey {
             name: name.into(),
             schema: "public".into(),
             table: child.into(),
@@ -179,7 +179,7 @@ pub(super) mod tests {
             selection: Selection::default(),
             tables: tables.collect(),
             sequences: Vec::new(),
-            by_hand: Vec::new(),
+            manual_steps: Vec::new(),
         }
     }
 
@@ -223,7 +223,7 @@ pub(super) mod tests {
         let plan = plan(&[("a", Set::Default, None)]);
         for (change, word) in [
             (
-                (|key: &mut ForeignKey| key.valid = false) as fn(&mut ForeignKey),
+                (|key: &mut LinkedKey| key.valid = false) as fn(&mut LinkedKey),
                 "never checked",
             ),
             (|key| key.enforced = false, "not enforced"),

@@ -1,19 +1,21 @@
 //! Changes to a migration that runs, as data: which table is meant, what becomes of the plan, which
 //! rows and columns a table's sets carry, which transaction stops the target. All pure.
 
+mod failing_transaction;
 mod lapsed;
 mod links;
-mod poison;
+mod object_name;
+mod paused;
 mod replan;
 mod rows;
-mod typed;
 
+pub use failing_transaction::{Change, Look, Peeked, Transaction, failing};
 pub use lapsed::{Lapsed, Seen, lapsed};
-pub use links::{ForeignKey, Looked, Orphans, to_look_at};
-pub use poison::{Change, Look, Peeked, Transaction, failing};
-pub use replan::{Barred, add_sequences, add_tables, remove_table};
+pub use links::{LinkedKey, Looked, Orphans, to_look_at};
+pub use object_name::{BadName, Typed};
+pub use paused::{MOVED, MissingChanges, PAUSE, PausedAt, SlotHistory, SlotMoved};
+pub use replan::{Barred, TAKEN_OUT, add_sequences, add_tables, remove_table};
 pub use rows::{Membership, Part, part};
-pub use typed::{BadName, Typed};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -77,7 +79,7 @@ pub enum Emptied {
 
 impl Emptied {
     /// What is right for a table that these foreign keys refer to.
-    pub fn of(references: &[ForeignKey]) -> Self {
+    pub fn of(references: &[LinkedKey]) -> Self {
         if references.is_empty() {
             Self::Truncate
         } else {

@@ -38,21 +38,21 @@ pub fn add_tables(plan: &Plan, fresh: &Plan, wanted: &[QualifiedName]) -> Result
         admit(&mut next.selection, name, fresh)?;
         next.tables.retain(|one| one.qualified() != *name);
         next.tables.push(table.clone());
-        next.by_hand.extend(
+        next.manual_steps.extend(
             fresh
-                .by_hand
+                .manual_steps
                 .iter()
                 .filter(|one| one.object.as_deref() == Some(name.to_string().as_str()))
                 .cloned(),
         );
     }
     next.tables.sort_by_key(PlanTable::qualified);
-    next.by_hand.sort();
-    next.by_hand.dedup();
+    next.manual_steps.sort();
+    next.manual_steps.dedup();
     Ok(next)
 }
 
-/// Lets a selection include a table. Only a pattern that means nothing but this table is taken back.
+/// Lets a selection include a table. Only a pattern that means nothing but this table is rolled back.
 fn admit(selection: &mut Selection, name: &QualifiedName, fresh: &Plan) -> Result<(), Barred> {
     if selection.includes(name) {
         return Ok(());
@@ -97,18 +97,21 @@ pub fn add_sequences(plan: &Plan, sequences: &[PlanSequence]) -> Plan {
     next
 }
 
+/// The reason of a table that was replicated and is no longer, by request.
+pub const TAKEN_OUT: &str = "taken out by pgl-control";
+
 /// The plan without this table: it stays listed, with the reason.
 pub fn remove_table(plan: &Plan, name: &QualifiedName) -> Plan {
     let mut next = plan.clone();
     for table in &mut next.tables {
         if table.qualified() == *name {
             table.set = Set::Excluded;
-            table.reason = Some("taken out by pgl-control".to_owned());
+            table.reason = Some(TAKEN_OUT.to_owned());
             table.recopy_at_cutover = false;
         }
     }
     let shown = name.to_string();
-    next.by_hand
+    next.manual_steps
         .retain(|one| one.object.as_deref() != Some(shown.as_str()));
     let mut selection = next.selection.clone();
     selection.tables.retain(|one| *one != pattern(name));
@@ -149,7 +152,7 @@ mod tests {
             selection,
             tables: names.iter().map(|name| table(name, Set::Default)).collect(),
             sequences: Vec::new(),
-            by_hand: Vec::new(),
+            manual_steps: Vec::new(),
         }
     }
 

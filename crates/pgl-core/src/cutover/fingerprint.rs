@@ -1,8 +1,11 @@
 //! What the preconditions were checked on, to be compared again under the locks: each table of the plan, and how
 //! much there is of each kind of definition. DDL in between is found without reading the definitions again.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::Lsn;
 use crate::{QualifiedName, Side};
 
 /// A table of the plan as the catalog has it.
@@ -18,10 +21,21 @@ pub struct TableMark {
     pub persistence: Option<String>,
     /// `relreplident`.
     pub replica_identity: Option<String>,
+    /// What is another text after each change of what decides which changes are replicated, and where to, also after one that was taken
+    /// back: the replica identity, membership in replication sets, columns.
+    #[serde(default)]
+    pub identity: Option<String>,
     /// Replication sets that it is in, by its OID.
     #[serde(default)]
     pub sets: Vec<String>,
+    /// Only in what is kept.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: Labels,
 }
+
+/// The labels of enums and the attributes of composite types that the columns of a table have, by what stays when one is
+/// renamed. The rows of a table whose labels are renamed mean something else, and nothing of that is replicated.
+pub type Labels = BTreeMap<String, String>;
 
 /// Rows of a catalog, without temporary objects and our own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,18 +59,24 @@ pub struct Fingerprint {
     pub horizon: String,
 }
 
-/// The marks that pgl-setup keeps, to find tables that were rewritten since the copy.
+/// The marks that pgl-setup keeps, to find tables whose changes since the copy may not all have been replicated.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptMarks {
     /// When the source's statistics were reset; they count from then on.
     #[serde(default)]
     pub stats_reset: Option<String>,
+    /// Of a target that is promoted with reverse replication: its LSN just before that.
+    #[serde(default)]
+    pub lsn: Option<Lsn>,
+    /// The timeline of the server that rows are replicated to from then on.
+    #[serde(default)]
+    pub timeline: Option<u32>,
     /// The tables.
     pub tables: Vec<TableMark>,
 }
 
 impl KeptMarks {
-    /// Adds the marks of `tables`, in place of earlier ones where `replace` says so.
+    /// Adds the marks of tables, in place of earlier ones where `replace` says so.
     pub fn add(&mut self, tables: Vec<TableMark>, replace: bool) {
         for mark in tables {
             match self.tables.iter_mut().find(|one| one.table == mark.table) {
@@ -77,6 +97,7 @@ fn table_change(before: &TableMark, now: &TableMark) -> Option<&'static str> {
         _ if before.filenode != now.filenode => "was truncated or rewritten",
         _ if before.replica_identity != now.replica_identity => "has another replica identity",
         _ if before.sets != now.sets => "is in other replication sets",
+        _ if before.identity != now.identity => "was altered",
         _ => return None,
     })
 }
@@ -103,16 +124,43 @@ pub fn changes(side: Side, before: &Fingerprint, now: &Fingerprint) -> Vec<Strin
     found
 }
 
-/// Tables that have another file than when their rows were copied: what changed in between may never have been
-/// replicated, because an unlogged table writes nothing to the WAL.
-pub fn rewritten(kept: &KeptMarks, now: &[TableMark]) -> Vec<QualifiedName> {
+/// Why changes of a table since its copy may not have been replicated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is another table, or has another file: an unlogged table writes nothing to the WAL.
+    Rewritten,
+    /// Its replica identity may have been another one for a while, or none: an UPDATE of the key, or any DELETE, was then
+    /// written to the WAL without the key that the target looks for. Or it was in no replication set, or columns, enum labels or
+    /// attributes of a composite type have got other names.
+    Identity,
+}
+
+/// Tables that are not as they were when their rows were copied.
+pub fn doubtful(
+    kept: &KeptMarks,
+    now: &[TableMark],
+    labels: &BTreeMap<QualifiedName, Labels>,
+) -> Vec<(QualifiedName, Doubt)> {
+    let kept: BTreeMap<&QualifiedName, &TableMark> =
+        kept.tables.iter().map(|mark| (&mark.table, mark)).collect();
     now.iter()
-        .filter(|one| {
-            kept.tables.iter().any(|known| {
-                known.table == one.table && known.oid == one.oid && known.filenode != one.filenode
-            })
+        .filter_map(|one| {
+            let known = kept.get(&one.table)?;
+            // A label that is new is in no row that was copied.
+            let renamed = || {
+                let labels = labels.get(&one.table);
+                let is = |id| labels.and_then(|all| all.get(id));
+                (known.labels.iter()).any(|(id, name)| is(id) != Some(name))
+            };
+            let doubt = match known {
+                // Dropped: another precondition.
+                _ if one.oid.is_none() => return None,
+                _ if known.oid != one.oid || known.filenode != one.filenode => Doubt::Rewritten,
+                _ if known.identity != one.identity || renamed() => Doubt::Identity,
+                _ => return None,
+            };
+            Some((one.table.clone(), doubt))
         })
-        .map(|one| one.table.clone())
         .collect()
 }
 
@@ -183,7 +231,9 @@ mod tests {
             filenode: oid,
             persistence: Some("p".to_owned()),
             replica_identity: Some("d".to_owned()),
+            identity: Some("700 16390".to_owned()),
             sets: vec!["default".to_owned()],
+            labels: Labels::new(),
         }
     }
 
@@ -206,7 +256,7 @@ mod tests {
     #[test]
     fn every_change_of_a_table_is_named() {
         type Change = fn(&mut TableMark);
-        let all: [(&str, Change); 6] = [
+        let all: [(&str, Change); 7] = [
             ("was dropped", |t| t.oid = None),
             ("was dropped and created again", |t| t.oid = Some(9)),
             ("was set LOGGED or UNLOGGED", |t| {
@@ -217,6 +267,7 @@ mod tests {
                 t.replica_identity = Some("f".to_owned());
             }),
             ("is in other replication sets", |t| t.sets.clear()),
+            ("was altered", |t| t.identity = Some("701 16390".to_owned())),
         ];
         for (what, change) in all {
             let mut now = print();
@@ -226,6 +277,12 @@ mod tests {
                 [format!("source table s.t {what}")]
             );
         }
+        let mut before = print();
+        before.tables[0] = mark("t", None);
+        assert_eq!(
+            changes(Side::Source, &before, &print()),
+            ["source table s.t was created"]
+        );
     }
 
     #[test]
@@ -245,15 +302,81 @@ mod tests {
     }
 
     #[test]
-    fn a_table_with_another_file_was_rewritten_and_a_new_one_was_not() {
+    fn a_table_with_another_file_or_replica_identity_is_doubtful_and_a_new_one_is_not() {
         let kept = KeptMarks {
+            lsn: None,
+            timeline: None,
             stats_reset: None,
             tables: vec![mark("t", Some(7)), mark("u", Some(8))],
         };
-        let mut now = vec![mark("t", Some(7)), mark("u", Some(9)), mark("new", Some(1))];
-        assert!(rewritten(&kept, &now).is_empty());
+        let mut now = vec![mark("t", Some(7)), mark("u", None), mark("new", Some(1))];
+        assert!(doubtful(&kept, &now, &BTreeMap::new()).is_empty());
+        let t = QualifiedName::new("s", "t");
+        now[0].identity = Some("700 16400".to_owned());
+        assert_eq!(
+            doubtful(&kept, &now, &BTreeMap::new()),
+            [(t.clone(), Doubt::Identity)]
+        );
         now[0].filenode = Some(70);
-        assert_eq!(rewritten(&kept, &now), [QualifiedName::new("s", "t")]);
+        assert_eq!(
+            doubtful(&kept, &now, &BTreeMap::new()),
+            [(t.clone(), Doubt::Rewritten)]
+        );
+        now[0] = mark("t", Some(9));
+        assert_eq!(
+            doubtful(&kept, &now, &BTreeMap::new()),
+            [(t, Doubt::Rewritten)]
+        );
+    }
+
+    #[test]
+    fn a_table_whose_labels_have_other_names_is_doubtful() {
+        let labels = |all: &[(&str, &str)]| -> Labels {
+            (all.iter()
+                .map(|(id, name)| ((*id).to_owned(), (*name).to_owned())))
+            .collect()
+        };
+        let t = QualifiedName::new("s", "t");
+        let mut known = mark("t", Some(7));
+        known.labels = labels(&[("enum 1", "low"), ("enum 2", "high")]);
+        let kept = KeptMarks {
+            lsn: None,
+            timeline: None,
+            stats_reset: None,
+            tables: vec![known],
+        };
+        for (now, doubt) in [
+            (&[("enum 1", "low"), ("enum 2", "high")][..], false),
+            (
+                &[("enum 1", "low"), ("enum 2", "high"), ("enum 3", "new")],
+                false,
+            ),
+            (&[("enum 1", "high"), ("enum 2", "low")], true),
+            (&[("enum 1", "low")], true),
+            (&[], true),
+        ] {
+            let now = BTreeMap::from([(t.clone(), labels(now))]);
+            let found = doubtful(&kept, &[mark("t", Some(7))], &now);
+            assert_eq!(!found.is_empty(), doubt, "{now:?}");
+        }
+    }
+
+    #[test]
+    fn marks_that_were_kept_without_the_replica_identity_say_nothing_of_it()
+    -> serde_json::Result<()> {
+        let mut text = serde_json::to_value(mark("t", Some(7)))?;
+        if let Some(fields) = text.as_object_mut() {
+            fields.remove("identity");
+        }
+        let kept = KeptMarks {
+            lsn: None,
+            timeline: None,
+            stats_reset: None,
+            tables: vec![serde_json::from_value(text)?],
+        };
+        let found = doubtful(&kept, &[mark("t", Some(7))], &BTreeMap::new());
+        assert_eq!(found, [(QualifiedName::new("s", "t"), Doubt::Identity)]);
+        Ok(())
     }
 
     #[test]
@@ -262,14 +385,15 @@ mod tests {
         kept.add(vec![mark("t", Some(7))], false);
         kept.add(vec![mark("t", Some(8))], false);
         assert_eq!(kept.tables, [mark("t", Some(7))]);
-        kept.add(vec![mark("t", Some(8))], true);
-        assert_eq!(kept.tables, [mark("t", Some(8))]);
+        kept.add(vec![mark("u", Some(5))], false);
+        kept.add(vec![mark("u", Some(6))], true);
+        assert_eq!(kept.tables, [mark("t", Some(7)), mark("u", Some(6))]);
     }
 
     #[test]
     fn membership_is_looked_up_by_the_table_that_is_there_now() {
         let t = QualifiedName::new("s", "t");
-        let mut now = vec![mark("t", Some(7))];
+        let mut now = vec![mark("t", Some(7)), mark("u", Some(8))];
         assert!(not_members(&[(t.clone(), "default")], &now).is_empty());
         assert_eq!(
             not_members(&[(t.clone(), "default_insert_only")], &now),
@@ -305,6 +429,8 @@ mod tests {
     #[test]
     fn counters_say_everything_only_since_the_copy_and_from_15_on() {
         let kept = KeptMarks {
+            lsn: None,
+            timeline: None,
             stats_reset: Some("then".to_owned()),
             tables: Vec::new(),
         };

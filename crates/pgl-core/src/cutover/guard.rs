@@ -3,11 +3,23 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::drift::OneSided;
+use super::drift::{OneSided, Renamed};
+use super::read_only::StaysReadOnly;
+use super::replica_trigger::ReplicaTrigger;
+use super::sequence_names::{SequenceMismatch, said};
+use super::timeline::Timelines;
+use super::write_block::READ_WRITE;
+use crate::Side;
+use crate::control::MissingChanges;
+use crate::rules::some_of;
+use crate::status::causes::members::{COPY_AGAIN, UNDO};
+
+/// What pglogical says of a subscription that works.
+pub const REPLICATING: &str = "replicating";
 
 /// What was seen just before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct Preconditions {
     /// What pglogical says of the subscription; null where it does not exist.
     pub subscription: Option<String>,
     /// Tables that are not synchronised.
@@ -16,45 +28,80 @@ pub struct Facts {
     pub delay_ms: u64,
     /// Replicated tables of the plan that the subscription does not follow.
     pub not_followed: Vec<String>,
+    /// Replication origins under which sessions may have written to the provider: those changes are not replicated.
+    pub origin_writers: Vec<String>,
+    /// The subscriber's timelines; null where they are not known, or every row is compared under the locks.
+    pub timelines: Option<Timelines>,
+    /// What is missing since the slot or the origin was moved; null where nothing is known, or every row is compared under the locks.
+    pub slot_moved: Option<MissingChanges>,
+    /// Replication sets of the plan that the subscription does not have.
+    pub missing_sets: Vec<String>,
     /// Replicated tables of the plan that are not in the source's replication set, by OID.
     pub not_members: Vec<String>,
     /// VACUUM and the like that the server does not cancel for a lock, as sentences.
     pub vacuums: Vec<String>,
-    /// Tables that were rewritten since their rows were copied, where they are too large to be compared under the locks.
+    /// Tables that were rewritten or given another replica identity since their rows were copied, where they are too large to be
+    /// compared under the locks.
     pub rewritten: Vec<String>,
     /// Bytes of the source's log that the target has not confirmed: first and second reading.
     pub lag: (u64, u64),
-    /// Prepared transactions of the old home.
+    /// Prepared transactions of the provider.
     pub prepared: u64,
-    /// Indexes of the new home that are not valid.
+    /// Indexes of the subscriber that are not valid.
     pub invalid_indexes: Vec<String>,
     /// Statements that pgl-setup holds back for other steps than foreign keys.
     pub held: u64,
-    /// Replicated tables of the new home without statistics.
+    /// Replicated tables of the subscriber without statistics.
     pub without_statistics: Vec<String>,
     /// Replicated tables without a key that are not copied again, and have seen updates or deletes.
     pub uncarried: Vec<String>,
     /// Differences between the tables of both sides.
     pub differences: Vec<String>,
-    /// Tables of the old home that the plan does not carry as it would have to.
+    /// Tables of the provider that the plan does not carry as it would have to.
     pub unplanned: Vec<String>,
+    /// Whether this is a rollback: pgl-control changes nothing after the promotion.
+    pub rollback: bool,
+    /// Triggers and rules of the subscriber that its apply worker fires, and that were not there before.
+    pub replica_triggers: Vec<ReplicaTrigger>,
+    /// Tables of the provider that pgl-control has removed from replication.
+    pub left_out: Vec<String>,
+    /// Tables that were renamed where they are replicated from.
+    pub renamed: Renamed,
+    /// For a rollback, tables and sequences that were made on the target after the cutover.
+    pub left_behind: Vec<String>,
+    /// Replication origins that the attempt needs and that would not fit.
+    pub origins: Vec<Refusal>,
+    /// Settings that would keep clients from writing after the promotion, of the side that is promoted.
+    pub read_only: Vec<StaysReadOnly>,
     /// What only one side has.
     pub one_sided: OneSided,
-    /// Sequences that cannot be carried over.
+    /// Columns of planned sequences that take their values from sequences of other names on the other side.
+    pub sequence_mismatches: Vec<SequenceMismatch>,
+    /// Sequences that cannot be copied.
     pub sequences: Vec<String>,
     /// Large objects that would stay behind, as a sentence; null where none would.
     pub large_objects: Option<String>,
     /// Whether the copy of the rows was counted and found equal.
     pub copy_proven: bool,
-    /// Whether replication back is asked for, to a home that does not write down where a change came from.
+    /// Tables whose changes are not all replicated although they are in a set, each with the reasons.
+    pub unreplicated: Vec<String>,
+    /// Whether reverse replication is asked for, to a server that does not record where a change came from.
     pub circular: bool,
     /// Blocking findings of preflight's guardrail checks, as `id: what`.
     pub findings: Vec<(String, String)>,
 }
 
+impl Preconditions {
+    /// Whether the target is further behind than is tolerated, and not catching up.
+    pub fn is_behind(&self, limits: CutoverLimits) -> bool {
+        let (first, second) = self.lag;
+        second > limits.max_lag && second >= first
+    }
+}
+
 /// What is tolerated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct CutoverLimits {
     /// Bytes.
     pub max_lag: u64,
 }
@@ -70,16 +117,8 @@ pub struct Refusal {
     pub hint: String,
 }
 
-fn some(names: &[String]) -> String {
-    let shown: Vec<&str> = names.iter().take(5).map(String::as_str).collect();
-    match names.len().checked_sub(5) {
-        Some(more) if more > 0 => format!("{} and {more} more", shown.join(", ")),
-        _ => shown.join(", "),
-    }
-}
-
 /// Everything that does not hold and that nobody overrides.
-pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> {
+pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -> Vec<Refusal> {
     let mut all: Vec<Refusal> = Vec::new();
     let mut refuse = |id: &str, what: String, hint: &str| {
         all.push(Refusal {
@@ -89,7 +128,7 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
         });
     };
     match facts.subscription.as_deref() {
-        Some("replicating") => {}
+        Some(REPLICATING) => {}
         Some(other) => refuse(
             "cut.subscription",
             format!("the subscription is {other}"),
@@ -118,19 +157,112 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
     if !facts.not_followed.is_empty() {
         refuse(
             "cut.followed",
-            format!("not replicated: {}", some(&facts.not_followed)),
-            "run pgl-setup again: it adds what is missing",
+            format!(
+                "no row in pglogical.local_sync_status: {}",
+                some_of(&facts.not_followed)
+            ),
+            &format!(
+                "pglogical deletes a table's row when the table or a column of it is dropped where rows are applied: {}",
+                if facts.rollback {
+                    "compare them with pgl-verify, then --force cut.followed"
+                } else {
+                    "pgl-control resync TABLE --yes compares the table, copies it where it differs, and restores the row"
+                }
+            ),
         );
     }
-    if !facts.not_members.is_empty() {
+    if !facts.origin_writers.is_empty() {
+        refuse(
+            "cut.origin",
+            format!(
+                "sessions may have written under replication origin {}: what they write is not replicated",
+                some_of(&facts.origin_writers)
+            ),
+            &format!(
+                "stop them (pg_replication_origin_session_setup), or drop an origin that nobody uses (pg_replication_origin_drop); {}; then --force cut.origin",
+                if facts.rollback {
+                    "compare with pgl-verify, and copy to the source what it lacks"
+                } else {
+                    "pgl-control resync of the tables that they write to compares and copies them"
+                }
+            ),
+        );
+    }
+    if let Some(Timelines { then, now }) = facts.timelines.filter(|both| both.changed()) {
+        refuse(
+            "cut.timeline",
+            format!(
+                "the {} is on timeline {now}, and was on {then} when replication to it began: a standby was promoted or a backup restored, and may lack rows that had been confirmed",
+                if facts.rollback {
+                    Side::Source
+                } else {
+                    Side::Target
+                }
+            ),
+            if facts.rollback {
+                "compare every row with --verify full in it, or with pgl-verify before it, and then --force cut.timeline"
+            } else {
+                "compare every row with --verify full in it, or with pgl-verify before it, copy what differs again with pgl-control resync, and then --force cut.timeline"
+            },
+        );
+    }
+    if let Some(missing) = &facts.slot_moved {
+        refuse(
+            "cut.slot_moved",
+            format!("{}: changes may be missing on the target", missing.what),
+            &format!(
+                "{}; or compare every row with --verify full in it, or with pgl-verify before it, and then --force cut.slot_moved",
+                missing.remedy()
+            ),
+        );
+    }
+    if !facts.missing_sets.is_empty() {
+        refuse(
+            "cut.followed",
+            format!(
+                "the subscription does not have replication set {}: no change of its tables is replicated",
+                some_of(&facts.missing_sets)
+            ),
+            "where rows are applied: SELECT pglogical.alter_subscription_add_replication_set('SUBSCRIPTION', 'SET'); then copy its tables again, \
+             because what was written since is missing: pgl-control resync TABLE --yes",
+        );
+    }
+    if !facts.renamed.now.is_empty() {
+        let (what, hint) = facts.renamed.said();
+        refuse("cut.followed", what, &hint);
+    } else if !facts.not_members.is_empty() && facts.rollback {
+        refuse(
+            "cut.followed",
+            format!(
+                "not in the target's replication set: {}",
+                some_of(&facts.not_members)
+            ),
+            "a table that was dropped after the cutover, or dropped and created again, is in no set; on the target: create it where it is \
+             missing, and SELECT pglogical.replication_set_add_table('SET', 'TABLE'); then copy its rows to the source",
+        );
+    } else if !facts.not_members.is_empty() {
         refuse(
             "cut.followed",
             format!(
                 "not in the source's replication set: {}",
-                some(&facts.not_members)
+                some_of(&facts.not_members)
             ),
             "a table that was dropped and created again is in no set, and its rows are not on the target: \
              pgl-control remove-table TABLE --yes, then pgl-control add-table TABLE --yes",
+        );
+    }
+    if !facts.unreplicated.is_empty() {
+        refuse(
+            "cut.followed",
+            format!(
+                "not every change is replicated: {}",
+                some_of(&facts.unreplicated)
+            ),
+            &if facts.rollback {
+                format!("{UNDO}; the rollback copies back what was written meanwhile")
+            } else {
+                format!("{UNDO}{COPY_AGAIN}: pgl-control resync TABLE --yes")
+            },
         );
     }
     if !facts.vacuums.is_empty() {
@@ -138,7 +270,7 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
             "cut.vacuum",
             format!(
                 "a lock on these tables would wait for: {}",
-                some(&facts.vacuums)
+                some_of(&facts.vacuums)
             ),
             "wait until it has ended (pg_stat_progress_vacuum), or end it",
         );
@@ -147,21 +279,29 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
         refuse(
             "cut.rewritten",
             format!(
-                "rewritten since the copy, and too large to be compared while writes are blocked: {}",
-                some(&facts.rewritten)
+                "rewritten or altered since the copy, and too large to be compared while writes are blocked: {}",
+                some_of(&facts.rewritten)
             ),
-            "an unlogged table writes nothing that is replicated: compare them with pgl-verify, then --force cut.rewritten",
+            &format!(
+                "what was written while a table was unlogged, in no replication set, or had no replica identity or another one, may not have been replicated: \
+                 {}compare them with pgl-verify, then --force cut.rewritten",
+                if facts.rollback {
+                    ""
+                } else {
+                    "pgl-control resync TABLE --yes compares such a table while writes go on, and copies it where it differs; or "
+                }
+            ),
         );
     }
     if facts.delay_ms > 0 {
         refuse(
             "cut.delay",
             format!("the subscription applies {} ms late", facts.delay_ms),
-            "the pause would last that long; subscribe without apply_delay",
+            "writes would be blocked that long; subscribe without apply_delay",
         );
     }
-    let (first, second) = facts.lag;
-    if second > limits.max_lag && second >= first {
+    if facts.is_behind(limits) {
+        let (_, second) = facts.lag;
         refuse(
             "cut.lag",
             format!(
@@ -181,7 +321,7 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
     if !facts.invalid_indexes.is_empty() {
         refuse(
             "cut.indexes",
-            format!("not valid: {}", some(&facts.invalid_indexes)),
+            format!("not valid: {}", some_of(&facts.invalid_indexes)),
             "REINDEX them on the target",
         );
     }
@@ -195,7 +335,7 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
     if !facts.without_statistics.is_empty() {
         refuse(
             "cut.statistics",
-            format!("never analysed: {}", some(&facts.without_statistics)),
+            format!("never analysed: {}", some_of(&facts.without_statistics)),
             "pgl-setup --step target.analyze",
         );
     }
@@ -204,7 +344,7 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
             "cut.no_key",
             format!(
                 "updated or deleted from without a key since the plan was made: {}",
-                some(&facts.uncarried)
+                some_of(&facts.uncarried)
             ),
             "only inserts were replicated: make a plan that copies them again with pgl-preflight, and pass it with --plan; or give them a replica identity",
         );
@@ -212,21 +352,100 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
     if !facts.differences.is_empty() {
         refuse(
             "cut.schema",
-            format!("tables differ: {}", some(&facts.differences)),
+            format!("tables differ: {}", some_of(&facts.differences)),
             "somebody has changed the schema of one side since the setup",
         );
     }
     if !facts.unplanned.is_empty() {
         refuse(
             "cut.unplanned",
-            format!("changed since the plan: {}", some(&facts.unplanned)),
+            format!("changed since the plan: {}", some_of(&facts.unplanned)),
             "pgl-control add-table and add-sequence let new ones join; a plan given with --plan may be older than that: leave it away",
+        );
+    }
+    if !facts.left_out.is_empty() {
+        refuse(
+            "cut.left_out",
+            format!(
+                "removed from replication with pgl-control, so rows written since are only on the {}: {}",
+                if facts.rollback {
+                    Side::Target
+                } else {
+                    Side::Source
+                },
+                some_of(&facts.left_out)
+            ),
+            if facts.rollback {
+                "bring their rows to the source with statements of your own; where they may stay behind: --force cut.left_out"
+            } else {
+                "pgl-control add-table TABLE --yes replicates it again; where its rows may stay behind: --force cut.left_out"
+            },
+        );
+    }
+    if !facts.replica_triggers.is_empty() {
+        let side = if facts.rollback {
+            Side::Source
+        } else {
+            Side::Target
+        };
+        let said: Vec<String> = facts
+            .replica_triggers
+            .iter()
+            .map(ReplicaTrigger::said)
+            .collect();
+        let off: Vec<&str> = facts
+            .replica_triggers
+            .iter()
+            .map(|one| one.off.as_str())
+            .collect();
+        refuse(
+            "cut.replica_triggers",
+            format!(
+                "pglogical's apply worker on the {side} runs what fires for replicated rows, as a superuser: {}",
+                some_of(&said)
+            ),
+            &format!(
+                "on the {side}: SET default_transaction_read_only = off; {}; look who made it, which roles are superusers now, and compare the rows with \
+                 pgl-verify{}; where it is meant to be so: --force cut.replica_triggers",
+                off.join("; "),
+                if facts.rollback {
+                    ""
+                } else {
+                    "; one that came with the schema is disabled until the cutover by: pgl-setup --step target.triggers"
+                }
+            ),
+        );
+    }
+    if !facts.left_behind.is_empty() {
+        refuse(
+            "cut.left_behind",
+            format!(
+                "made on the target after the cutover, and not replicated: {}",
+                some_of(&facts.left_behind)
+            ),
+            "bring them to the source with statements of your own, with their rows; where they may stay behind: --force cut.left_behind",
+        );
+    }
+    for one in &facts.read_only {
+        refuse(
+            "cut.read_only",
+            format!(
+                "default_transaction_read_only would still be on for {} after the promotion of the {}",
+                one.scope, one.side
+            ),
+            &format!(
+                "on the {}: {READ_WRITE}; {}; where it is meant to be so: --force cut.read_only",
+                one.side, one.sql
+            ),
         );
     }
     if !facts.one_sided.definitions.is_empty() {
         refuse(
             "cut.definitions",
-            format!("only one side has: {}", some(&facts.one_sided.definitions)),
+            format!(
+                "only one side has: {}",
+                some_of(&facts.one_sided.definitions)
+            ),
             "make the change on the other side, too; where it is meant to be so: --force cut.definitions",
         );
     }
@@ -234,8 +453,8 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
         refuse(
             "cut.rights",
             format!(
-                "owners and privileges that the new home lacks: {}",
-                some(&facts.one_sided.rights)
+                "owners and privileges that are missing there: {}",
+                some_of(&facts.one_sided.rights)
             ),
             "grant them there; where other roles are meant to use it: --force cut.rights",
         );
@@ -243,15 +462,28 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
     if !facts.sequences.is_empty() {
         refuse(
             "cut.sequences",
-            format!("cannot be carried over: {}", some(&facts.sequences)),
+            format!("cannot be copied: {}", some_of(&facts.sequences)),
             "pgl-seqsync --dry-run says why",
+        );
+    }
+    if !facts.sequence_mismatches.is_empty() {
+        let from = if facts.rollback {
+            Side::Target
+        } else {
+            Side::Source
+        };
+        let (what, hint) = said(&facts.sequence_mismatches, from);
+        refuse(
+            "cut.sequence_names",
+            what,
+            &format!("{hint}; where it is meant to be so: --force cut.sequence_names"),
         );
     }
     if let Some(what) = &facts.large_objects {
         refuse(
             "cut.large_objects",
             format!("they are not replicated: {what}"),
-            "--large-objects carries them over; where they are of no use: --force cut.large_objects",
+            "--large-objects copies them; where they are of no use: --force cut.large_objects",
         );
     }
     for (id, what) in &facts.findings {
@@ -261,6 +493,7 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
             "pgl-preflight prints the remedy of each of its findings",
         );
     }
+    all.extend(facts.origins.iter().cloned());
     all.retain(|refusal| !forced.contains(&refusal.id));
     if facts.circular {
         // Nothing to be overridden: there is nothing to run.
@@ -269,7 +502,7 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
             what: "PostgreSQL 9.4 does not write down where a change came from: with replication back each one \
                    would travel in a circle"
                 .to_owned(),
-            hint: "switch without --reverse".to_owned(),
+            hint: "cut over without --reverse".to_owned(),
         });
     }
     all
@@ -278,17 +511,18 @@ pub fn guards(facts: &Facts, limits: Limits, forced: &[String]) -> Vec<Refusal> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::QualifiedName;
 
-    fn good() -> Facts {
-        Facts {
+    fn good() -> Preconditions {
+        Preconditions {
             subscription: Some("replicating".to_owned()),
             copy_proven: true,
-            ..Facts::default()
+            ..Preconditions::default()
         }
     }
 
-    fn ids(facts: &Facts) -> Vec<String> {
-        let limits = Limits { max_lag: 100 };
+    fn ids(facts: &Preconditions) -> Vec<String> {
+        let limits = CutoverLimits { max_lag: 100 };
         guards(facts, limits, &[])
             .into_iter()
             .map(|r| r.id)
@@ -296,53 +530,148 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_pair_passes() {
-        assert!(ids(&good()).is_empty());
+    fn a_sound_pair_passes_in_both_directions() {
+        for rollback in [false, true] {
+            let facts = Preconditions { rollback, ..good() };
+            assert!(ids(&facts).is_empty(), "rollback: {rollback}");
+        }
     }
 
     #[test]
     fn each_fault_has_its_id_and_can_be_overridden() {
-        type Fault = fn(&mut Facts);
-        let faults: [(&str, Fault); 16] = [
+        type Fault = fn(&mut Preconditions);
+        let faults: [(&str, Fault); 32] = [
+            ("cut.left_out", |f| f.left_out = vec!["odd".to_owned()]),
+            ("cut.replica_triggers", |f| {
+                f.replica_triggers = vec![ReplicaTrigger::default()]
+            }),
             ("cut.subscription", |f| f.subscription = None),
             ("cut.subscription", |f| {
-                f.subscription = Some("down".to_owned())
+                f.subscription = Some("odd".to_owned())
             }),
             ("cut.synced", |f| f.tables_behind = 1),
             ("cut.proven", |f| f.copy_proven = false),
-            ("cut.delay", |f| f.delay_ms = 5),
-            ("cut.prepared", |f| f.prepared = 1),
-            ("cut.followed", |f| f.not_members = vec!["t".to_owned()]),
-            ("cut.vacuum", |f| f.vacuums = vec!["t".to_owned()]),
-            ("cut.rewritten", |f| f.rewritten = vec!["t".to_owned()]),
-            ("cut.no_key", |f| f.uncarried = vec!["t".to_owned()]),
-            ("cut.held", |f| f.held = 1),
-            ("cut.schema", |f| f.differences = vec!["t".to_owned()]),
-            ("cut.unplanned", |f| f.unplanned = vec!["t".to_owned()]),
-            ("cut.definitions", |f| {
-                f.one_sided.definitions = vec!["t".to_owned()]
+            ("cut.origin", |f| {
+                f.origin_writers = vec!["odd".to_owned()];
             }),
-            ("cut.rights", |f| f.one_sided.rights = vec!["t".to_owned()]),
+            ("cut.sequence_names", |f| {
+                f.sequence_mismatches = vec![super::super::sequence_names::tests::odd()];
+            }),
+            ("cut.timeline", |f| {
+                f.timelines = Some(Timelines { then: 1, now: 2 });
+            }),
+            ("cut.slot_moved", |f| {
+                f.slot_moved = Some(MissingChanges {
+                    what: "the slot was moved".to_owned(),
+                    tables: vec![QualifiedName::new("s", "t")],
+                });
+            }),
+            ("cut.followed", |f| {
+                f.missing_sets = vec!["default".to_owned()];
+            }),
+            ("cut.delay", |f| f.delay_ms = 1),
+            ("cut.prepared", |f| f.prepared = 1),
+            ("cut.followed", |f| f.not_followed = vec!["odd".to_owned()]),
+            ("cut.followed", |f| f.not_members = vec!["odd".to_owned()]),
+            ("cut.followed", |f| f.unreplicated = vec!["odd".to_owned()]),
+            ("cut.indexes", |f| {
+                f.invalid_indexes = vec!["odd".to_owned()]
+            }),
+            ("cut.sequences", |f| f.sequences = vec!["odd".to_owned()]),
+            ("cut.large_objects", |f| {
+                f.large_objects = Some("odd".to_owned())
+            }),
+            ("seq.x", |f| {
+                f.findings = vec![("seq.x".to_owned(), String::new())]
+            }),
+            ("cut.vacuum", |f| f.vacuums = vec!["odd".to_owned()]),
+            ("cut.rewritten", |f| f.rewritten = vec!["odd".to_owned()]),
+            ("cut.no_key", |f| f.uncarried = vec!["odd".to_owned()]),
+            ("cut.held", |f| f.held = 1),
+            ("cut.schema", |f| f.differences = vec!["odd".to_owned()]),
+            ("cut.unplanned", |f| f.unplanned = vec!["odd".to_owned()]),
+            ("cut.left_behind", |f| {
+                f.left_behind = vec!["odd".to_owned()]
+            }),
+            ("cut.origins", |f| {
+                f.origins = vec![Refusal {
+                    id: "cut.origins".to_owned(),
+                    what: String::new(),
+                    hint: String::new(),
+                }]
+            }),
+            ("cut.read_only", |f| {
+                f.read_only = vec![StaysReadOnly {
+                    side: Side::Target,
+                    scope: "role app".to_owned(),
+                    sql: "ALTER ROLE".to_owned(),
+                }]
+            }),
+            ("cut.definitions", |f| {
+                f.one_sided.definitions = vec!["odd".to_owned()]
+            }),
+            ("cut.rights", |f| {
+                f.one_sided.rights = vec!["odd".to_owned()]
+            }),
             ("cut.statistics", |f| {
-                f.without_statistics = vec!["t".to_owned()]
+                f.without_statistics = vec!["odd".to_owned()]
             }),
         ];
         for (id, fault) in faults {
             let mut facts = good();
             fault(&mut facts);
-            assert_eq!(ids(&facts), [id]);
-            let limits = Limits { max_lag: 100 };
+            let limits = CutoverLimits { max_lag: 100 };
+            let found = guards(&facts, limits, &[]);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert_eq!(found[0].id, id);
+            // What is odd is named.
+            let odd = format!("{facts:?}").contains("\"odd\"");
+            assert_eq!(found[0].what.contains("odd"), odd, "{found:?}");
             assert!(guards(&facts, limits, &[id.to_owned()]).is_empty());
         }
     }
 
     #[test]
+    fn after_the_promotion_no_hint_leads_to_pgl_control() {
+        let facts = Preconditions {
+            rollback: true,
+            not_members: vec!["s.t (set default)".to_owned()],
+            ..good()
+        };
+        let found = guards(&facts, CutoverLimits { max_lag: 100 }, &[]);
+        assert_eq!(
+            found[0].what,
+            "not in the target's replication set: s.t (set default)"
+        );
+        assert!(!found[0].hint.contains("pgl-control"));
+    }
+
+    #[test]
+    fn a_renamed_table_is_said_once_with_the_statements_that_help() {
+        let facts = Preconditions {
+            rollback: true,
+            not_members: vec!["s.t (set default)".to_owned()],
+            renamed: Renamed {
+                now: vec![QualifiedName::new("s", "t2")],
+                planned: vec![QualifiedName::new("s", "t")],
+                subscription: "pgl_x_back".to_owned(),
+                reverse: true,
+            },
+            ..good()
+        };
+        let found = guards(&facts, CutoverLimits { max_lag: 100 }, &[]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].id, "cut.followed");
+        assert!(found[0].hint.contains("RENAME TO"), "{found:?}");
+    }
+
+    #[test]
     fn a_circle_cannot_be_forced() {
-        let facts = Facts {
+        let facts = Preconditions {
             circular: true,
             ..good()
         };
-        let limits = Limits { max_lag: 100 };
+        let limits = CutoverLimits { max_lag: 100 };
         let left = guards(&facts, limits, &["cut.reverse".to_owned()]);
         assert_eq!(left[0].id, "cut.reverse");
     }
@@ -356,5 +685,7 @@ mod tests {
         assert!(ids(&facts).is_empty());
         facts.lag = (10, 90);
         assert!(ids(&facts).is_empty());
+        facts.lag = (100, 100);
+        assert!(ids(&facts).is_empty(), "the limit itself is allowed");
     }
 }

@@ -1,33 +1,52 @@
 //! The cutover as data: its states, what closes and opens a database, what an interrupted attempt
 //! has left, what has to hold before it begins. All pure.
 //!
-//! Two commits carry everything. The one that **closes** the old home stores what it changes
-//! together with the change, so that it can be taken back whoever died in between. The one that
-//! **releases** the new home brings foreign keys, triggers, settings and the note "released" at
-//! once: before it the attempt can only be taken back, after it only be finished. Nobody has to
+//! Two commits carry everything. The one that **closes** the provider stores what it changes
+//! together with the change, so that it can be rolled back whoever died in between. The one that
+//! **releases** the subscriber brings foreign keys, triggers, settings and the note "released" at
+//! once: before it the attempt can only be rolled back, after it only be finished. Nobody has to
 //! remember where a killed run was; both databases say it.
 
 mod drift;
 mod fingerprint;
-mod gate;
 mod guard;
-mod standing;
+mod identity;
+mod last_attempt;
+mod origin;
+mod read_only;
+mod replica_trigger;
+mod sequence_lock;
+mod sequence_names;
 mod state;
+mod timeline;
+mod write_block;
 
-pub use drift::{Definition, OneSided, one_sided, unplanned};
+pub use drift::{
+    Definition, OneSided, Renamed, Stored, excluded_tables, left_behind, not_replicated, one_sided,
+    removed_tables, renamed, unplanned,
+};
 pub use fingerprint::{
-    CatalogMark, Fingerprint, KeptMarks, TableMark, UnkeyedChecks, changes, counters_reliable,
-    not_members, rewritten, unkeyed_checks,
+    CatalogMark, Doubt, Fingerprint, KeptMarks, Labels, TableMark, UnkeyedChecks, changes,
+    counters_reliable, doubtful, not_members, unkeyed_checks,
 };
-pub use gate::{
-    BlockedTable, Closed, Override, READ_WRITE, SKIPPED_ROLE, WriteBlock, close_sql, open_sql,
-    reset_sql, unwall_sql, wall_sql,
-};
-pub use guard::{Facts, Limits, Refusal, guards};
-pub use standing::{Attempt, Direction, Standing, State, standing};
+pub use guard::{CutoverLimits, Preconditions, REPLICATING, Refusal, guards};
+pub use identity::{DatabaseIdentity, IdentityMismatch, IdentityPair, PAIR};
+pub use last_attempt::{Attempt, AttemptState, Direction, LastAttempt, last_attempt};
+pub use origin::OriginRoom;
+pub use read_only::{ReadOnlySettings, StaysReadOnly, stays_read_only};
+pub use replica_trigger::{ReplicaTrigger, replica_triggers};
+pub use sequence_lock::{SequenceLock, SequenceLocks};
+pub use sequence_names::said as sequence_mismatches_said;
+pub use sequence_names::{SequenceMismatch, SequenceUser, sequence_mismatches};
+pub(crate) use state::UNFINISHED;
 pub use state::{
-    CutOver, CutoverRecord, CutoverRefusal, CutoverState, Promotion, Purpose, cutover_state,
-    refusal,
+    CutOver, CutoverRecord, CutoverRefusal, CutoverState, PROMOTION_UNKNOWN, Promotion, Purpose,
+    Traces, WITHOUT_JOURNAL, cutover_state, refusal, without_journal,
+};
+pub use timeline::Timelines;
+pub use write_block::{
+    BlockedTable, Closed, READ_WRITE, ReadOnlyOverride, SKIPPED_ROLE, WriteBlock, block_sql,
+    close_sql, open_sql, reset_sql, unblock_sql,
 };
 
 use crate::QualifiedName;
@@ -43,6 +62,15 @@ pub struct Sized {
     pub table: QualifiedName,
     /// Size of its heap in bytes.
     pub bytes: u64,
+}
+
+impl From<&PlanTable> for Sized {
+    fn from(table: &PlanTable) -> Self {
+        Self {
+            table: table.qualified(),
+            bytes: table.bytes,
+        }
+    }
 }
 
 /// Which tables are counted within the pause and which right after it, in views that were taken
@@ -74,10 +102,7 @@ pub fn copy_small_again(plan: &mut Plan, budget: u64) {
         .tables
         .iter()
         .filter(|table| table.set == Set::DefaultInsertOnly && !table.recopy_at_cutover)
-        .map(|table| Sized {
-            table: table.qualified(),
-            bytes: table.bytes,
-        })
+        .map(Sized::from)
         .collect();
     let (small, _) = within_budget(sized, budget);
     for table in &mut plan.tables {
@@ -113,6 +138,7 @@ pub fn lock_sql(tables: &[QualifiedName]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::drift::tests::{plan, table};
     use super::*;
 
     #[test]
@@ -126,6 +152,52 @@ mod tests {
         let names = |all: &[QualifiedName]| all.iter().map(|t| t.name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&inside), ["a", "b"]);
         assert_eq!(names(&after), ["big"]);
+    }
+
+    fn planned(name: &str, set: Set, bytes: u64, recopy_at_cutover: bool) -> PlanTable {
+        PlanTable {
+            bytes,
+            recopy_at_cutover,
+            ..table(name, set)
+        }
+    }
+
+    #[test]
+    fn small_tables_without_a_key_are_copied_again_whatever_the_plan_says() {
+        let mut plan = plan(vec![
+            planned("keyed", Set::Default, 1, false),
+            planned("excluded", Set::Excluded, 1, false),
+            // What the plan copies anyway does not count.
+            planned("planned", Set::DefaultInsertOnly, 1, true),
+            planned("small", Set::DefaultInsertOnly, 10, false),
+            planned("fits", Set::DefaultInsertOnly, 90, false),
+            planned("large", Set::DefaultInsertOnly, 91, false),
+        ]);
+        copy_small_again(&mut plan, 100);
+        let copied = plan.tables.iter().filter(|one| one.recopy_at_cutover);
+        let names: Vec<&str> = copied.map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["planned", "small", "fits"]);
+    }
+
+    #[test]
+    fn the_way_back_also_copies_what_was_updated_without_a_key() {
+        use Direction::{Back, Forward};
+        let changed = [QualifiedName::new("s", "t")];
+        for (set, recopy, direction, changed, again) in [
+            (Set::Default, true, Forward, &[][..], true),
+            (Set::DefaultInsertOnly, true, Back, &[], true),
+            (Set::DefaultInsertOnly, false, Back, &changed, true),
+            (Set::DefaultInsertOnly, false, Back, &[], false),
+            (Set::DefaultInsertOnly, false, Forward, &changed, false),
+            (Set::Default, false, Back, &changed, false),
+        ] {
+            let table = planned("t", set, 1, recopy);
+            assert_eq!(
+                copied_again(&table, direction, changed),
+                again,
+                "{set:?} {recopy} {direction:?}"
+            );
+        }
     }
 
     #[test]

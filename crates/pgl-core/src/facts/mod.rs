@@ -8,12 +8,14 @@ pub mod link;
 pub mod objects;
 pub mod server;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
-use crate::QualifiedName;
 use crate::cutover::{CutoverRecord, CutoverState, cutover_state};
 use crate::migration::{Migration, Names};
 use crate::select::{EmptySelection, Selection};
+use crate::{QualifiedName, Side};
 pub use link::Link;
 pub use objects::Objects;
 use objects::{RelKind, Relation, Sequence};
@@ -89,6 +91,8 @@ pub struct MigrationRecord {
     pub begun: bool,
     /// Attempts at a cutover.
     pub cutover: CutoverRecord,
+    /// The same of the other migrations that the journal knows, by name.
+    pub others: BTreeMap<String, CutoverRecord>,
 }
 
 /// The options that rules and the plan depend on.
@@ -206,6 +210,29 @@ impl Facts {
         let of = |server: &'_ ServerFacts| server.record.get().ok().map(|one| one.cutover.clone());
         let target = self.target.as_ref().and_then(of);
         cutover_state(of(&self.source).as_ref(), target.as_ref())
+    }
+
+    /// Another migration that has left the source or promoted the target, or is about to: by name, with the side that
+    /// records it.
+    pub fn other_cutover(&self) -> Option<(String, Side, CutoverState)> {
+        let others = |server: &ServerFacts| server.record.get().ok().map(|one| one.others.clone());
+        let source = others(&self.source).unwrap_or_default();
+        let target = self.target.as_ref().and_then(others).unwrap_or_default();
+        let names: BTreeSet<&String> = source.keys().chain(target.keys()).collect();
+        names.into_iter().find_map(|name| {
+            [
+                (Side::Target, cutover_state(None, target.get(name))),
+                (Side::Source, cutover_state(source.get(name), None)),
+            ]
+            .into_iter()
+            .find(|(_, state)| {
+                matches!(
+                    state,
+                    CutoverState::CutOver(_) | CutoverState::Unfinished(_)
+                )
+            })
+            .map(|(side, state)| (name.clone(), side, state))
+        })
     }
 
     /// Whether pgl-setup has begun this migration and not yet come to its subscription: its half-built schema, its rows

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{ByHand, Plan, PlanSequence, PlanTable, Set, by_hand};
+use super::{ManualStep, Plan, PlanSequence, PlanTable, Set, manual_steps};
 use crate::facts::objects::{
     Activity, KeySource, Persistence, RelKind, Relation, Sequence, SequenceUse, Via, View,
 };
@@ -24,15 +24,15 @@ pub fn build(facts: &Facts) -> Result<Plan, NotRun> {
         tables.push(table(&view, relation, &activity)?);
     }
     let sequences = sequences(&view)?;
-    let mut by_hand: Vec<ByHand> = by_hand::list(facts, &view, &tables)?;
-    by_hand.sort();
-    by_hand.dedup();
+    let mut manual_steps: Vec<ManualStep> = manual_steps::list(facts, &view, &tables)?;
+    manual_steps.sort();
+    manual_steps.dedup();
     Ok(Plan {
         names: Names::of(name),
         selection: facts.asked.selection.clone(),
         tables,
         sequences,
-        by_hand,
+        manual_steps,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The plan: what is to be replicated and how, what is left out and why, what is left to do.
 
 mod build;
-mod by_hand;
+mod manual_steps;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +13,7 @@ use crate::migration::Names;
 use crate::select::Selection;
 
 pub use build::build;
-pub use by_hand::refresh_order;
+pub use manual_steps::refresh_order;
 
 /// What a migration replicates. Sorted by name; the same database gives the same plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,7 +27,7 @@ pub struct Plan {
     /// Every sequence.
     pub sequences: Vec<PlanSequence>,
     /// What pglogical does not carry and somebody has to do.
-    pub by_hand: Vec<ByHand>,
+    pub manual_steps: Vec<ManualStep>,
 }
 
 impl Plan {
@@ -124,7 +124,7 @@ impl PlanSequence {
 
 /// Something that pglogical does not carry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub struct ByHand {
+pub struct ManualStep {
     /// The check that found it.
     pub id: String,
     /// The object; null for the whole database.

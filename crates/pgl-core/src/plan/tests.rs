@@ -70,7 +70,7 @@ fn ordinary_tables_go_to_the_default_set() {
     assert_eq!(serial.increment, "1");
     assert_eq!(serial.used_percent, Some(0));
     assert!(plan.sequences[1].identity);
-    assert!(plan.by_hand.is_empty(), "{:?}", plan.by_hand);
+    assert!(plan.manual_steps.is_empty(), "{:?}", plan.manual_steps);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn unknown_activity_counts_as_changes() {
     let made = plan(&facts);
     assert!(planned(&made, "orders").recopy_at_cutover);
     assert!(
-        made.by_hand
+        made.manual_steps
             .iter()
             .any(|one| one.id == "tbl.no_key_mutations")
     );
@@ -175,8 +175,12 @@ fn leaves_stand_for_their_root() {
         leaf.partition_root.as_ref().unwrap().to_string(),
         "public.events"
     );
-    let by_hand: Vec<&str> = made.by_hand.iter().map(|one| one.id.as_str()).collect();
-    assert_eq!(by_hand, ["tbl.partitioned"]);
+    let manual_steps: Vec<&str> = made
+        .manual_steps
+        .iter()
+        .map(|one| one.id.as_str())
+        .collect();
+    assert_eq!(manual_steps, ["tbl.partitioned"]);
 }
 
 #[test]
@@ -347,7 +351,7 @@ fn jobs_and_roles_are_left_to_do() {
         ..Referenced::default()
     });
     let list: Vec<_> = plan(&facts)
-        .by_hand
+        .manual_steps
         .into_iter()
         .map(|one| (one.id, one.object))
         .collect();

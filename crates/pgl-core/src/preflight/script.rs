@@ -130,7 +130,7 @@ mod tests {
             .collect();
         assert_eq!(
             statements,
-            ["SET default_transaction_read_only = off;", "SELECT 1;"],
+            [format!("{READ_WRITE};").as_str(), "SELECT 1;"],
             "{script}"
         );
         assert!(script.find("again").unwrap() > script.find("restart of the server").unwrap());

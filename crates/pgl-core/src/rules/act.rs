@@ -1,229 +1,130 @@
 //! What goes on right now. All of it is looked at again before the cutover.
 
-use super::common::{duration, each, plural, some_of, source, target};
-use super::{Emit, Ran, Rule};
+use std::collections::BTreeMap;
+
+use super::common::{block_if, duration, plural, some_of};
+use super::{Draft, Emit, Ran, Rule, each, source, target};
+use crate::Side::{self, Source, Target};
+use crate::facts::NotRun;
 use crate::facts::server::{OpenSession, ServerState};
-use crate::facts::{Facts, NotRun};
-use crate::{Severity, Side, quote_literal};
+use crate::quote_literal;
 
 pub(super) const CHECKS: &[Rule] = &[
-    ("act.long_txn", long_txn),
-    ("act.prepared", prepared),
-    ("act.idle_in_txn", idle_in_txn),
-    ("act.ddl_running", ddl_running),
-    ("act.autovac_wraparound", autovac_wraparound),
-    ("act.backup_running", backup_running),
-    ("act.maintenance_jobs", maintenance_jobs),
-    ("act.writers_on_target", writers_on_target),
-    ("act.writers_inventory", writers_inventory),
+    source("act.long_txn", long_txn),
+    each("act.prepared", |side, server, emit| {
+        let here = &server.identity.get()?.database;
+        for found in server.prepared.get()? {
+            let (gid, owner, database) = (&found.gid, &found.owner, &found.database);
+            // On the source they hold up the slot wherever they are.
+            if side == Target && database != here {
+                continue;
+            }
+            let age = duration(found.age_seconds);
+            let literal = quote_literal(gid);
+            let what = format!(
+                "transaction {gid:?} of role {owner} in database {database} has been prepared for {age}"
+            );
+            emit.find(side, what)
+                .object(gid)
+                .severity(block_if(side == Source))
+                .sql(format!(
+                    "ROLLBACK PREPARED {literal}; -- or COMMIT PREPARED"
+                ));
+        }
+        Ok(())
+    }),
+    each("act.idle_in_txn", |side, server, emit| {
+        for session in here(server)? {
+            let since = session.state_seconds.unwrap_or(0.0);
+            let old = session.transaction_seconds.is_some_and(|age| age > LONG);
+            let reported = side == Source && session.has_xid && old;
+            if idle_in_transaction(session) && since > 10.0 && !reported {
+                let (label, since) = (session.label(), duration(since));
+                let what = format!("{label} has been idle in a transaction for {since}");
+                of_session(emit, side, session, what).sql(terminate(session));
+            }
+        }
+        visible(server)
+    }),
+    source("act.ddl_running", |server, emit| {
+        for session in here(server)? {
+            let word = session.command.split_whitespace().next();
+            let busy = session.state.as_deref() == Some("active") || idle_in_transaction(session);
+            if busy && word.is_some_and(|word| DDL.contains(&word)) {
+                let what = format!("{} runs {}", session.label(), session.command);
+                of_session(emit, Source, session, what);
+            }
+        }
+        visible(server)
+    }),
+    source("act.autovac_wraparound", |server, emit| {
+        for session in server.sessions.get()?.iter().filter(|one| one.wraparound) {
+            let age = duration(session.transaction_seconds.unwrap_or(0.0));
+            let what = format!(
+                "pid {} vacuums against wraparound, for {age} now",
+                session.pid
+            );
+            of_session(emit, Source, session, what);
+        }
+        Ok(())
+    }),
+    source("act.backup_running", |server, emit| {
+        for session in here(server)?.filter(|one| one.application.starts_with("pg_dump")) {
+            let what = format!("{} takes a dump", session.label());
+            of_session(emit, Source, session, what);
+        }
+        for sender in server.senders.get()? {
+            let name = &sender.application;
+            if sender.state.as_deref() == Some("backup") {
+                emit.find(Source, format!("{name} takes a base backup"))
+                    .object(name);
+            }
+        }
+        Ok(())
+    }),
+    source("act.maintenance_jobs", |server, emit| {
+        for session in server.sessions.get()? {
+            let name = session.application.to_ascii_lowercase();
+            let kind = session
+                .kind
+                .as_deref()
+                .unwrap_or_default()
+                .to_ascii_lowercase();
+            let mut jobs = MAINTENANCE.iter();
+            let job = jobs.any(|job| name.contains(job) || kind.contains(job));
+            if job && session.transaction_seconds.is_some() && !session.own {
+                let what = format!("{} is at work", session.label());
+                of_session(emit, Source, session, what);
+            }
+        }
+        Ok(())
+    }),
+    target("act.writers_on_target", |server, emit| {
+        let found = inventory(server)?;
+        if !found.is_empty() {
+            let found = some_of(&found);
+            emit.find(Target, format!("connected to the target database: {found}"));
+        }
+        Ok(())
+    }),
+    source("act.writers_inventory", |server, emit| {
+        let found = inventory(server)?;
+        if !found.is_empty() {
+            let found = found.join(", ");
+            emit.find(Source, format!("connected to the source database: {found}"));
+        }
+        Ok(())
+    }),
 ];
 
 /// A transaction of this age is worth a word, in seconds.
 const LONG: f64 = 60.0;
-
-/// Fails when what the check looks at is hidden from the role for some session.
-fn visible(sessions: &[OpenSession]) -> Result<(), NotRun> {
-    let hidden = sessions
-        .iter()
-        .filter(|session| !session.own && session.user.is_some() && session.state.is_none())
-        .filter(|session| session.is_client())
-        .count();
-    if hidden == 0 {
-        Ok(())
-    } else {
-        Err(NotRun(format!(
-            "the role may not see the state of {} (grant it pg_monitor)",
-            plural(hidden as u64, "session")
-        )))
-    }
-}
-
-fn terminate(session: &OpenSession) -> String {
-    format!("SELECT pg_terminate_backend({});", session.pid)
-}
-
-fn long_txn(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    const VERY_LONG: f64 = 3_600.0;
-    let sessions = source(facts).sessions.get()?;
-    for session in sessions.iter().filter(|session| !session.own) {
-        let Some(age) = session.transaction_seconds.filter(|age| *age > LONG) else {
-            continue;
-        };
-        // Vacuum has a check of its own; a replication stream holds nobody up.
-        let apart = session.wraparound
-            || session
-                .kind
-                .as_deref()
-                .is_some_and(|kind| kind == "walsender" || kind.starts_with("autovacuum"));
-        // A reader holds the slot up only where it has an id; it still holds its locks.
-        if apart || (!session.has_xid && age < VERY_LONG) {
-            continue;
-        }
-        emit.find(
-            Side::Source,
-            format!(
-                "{} has had a transaction open for {}{}{}",
-                session.label(),
-                duration(age),
-                session
-                    .database
-                    .as_deref()
-                    .map_or(String::new(), |name| format!(" in database {name}")),
-                if session.has_xid {
-                    " and has written"
-                } else {
-                    ""
-                }
-            ),
-        )
-        .object(format!("pid {}", session.pid))
-        .sql(terminate(session));
-    }
-    visible(sessions)
-}
-
-fn prepared(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        let here = &server.identity.get()?.database;
-        for found in server.prepared.get()? {
-            // On the source they hold up the slot wherever they are.
-            let matters = side == Side::Source || found.database == *here;
-            if !matters {
-                continue;
-            }
-            let severity = match side {
-                Side::Source => Severity::Block,
-                Side::Target => Severity::Warn,
-            };
-            emit.find(
-                side,
-                format!(
-                    "transaction {:?} of role {} in database {} has been prepared for {}",
-                    found.gid,
-                    found.owner,
-                    found.database,
-                    duration(found.age_seconds)
-                ),
-            )
-            .object(&found.gid)
-            .severity(severity)
-            .sql(format!(
-                "ROLLBACK PREPARED {}; -- or COMMIT PREPARED",
-                quote_literal(&found.gid)
-            ));
-        }
-        Ok(())
-    })
-}
-
-fn idle_in_txn(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        let here = server.identity.get()?.database.as_str();
-        let sessions = server.sessions.get()?;
-        for session in sessions {
-            let idle = session
-                .state
-                .as_deref()
-                .is_some_and(|state| state.starts_with("idle in transaction"));
-            let since = session.state_seconds.unwrap_or(0.0);
-            let reported = side == Side::Source
-                && session.has_xid
-                && session.transaction_seconds.is_some_and(|age| age > LONG);
-            let matters = session.database.as_deref() == Some(here);
-            if idle && since > 10.0 && matters && session.is_client() && !reported {
-                emit.find(
-                    side,
-                    format!(
-                        "{} has been idle in a transaction for {}",
-                        session.label(),
-                        duration(since)
-                    ),
-                )
-                .object(format!("pid {}", session.pid))
-                .sql(terminate(session));
-            }
-        }
-        visible(sessions)
-    })
-}
 
 /// Commands that change the schema, by their first word.
 const DDL: &[&str] = &[
     "ALTER", "CREATE", "DROP", "TRUNCATE", "REINDEX", "CLUSTER", "REFRESH", "COMMENT", "GRANT",
     "REVOKE", "REASSIGN", "SECURITY", "IMPORT",
 ];
-
-fn here(server: &ServerState) -> Result<impl Iterator<Item = &OpenSession>, NotRun> {
-    let database = server.identity.get()?.database.as_str();
-    Ok(server.sessions.get()?.iter().filter(move |session| {
-        session.database.as_deref() == Some(database) && session.is_client()
-    }))
-}
-
-fn ddl_running(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = source(facts);
-    for session in here(server)? {
-        let word = session
-            .command
-            .split_whitespace()
-            .next()
-            .unwrap_or_default();
-        let busy = session.state.as_deref() == Some("active")
-            || session
-                .state
-                .as_deref()
-                .is_some_and(|s| s.starts_with("idle in transaction"));
-        if busy && DDL.contains(&word) {
-            emit.find(
-                Side::Source,
-                format!("{} runs {}", session.label(), session.command),
-            )
-            .object(format!("pid {}", session.pid));
-        }
-    }
-    visible(server.sessions.get()?)
-}
-
-fn autovac_wraparound(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    for session in source(facts)
-        .sessions
-        .get()?
-        .iter()
-        .filter(|session| session.wraparound)
-    {
-        emit.find(
-            Side::Source,
-            format!(
-                "pid {} vacuums against wraparound, for {} now",
-                session.pid,
-                duration(session.transaction_seconds.unwrap_or(0.0))
-            ),
-        )
-        .object(format!("pid {}", session.pid));
-    }
-    Ok(())
-}
-
-fn backup_running(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = source(facts);
-    for session in here(server)? {
-        let dump = session.application.starts_with("pg_dump");
-        if dump {
-            emit.find(Side::Source, format!("{} takes a dump", session.label()))
-                .object(format!("pid {}", session.pid));
-        }
-    }
-    for sender in server.senders.get()? {
-        if sender.state.as_deref() == Some("backup") {
-            emit.find(
-                Side::Source,
-                format!("{} takes a base backup", sender.application),
-            )
-            .object(&sender.application);
-        }
-    }
-    Ok(())
-}
 
 const MAINTENANCE: &[&str] = &[
     "pg_cron",
@@ -233,68 +134,86 @@ const MAINTENANCE: &[&str] = &[
     "vacuumdb",
 ];
 
-fn maintenance_jobs(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    for session in source(facts).sessions.get()? {
-        let name = session.application.to_ascii_lowercase();
-        let kind = session
-            .kind
-            .as_deref()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        let job = MAINTENANCE
-            .iter()
-            .any(|job| name.contains(job) || kind.contains(job));
-        let busy = session.transaction_seconds.is_some();
-        if job && busy && !session.own {
-            emit.find(Side::Source, format!("{} is at work", session.label()))
-                .object(format!("pid {}", session.pid));
-        }
+/// Fails when what the check looks at is hidden from the role for some session.
+fn visible(server: &ServerState) -> Ran {
+    let hidden = |one: &&OpenSession| one.is_client() && one.user.is_some() && one.state.is_none();
+    match server.sessions.get()?.iter().filter(hidden).count() as u64 {
+        0 => Ok(()),
+        hidden => Err(NotRun(format!(
+            "the role may not see the state of {} (grant it pg_monitor)",
+            plural(hidden, "session")
+        ))),
     }
-    Ok(())
 }
 
-/// Sessions by role and application, with how many there are of each.
-fn inventory<'a>(sessions: impl Iterator<Item = &'a OpenSession>) -> Vec<String> {
-    let mut counts: std::collections::BTreeMap<(&str, &str), u64> =
-        std::collections::BTreeMap::new();
-    for session in sessions {
+fn of_session<'a>(
+    emit: &'a mut Emit<'_>,
+    side: Side,
+    session: &OpenSession,
+    what: String,
+) -> Draft<'a> {
+    emit.find(side, what).object(format!("pid {}", session.pid))
+}
+
+fn terminate(session: &OpenSession) -> String {
+    format!("SELECT pg_terminate_backend({});", session.pid)
+}
+
+fn idle_in_transaction(session: &OpenSession) -> bool {
+    let state = session.state.as_deref().unwrap_or_default();
+    state.starts_with("idle in transaction")
+}
+
+fn long_txn(server: &ServerState, emit: &mut Emit<'_>) -> Ran {
+    const VERY_LONG: f64 = 3_600.0;
+    for session in server.sessions.get()?.iter().filter(|session| !session.own) {
+        let Some(age) = session.transaction_seconds.filter(|age| *age > LONG) else {
+            continue;
+        };
+        // Vacuum has a check of its own; a replication stream holds nobody up.
+        let kind = session.kind.as_deref().unwrap_or_default();
+        let apart = session.wraparound || kind == "walsender" || kind.starts_with("autovacuum");
+        // A reader holds the slot up only where it has an id; it still holds its locks.
+        if apart || (!session.has_xid && age < VERY_LONG) {
+            continue;
+        }
+        let (label, age) = (session.label(), duration(age));
+        let database = session.database.as_deref();
+        let place = database.map_or(String::new(), |name| format!(" in database {name}"));
+        let written = if session.has_xid {
+            " and has written"
+        } else {
+            ""
+        };
+        let what = format!("{label} has had a transaction open for {age}{place}{written}");
+        of_session(emit, Source, session, what).sql(terminate(session));
+    }
+    visible(server)
+}
+
+/// Sessions of clients in the database.
+fn here(server: &ServerState) -> Result<impl Iterator<Item = &OpenSession>, NotRun> {
+    let database = Some(server.identity.get()?.database.as_str());
+    let sessions = server.sessions.get()?.iter();
+    Ok(sessions.filter(move |one| one.database.as_deref() == database && one.is_client()))
+}
+
+/// These by role and application, with how many there are of each.
+fn inventory(server: &ServerState) -> Result<Vec<String>, NotRun> {
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for session in here(server)? {
         let user = session.user.as_deref().unwrap_or("-");
         *counts
             .entry((user, session.application.as_str()))
             .or_default() += 1;
     }
-    counts
-        .into_iter()
-        .map(|((user, application), count)| {
-            if application.is_empty() {
-                format!("{user} ({count})")
-            } else {
-                format!("{user} as {application} ({count})")
-            }
+    let counts = counts.into_iter();
+    Ok(counts
+        .map(|((user, application), count)| match application {
+            "" => format!("{user} ({count})"),
+            _ => format!("{user} as {application} ({count})"),
         })
-        .collect()
-}
-
-fn writers_on_target(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let found = inventory(here(target(facts)?)?);
-    if !found.is_empty() {
-        emit.find(
-            Side::Target,
-            format!("connected to the target database: {}", some_of(&found)),
-        );
-    }
-    Ok(())
-}
-
-fn writers_inventory(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let found = inventory(here(source(facts))?);
-    if !found.is_empty() {
-        emit.find(
-            Side::Source,
-            format!("connected to the source database: {}", found.join(", ")),
-        );
-    }
-    Ok(())
+        .collect())
 }
 
 #[cfg(test)]
@@ -303,6 +222,7 @@ pub(super) use cases::CASES;
 #[cfg(test)]
 mod cases {
     use super::*;
+    use crate::Severity;
     use crate::facts::server::{Prepared, Sender};
     use crate::rules::testing::server::{on_target, source};
     use crate::rules::testing::{Case, clean, fires, known, run, silent};

@@ -1,190 +1,173 @@
 //! Sizes and rates: how long it will take and what has to be free for it.
 
-use super::common::{bytes, duration, each, plural, set_parameter, source, target};
-use super::{Emit, Ran, Rule};
-use crate::facts::Facts;
+use super::common::{bytes, duration, float, plural, set_parameter, some_of, warn_if};
+use super::{Rule, each, facts, pair, source};
+use crate::Severity;
+use crate::Side::{Source, Target};
+use crate::facts::NotRun;
+use crate::facts::server::{ServerState, Setting};
 use crate::name::show_ident;
-use crate::{Severity, Side};
 
 pub(super) const CHECKS: &[Rule] = &[
-    ("cap.size_estimate", size_estimate),
-    ("cap.target_disk", target_disk),
-    ("cap.wal_disk", wal_disk),
-    ("cap.write_rate", write_rate),
-    ("cap.xid_age", xid_age),
-    ("cap.databases", databases),
-    ("cap.target_tier", target_tier),
-    ("cap.large_transactions", large_transactions),
+    source("cap.size_estimate", |server, emit| {
+        let volume = server.volume.get()?;
+        if volume.tables > 0 {
+            let size = bytes(float(volume.database_bytes));
+            let tables = plural(volume.tables, "table");
+            let indexes = match volume.indexes {
+                1 => "1 index".to_owned(),
+                count => format!("{count} indexes"),
+            };
+            let sequences = plural(volume.sequences, "sequence");
+            let copy = duration(copy_seconds(server)?);
+            emit.find(
+                Source,
+                format!("the database holds {size} in {tables}, {indexes} and {sequences}; at 20 MiB/s the copy takes {copy}"),
+            );
+        }
+        Ok(())
+    }),
+    facts("cap.target_disk", |facts, emit| {
+        facts.target()?;
+        let size = facts.source.server.volume.get()?.database_bytes;
+        if size >= WORTH_A_WORD && !facts.under_way() {
+            let size = bytes(float(size) * 1.25);
+            emit.find(
+                Target,
+                format!("about {size} of free disk space are needed"),
+            );
+        }
+        Ok(())
+    }),
+    source("cap.wal_disk", |server, emit| {
+        let rate = server.write_rate.get()?;
+        if rate.wal_seconds < 1.0 {
+            return Ok(());
+        }
+        let per_second = float(rate.wal_bytes) / rate.wal_seconds;
+        let kept = per_second * copy_seconds(server)?;
+        if kept >= float(WORTH_A_WORD) {
+            let hint = match server.platform()?.is_aws() {
+                true => " Watch FreeStorageSpace in CloudWatch.",
+                false => "",
+            };
+            let (rate, kept) = (bytes(per_second), bytes(kept));
+            let what = format!(
+                "the source writes {rate} of WAL a second: about {kept} will be kept during the copy"
+            );
+            emit.find(Source, what).remedy(format!(
+                "Make sure of the space, and watch pgl-status: it shows how much the slot holds back.{hint}"
+            ));
+        }
+        Ok(())
+    }),
+    source("cap.write_rate", |server, emit| {
+        let rate = server.write_rate.get()?;
+        let rows = float(rate.rows_changed) / rate.seconds;
+        // Counters that were reset a moment ago say nothing about a rate.
+        if rate.seconds >= 60.0 && rows > APPLY_ROWS_PER_SECOND / 10.0 {
+            let over = duration(rate.seconds);
+            let what = format!(
+                "the source changes {rows:.0} rows a second on average over the last {over}"
+            );
+            emit.find(Source, what)
+                .severity(warn_if(rows > APPLY_ROWS_PER_SECOND));
+        }
+        Ok(())
+    }),
+    each("cap.xid_age", |side, server, emit| {
+        for database in server.databases.get()? {
+            let (name, xids) = (&database.name, database.xid_age);
+            let (age, of) = match database.multixact_age {
+                Some(age) if age > xids => (age, "multixact ids"),
+                _ => (xids, "transaction ids"),
+            };
+            let severity = match age {
+                1_900_000_001.. => Severity::Block,
+                1_000_000_001.. => Severity::Warn,
+                _ => continue,
+            };
+            let millions = age / 1_000_000;
+            let what = format!(
+                "database {name} has {of} {millions} million old; the server stops at about 2,100 million"
+            );
+            emit.find(side, what).object(name).severity(severity);
+        }
+        Ok(())
+    }),
+    source("cap.databases", |server, emit| {
+        let here = &server.identity.get()?.database;
+        let all = server.databases.get()?.iter();
+        let others: Vec<&str> = all
+            .filter(|database| database.allow_connections && !database.template)
+            .map(|database| database.name.as_str())
+            // Every cluster has this one, and hardly any keeps data in it.
+            .filter(|name| name != here && *name != "postgres" && *name != "rdsadmin")
+            .collect();
+        let expected = emit.facts.asked.databases_total;
+        if others.len() >= expected.max(1) as usize {
+            let count = plural(others.len() as u64, "database");
+            let others = some_of(&others);
+            emit.find(
+                Source,
+                format!("{count} besides {here}: {others}; --databases-total is {expected}"),
+            );
+        }
+        Ok(())
+    }),
+    pair("cap.target_tier", |from, to, emit| {
+        for (name, share) in TIER {
+            let (Some(here), Some(there)) = (from.setting(name)?, to.setting(name)?) else {
+                continue;
+            };
+            let (Some(wanted), Some(given)) = (here.bytes(), there.bytes()) else {
+                continue;
+            };
+            if given >= wanted * share {
+                continue;
+            }
+            let what = format!(
+                "{name} is {} on the target and {} on the source",
+                show(here, given),
+                show(here, wanted)
+            );
+            let draft = emit.find(Target, what).object(name);
+            // How much memory is right depends on the machine; a limit can be taken over as it is.
+            if here.unit.is_none() {
+                let value = here.value.as_deref().unwrap_or_default();
+                let draft = draft.fix(set_parameter(to, name, value)?);
+                let clients = f64::from(from.backends.get()?.clients);
+                if *name == "max_connections" && clients > given {
+                    draft.severity(Severity::Warn);
+                }
+            }
+        }
+        Ok(())
+    }),
+    source("cap.large_transactions", |server, emit| {
+        let database = &server.identity.get()?.database;
+        // Another database's transactions are not decoded for this migration.
+        let slots = server.slots.get()?.iter();
+        for slot in slots.filter(|slot| slot.database.as_ref() == Some(database)) {
+            let count = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok());
+            if let Some(spilled @ 1..) = count(slot.spilled_transactions) {
+                let (name, spilled) = (show_ident(&slot.name), plural(spilled, "transaction"));
+                let written = bytes(float(count(slot.spilled_bytes).unwrap_or(0)));
+                let what =
+                    format!("slot {name} has decoded {spilled} through files, {written} of them");
+                emit.find(Source, what).object(name);
+            }
+        }
+        Ok(())
+    }),
 ];
 
 /// Rows a second that one apply worker is known to manage on small hardware.
 const APPLY_ROWS_PER_SECOND: f64 = 20_000.0;
 /// Bytes a second that copying with indexes and checks is cautiously assumed to manage.
 const COPY_BYTES_PER_SECOND: f64 = 20_971_520.0;
-
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn float(count: u64) -> f64 {
-    count as f64
-}
-
-/// Seconds that the copy takes, cautiously.
-fn copy_seconds(facts: &Facts) -> Result<f64, crate::facts::NotRun> {
-    let size = source(facts).volume.get()?.database_bytes;
-    Ok(float(size) / COPY_BYTES_PER_SECOND)
-}
-
-fn size_estimate(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let volume = source(facts).volume.get()?;
-    if volume.tables == 0 {
-        return Ok(());
-    }
-    emit.find(
-        Side::Source,
-        format!(
-            "the database holds {} in {}, {} and {}; at 20 MiB/s the copy takes {}",
-            bytes(float(volume.database_bytes)),
-            plural(volume.tables, "table"),
-            if volume.indexes == 1 {
-                "1 index".to_owned()
-            } else {
-                format!("{} indexes", volume.indexes)
-            },
-            plural(volume.sequences, "sequence"),
-            duration(copy_seconds(facts)?)
-        ),
-    );
-    Ok(())
-}
-
-fn target_disk(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    const NOT_WORTH_A_WORD: u64 = 1 << 30;
-    facts.target()?;
-    let size = source(facts).volume.get()?.database_bytes;
-    if size >= NOT_WORTH_A_WORD && !facts.under_way() {
-        emit.find(
-            Side::Target,
-            format!(
-                "about {} of free disk space are needed",
-                bytes(float(size) * 1.25)
-            ),
-        );
-    }
-    Ok(())
-}
-
-fn wal_disk(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    const NOT_WORTH_A_WORD: f64 = 1_073_741_824.0;
-    let server = source(facts);
-    let rate = server.write_rate.get()?;
-    if rate.wal_seconds < 1.0 {
-        return Ok(());
-    }
-    let per_second = float(rate.wal_bytes) / rate.wal_seconds;
-    let kept = per_second * copy_seconds(facts)?;
-    if kept >= NOT_WORTH_A_WORD {
-        let hint = if server.platform()?.is_aws() {
-            " Watch FreeStorageSpace in CloudWatch."
-        } else {
-            ""
-        };
-        emit.find(
-            Side::Source,
-            format!(
-                "the source writes {} of WAL a second: about {} will be kept during the copy",
-                bytes(per_second),
-                bytes(kept)
-            ),
-        )
-        .remedy(format!(
-            "Make sure of the space, and watch pgl-status: it shows how much the slot holds \
-             back.{hint}"
-        ));
-    }
-    Ok(())
-}
-
-fn write_rate(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let rate = source(facts).write_rate.get()?;
-    // Counters that were reset a moment ago say nothing about a rate.
-    if rate.seconds < 60.0 {
-        return Ok(());
-    }
-    let rows = float(rate.rows_changed) / rate.seconds;
-    if rows > APPLY_ROWS_PER_SECOND / 10.0 {
-        let severity = if rows > APPLY_ROWS_PER_SECOND {
-            Severity::Warn
-        } else {
-            Severity::Info
-        };
-        emit.find(
-            Side::Source,
-            format!(
-                "the source changes {rows:.0} rows a second on average over the last {}",
-                duration(rate.seconds)
-            ),
-        )
-        .severity(severity);
-    }
-    Ok(())
-}
-
-fn xid_age(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    const WARN: i64 = 1_000_000_000;
-    const BLOCK: i64 = 1_900_000_000;
-    each(facts, emit, |side, server, emit| {
-        for database in server.databases.get()? {
-            let (age, of) = match database.multixact_age {
-                Some(age) if age > database.xid_age => (age, "multixact ids"),
-                _ => (database.xid_age, "transaction ids"),
-            };
-            if age > WARN {
-                let severity = if age > BLOCK {
-                    Severity::Block
-                } else {
-                    Severity::Warn
-                };
-                emit.find(
-                    side,
-                    format!(
-                        "database {} has {of} {} million old; the server stops at about 2,100 \
-                         million",
-                        database.name,
-                        age / 1_000_000
-                    ),
-                )
-                .object(&database.name)
-                .severity(severity);
-            }
-        }
-        Ok(())
-    })
-}
-
-fn databases(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = source(facts);
-    let here = &server.identity.get()?.database;
-    let others: Vec<&str> = server
-        .databases
-        .get()?
-        .iter()
-        .filter(|database| database.allow_connections && !database.template)
-        .map(|database| database.name.as_str())
-        // Every cluster has this one, and hardly any keeps data in it.
-        .filter(|name| name != here && *name != "postgres" && *name != "rdsadmin")
-        .collect();
-    let expected = facts.asked.databases_total as usize;
-    if others.len() >= expected.max(1) {
-        emit.find(
-            Side::Source,
-            format!(
-                "{} besides {here}: {}; --databases-total is {expected}",
-                plural(others.len() as u64, "database"),
-                super::common::some_of(&others)
-            ),
-        );
-    }
-    Ok(())
-}
+/// Less disk space than this is not worth a word.
+const WORTH_A_WORD: u64 = 1 << 30;
 
 /// Settings that stand for what a server is made for, with the share of the source's value below
 /// which the target's is worth a word: limits refuse, memory only slows.
@@ -197,74 +180,17 @@ const TIER: &[(&str, f64)] = &[
     ("work_mem", 0.5),
 ];
 
-fn target_tier(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let (from, to) = (source(facts), target(facts)?);
-    for (name, share) in TIER {
-        let (Some(here), Some(there)) = (from.setting(name)?, to.setting(name)?) else {
-            continue;
-        };
-        let (Some(wanted), Some(given)) = (here.bytes(), there.bytes()) else {
-            continue;
-        };
-        if given >= wanted * share {
-            continue;
-        }
-        let show = |value: f64| match &here.unit {
-            Some(_) => bytes(value),
-            None => format!("{value:.0}"),
-        };
-        let draft = emit
-            .find(
-                Side::Target,
-                format!(
-                    "{name} is {} on the target and {} on the source",
-                    show(given),
-                    show(wanted)
-                ),
-            )
-            .object(name);
-        // How much memory is right depends on the machine; a limit can be taken over as it is.
-        if here.unit.is_none() {
-            let value = here.value.as_deref().unwrap_or_default();
-            let draft = draft.fix(set_parameter(to, name, value)?);
-            let clients = f64::from(from.backends.get()?.clients);
-            if *name == "max_connections" && clients > given {
-                draft.severity(Severity::Warn);
-            }
-        }
+/// A value of such a setting, for people.
+fn show(setting: &Setting, value: f64) -> String {
+    match &setting.unit {
+        Some(_) => bytes(value),
+        None => format!("{value:.0}"),
     }
-    Ok(())
 }
 
-fn large_transactions(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = source(facts);
-    let database = &server.identity.get()?.database;
-    for slot in server.slots.get()? {
-        let count = slot
-            .spilled_transactions
-            .and_then(|count| u64::try_from(count).ok());
-        let Some(count) = count.filter(|count| *count > 0) else {
-            continue;
-        };
-        // Another database's transactions are not decoded for this migration.
-        if slot.database.as_ref() != Some(database) {
-            continue;
-        }
-        let written = slot
-            .spilled_bytes
-            .and_then(|bytes| u64::try_from(bytes).ok());
-        let name = show_ident(&slot.name);
-        emit.find(
-            Side::Source,
-            format!(
-                "slot {name} has decoded {} through files, {} of them",
-                plural(count, "transaction"),
-                bytes(float(written.unwrap_or(0)))
-            ),
-        )
-        .object(name);
-    }
-    Ok(())
+/// Seconds that the copy takes, cautiously.
+fn copy_seconds(source: &ServerState) -> Result<f64, NotRun> {
+    Ok(float(source.volume.get()?.database_bytes) / COPY_BYTES_PER_SECOND)
 }
 
 #[cfg(test)]
@@ -273,6 +199,7 @@ pub(super) use cases::CASES;
 #[cfg(test)]
 mod cases {
     use super::*;
+    use crate::facts::Facts;
     use crate::facts::server::{DatabaseInfo, Slot};
     use crate::rules::testing::server::{on_target, set, source};
     use crate::rules::testing::{Case, fires, known, silent};
@@ -332,7 +259,7 @@ mod cases {
         fires("cap.databases", Severity::Info, "one more", |f| {
             add_database(f, "crm");
         }),
-        silent("cap.databases", "one more, and told so", |f| {
+        silent("cap.databases", "one more, and a warning", |f| {
             add_database(f, "crm");
             f.asked.databases_total = 2;
         }),

@@ -1,40 +1,8 @@
-//! What several families share: walking both sides, remedies in the words of the platform,
-//! figures for people.
+//! What several families share: remedies in the words of the platform, figures for people.
 
-use super::{Emit, Ran};
-use crate::Side;
 use crate::facts::server::{Platform, ServerState};
 use crate::facts::{Facts, NotRun};
-
-/// Runs a check on the source, and on the target where there is one. One side that could not be
-/// looked at does not keep the other from being checked.
-pub(super) fn each(
-    facts: &Facts,
-    emit: &mut Emit<'_>,
-    mut check: impl FnMut(Side, &ServerState, &mut Emit<'_>) -> Ran,
-) -> Ran {
-    let source = check(Side::Source, &facts.source.server, emit).map_err(on(Side::Source));
-    let target = match &facts.target {
-        Some(target) => check(Side::Target, &target.server, emit).map_err(on(Side::Target)),
-        None => Ok(()),
-    };
-    source.and(target)
-}
-
-/// Says on which side the facts are missing.
-fn on(side: Side) -> impl FnOnce(NotRun) -> NotRun {
-    move |NotRun(reason)| NotRun(format!("{side}: {reason}"))
-}
-
-/// The source.
-pub(super) fn source(facts: &Facts) -> &ServerState {
-    &facts.source.server
-}
-
-/// The target, where there is one.
-pub(super) fn target(facts: &Facts) -> Result<&ServerState, NotRun> {
-    Ok(&facts.target()?.server)
-}
+use crate::{QualifiedName, Severity, quote_literal};
 
 /// A remedy for one server: words, SQL where SQL can do it, and whether a restart is needed.
 pub(super) struct Fix {
@@ -48,63 +16,91 @@ pub(super) struct Fix {
 
 /// How to set a server parameter where the server runs. `value` is written as SQL takes it.
 pub(super) fn set_parameter(server: &ServerState, name: &str, value: &str) -> Result<Fix, NotRun> {
-    let restart = match server.setting(name)? {
-        Some(setting) => setting.context == "postmaster",
-        None => false,
-    };
+    let restart = server
+        .setting(name)?
+        .is_some_and(|setting| setting.context == "postmaster");
     Ok(parameter(server.platform()?, name, value, restart))
 }
 
 /// [`set_parameter`] for a parameter of which is known whether it needs a restart.
 pub(super) fn parameter(platform: Platform, name: &str, value: &str, restart: bool) -> Fix {
-    let bare = value.trim_matches('\'');
-    let then = |restarted: &str| {
-        if restart {
-            format!(", then {restarted}")
-        } else {
-            String::new()
-        }
-    };
-    let (text, sql) = match platform {
-        Platform::SelfManaged => {
-            let sql = if restart {
-                format!("ALTER SYSTEM SET {name} = {value};")
-            } else {
-                format!("ALTER SYSTEM SET {name} = {value};\nSELECT pg_reload_conf();")
-            };
-            let text = format!("Set {name} = {bare}{}.", then("restart the server"));
-            (text, Some(sql))
-        }
+    let (what, place, restarted) = match platform {
+        Platform::SelfManaged => ("", "", "restart the server"),
         Platform::Rds => (
-            format!(
-                "Set {name} = {bare} in the instance's DB parameter group{}.",
-                then("reboot the instance")
-            ),
-            None,
+            "",
+            " in the instance's DB parameter group",
+            "reboot the instance",
         ),
         Platform::Aurora => (
-            format!(
-                "Set {name} = {bare} in the DB cluster parameter group{}.",
-                then("reboot the writer instance")
-            ),
-            None,
+            "",
+            " in the DB cluster parameter group",
+            "reboot the writer instance",
         ),
-        Platform::CloudSql | Platform::AlloyDb => (
-            format!(
-                "Set the database flag {name} = {bare}{}.",
-                then("restart the instance")
-            ),
-            None,
-        ),
-        Platform::Azure => (
-            format!(
-                "Set the server parameter {name} = {bare}{}.",
-                then("restart the server")
-            ),
-            None,
-        ),
+        Platform::CloudSql | Platform::AlloyDb => {
+            ("the database flag ", "", "restart the instance")
+        }
+        Platform::Azure => ("the server parameter ", "", "restart the server"),
     };
-    Fix { text, sql, restart }
+    let (bare, then) = (
+        value.trim_matches('\''),
+        if restart { ", then " } else { "" },
+    );
+    let restarted = if restart { restarted } else { "" };
+    let reload = if restart {
+        ""
+    } else {
+        "\nSELECT pg_reload_conf();"
+    };
+    Fix {
+        text: format!("Set {what}{name} = {bare}{place}{then}{restarted}."),
+        sql: (!platform.is_managed())
+            .then(|| format!("ALTER SYSTEM SET {name} = {value};{reload}")),
+        restart,
+    }
+}
+
+/// How to add a library to `shared_preload_libraries`, whose value is `now`.
+pub(super) fn preload(platform: Platform, now: &str, library: &str) -> Fix {
+    let mut libraries: Vec<String> = list(now).iter().map(|one| quote_literal(one)).collect();
+    libraries.push(quote_literal(library));
+    let value = libraries.join(", ");
+    parameter(platform, "shared_preload_libraries", &value, true)
+}
+
+/// Whether a list such as `shared_preload_libraries` has a library. An element may be a path.
+pub(super) fn lists_library(value: &str, library: &str) -> bool {
+    list(value).iter().any(|element| {
+        let file = element.rsplit('/').next().unwrap_or(element);
+        file.trim_end_matches(".so") == library
+    })
+}
+
+/// `ALTER TABLE` of this one.
+pub(super) fn alter(table: &QualifiedName, how: impl std::fmt::Display) -> String {
+    format!("ALTER TABLE {} {how};", table.sql())
+}
+
+/// A warning where this holds, else good to know.
+pub(super) fn warn_if(holds: bool) -> Severity {
+    if holds {
+        Severity::Warn
+    } else {
+        Severity::Info
+    }
+}
+
+/// Blocks where this holds, else a warning.
+pub(super) fn block_if(holds: bool) -> Severity {
+    if holds {
+        Severity::Block
+    } else {
+        Severity::Warn
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+pub(super) fn float(count: u64) -> f64 {
+    count as f64
 }
 
 /// Sizes for people: `1.5 GiB`.
@@ -145,15 +141,11 @@ pub(super) fn duration(seconds: f64) -> String {
 
 /// `1 table`, `2 tables`.
 pub(super) fn plural(count: u64, word: &str) -> String {
-    if count == 1 {
-        format!("1 {word}")
-    } else {
-        format!("{count} {word}s")
-    }
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The first few of many names, and how many more there are.
-pub(super) fn some_of<T: AsRef<str>>(names: &[T]) -> String {
+pub(crate) fn some_of<T: AsRef<str>>(names: &[T]) -> String {
     const SHOWN: usize = 5;
     let mut text = names
         .iter()

@@ -1,6 +1,6 @@
 //! Whether the migration was cut over, or an attempt at it is not over: then nothing is prepared any more.
 
-use super::{Emit, Ran, Rule};
+use super::{Emit, Ran, Rule, facts};
 use crate::Side;
 use crate::cutover::{CutoverState, Purpose, refusal};
 use crate::facts::{Facts, NotRun};
@@ -8,7 +8,7 @@ use crate::facts::{Facts, NotRun};
 /// Id of the check: where it fires, no other check says anything.
 pub(crate) const CUTOVER: &str = "repl.cutover";
 
-pub(super) const CHECKS: &[Rule] = &[(CUTOVER, cutover)];
+pub(super) const CHECKS: &[Rule] = &[facts(CUTOVER, cutover)];
 
 /// What is known of the reverse replication.
 fn reverse(facts: &Facts) -> Result<String, NotRun> {
@@ -33,6 +33,18 @@ fn reverse(facts: &Facts) -> Result<String, NotRun> {
 fn cutover(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
     let state = facts.cutover();
     let Some(refusal) = refusal(&state, Purpose::Fix) else {
+        if let Some((name, side, other)) = facts.other_cutover()
+            && let Some(refusal) = refusal(&other, Purpose::Fix)
+        {
+            emit.find(
+                side,
+                format!("migration {name:?}, which the {side} belongs to, was {}", refusal.what),
+            )
+            .remedy(format!(
+                "Give that migration's name with --name; or remove it first: pgl-teardown --name {name}."
+            ));
+            return Ok(());
+        }
         // One side that could not be read may be the one that says so.
         facts.source.record.get()?;
         if let Some(target) = &facts.target {
@@ -52,6 +64,7 @@ fn cutover(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
             };
             (Side::Target, format!("{}{reverse}", refusal.what))
         }
+        CutoverState::Other(mismatch) => (mismatch.given, refusal.what),
         CutoverState::Unfinished(_) | CutoverState::Swapped | CutoverState::NotCutOver => {
             (Side::Source, refusal.what)
         }
@@ -67,7 +80,9 @@ pub(super) use cases::CASES;
 mod cases {
     use super::*;
     use crate::Severity;
-    use crate::cutover::{Attempt, Direction, Promotion, State};
+    use crate::cutover::{
+        Attempt, AttemptState, DatabaseIdentity, Direction, IdentityPair, Promotion,
+    };
     use crate::facts::server::{Pglogical, PglogicalSubscription, Slot};
     use crate::preflight::{Choice, fix_script, preflight};
     use crate::rules::testing::server::{on_target, override_setting};
@@ -81,13 +96,14 @@ mod cases {
         });
     }
 
-    fn attempt(f: &mut Facts, state: State) {
+    fn attempt(f: &mut Facts, state: AttemptState) {
         known(&mut f.source.record).cutover.attempt = Some(Attempt {
             token: "t1".into(),
             direction: Direction::Forward,
             state,
             final_lsn: None,
             reverse: false,
+            rehearsal: false,
         });
     }
 
@@ -98,7 +114,7 @@ mod cases {
             Severity::Block,
             "by the source's record alone",
             |f| {
-                attempt(f, State::Done);
+                attempt(f, AttemptState::Done);
             },
         ),
         fires(
@@ -106,11 +122,36 @@ mod cases {
             Severity::Block,
             "an attempt that is not over",
             |f| {
-                attempt(f, State::Blocked);
+                attempt(f, AttemptState::Blocked);
             },
         ),
+        fires(
+            CUTOVER,
+            Severity::Block,
+            "promoted by another migration",
+            |f| {
+                let mut promoted = f.clone();
+                promote(&mut promoted);
+                let record = known(&mut target(&mut promoted).record).cutover.clone();
+                let others = &mut known(&mut target(f).record).others;
+                others.insert("other".into(), record);
+            },
+        ),
+        fires(CUTOVER, Severity::Block, "a copy", |f| {
+            let identity = |oid| DatabaseIdentity {
+                oid,
+                ..DatabaseIdentity::default()
+            };
+            let record = &mut known(&mut target(f).record).cutover;
+            record.here = Some(identity(2));
+            record.pair = Some(IdentityPair {
+                side: Side::Target,
+                source: identity(1),
+                target: identity(1),
+            });
+        }),
         silent(CUTOVER, "an attempt that was aborted", |f| {
-            attempt(f, State::Restored);
+            attempt(f, AttemptState::Restored);
         }),
     ];
 

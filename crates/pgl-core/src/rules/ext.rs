@@ -1,23 +1,122 @@
 //! Extensions: on the target they have to be there, new enough, and not do things twice.
 
-use super::common::{Fix, list, parameter, source, target};
-use super::{Emit, Ran, Rule};
-use crate::facts::Facts;
-use crate::{Severity, Side, quote_ident};
+use super::common::{block_if, lists_library, preload};
+use super::{Emit, Ran, Rule, each, pair, source};
+use crate::Side::{self, Source, Target};
+use crate::facts::server::ServerState;
+use crate::quote_ident;
 
 pub(super) const CHECKS: &[Rule] = &[
-    ("ext.available", available),
-    ("ext.removed", removed),
-    ("ext.version", version),
-    ("ext.preload_target", preload_target),
-    ("ext.name_schema_mismatch", name_schema_mismatch),
-    ("ext.pg_cron", |facts, emit| present("pg_cron", facts, emit)),
-    ("ext.partman", |facts, emit| {
-        present("pg_partman", facts, emit)
+    pair("ext.available", |from, to, emit| {
+        let major = to.version()?.major_num();
+        for found in from.extensions.get()? {
+            let (name, version) = (&found.name, &found.version);
+            if !is_special(name)
+                && gone(name, major).is_none()
+                && to.available(name)?.is_none()
+                && to.extension(name)?.is_none()
+            {
+                let what = format!("extension {name} {version} is not available on the target");
+                emit.find(Target, what).object(name);
+            }
+        }
+        Ok(())
     }),
-    ("ext.timescaledb_citus", timescaledb_citus),
-    ("ext.conflicting_replication", conflicting_replication),
-    ("ext.in_system_schema", in_system_schema),
+    pair("ext.removed", |from, to, emit| {
+        let version = to.version()?;
+        for found in from.extensions.get()? {
+            let name = &found.name;
+            if let Some(instead) = gone(name, version.major_num()) {
+                let major = version.major();
+                emit.find(
+                    Source,
+                    format!("extension {name} does not exist for PostgreSQL {major}"),
+                )
+                .object(name)
+                .remedy(format!("Before the migration: {instead}."))
+                .sql(format!("DROP EXTENSION {};", quote_ident(name)));
+            }
+        }
+        Ok(())
+    }),
+    pair("ext.version", |from, to, emit| {
+        let extensions = from.extensions.get()?.iter();
+        for found in extensions.filter(|found| !is_special(&found.name)) {
+            let (name, here) = (&found.name, &found.version);
+            let there = match (to.extension(name)?, to.available(name)?) {
+                (Some(installed), _) => Some(installed.version.as_str()),
+                (None, Some(files)) => files.default_version.as_deref(),
+                (None, None) => None,
+            };
+            if let Some(there) = there.filter(|there| older(there, here)) {
+                let what =
+                    format!("extension {name} is {here} on the source and {there} on the target");
+                emit.find(Target, what).object(name);
+            }
+        }
+        Ok(())
+    }),
+    pair("ext.preload_target", |from, to, emit| {
+        let now = to.value("shared_preload_libraries")?.unwrap_or_default();
+        for found in from.extensions.get()? {
+            let name = &found.name;
+            let known = PRELOADED.iter().find(|(known, _)| known == name);
+            if let Some((library, needed)) =
+                known.filter(|(library, _)| !lists_library(now, library))
+            {
+                let fix = preload(to.platform()?, now, library);
+                let what = format!("extension {name} needs {library} in shared_preload_libraries");
+                let draft = emit.find(Target, what).object(name);
+                draft.severity(block_if(*needed)).fix(fix);
+            }
+        }
+        Ok(())
+    }),
+    pair("ext.name_schema_mismatch", |from, to, emit| {
+        for found in from.extensions.get()? {
+            let (name, here) = (&found.name, &found.schema);
+            if let Some(other) = to.extension(name)?.filter(|other| other.schema != *here) {
+                let there = &other.schema;
+                let (quoted, schema) = (quote_ident(name), quote_ident(here));
+                emit.find(
+                    Target,
+                    format!("extension {name} is in schema {here} on the source and in {there} on the target"),
+                )
+                .object(name)
+                .sql(format!("ALTER EXTENSION {quoted} SET SCHEMA {schema};"));
+            }
+        }
+        Ok(())
+    }),
+    source("ext.pg_cron", |server, emit| {
+        on_source(&["pg_cron"], server, emit)
+    }),
+    source("ext.partman", |server, emit| {
+        on_source(&["pg_partman"], server, emit)
+    }),
+    source("ext.timescaledb_citus", |server, emit| {
+        on_source(
+            &["timescaledb", "citus", "columnar", "pg_shard"],
+            server,
+            emit,
+        )
+    }),
+    each("ext.conflicting_replication", |side, server, emit| {
+        let said = format!("on the {side}");
+        installed(&["bdr", "spock", "pgactive"], (side, server), &said, emit)
+    }),
+    source("ext.in_system_schema", |server, emit| {
+        for found in server.extensions.get()? {
+            let name = &found.name;
+            // These two are there by design and cannot be moved.
+            let by_design = is_special(name) || name == "pg_cron";
+            if found.schema == "pg_catalog" && !by_design {
+                emit.find(Source, format!("extension {name} is in pg_catalog"))
+                    .object(name);
+            }
+        }
+        Ok(())
+    }),
 ];
 
 /// What comes with the server or is dealt with elsewhere.
@@ -43,226 +142,54 @@ const REMOVED: &[(&str, u32, &str)] = &[
 ];
 
 fn gone(name: &str, target_major: u32) -> Option<&'static str> {
-    REMOVED
-        .iter()
-        .find(|(removed, major, _)| *removed == name && target_major >= *major)
-        .map(|(_, _, instead)| *instead)
-}
-
-fn available(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let to = target(facts)?;
-    let major = to.version()?.major_num();
-    for found in source(facts).extensions.get()? {
-        if is_special(&found.name)
-            || gone(&found.name, major).is_some()
-            || to.available(&found.name)?.is_some()
-            || to.extension(&found.name)?.is_some()
-        {
-            continue;
-        }
-        emit.find(
-            Side::Target,
-            format!(
-                "extension {} {} is not available on the target",
-                found.name, found.version
-            ),
-        )
-        .object(&found.name);
-    }
-    Ok(())
-}
-
-fn removed(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let version = target(facts)?.version()?;
-    for found in source(facts).extensions.get()? {
-        if let Some(instead) = gone(&found.name, version.major_num()) {
-            emit.find(
-                Side::Source,
-                format!(
-                    "extension {} does not exist for PostgreSQL {}",
-                    found.name,
-                    version.major()
-                ),
-            )
-            .object(&found.name)
-            .remedy(format!("Before the migration: {instead}."))
-            .sql(format!("DROP EXTENSION {};", quote_ident(&found.name)));
-        }
-    }
-    Ok(())
+    let mut removed = REMOVED.iter();
+    let found = removed.find(|(removed, major, _)| *removed == name && target_major >= *major);
+    found.map(|(_, _, instead)| *instead)
 }
 
 /// Compares versions number by number; anything else as text.
 fn older(one: &str, two: &str) -> bool {
     let parts = |text: &str| -> Vec<u64> {
-        text.split(|c: char| !c.is_ascii_digit())
-            .filter(|part| !part.is_empty())
+        let numbers = text
+            .split(|c: char| !c.is_ascii_digit())
+            .filter(|part| !part.is_empty());
+        numbers
             .map(|part| part.parse().unwrap_or(u64::MAX))
             .collect()
     };
     parts(one) < parts(two)
 }
 
-fn version(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let to = target(facts)?;
-    for found in source(facts).extensions.get()? {
-        if is_special(&found.name) {
-            continue;
-        }
-        let there = match (to.extension(&found.name)?, to.available(&found.name)?) {
-            (Some(installed), _) => Some(installed.version.as_str()),
-            (None, Some(files)) => files.default_version.as_deref(),
-            (None, None) => None,
-        };
-        if let Some(there) = there
-            && older(there, &found.version)
-        {
-            emit.find(
-                Side::Target,
-                format!(
-                    "extension {} is {} on the source and {there} on the target",
-                    found.name, found.version
-                ),
-            )
-            .object(&found.name);
-        }
-    }
-    Ok(())
-}
-
-/// Extensions that need their library preloaded: name, library, and whether CREATE EXTENSION
-/// itself fails without it.
-const PRELOADED: &[(&str, &str, bool)] = &[
-    ("pg_stat_statements", "pg_stat_statements", false),
-    ("pg_cron", "pg_cron", true),
-    ("pgaudit", "pgaudit", true),
-    ("timescaledb", "timescaledb", true),
-    ("citus", "citus", true),
-    ("pg_squeeze", "pg_squeeze", true),
-    ("pg_stat_monitor", "pg_stat_monitor", false),
-    ("pg_qualstats", "pg_qualstats", false),
-    ("pg_wait_sampling", "pg_wait_sampling", true),
-    ("pg_partman_bgw", "pg_partman_bgw", false),
-    ("set_user", "set_user", true),
+/// Extensions that need the library of their name preloaded, and whether CREATE EXTENSION itself fails without it.
+const PRELOADED: &[(&str, bool)] = &[
+    ("pg_stat_statements", false),
+    ("pg_cron", true),
+    ("pgaudit", true),
+    ("timescaledb", true),
+    ("citus", true),
+    ("pg_squeeze", true),
+    ("pg_stat_monitor", false),
+    ("pg_qualstats", false),
+    ("pg_wait_sampling", true),
+    ("pg_partman_bgw", false),
+    ("set_user", true),
 ];
 
-fn preload_target(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let to = target(facts)?;
-    let setting = to.known_setting("shared_preload_libraries")?;
-    let now = setting.and_then(|s| s.value.as_deref()).unwrap_or_default();
-    let loaded = list(now);
-    for found in source(facts).extensions.get()? {
-        let Some((_, library, needed)) = PRELOADED.iter().find(|(name, ..)| *name == found.name)
-        else {
-            continue;
-        };
-        if loaded
-            .iter()
-            .any(|element| element.rsplit('/').next() == Some(library))
-        {
-            continue;
-        }
-        let libraries: Vec<String> = loaded
-            .iter()
-            .map(String::as_str)
-            .chain([*library])
-            .map(crate::quote_literal)
-            .collect();
-        let Fix { text, sql, restart } = parameter(
-            to.platform()?,
-            "shared_preload_libraries",
-            &libraries.join(", "),
-            true,
-        );
-        let severity = if *needed {
-            Severity::Block
-        } else {
-            Severity::Warn
-        };
-        emit.find(
-            Side::Target,
-            format!(
-                "extension {} needs {library} in shared_preload_libraries",
-                found.name
-            ),
-        )
-        .object(&found.name)
-        .severity(severity)
-        .fix(Fix { text, sql, restart });
-    }
-    Ok(())
+fn on_source(names: &[&str], server: &ServerState, emit: &mut Emit<'_>) -> Ran {
+    installed(names, (Source, server), "installed on the source", emit)
 }
 
-fn name_schema_mismatch(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let to = target(facts)?;
-    for found in source(facts).extensions.get()? {
-        if let Some(there) = to.extension(&found.name)?
-            && there.schema != found.schema
-        {
-            emit.find(
-                Side::Target,
-                format!(
-                    "extension {} is in schema {} on the source and in {} on the target",
-                    found.name, found.schema, there.schema
-                ),
-            )
-            .object(&found.name)
-            .sql(format!(
-                "ALTER EXTENSION {} SET SCHEMA {};",
-                quote_ident(&found.name),
-                quote_ident(&found.schema)
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn present(name: &str, facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    if let Some(found) = source(facts).extension(name)? {
-        emit.find(
-            Side::Source,
-            format!(
-                "extension {name} {} is installed on the source",
-                found.version
-            ),
-        )
-        .object(name);
-    }
-    Ok(())
-}
-
-fn timescaledb_citus(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    for name in ["timescaledb", "citus", "columnar", "pg_shard"] {
-        present(name, facts, emit)?;
-    }
-    Ok(())
-}
-
-fn conflicting_replication(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    super::common::each(facts, emit, |side, server, emit| {
-        for name in ["bdr", "spock", "pgactive"] {
-            if let Some(found) = server.extension(name)? {
-                emit.find(
-                    side,
-                    format!("extension {name} {} is on the {side}", found.version),
-                )
-                .object(name);
-            }
-        }
-        Ok(())
-    })
-}
-
-fn in_system_schema(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    for found in source(facts).extensions.get()? {
-        // These two are there by design and cannot be moved.
-        let by_design = is_special(&found.name) || found.name == "pg_cron";
-        if found.schema == "pg_catalog" && !by_design {
-            emit.find(
-                Side::Source,
-                format!("extension {} is in pg_catalog", found.name),
-            )
-            .object(&found.name);
+/// Reports which of these extensions are installed.
+fn installed(
+    names: &[&str],
+    (side, server): (Side, &ServerState),
+    said: &str,
+    emit: &mut Emit<'_>,
+) -> Ran {
+    for name in names {
+        if let Some(found) = server.extension(name)? {
+            let what = format!("extension {name} {} is {said}", found.version);
+            emit.find(side, what).object(name);
         }
     }
     Ok(())
@@ -275,6 +202,7 @@ pub(super) use cases::CASES;
 mod cases {
     use super::*;
     use crate::ServerVersion;
+    use crate::Severity;
     use crate::facts::server::{AvailableExtension, Extension, ServerState};
     use crate::rules::testing::server::{on_target, set, source};
     use crate::rules::testing::{Case, fires, known, silent};
@@ -333,6 +261,11 @@ mod cases {
         silent("ext.preload_target", "loaded", |f| {
             install(source(f), "pg_stat_statements", "1.8", "public");
             let libraries = "pglogical, pg_stat_statements";
+            set(on_target(f), "shared_preload_libraries", libraries);
+        }),
+        silent("ext.preload_target", "loaded by its path", |f| {
+            install(source(f), "pg_stat_statements", "1.8", "public");
+            let libraries = "pglogical, $libdir/pg_stat_statements.so";
             set(on_target(f), "shared_preload_libraries", libraries);
         }),
         fires(

@@ -1,250 +1,170 @@
 //! Encoding, locale, collations, time zone.
 
-use super::common::{each, some_of, source, target};
-use super::{Emit, Ran, Rule};
-use crate::facts::Facts;
-use crate::{Side, quote_ident};
+use super::common::some_of;
+use super::{Emit, Ran, Rule, each, pair, source};
+use crate::Side::{Source, Target};
+use crate::facts::server::ServerState;
+use crate::{quote_ident, quote_literal};
 
 pub(super) const CHECKS: &[Rule] = &[
-    ("loc.encoding", encoding),
-    ("loc.sql_ascii", sql_ascii),
-    ("loc.db_locale", db_locale),
-    ("loc.order_probe", order_probe),
-    ("loc.collation_missing", collation_missing),
-    ("loc.user_collations", user_collations),
-    ("loc.version_drift", version_drift),
-    ("loc.timezone", timezone),
-    ("loc.monetary", monetary),
+    pair("loc.encoding", |source, target, emit| {
+        let (from, to) = (source.database()?, target.database()?);
+        let (here, there) = (&from.encoding, &to.encoding);
+        if here != there {
+            let name = quote_ident(&to.name);
+            let (collate, ctype) = (&from.collate, &from.ctype);
+            emit.find(Target, format!("the source is in {here}, the target in {there}"))
+                .object(&to.name)
+                .remedy(format!(
+                    "Create the target database anew: CREATE DATABASE {name} ENCODING '{here}' LC_COLLATE '{collate}' LC_CTYPE '{ctype}' TEMPLATE template0;"
+                ));
+        }
+        Ok(())
+    }),
+    source("loc.sql_ascii", |server, emit| {
+        let from = server.database()?;
+        if from.encoding == "SQL_ASCII" {
+            let what = format!("database {} is in SQL_ASCII", from.name);
+            emit.find(Source, what).object(&from.name);
+        }
+        Ok(())
+    }),
+    pair("loc.db_locale", |source, target, emit| {
+        let (from, to) = (source.database()?, target.database()?);
+        let provider = |letter: &str| match letter {
+            "i" => "ICU".to_owned(),
+            "b" => "built-in".to_owned(),
+            _ => "libc".to_owned(),
+        };
+        let locale = |locale: &Option<String>| locale.clone().unwrap_or_default();
+        let differences: Vec<String> = [
+            ("provider", provider(&from.provider), provider(&to.provider)),
+            ("LC_COLLATE", plain(&from.collate), plain(&to.collate)),
+            ("LC_CTYPE", plain(&from.ctype), plain(&to.ctype)),
+            ("locale", locale(&from.locale), locale(&to.locale)),
+        ]
+        .into_iter()
+        .filter(|(_, one, two)| one != two)
+        .map(|(what, one, two)| format!("{what} {one:?} and {two:?}"))
+        .collect();
+        if !differences.is_empty() {
+            let what = format!("source and target differ: {}", differences.join(", "));
+            emit.find(Target, what).object(&to.name);
+        }
+        Ok(())
+    }),
+    pair("loc.order_probe", |source, target, emit| {
+        let (from, to) = (source.order_probe.get()?, target.order_probe.get()?);
+        if let Some((one, two)) = from.iter().zip(to).find(|(one, two)| one != two) {
+            let what = format!("{one:?} and {two:?} sort in another order on the target");
+            emit.find(Target, what);
+        }
+        Ok(())
+    }),
+    pair("loc.collation_missing", |source, target, emit| {
+        let there = target.catalog_collations.get()?;
+        for used in source.collation_uses.get()? {
+            let (name, example) = (&used.name, &used.example);
+            // Collations of one's own come with the schema.
+            if used.schema == "pg_catalog" && !there.contains(name) {
+                let what = format!("collation {name:?}, used by {example}, is not on the target");
+                emit.find(Target, what).object(name);
+            }
+        }
+        Ok(())
+    }),
+    source("loc.user_collations", |server, emit| {
+        let uses = server.collation_uses.get()?.iter();
+        let own: Vec<String> = uses
+            .filter(|used| used.schema != "pg_catalog")
+            .map(|used| format!("{}.{}", used.schema, used.name))
+            .collect();
+        if !own.is_empty() {
+            let what = format!("in use: {}", some_of(&own));
+            emit.find(Source, what).object(own.join(", "));
+        }
+        Ok(())
+    }),
+    each("loc.version_drift", |side, server, emit| {
+        let drift = |then: &Option<String>, now: &Option<String>| {
+            let (then, now) = (then.clone()?, now.clone()?);
+            (then != now).then_some((then, now))
+        };
+        let database = server.database()?;
+        let versions = drift(&database.collation_version, &database.actual_version);
+        if let Some((then, now)) = versions {
+            let (name, quoted) = (&database.name, quote_ident(&database.name));
+            let what = format!(
+                "database {name} was made with collation version {then}, the library is {now}"
+            );
+            emit.find(side, what).object(name).sql(format!(
+                "REINDEX DATABASE {quoted};\nALTER DATABASE {quoted} REFRESH COLLATION VERSION;"
+            ));
+        }
+        for used in server.collation_uses.get()? {
+            if let Some((then, now)) = drift(&used.version, &used.actual_version) {
+                let (name, example) = (&used.name, &used.example);
+                let (schema, quoted) = (quote_ident(&used.schema), quote_ident(name));
+                let what = format!(
+                    "collation {name:?}, used by {example}, was made with version {then}, the library is {now}"
+                );
+                let sql = format!("ALTER COLLATION {schema}.{quoted} REFRESH VERSION;");
+                emit.find(side, what).object(name).sql(sql);
+            }
+        }
+        Ok(())
+    }),
+    pair("loc.timezone", |source, target, emit| {
+        same("TimeZone", source, target, emit, zone)
+    }),
+    // C in any encoding has no currency.
+    pair("loc.monetary", |source, target, emit| {
+        same("lc_monetary", source, target, emit, |locale| {
+            plain(locale)
+                .split('.')
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
+    }),
 ];
 
-fn encoding(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let from = source(facts).database()?;
-    let to = target(facts)?.database()?;
-    if from.encoding != to.encoding {
-        emit.find(
-            Side::Target,
-            format!(
-                "the source is in {}, the target in {}",
-                from.encoding, to.encoding
-            ),
-        )
-        .object(&to.name)
-        .remedy(format!(
-            "Create the target database anew: CREATE DATABASE {} ENCODING '{}' LC_COLLATE '{}' \
-             LC_CTYPE '{}' TEMPLATE template0;",
-            quote_ident(&to.name),
-            from.encoding,
-            from.collate,
-            from.ctype
-        ));
-    }
-    Ok(())
-}
-
-fn sql_ascii(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let from = source(facts).database()?;
-    if from.encoding == "SQL_ASCII" {
-        emit.find(
-            Side::Source,
-            format!("database {} is in SQL_ASCII", from.name),
-        )
-        .object(&from.name);
-    }
-    Ok(())
-}
-
-fn db_locale(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let from = source(facts).database()?;
-    let to = target(facts)?.database()?;
-    let provider = |letter: &str| match letter {
-        "i" => "ICU",
-        "b" => "built-in",
-        _ => "libc",
-    };
-    let mut differences = Vec::new();
-    let mut differ = |what: &str, one: &str, two: &str| {
-        if one != two {
-            differences.push(format!("{what} {one:?} and {two:?}"));
-        }
-    };
-    differ("provider", provider(&from.provider), provider(&to.provider));
-    differ("LC_COLLATE", &plain(&from.collate), &plain(&to.collate));
-    differ("LC_CTYPE", &plain(&from.ctype), &plain(&to.ctype));
-    let none = String::new();
-    differ(
-        "locale",
-        from.locale.as_ref().unwrap_or(&none),
-        to.locale.as_ref().unwrap_or(&none),
-    );
-    if !differences.is_empty() {
-        emit.find(
-            Side::Target,
-            format!("source and target differ: {}", differences.join(", ")),
-        )
-        .object(&to.name);
+/// A setting of the source that a new target has from its server; `family` is what its values mean.
+fn same(
+    name: &str,
+    source: &ServerState,
+    target: &ServerState,
+    emit: &mut Emit<'_>,
+    family: fn(&str) -> String,
+) -> Ran {
+    if let (Some(here), Some(there)) = (source.value(name)?, target.value(name)?)
+        && family(here) != family(there)
+    {
+        let database = quote_ident(&target.identity.get()?.database);
+        let value = quote_literal(here);
+        let what = format!("{name} is {here} on the source and {there} on the target");
+        let sql = format!("ALTER DATABASE {database} SET {name} = {value};");
+        emit.find(Target, what).object(name).sql(sql);
     }
     Ok(())
 }
 
 /// `de_DE.UTF-8` and `de_DE.utf8` are the same to the C library, and so are C and POSIX.
 fn plain(locale: &str) -> String {
-    let lower = locale.to_ascii_lowercase().replace("utf-8", "utf8");
-    if lower == "posix" {
-        "c".to_owned()
-    } else {
-        lower
+    match locale.to_ascii_lowercase().replace("utf-8", "utf8") {
+        posix if posix == "posix" => "c".to_owned(),
+        other => other,
     }
-}
-
-fn order_probe(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let from = source(facts).order_probe.get()?;
-    let to = target(facts)?.order_probe.get()?;
-    if let Some((one, two)) = from.iter().zip(to).find(|(one, two)| one != two) {
-        emit.find(
-            Side::Target,
-            format!("{one:?} and {two:?} sort in another order on the target"),
-        );
-    }
-    Ok(())
-}
-
-fn collation_missing(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let there = target(facts)?.catalog_collations.get()?;
-    for used in source(facts).collation_uses.get()? {
-        // Collations of one's own come with the schema.
-        if used.schema == "pg_catalog" && !there.contains(&used.name) {
-            emit.find(
-                Side::Target,
-                format!(
-                    "collation {:?}, used by {}, is not on the target",
-                    used.name, used.example
-                ),
-            )
-            .object(&used.name);
-        }
-    }
-    Ok(())
-}
-
-fn user_collations(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let own: Vec<String> = source(facts)
-        .collation_uses
-        .get()?
-        .iter()
-        .filter(|used| used.schema != "pg_catalog")
-        .map(|used| format!("{}.{}", used.schema, used.name))
-        .collect();
-    if !own.is_empty() {
-        emit.find(Side::Source, format!("in use: {}", some_of(&own)))
-            .object(own.join(", "));
-    }
-    Ok(())
-}
-
-fn version_drift(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        let database = server.database()?;
-        if let (Some(then), Some(now)) = (&database.collation_version, &database.actual_version)
-            && then != now
-        {
-            emit.find(
-                side,
-                format!(
-                    "database {} was made with collation version {then}, the library is {now}",
-                    database.name
-                ),
-            )
-            .object(&database.name)
-            .sql(format!(
-                "REINDEX DATABASE {0};\nALTER DATABASE {0} REFRESH COLLATION VERSION;",
-                quote_ident(&database.name)
-            ));
-        }
-        for used in server.collation_uses.get()? {
-            if let (Some(then), Some(now)) = (&used.version, &used.actual_version)
-                && then != now
-            {
-                emit.find(
-                    side,
-                    format!(
-                        "collation {:?}, used by {}, was made with version {then}, the library is \
-                         {now}",
-                        used.name, used.example
-                    ),
-                )
-                .object(&used.name)
-                .sql(format!(
-                    "ALTER COLLATION {}.{} REFRESH VERSION;",
-                    quote_ident(&used.schema),
-                    quote_ident(&used.name)
-                ));
-            }
-        }
-        Ok(())
-    })
-}
-
-fn timezone(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let from = source(facts).known_setting("TimeZone")?;
-    let to = target(facts)?.known_setting("TimeZone")?;
-    let (Some(from), Some(to)) = (
-        from.and_then(|setting| setting.value.as_deref()),
-        to.and_then(|setting| setting.value.as_deref()),
-    ) else {
-        return Ok(());
-    };
-    if zone(from) != zone(to) {
-        emit.find(
-            Side::Target,
-            format!("TimeZone is {from} on the source and {to} on the target"),
-        )
-        .object("TimeZone")
-        .sql(format!(
-            "ALTER DATABASE {} SET TimeZone = {};",
-            quote_ident(&target(facts)?.identity.get()?.database),
-            crate::quote_literal(from)
-        ));
-    }
-    Ok(())
 }
 
 /// The many names of universal time are one.
 fn zone(name: &str) -> String {
-    let lower = name.to_ascii_lowercase();
-    let universal = [
-        "utc", "etc/utc", "gmt", "etc/gmt", "etc/uct", "uct", "zulu", "etc/zulu",
-    ];
-    if universal.contains(&lower.as_str()) {
-        "utc".to_owned()
-    } else {
-        lower
+    match name.to_ascii_lowercase().as_str() {
+        "utc" | "etc/utc" | "gmt" | "etc/gmt" | "etc/uct" | "uct" | "zulu" | "etc/zulu" => {
+            "utc".to_owned()
+        }
+        other => other.to_owned(),
     }
-}
-
-fn monetary(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let from = source(facts).known_setting("lc_monetary")?;
-    let to = target(facts)?.known_setting("lc_monetary")?;
-    let (Some(from), Some(to)) = (
-        from.and_then(|setting| setting.value.as_deref()),
-        to.and_then(|setting| setting.value.as_deref()),
-    ) else {
-        return Ok(());
-    };
-    // C in any encoding has no currency.
-    let family = |locale: &str| plain(locale).split('.').next().map(str::to_owned);
-    if family(from) != family(to) {
-        emit.find(
-            Side::Target,
-            format!("lc_monetary is {from} on the source and {to} on the target"),
-        )
-        .object("lc_monetary")
-        .sql(format!(
-            "ALTER DATABASE {} SET lc_monetary = {};",
-            quote_ident(&target(facts)?.identity.get()?.database),
-            crate::quote_literal(from)
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -252,8 +172,8 @@ pub(super) use cases::CASES;
 
 #[cfg(test)]
 mod cases {
-    use super::*;
     use crate::Severity;
+    use crate::facts::Facts;
     use crate::facts::server::{CollationUse, DatabaseInfo, ServerState};
     use crate::rules::testing::server::{on_target, set, source};
     use crate::rules::testing::{Case, fires, known, silent};

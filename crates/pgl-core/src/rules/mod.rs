@@ -1,5 +1,5 @@
-//! The checks. One file per family; each check is a pure function from facts to findings, with a
-//! stable id. Their texts are in `checks.toml`; `pgl-preflight --list-checks` and the documentation are made from both.
+//! The checks. One file per family, whose `CHECKS` has each check's stable id and beside it its predicate, a pure
+//! function from facts to findings. Their texts are in `checks.toml`; `pgl-preflight --list-checks` and the documentation are made from both.
 
 mod act;
 mod cap;
@@ -25,21 +25,91 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use common::Fix;
+pub(crate) use common::some_of;
+pub(crate) use conf::text::shadows;
 pub(crate) use cutover::CUTOVER;
 
 use serde::{Deserialize, Serialize};
 
+use crate::facts::objects::{Relation, View};
+use crate::facts::server::{Override, ServerState, Setting};
 use crate::facts::{Facts, NotRun};
 use crate::{Finding, Severity, Side};
+use tbl::target::Both;
 
 /// What a check function returns: `Err` when the facts that it needs are missing.
 pub type Ran = Result<(), NotRun>;
 
-/// The function of a check.
-pub type Run = fn(&Facts, &mut Emit<'_>) -> Ran;
+/// What a check looks at, and its predicate.
+#[derive(Clone, Copy)]
+pub(crate) enum Run {
+    /// Everything that was read.
+    Facts(fn(&Facts, &mut Emit<'_>) -> Ran),
+    /// Each server for itself. One that could not be looked at does not keep the other from being checked.
+    Each(fn(Side, &ServerState, &mut Emit<'_>) -> Ran),
+    /// One parameter of the servers that the check is about: its name, a value that is right, and what is wrong, if so.
+    Setting(
+        &'static str,
+        &'static str,
+        fn(Side, &Setting) -> Option<String>,
+    ),
+    /// The source's server.
+    Source(fn(&ServerState, &mut Emit<'_>) -> Ran),
+    /// The target's server.
+    Target(fn(&ServerState, &mut Emit<'_>) -> Ran),
+    /// The source's server against the target's.
+    Pair(fn(&ServerState, &ServerState, &mut Emit<'_>) -> Ran),
+    /// The source's objects.
+    Objects(fn(&View<'_>, &mut Emit<'_>) -> Ran),
+    /// Each table of the source that pglogical can carry.
+    Carried(fn(&View<'_>, &Relation, &mut Emit<'_>) -> Ran),
+    /// The source's tables against those of a target that has any of them.
+    Both(fn(&Both<'_>, &mut Emit<'_>) -> Ran),
+}
 
-/// A check's id in `checks.toml` and its function.
-type Rule = (&'static str, Run);
+/// A check's id in `checks.toml`, and its predicate.
+struct Rule(&'static str, Run);
+
+/// One constructor for each kind, so that a predicate stands beside its id.
+const fn facts(id: &'static str, run: fn(&Facts, &mut Emit<'_>) -> Ran) -> Rule {
+    Rule(id, Run::Facts(run))
+}
+
+const fn each(id: &'static str, run: fn(Side, &ServerState, &mut Emit<'_>) -> Ran) -> Rule {
+    Rule(id, Run::Each(run))
+}
+
+const fn setting(
+    id: &'static str,
+    (name, good): (&'static str, &'static str),
+    wrong: fn(Side, &Setting) -> Option<String>,
+) -> Rule {
+    Rule(id, Run::Setting(name, good, wrong))
+}
+
+const fn source(id: &'static str, run: fn(&ServerState, &mut Emit<'_>) -> Ran) -> Rule {
+    Rule(id, Run::Source(run))
+}
+
+const fn target(id: &'static str, run: fn(&ServerState, &mut Emit<'_>) -> Ran) -> Rule {
+    Rule(id, Run::Target(run))
+}
+
+const fn pair(id: &'static str, run: fn(&ServerState, &ServerState, &mut Emit<'_>) -> Ran) -> Rule {
+    Rule(id, Run::Pair(run))
+}
+
+const fn objects(id: &'static str, run: fn(&View<'_>, &mut Emit<'_>) -> Ran) -> Rule {
+    Rule(id, Run::Objects(run))
+}
+
+const fn carried(id: &'static str, run: fn(&View<'_>, &Relation, &mut Emit<'_>) -> Ran) -> Rule {
+    Rule(id, Run::Carried(run))
+}
+
+const fn both(id: &'static str, run: fn(&Both<'_>, &mut Emit<'_>) -> Ran) -> Rule {
+    Rule(id, Run::Both(run))
+}
 
 /// Which servers a check looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,9 +161,59 @@ pub struct Check {
     /// Its text.
     #[serde(flatten)]
     pub text: Text,
-    /// The function.
+    /// What it looks at, and its predicate.
     #[serde(skip)]
-    pub run: Run,
+    pub(crate) run: Run,
+}
+
+impl Check {
+    /// Adds what it finds.
+    pub fn run(&self, facts: &Facts, findings: &mut Vec<Finding>) -> Ran {
+        let source = &facts.source.server;
+        let emit = &mut Emit {
+            check: self,
+            facts,
+            findings,
+        };
+        match self.run {
+            Run::Facts(run) => run(facts, emit),
+            Run::Each(run) => each_server(facts, |side, server| run(side, server, emit)),
+            Run::Setting(name, good, wrong) => {
+                let mut look = |side, server: &ServerState| {
+                    let setting = server.known_setting(name)?;
+                    if let Some(what) = setting.and_then(|setting| wrong(side, setting)) {
+                        emit.set((side, server), (name, good), what)?;
+                    }
+                    Ok(())
+                };
+                match self.text.side {
+                    On::Source => look(Side::Source, source),
+                    On::Target => look(Side::Target, &facts.target()?.server),
+                    On::Both => each_server(facts, look),
+                }
+            }
+            Run::Source(run) => run(source, emit),
+            Run::Target(run) => run(&facts.target()?.server, emit),
+            Run::Pair(run) => run(source, &facts.target()?.server, emit),
+            Run::Objects(run) => run(&View::source(facts)?, emit),
+            Run::Carried(run) => {
+                let view = View::source(facts)?;
+                view.carried().try_for_each(|one| run(&view, one, emit))
+            }
+            Run::Both(run) => Both::of(facts)?.map_or(Ok(()), |both| run(&both, emit)),
+        }
+    }
+}
+
+/// Looks at the source, and at the target where there is one.
+fn each_server(facts: &Facts, mut look: impl FnMut(Side, &ServerState) -> Ran) -> Ran {
+    let mut look = |side, server| {
+        look(side, server).map_err(|NotRun(reason)| NotRun(format!("{side}: {reason}")))
+    };
+    let source = look(Side::Source, &facts.source.server);
+    let target = facts.target.as_ref();
+    let target = target.map_or(Ok(()), |target| look(Side::Target, &target.server));
+    source.and(target)
 }
 
 static CHECKS: LazyLock<Vec<Check>> = LazyLock::new(|| {
@@ -105,12 +225,12 @@ static CHECKS: LazyLock<Vec<Check>> = LazyLock::new(|| {
         toml::from_str(include_str!("checks.toml")).expect("checks.toml is valid");
     let checks = FAMILIES.iter().flat_map(|family| family.iter());
     let checks = checks
-        .map(|&(id, run)| Check {
+        .map(|Rule(id, run)| Check {
             id,
             text: texts
-                .remove(id)
+                .remove(*id)
                 .unwrap_or_else(|| panic!("{id} is not in checks.toml")),
-            run,
+            run: *run,
         })
         .collect();
     assert!(texts.is_empty(), "checks without a function: {texts:?}");
@@ -155,7 +275,7 @@ const FAMILIES: &[&[Rule]] = &[
     obj::relations::CHECKS,
     obj::code::CHECKS,
     obj::database::CHECKS,
-    obj::standing::CHECKS,
+    obj::existing::CHECKS,
     seq::state::CHECKS,
     seq::compare::CHECKS,
     seq::nature::CHECKS,
@@ -208,20 +328,16 @@ fn sql_words(sql: &str) -> Vec<String> {
 }
 
 /// Takes the findings of one check.
-pub struct Emit<'a> {
+pub(crate) struct Emit<'a> {
     check: &'a Check,
+    facts: &'a Facts,
     findings: &'a mut Vec<Finding>,
 }
 
-impl<'a> Emit<'a> {
-    /// Starts collecting for one check.
-    pub fn new(check: &'a Check, findings: &'a mut Vec<Finding>) -> Self {
-        Self { check, findings }
-    }
-
+impl Emit<'_> {
     /// Adds a finding with the check's own severity, reason and remedy; refine it through the
     /// returned reference.
-    pub fn find(&mut self, side: Side, what: impl Into<String>) -> Draft<'_> {
+    pub(crate) fn find(&mut self, side: Side, what: impl Into<String>) -> Draft<'_> {
         self.findings.push(Finding {
             id: self.check.id.to_owned(),
             severity: self.check.text.severity,
@@ -240,35 +356,54 @@ impl<'a> Emit<'a> {
             finding: &mut self.findings[last],
         }
     }
+
+    /// Adds a finding about a server parameter, with the remedy that sets it.
+    fn set(
+        &mut self,
+        (side, server): (Side, &ServerState),
+        (name, good): (&str, &str),
+        what: impl Into<String>,
+    ) -> Result<Draft<'_>, NotRun> {
+        let fix = common::set_parameter(server, name, good)?;
+        Ok(self.find(side, what).object(name).fix(fix))
+    }
+
+    /// Adds a finding about what a database or role overrides, with the SQL that resets it.
+    fn overridden(&mut self, side: Side, name: &str, found: &Override, value: &str) -> Draft<'_> {
+        let scope = found.scope();
+        self.find(side, format!("{name} is {value} for {scope}"))
+            .object(scope)
+            .sql(found.reset_sql())
+    }
 }
 
 /// A finding being refined.
-pub struct Draft<'a> {
+pub(crate) struct Draft<'a> {
     finding: &'a mut Finding,
 }
 
 impl Draft<'_> {
     /// Names the object.
-    pub fn object(self, object: impl ToString) -> Self {
+    pub(crate) fn object(self, object: impl ToString) -> Self {
         self.finding.object = Some(object.to_string());
         self
     }
 
     /// Overrides the severity, where it depends on the facts.
-    pub fn severity(self, severity: Severity) -> Self {
+    pub(crate) fn severity(self, severity: Severity) -> Self {
         self.finding.severity = severity;
         self
     }
 
     /// A more exact remedy.
-    pub fn remedy(self, remedy: impl Into<String>) -> Self {
+    pub(crate) fn remedy(self, remedy: impl Into<String>) -> Self {
         self.finding.remedy = remedy.into();
         self
     }
 
     /// SQL that fixes it, to be run on the finding's `fix_side`. What drops or ends something goes to
     /// the manual steps: no check can know that nobody else needs it.
-    pub fn sql(self, sql: impl Into<String>) -> Self {
+    pub(crate) fn sql(self, sql: impl Into<String>) -> Self {
         let sql = sql.into();
         if destroys(&sql) {
             return self.manual_sql(sql);
@@ -277,20 +412,28 @@ impl Draft<'_> {
         self
     }
 
+    /// SQL that fixes it, where there is any.
+    fn sql_opt(self, sql: Option<String>) -> Self {
+        match sql {
+            Some(sql) => self.sql(sql),
+            None => self,
+        }
+    }
+
     /// SQL that only a person may run, who knows what depends on it.
-    pub fn manual_sql(self, sql: impl Into<String>) -> Self {
+    pub(crate) fn manual_sql(self, sql: impl Into<String>) -> Self {
         self.finding.manual_sql = Some(sql.into());
         self
     }
 
     /// Where the remedy applies, if not where the finding is.
-    pub fn fix_on(self, side: Side) -> Self {
+    pub(crate) fn fix_on(self, side: Side) -> Self {
         self.finding.fix_side = side;
         self
     }
 
     /// A more exact reason.
-    pub fn why(self, why: impl Into<String>) -> Self {
+    pub(crate) fn why(self, why: impl Into<String>) -> Self {
         self.finding.why = why.into();
         self
     }
@@ -304,7 +447,7 @@ impl Draft<'_> {
     }
 
     /// The remedy needs a server restart.
-    pub fn needs_restart(self) -> Self {
+    pub(crate) fn needs_restart(self) -> Self {
         self.finding.restart = true;
         self
     }

@@ -3,274 +3,173 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::common::{block_if, warn_if};
+use crate::Side::{Source, Target};
 use crate::facts::objects::{Column, Relation, TypeFact, View};
 use crate::facts::{Facts, NotRun};
 use crate::name::show_ident;
-use crate::rules::{Emit, Ran, Rule};
-use crate::{QualifiedName, ServerVersion, Severity, Side};
+use crate::rules::{Draft, Emit, Ran, Rule, facts, objects};
+use crate::verify::canon::REG;
+use crate::{QualifiedName, ServerVersion, Severity};
 
 pub(super) const CHECKS: &[Rule] = &[
-    ("type.removed", removed),
-    ("type.reg", reg),
-    ("type.oid_columns", oid_columns),
-    ("type.system_composite", system_composite),
-    ("type.mismatch", mismatch),
-    ("type.c_language", c_language),
-    ("type.money", money),
-    ("type.float_text", float_text),
-    ("type.xml", xml),
+    objects("type.removed", |view, emit| {
+        // Without a target the newest is assumed: that is where people go.
+        let target = emit
+            .facts
+            .target()
+            .and_then(|target| target.server.version());
+        let target = target.unwrap_or(ServerVersion(999_999));
+        report(view, emit, |fact| match fact.name.as_str() {
+            "unknown" => fact.system && target.at_least(10),
+            "abstime" | "reltime" | "tinterval" => fact.system && target.at_least(12),
+            _ => false,
+        })
+    }),
+    objects("type.reg", |view, emit| {
+        report(view, emit, |fact| named(fact, REG))
+    }),
+    objects("type.oid_columns", |view, emit| {
+        let large = view.objects().large_objects.get();
+        let severity = warn_if(!large.is_ok_and(|large| large.count == 0));
+        for (relation, column) in columns(view, |fact| named(fact, &["oid"]))? {
+            of_column(relation, column, emit).severity(severity);
+        }
+        Ok(())
+    }),
+    objects("type.system_composite", |view, emit| {
+        report(view, emit, |fact| fact.system && fact.kind == "c")
+    }),
+    facts("type.mismatch", mismatch),
+    facts("type.c_language", |facts, emit| {
+        let types = facts.source.objects.types.get()?.iter();
+        for one in types.filter(|one| one.native) {
+            let name = one.qualified();
+            let what = format!("type {name} is written in C and belongs to no extension");
+            emit.find(Source, what).object(&name);
+        }
+        Ok(())
+    }),
+    objects("type.money", |view, emit| {
+        report(view, emit, |fact| named(fact, &["money"]))
+    }),
+    facts("type.float_text", |facts, emit| {
+        if facts.source.server.version()?.at_least(12) {
+            return Ok(());
+        }
+        let found = columns(&View::source(facts)?, |fact| {
+            named(fact, &["float4", "float8"])
+        })?;
+        if let Some((first, _)) = found.first() {
+            let (count, name) = (found.len(), first.qualified());
+            let what = format!(
+                "{count} floating-point columns on a source older than 12, the first in table {name}"
+            );
+            emit.find(Source, what).object(name);
+        }
+        Ok(())
+    }),
+    objects("type.xml", |view, emit| {
+        report(view, emit, |fact| named(fact, &["xml"]))
+    }),
 ];
 
-/// Types by OID, with the way down to what they are made of.
-struct Types<'a>(HashMap<u32, &'a TypeFact>);
-
-impl<'a> Types<'a> {
-    fn of(facts: &'a Facts) -> Result<Self, NotRun> {
-        let types = facts.source.objects.types.get()?;
-        Ok(Self(types.iter().map(|one| (one.oid, one)).collect()))
-    }
-
-    /// The type below arrays and domains.
-    fn bottom(&self, oid: u32) -> Option<&'a TypeFact> {
-        let mut here = self.0.get(&oid).copied()?;
-        for _ in 0..16 {
-            let below = if here.kind == "d" {
-                here.base
-            } else {
-                here.element
-            };
-            // Some fixed-length system types (name, point) have an element and are no arrays.
-            let array = here.kind == "d" || here.name.starts_with('_');
-            match self.0.get(&below).copied() {
-                Some(next) if below != 0 && array => here = next,
-                _ => break,
-            }
-        }
-        Some(here)
-    }
+fn named(fact: &TypeFact, names: &[&str]) -> bool {
+    fact.system && names.contains(&fact.name.as_str())
 }
 
-type Found<'a> = Vec<(&'a Relation, &'a Column, &'a TypeFact)>;
+/// The type below arrays and domains, of types by OID.
+fn bottom<'a>(types: &HashMap<u32, &'a TypeFact>, oid: u32) -> Option<&'a TypeFact> {
+    let mut here = *types.get(&oid)?;
+    for _ in 0..16 {
+        // Some fixed-length system types (name, point) have an element and are no arrays.
+        let below = match here.kind.as_str() {
+            "d" => here.base,
+            _ if here.name.starts_with('_') => here.element,
+            _ => 0,
+        };
+        match types.get(&below) {
+            Some(next) if below != 0 => here = next,
+            _ => break,
+        }
+    }
+    Some(here)
+}
 
 /// Columns of replicated tables whose type is made of one that `pick` takes.
 fn columns<'a>(
     view: &View<'a>,
-    types: &Types<'a>,
     pick: impl Fn(&TypeFact) -> bool,
-) -> Result<Found<'a>, NotRun> {
+) -> Result<Vec<(&'a Relation, &'a Column)>, NotRun> {
+    let types = view.objects().types.get()?.iter();
+    let types: HashMap<u32, &TypeFact> = types.map(|one| (one.oid, one)).collect();
     let mut found = Vec::new();
     for relation in view.carried() {
         for column in view.columns(relation.oid)? {
-            if let Some(bottom) = types.bottom(column.type_oid)
-                && pick(bottom)
-            {
-                found.push((relation, *column, bottom));
+            if bottom(&types, column.type_oid).is_some_and(&pick) {
+                found.push((relation, *column));
             }
         }
     }
     Ok(found)
 }
 
-fn named(fact: &TypeFact, names: &[&str]) -> bool {
-    fact.system && names.contains(&fact.name.as_str())
-}
-
-fn source_version(facts: &Facts) -> Result<ServerVersion, NotRun> {
-    Ok(facts.source.server.identity.get()?.version)
-}
-
-fn target_version(facts: &Facts) -> Option<ServerVersion> {
-    let identity = facts.target.as_ref()?.server.identity.get().ok()?;
-    Some(identity.version)
-}
-
-/// Reports each column with its type.
-fn report(emit: &mut Emit<'_>, found: Found<'_>, severity: Option<Severity>) {
-    for (relation, column, _) in found {
-        let (name, of) = (relation.qualified(), &column.type_name);
-        let column = show_ident(&column.name);
-        let draft = emit
-            .find(
-                Side::Source,
-                format!("column {column} of table {name} has type {of}"),
-            )
-            .object(&name);
-        if let Some(severity) = severity {
-            draft.severity(severity);
-        }
+/// Reports each of them.
+fn report(view: &View<'_>, emit: &mut Emit<'_>, pick: impl Fn(&TypeFact) -> bool) -> Ran {
+    for (relation, column) in columns(view, pick)? {
+        of_column(relation, column, emit);
     }
-}
-
-fn removed(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let (view, types) = (View::source(facts)?, Types::of(facts)?);
-    // Without a target the newest is assumed: that is where people go.
-    let target = target_version(facts).unwrap_or(ServerVersion(999_999));
-    let found = columns(&view, &types, |fact| {
-        let gone = if target.at_least(12) {
-            &["abstime", "reltime", "tinterval", "unknown"][..]
-        } else if target.at_least(10) {
-            &["unknown"][..]
-        } else {
-            &[]
-        };
-        named(fact, gone)
-    })?;
-    report(emit, found, None);
     Ok(())
 }
 
-fn reg(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let (view, types) = (View::source(facts)?, Types::of(facts)?);
-    let found = columns(&view, &types, |fact| {
-        let names = [
-            "regproc",
-            "regprocedure",
-            "regoper",
-            "regoperator",
-            "regclass",
-            "regtype",
-            "regconfig",
-            "regdictionary",
-            "regrole",
-            "regnamespace",
-            "regcollation",
-        ];
-        named(fact, &names)
-    })?;
-    report(emit, found, None);
-    Ok(())
-}
-
-fn oid_columns(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let (view, types) = (View::source(facts)?, Types::of(facts)?);
-    let found = columns(&view, &types, |fact| named(fact, &["oid"]))?;
-    let large = facts.source.objects.large_objects.get();
-    let severity = match large {
-        Ok(large) if large.count == 0 => Severity::Info,
-        _ => Severity::Warn,
-    };
-    report(emit, found, Some(severity));
-    Ok(())
-}
-
-fn system_composite(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let (view, types) = (View::source(facts)?, Types::of(facts)?);
-    let found = columns(&view, &types, |fact| fact.system && fact.kind == "c")?;
-    report(emit, found, None);
-    Ok(())
+fn of_column<'a>(relation: &Relation, column: &Column, emit: &'a mut Emit<'_>) -> Draft<'a> {
+    let (name, of) = (relation.qualified(), &column.type_name);
+    let column = show_ident(&column.name);
+    let what = format!("column {column} of table {name} has type {of}");
+    emit.find(Source, what).object(name)
 }
 
 fn mismatch(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let ours = |types: &[TypeFact]| -> BTreeMap<QualifiedName, TypeFact> {
-        types
-            .iter()
-            .filter(|one| !one.system && one.extension.is_none())
-            .filter(|one| matches!(one.kind.as_str(), "e" | "d" | "c"))
-            .map(|one| (QualifiedName::new(&one.schema, &one.name), one.clone()))
+    let ours = |types: &'_ [TypeFact]| -> BTreeMap<QualifiedName, TypeFact> {
+        let own = |one: &&TypeFact| !one.system && one.extension.is_none();
+        let own = types.iter().filter(own);
+        own.filter(|one| matches!(one.kind.as_str(), "e" | "d" | "c"))
+            .map(|one| (one.qualified(), one.clone()))
             .collect()
     };
     let source = ours(facts.source.objects.types.get()?);
     let target = ours(facts.target()?.objects.types.get()?);
     for (name, one) in source {
-        let Some(other) = target.get(&name).filter(|other| **other != one) else {
+        let Some(other) = target.get(&name) else {
             continue;
         };
+        let (here, there) = (&one.parts, &other.parts);
         if one.kind != other.kind {
-            emit.find(
-                Side::Target,
-                format!("type {name} is of another kind on the target"),
-            )
-            .object(&name)
-            .severity(Severity::Block);
+            let what = format!("type {name} is of another kind on the target");
+            emit.find(Target, what)
+                .object(&name)
+                .severity(Severity::Block);
             continue;
         }
-        if one.parts == other.parts {
+        if here == there {
             continue;
         }
-        let missing: Vec<&str> = one
-            .parts
-            .iter()
-            .filter(|part| !other.parts.contains(part))
-            .map(String::as_str)
-            .collect();
+        let missing = here.iter().filter(|part| !there.contains(part)).cloned();
+        let missing = missing.collect::<Vec<_>>().join(", ");
         let enumerated = one.kind == "e";
-        let based = one.kind == "d" && one.parts.first() != other.parts.first();
-        let what = match (enumerated, missing.is_empty()) {
-            (true, false) => format!(
-                "enum {name} lacks these labels on the target: {}",
-                missing.join(", ")
-            ),
-            (true, true) => format!("enum {name} has other labels or another order on the target"),
+        let lacks = enumerated && here.iter().any(|part| !there.contains(part));
+        let what = match (enumerated, lacks) {
+            (true, true) => format!("enum {name} lacks these labels on the target: {missing}"),
+            (true, false) => format!("enum {name} has other labels or another order on the target"),
             (false, _) => format!(
                 "type {name} is ({}) on the source and ({}) on the target",
-                one.parts.join("; "),
-                other.parts.join("; ")
+                here.join("; "),
+                there.join("; ")
             ),
         };
-        let fatal = (enumerated && !missing.is_empty()) || based;
-        emit.find(Side::Target, what)
-            .object(&name)
-            .severity(if fatal {
-                Severity::Block
-            } else {
-                Severity::Warn
-            });
+        let based = one.kind == "d" && here.first() != there.first();
+        let severity = block_if(lacks || based);
+        emit.find(Target, what).object(&name).severity(severity);
     }
-    Ok(())
-}
-
-fn c_language(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    for one in facts
-        .source
-        .objects
-        .types
-        .get()?
-        .iter()
-        .filter(|one| one.native)
-    {
-        let name = QualifiedName::new(&one.schema, &one.name);
-        emit.find(
-            Side::Source,
-            format!("type {name} is written in C and belongs to no extension"),
-        )
-        .object(&name);
-    }
-    Ok(())
-}
-
-fn money(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let (view, types) = (View::source(facts)?, Types::of(facts)?);
-    report(
-        emit,
-        columns(&view, &types, |fact| named(fact, &["money"]))?,
-        None,
-    );
-    Ok(())
-}
-
-fn float_text(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    if source_version(facts)?.at_least(12) {
-        return Ok(());
-    }
-    let (view, types) = (View::source(facts)?, Types::of(facts)?);
-    let found = columns(&view, &types, |fact| named(fact, &["float4", "float8"]))?;
-    if let Some((first, _, _)) = found.first() {
-        let (count, name) = (found.len(), first.qualified());
-        emit.find(
-            Side::Source,
-            format!("{count} floating-point columns on a source older than 12, the first in table {name}"),
-        )
-        .object(name);
-    }
-    Ok(())
-}
-
-fn xml(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let (view, types) = (View::source(facts)?, Types::of(facts)?);
-    report(
-        emit,
-        columns(&view, &types, |fact| named(fact, &["xml"]))?,
-        None,
-    );
     Ok(())
 }

@@ -1,83 +1,52 @@
 //! Versions: of PostgreSQL, of pglogical, of the managed service.
 
-use super::common::{each, source, target};
-use super::{Emit, Ran, Rule};
-use crate::facts::Facts;
+use super::common::warn_if;
+use super::{Rule, each, facts, pair, source};
+use crate::Side::{self, Source, Target};
 use crate::facts::server::{PglogicalVersion, Platform};
-use crate::{ServerVersion, Severity, Side};
+use crate::{ServerVersion, Severity};
 
 pub(super) const CHECKS: &[Rule] = &[
-    ("ver.supported", supported),
-    ("ver.direction", direction),
-    ("ver.minor_floor", minor_floor),
-    ("ver.rds_floor", rds_floor),
-    ("ver.pglogical_available", pglogical_available),
-    ("ver.pglogical_pair", pglogical_pair),
-    ("ver.pglogical_origin", pglogical_origin),
-    ("ver.pglogical_not_updated", pglogical_not_updated),
-    ("ver.pglogical_defects", pglogical_defects),
-    ("ver.reverse_path", reverse_path),
-    ("ver.platform", platform),
-];
-
-/// The newest major that a pglogical release is known for (2.4.7).
-const NEWEST_KNOWN: u32 = 1_900;
-
-fn supported(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
+    each("ver.supported", |side, server, emit| {
         let version = server.version()?;
         if version < ServerVersion::OLDEST {
             emit.find(side, format!("the {side} is PostgreSQL {version}"));
         } else if version.major_num() > NEWEST_KNOWN {
-            emit.find(
-                side,
-                format!("PostgreSQL {version} is newer than any that pglogical is known to run on"),
-            )
-            .severity(Severity::Warn)
-            .remedy("Make sure that your pglogical release supports this version.");
+            let what =
+                format!("PostgreSQL {version} is newer than any that pglogical is known to run on");
+            emit.find(side, what)
+                .severity(Severity::Warn)
+                .remedy("Make sure that your pglogical release supports this version.");
         }
         Ok(())
-    })
-}
-
-fn direction(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let from = source(facts).version()?;
-    let to = target(facts)?.version()?;
-    if to.major_num() < from.major_num() {
-        emit.find(
-            Side::Target,
-            format!("the target ({to}) is older than the source ({from})"),
-        );
-    }
-    Ok(())
-}
-
-fn minor_floor(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let version = source(facts).version()?;
-    let floor = match version.major_num() {
-        904 => 90_412,
-        905 => 90_507,
-        906 => 90_603,
-        _ => return Ok(()),
-    };
-    if version.0 < floor {
-        emit.find(
-            Side::Source,
-            format!(
-                "the source is {version}; snapshots of logical slots are correct from {} on",
-                ServerVersion(floor)
-            ),
-        )
-        .needs_restart();
-    }
-    Ok(())
-}
-
-fn rds_floor(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        if server.platform()? != Platform::Rds {
-            return Ok(());
+    }),
+    pair("ver.direction", |source, target, emit| {
+        let (from, to) = (source.version()?, target.version()?);
+        if to.major_num() < from.major_num() {
+            emit.find(
+                Target,
+                format!("the target ({to}) is older than the source ({from})"),
+            );
         }
+        Ok(())
+    }),
+    source("ver.minor_floor", |server, emit| {
+        let version = server.version()?;
+        let floor = match version.major_num() {
+            904 => ServerVersion(90_412),
+            905 => ServerVersion(90_507),
+            906 => ServerVersion(90_603),
+            _ => return Ok(()),
+        };
+        if version < floor {
+            let what = format!(
+                "the source is {version}; snapshots of logical slots are correct from {floor} on"
+            );
+            emit.find(Source, what).needs_restart();
+        }
+        Ok(())
+    }),
+    each("ver.rds_floor", |side, server, emit| {
         let version = server.version()?;
         let old = match version.major_num() {
             0..906 => true,
@@ -86,214 +55,161 @@ fn rds_floor(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
             1_100 => version.minor() < 1,
             _ => false,
         };
-        if old {
+        if old && server.platform()? == Platform::Rds {
             emit.find(side, format!("the RDS instance is PostgreSQL {version}"));
         }
         Ok(())
-    })
-}
-
-fn pglogical_available(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
+    }),
+    each("ver.pglogical_available", |side, server, emit| {
         if server.available("pglogical")?.is_some() {
             return Ok(());
         }
-        let draft = emit.find(
-            side,
-            format!("pglogical is not among the extensions that the {side} can create"),
-        );
+        let what = format!("pglogical is not among the extensions that the {side} can create");
+        let draft = emit.find(side, what);
         let major = server.version()?.major();
-        match server.platform()? {
-            Platform::SelfManaged => draft.remedy(format!(
-                "Install the package on the {side}'s host: postgresql-{major}-pglogical on Debian \
-                 and Ubuntu, pglogical_{major} on Red Hat."
-            )),
-            Platform::Azure => draft.remedy(
-                "Add pglogical to the server parameter azure.extensions, and to \
-                 shared_preload_libraries.",
+        let remedy = match server.platform()? {
+            Platform::SelfManaged => format!(
+                "Install the package on the {side}'s host: postgresql-{major}-pglogical on Debian and Ubuntu, pglogical_{major} on Red Hat."
             ),
-            other => draft.remedy(format!(
+            Platform::Azure => "Add pglogical to the server parameter azure.extensions, and to shared_preload_libraries.".to_owned(),
+            other => format!(
                 "{} ships pglogical with newer minor releases only: upgrade the instance.",
                 other.as_str()
-            )),
+            ),
         };
+        draft.remedy(remedy);
         Ok(())
-    })
-}
-
-fn pglogical_pair(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
+    }),
+    each("ver.pglogical_pair", |side, server, emit| {
         if let Some(version) = server.pglogical_version()?
             && version < PglogicalVersion(2, 0, 0)
         {
             emit.find(side, format!("pglogical {version} is a release before 2.0"));
         }
         Ok(())
-    })
-}
-
-fn pglogical_origin(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
+    }),
+    each("ver.pglogical_origin", |side, server, emit| {
+        const NAME: &str = "pglogical_origin";
         let old = server.version()?.major_num() == 904;
-        if !old || server.extension("pglogical_origin")?.is_some() {
+        if !old || server.extension(NAME)?.is_some() {
             return Ok(());
         }
-        if server.available("pglogical_origin")?.is_none() {
-            emit.find(
-                side,
-                format!("the {side} is 9.4 and has no pglogical_origin"),
-            );
+        if server.available(NAME)?.is_none() {
+            emit.find(side, format!("the {side} is 9.4 and has no {NAME}"));
         } else {
-            emit.find(
-                side,
-                format!("the {side} is 9.4: pglogical_origin is created first"),
-            )
-            .severity(Severity::Info)
-            .remedy("pgl-setup creates it; by hand, create it before pglogical.")
-            .sql("CREATE EXTENSION IF NOT EXISTS pglogical_origin;");
+            emit.find(side, format!("the {side} is 9.4: {NAME} is created first"))
+                .severity(Severity::Info)
+                .remedy("pgl-setup creates it; without it, create it before pglogical.")
+                .sql("CREATE EXTENSION IF NOT EXISTS pglogical_origin;");
         }
         Ok(())
-    })
-}
-
-fn pglogical_not_updated(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        let (Some(installed), Some(files)) = (
-            server.extension("pglogical")?,
-            server.available("pglogical")?,
-        ) else {
-            return Ok(());
-        };
-        let there = files
-            .default_version
-            .as_deref()
-            .and_then(PglogicalVersion::parse);
-        if PglogicalVersion::parse(&installed.version) < there {
-            emit.find(
-                side,
-                format!(
-                    "extension pglogical is {}, its files are {}",
-                    installed.version,
-                    files.default_version.as_deref().unwrap_or("newer")
-                ),
-            )
-            .object("pglogical")
-            .sql("ALTER EXTENSION pglogical UPDATE;");
+    }),
+    each("ver.pglogical_not_updated", |side, server, emit| {
+        let installed = server.extension("pglogical")?;
+        if let (Some(installed), Some(files)) = (installed, server.available("pglogical")?) {
+            let (version, there) = (&installed.version, files.default_version.as_deref());
+            if PglogicalVersion::parse(version) < there.and_then(PglogicalVersion::parse) {
+                let there = there.unwrap_or("newer");
+                let what = format!("extension pglogical is {version}, its files are {there}");
+                let sql = "ALTER EXTENSION pglogical UPDATE;";
+                emit.find(side, what).object("pglogical").sql(sql);
+            }
         }
         Ok(())
-    })
-}
-
-/// A defect of releases before `fixed` that a migration can meet.
-struct Defect {
-    fixed: PglogicalVersion,
-    what: &'static str,
-    /// Whether it applies to this side and this server.
-    applies: fn(Side, ServerVersion) -> bool,
-}
-
-const DEFECTS: &[Defect] = &[
-    Defect {
-        fixed: PglogicalVersion(2, 2, 1),
-        what: "subscriptions are not restarted after a restart of the provider",
-        applies: |side, _| side == Side::Target,
-    },
-    Defect {
-        fixed: PglogicalVersion(2, 3, 4),
-        what: "a database name can run shell commands on the server (CVE-2021-3515)",
-        applies: |_, _| true,
-    },
-    Defect {
-        fixed: PglogicalVersion(2, 4, 1),
-        what: "the apply worker crashes on domains and SQL functions without a snapshot",
-        applies: |side, _| side == Side::Target,
-    },
-    Defect {
-        fixed: PglogicalVersion(2, 4, 3),
-        what: "DROP DATABASE hangs while the supervisor runs",
-        applies: |_, version| version.at_least(15),
-    },
-    Defect {
-        fixed: PglogicalVersion(2, 4, 6),
-        what: "DROP DATABASE hangs while an apply worker runs",
-        applies: |side, version| side == Side::Target && version.at_least(15),
-    },
-    Defect {
-        fixed: PglogicalVersion(2, 4, 7),
-        what: "synchronising one table hangs while the source is idle",
-        applies: |side, _| side == Side::Target,
-    },
-    Defect {
-        fixed: PglogicalVersion(2, 4, 7),
-        what: "row filters leak memory",
-        applies: |side, _| side == Side::Source,
-    },
-    Defect {
-        fixed: PglogicalVersion(2, 4, 8),
-        what: "four security defects (CVE-2026-50735 to CVE-2026-50738)",
-        applies: |_, _| true,
-    },
-];
-
-fn pglogical_defects(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
+    }),
+    each("ver.pglogical_defects", |side, server, emit| {
         let Some(release) = server.pglogical_version()? else {
             return Ok(());
         };
         let version = server.version()?;
         let known: Vec<&str> = DEFECTS
             .iter()
-            .filter(|defect| release < defect.fixed && (defect.applies)(side, version))
-            .map(|defect| defect.what)
+            .filter(|(fixed, _, applies)| release < *fixed && applies(side, version))
+            .map(|(_, what, _)| *what)
             .collect();
-        if known.is_empty() {
+        if !known.is_empty() {
+            let aurora = server.platform()? == Platform::Aurora;
+            let severity = warn_if(aurora && release < PglogicalVersion(2, 4, 5));
+            let name = format!("pglogical {release}");
+            let what = format!("{name}: {}", known.join("; "));
+            emit.find(side, what).object(name).severity(severity);
+        }
+        Ok(())
+    }),
+    facts("ver.reverse_path", |facts, emit| {
+        let source = &facts.source.server;
+        if source.version()?.major_num() == 904 {
+            let what = "the source is 9.4: pgl-cutover has no --reverse there";
+            emit.find(Source, what).remedy(
+                "Rehearse, and verify before the cutover: there is no replication back afterwards.",
+            );
             return Ok(());
         }
-        let aurora = server.platform()? == Platform::Aurora && release < PglogicalVersion(2, 4, 5);
-        let severity = if aurora {
-            Severity::Warn
-        } else {
-            Severity::Info
-        };
-        emit.find(side, format!("pglogical {release}: {}", known.join("; ")))
-            .object(format!("pglogical {release}"))
-            .severity(severity);
-        Ok(())
-    })
-}
-
-fn reverse_path(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    if source(facts).version()?.major_num() == 904 {
-        emit.find(
-            Side::Source,
-            "the source is 9.4: pgl-cutover has no --reverse there".to_owned(),
-        )
-        .remedy("Rehearse, and verify before the switch: there is no replication back afterwards.");
-        return Ok(());
-    }
-    let new = target(facts)?.version()?;
-    let Some(release) = source(facts).pglogical_version()? else {
-        return Ok(());
-    };
-    if new.at_least(17) && release < PglogicalVersion(2, 4, 5) {
-        emit.find(
-            Side::Source,
-            format!("pglogical {release} on the source cannot make a slot on PostgreSQL {new}"),
-        )
-        .object(format!("pglogical {release}"));
-    }
-    Ok(())
-}
-
-fn platform(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        let platform = server.platform()?;
-        if platform.is_managed() {
-            emit.find(side, format!("the {side} runs on {}", platform.as_str()));
+        let new = facts.target()?.server.version()?;
+        if let Some(release) = source.pglogical_version()?
+            && new.at_least(17)
+            && release < PglogicalVersion(2, 4, 5)
+        {
+            let name = format!("pglogical {release}");
+            let what = format!("{name} on the source cannot make a slot on PostgreSQL {new}");
+            emit.find(Source, what).object(name);
         }
         Ok(())
-    })
-}
+    }),
+];
+
+/// The newest major that a pglogical release is known for (2.4.7).
+const NEWEST_KNOWN: u32 = 1_900;
+
+/// A defect of releases before this one that a migration can meet, and whether it applies to this side and this server.
+type Defect = (
+    PglogicalVersion,
+    &'static str,
+    fn(Side, ServerVersion) -> bool,
+);
+
+const DEFECTS: &[Defect] = &[
+    (
+        PglogicalVersion(2, 2, 1),
+        "subscriptions are not restarted after a restart of the provider",
+        |side, _| side == Target,
+    ),
+    (
+        PglogicalVersion(2, 3, 4),
+        "a database name can run shell commands on the server (CVE-2021-3515)",
+        |_, _| true,
+    ),
+    (
+        PglogicalVersion(2, 4, 1),
+        "the apply worker crashes on domains and SQL functions without a snapshot",
+        |side, _| side == Target,
+    ),
+    (
+        PglogicalVersion(2, 4, 3),
+        "DROP DATABASE hangs while the supervisor runs",
+        |_, version| version.at_least(15),
+    ),
+    (
+        PglogicalVersion(2, 4, 6),
+        "DROP DATABASE hangs while an apply worker runs",
+        |side, version| side == Target && version.at_least(15),
+    ),
+    (
+        PglogicalVersion(2, 4, 7),
+        "synchronising one table hangs while the source is idle",
+        |side, _| side == Target,
+    ),
+    (
+        PglogicalVersion(2, 4, 7),
+        "row filters leak memory",
+        |side, _| side == Source,
+    ),
+    (
+        PglogicalVersion(2, 4, 8),
+        "four security defects (CVE-2026-50735 to CVE-2026-50738)",
+        |_, _| true,
+    ),
+];
 
 #[cfg(test)]
 pub(super) use cases::CASES;
@@ -416,9 +332,6 @@ mod cases {
         silent("ver.reverse_path", "2.3.3 back from 15", |f| {
             pglogical(source(f), "2.3.3");
             version(on_target(f), 150_020);
-        }),
-        fires("ver.platform", Severity::Info, "Cloud SQL", |f| {
-            marker(on_target(f), "cloudsqlsuperuser");
         }),
     ];
 }

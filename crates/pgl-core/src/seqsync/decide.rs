@@ -4,14 +4,17 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::walk::{beyond, compare, inside, next, shortly_after, used};
-use super::{Difference, Entry, Mode, Outcome, Reading, State, Why};
+use super::{
+    SequenceDifference, SequenceEntry, SequenceMode, SequenceOutcome, SequenceReading,
+    SequenceRefusal, SequenceState,
+};
 use crate::{QualifiedName, quote_literal};
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request {
+pub struct SequenceRequest {
     /// How values are carried over.
-    pub mode: Mode,
+    pub mode: SequenceMode,
     /// How many values further than the source.
     pub margin: u64,
     /// `--check`: judge, set nothing.
@@ -22,9 +25,9 @@ pub struct Request {
 
 /// One sequence: what is said about it so far, and what is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Task {
-    /// What is said about it. [`Outcome::WouldSet`] until it is done.
-    pub entry: Entry,
+pub struct SequenceTask {
+    /// What is said about it. [`SequenceOutcome::WouldSet`] until it is done.
+    pub entry: SequenceEntry,
     /// Object id on the source; 0 where it is missing there.
     pub source_oid: u32,
     /// Object id on the target; 0 where it is missing there.
@@ -34,13 +37,13 @@ pub struct Task {
 /// Decides over all sequences. `wanted` names those of a plan, in order; without a plan every
 /// sequence of the source is meant, and those only on the target are not looked at.
 pub fn decide(
-    request: Request,
-    source: &[Reading],
-    target: &[Reading],
+    request: SequenceRequest,
+    source: &[SequenceReading],
+    target: &[SequenceReading],
     wanted: Option<&[QualifiedName]>,
-) -> Vec<Task> {
-    let index = |readings: &'_ [Reading]| -> BTreeMap<QualifiedName, usize> {
-        let named = |(at, reading): (usize, &Reading)| (reading.qualified(), at);
+) -> Vec<SequenceTask> {
+    let index = |readings: &'_ [SequenceReading]| -> BTreeMap<QualifiedName, usize> {
+        let named = |(at, reading): (usize, &SequenceReading)| (reading.qualified(), at);
         readings.iter().enumerate().map(named).collect()
     };
     let (on_source, on_target) = (index(source), index(target));
@@ -59,18 +62,18 @@ pub fn decide(
 }
 
 fn one(
-    request: Request,
+    request: SequenceRequest,
     name: &QualifiedName,
-    source: Option<&Reading>,
-    target: Option<&Reading>,
-) -> Task {
+    source: Option<&SequenceReading>,
+    target: Option<&SequenceReading>,
+) -> SequenceTask {
     let described = source.or(target);
-    let entry = Entry {
+    let entry = SequenceEntry {
         schema: name.schema.clone(),
         name: name.name.clone(),
-        outcome: Outcome::Refused,
-        source: source.and_then(Reading::state),
-        before: target.and_then(Reading::state),
+        outcome: SequenceOutcome::Refused,
+        source: source.and_then(SequenceReading::state),
+        before: target.and_then(SequenceReading::state),
         wanted: None,
         after: None,
         owned_by: described.and_then(|reading| reading.owned_by.clone()),
@@ -83,7 +86,7 @@ fn one(
         notes: Vec::new(),
         sql: None,
     };
-    let mut task = Task {
+    let mut task = SequenceTask {
         entry,
         source_oid: source.map_or(0, |reading| reading.oid),
         target_oid: target.map_or(0, |reading| reading.oid),
@@ -92,10 +95,13 @@ fn one(
         Ok(outcome) => task.entry.outcome = outcome,
         Err(why) => task.entry.why = Some(why),
     }
-    if matches!(task.entry.outcome, Outcome::Equal | Outcome::Kept) {
+    if matches!(
+        task.entry.outcome,
+        SequenceOutcome::Equal | SequenceOutcome::Kept
+    ) {
         task.entry.after = task.entry.before;
     }
-    if task.entry.outcome == Outcome::WouldSet {
+    if task.entry.outcome == SequenceOutcome::WouldSet {
         task.entry.sql = task
             .entry
             .wanted
@@ -104,50 +110,50 @@ fn one(
     task
 }
 
-fn statement(mode: Mode, name: &QualifiedName, wanted: State) -> String {
+fn statement(mode: SequenceMode, name: &QualifiedName, wanted: SequenceState) -> String {
     let name = quote_literal(&name.sql());
     match mode {
-        Mode::Exact => format!(
+        SequenceMode::Exact => format!(
             "SELECT pg_catalog.setval({name}, {}, {});",
             wanted.last_value, wanted.is_called
         ),
-        Mode::Pglogical => format!("SELECT pglogical.synchronize_sequence({name});"),
+        SequenceMode::Pglogical => format!("SELECT pglogical.synchronize_sequence({name});"),
     }
 }
 
 fn judge(
-    request: Request,
-    source: Option<&Reading>,
-    target: Option<&Reading>,
-    entry: &mut Entry,
-) -> Result<Outcome, Why> {
-    let source = source.ok_or(Why::MissingOnSource)?;
-    let target = target.ok_or(Why::MissingOnTarget)?;
-    let from = source.state().ok_or(Why::UnreadableOnSource)?;
-    let to = target.state().ok_or(Why::UnreadableOnTarget)?;
-    if (source.increment > 0) != (target.increment > 0) {
-        return Err(Why::OtherDirection);
+    request: SequenceRequest,
+    source: Option<&SequenceReading>,
+    target: Option<&SequenceReading>,
+    entry: &mut SequenceEntry,
+) -> Result<SequenceOutcome, SequenceRefusal> {
+    let source = source.ok_or(SequenceRefusal::MissingOnSource)?;
+    let target = target.ok_or(SequenceRefusal::MissingOnTarget)?;
+    let from = source.state().ok_or(SequenceRefusal::UnreadableOnSource)?;
+    let to = target.state().ok_or(SequenceRefusal::UnreadableOnTarget)?;
+    if source.ascends() != target.ascends() {
+        return Err(SequenceRefusal::OtherDirection);
     }
     let wanted = match request.mode {
-        Mode::Exact => exact(request, source, target, from, entry)?,
-        Mode::Pglogical => ahead(source, target, from, entry)?,
+        SequenceMode::Exact => exact(request, source, target, from, entry)?,
+        SequenceMode::Pglogical => ahead(source, target, from, entry)?,
     };
     entry.wanted = Some(wanted);
     let base = match request.mode {
-        Mode::Exact => wanted,
-        Mode::Pglogical => from,
+        SequenceMode::Exact => wanted,
+        SequenceMode::Pglogical => from,
     };
     goes_on((source, base), (target, wanted), entry)?;
     if request.check {
-        return check(request, (source, from), (target, to), entry);
+        return check((source, base), (target, to), entry);
     }
     if to == wanted {
-        return Ok(Outcome::Equal);
+        return Ok(SequenceOutcome::Equal);
     }
     let further = compare(target, to, wanted) == Ordering::Greater;
     if source.cycle && target.cycle {
         if ahead_in_the_round((source, wanted), (target, to)) {
-            return Ok(Outcome::Kept);
+            return Ok(SequenceOutcome::Kept);
         }
         if further && !target.untouched() {
             entry.notes.push(
@@ -158,22 +164,22 @@ fn judge(
         }
     } else if further {
         goes_on((source, base), (target, to), entry)?;
-        return Ok(Outcome::Kept);
+        return Ok(SequenceOutcome::Kept);
     }
-    if request.mode == Mode::Exact && !target.may_set {
-        return Err(Why::NotPermitted);
+    if request.mode == SequenceMode::Exact && !target.may_set {
+        return Err(SequenceRefusal::NotPermitted);
     }
-    Ok(Outcome::WouldSet)
+    Ok(SequenceOutcome::WouldSet)
 }
 
 /// Refuses a state in which the target would hand out next what the source has used, or nothing where
 /// the source would go on. The two definitions may differ, so the target's own decides what comes
 /// next there.
 fn goes_on(
-    (source, base): (&Reading, State),
-    (target, end): (&Reading, State),
-    entry: &mut Entry,
-) -> Result<(), Why> {
+    (source, base): (&SequenceReading, SequenceState),
+    (target, end): (&SequenceReading, SequenceState),
+    entry: &mut SequenceEntry,
+) -> Result<(), SequenceRefusal> {
     let expected = next(source, base);
     match (next(target, end), expected) {
         (None, Some(expected)) => {
@@ -181,13 +187,13 @@ fn goes_on(
                 "the target has no value after {}, and the source would hand out {expected}",
                 end.last_value
             ));
-            Err(Why::Exhausted)
+            Err(SequenceRefusal::Exhausted)
         }
         (Some(value), _) if expected != Some(value) && used(source, base, value) => {
             entry.notes.push(format!(
                 "the target would hand out {value} next, which the source has used"
             ));
-            Err(Why::WouldRepeat)
+            Err(SequenceRefusal::WouldRepeat)
         }
         _ => Ok(()),
     }
@@ -195,7 +201,10 @@ fn goes_on(
 
 /// Whether a cyclic target has gone on from a state of the source, by less than half a round. A fresh
 /// sequence is not one that has gone once around.
-fn ahead_in_the_round((source, base): (&Reading, State), (target, to): (&Reading, State)) -> bool {
+fn ahead_in_the_round(
+    (source, base): (&SequenceReading, SequenceState),
+    (target, to): (&SequenceReading, SequenceState),
+) -> bool {
     match (next(target, to), next(source, base)) {
         (Some(here), Some(there)) => !target.untouched() && shortly_after(source, here, there),
         _ => false,
@@ -204,31 +213,30 @@ fn ahead_in_the_round((source, base): (&Reading, State), (target, to): (&Reading
 
 /// The source's state, moved by the margin and by the column's values where asked.
 fn exact(
-    request: Request,
-    source: &Reading,
-    target: &Reading,
-    from: State,
-    entry: &mut Entry,
-) -> Result<State, Why> {
+    request: SequenceRequest,
+    source: &SequenceReading,
+    target: &SequenceReading,
+    from: SequenceState,
+    entry: &mut SequenceEntry,
+) -> Result<SequenceState, SequenceRefusal> {
     let mut base = from;
     if request.at_least_column {
         for (reading, side) in [(source, "source"), (target, "target")] {
             if let Some(reason) = &reading.furthest_unread {
                 entry.notes.push(format!("column on the {side}: {reason}"));
-                return Err(Why::ColumnUnread);
+                return Err(SequenceRefusal::ColumnUnread);
             }
             let Some(value) = reading.furthest else {
                 continue;
             };
-            let column = State {
-                last_value: value,
-                is_called: true,
-            };
-            if compare(source, column, base) == Ordering::Greater {
+            if !used(source, base, i128::from(value)) {
                 entry.notes.push(format!(
                     "rows on the {side} have overtaken the sequence: its column goes to {value}"
                 ));
-                base = column;
+                base = SequenceState {
+                    last_value: value,
+                    is_called: true,
+                };
             }
         }
     }
@@ -237,16 +245,16 @@ fn exact(
             "only {left} values are left before the end; a margin of {} does not fit",
             request.margin
         ));
-        Why::MarginTooLarge
+        SequenceRefusal::MarginTooLarge
     })?;
     if !inside(target, i128::from(wanted.last_value)) {
         entry.notes.push(format!(
             "{} is not between the target's {} and {}",
             wanted.last_value, target.min, target.max
         ));
-        return Err(Why::OutOfBounds);
+        return Err(SequenceRefusal::OutOfBounds);
     }
-    if source.cache > 1 && source.last_value.is_some() {
+    if source.cache > 1 {
         entry.notes.push(format!(
             "CACHE {}: values up to {} may already be in the hands of sessions",
             source.cache, from.last_value
@@ -263,9 +271,14 @@ fn exact(
 }
 
 /// Where pglogical's own message will put the target.
-fn ahead(source: &Reading, target: &Reading, from: State, entry: &mut Entry) -> Result<State, Why> {
+fn ahead(
+    source: &SequenceReading,
+    target: &SequenceReading,
+    from: SequenceState,
+    entry: &mut SequenceEntry,
+) -> Result<SequenceState, SequenceRefusal> {
     if !source.in_set {
-        return Err(Why::NotInSet);
+        return Err(SequenceRefusal::NotInSet);
     }
     // pglogical adds its buffer to the value, whatever the direction.
     let value = i128::from(from.last_value) + i128::from(source.pglogical_ahead.unwrap_or(1000));
@@ -278,26 +291,20 @@ fn ahead(source: &Reading, target: &Reading, from: State, entry: &mut Entry) -> 
              it fails and replication stops",
             target.min, target.max
         ));
-        return Err(Why::PglogicalOverflow);
+        return Err(SequenceRefusal::PglogicalOverflow);
     };
-    Ok(State {
+    Ok(SequenceState {
         last_value,
         is_called: true,
     })
 }
 
-/// `--check`: whether the target, as it is, would hand out a used value.
+/// `--check`: whether the target, as it is, would hand out a value that the source has used when it is at `against`.
 fn check(
-    request: Request,
-    (source, from): (&Reading, State),
-    (target, to): (&Reading, State),
-    entry: &mut Entry,
-) -> Result<Outcome, Why> {
-    let against = if request.margin > 0 || request.at_least_column {
-        entry.wanted.unwrap_or(from)
-    } else {
-        from
-    };
+    (source, against): (&SequenceReading, SequenceState),
+    (target, to): (&SequenceReading, SequenceState),
+    entry: &mut SequenceEntry,
+) -> Result<SequenceOutcome, SequenceRefusal> {
     let (here, there) = (next(target, to), next(source, against));
     let fine = if source.cycle && target.cycle {
         here == there || ahead_in_the_round((source, against), (target, to))
@@ -305,16 +312,17 @@ fn check(
         match here {
             Some(value) => here == there || !used(source, against, value),
             None if there.is_some() => {
-                return goes_on((source, against), (target, to), entry).map(|()| Outcome::Kept);
+                return goes_on((source, against), (target, to), entry)
+                    .map(|()| SequenceOutcome::Kept);
             }
             None => true,
         }
     };
     if fine {
         return Ok(if to == against || here == there {
-            Outcome::Equal
+            SequenceOutcome::Equal
         } else {
-            Outcome::Kept
+            SequenceOutcome::Kept
         });
     }
     if let Some(value) = here {
@@ -322,12 +330,12 @@ fn check(
             .notes
             .push(format!("the target would hand out {value} next"));
     }
-    Ok(Outcome::Behind)
+    Ok(SequenceOutcome::Behind)
 }
 
-fn differences(source: &Reading, target: &Reading) -> Vec<Difference> {
+fn differences(source: &SequenceReading, target: &SequenceReading) -> Vec<SequenceDifference> {
     let pair = |property: &str, source: String, target: String| {
-        (source != target).then(|| Difference {
+        (source != target).then(|| SequenceDifference {
             property: property.to_owned(),
             source,
             target,
@@ -337,7 +345,7 @@ fn differences(source: &Reading, target: &Reading) -> Vec<Difference> {
         pair(property, source.to_string(), target.to_string())
     };
     // Before 10 every sequence is a bigint; its bounds say whether that matters.
-    let type_known = |reading: &Reading| !reading.data_type.is_empty();
+    let type_known = |reading: &SequenceReading| !reading.data_type.is_empty();
     [
         pair(
             "data_type",

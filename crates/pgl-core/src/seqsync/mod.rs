@@ -14,15 +14,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::QualifiedName;
-pub use decide::{Request, Task, decide};
-pub use outcome::{Difference, Entry, Outcome, State, Why, verdict, verdict_of_check};
+pub use decide::{SequenceRequest, SequenceTask, decide};
+pub use outcome::{
+    SequenceDifference, SequenceEntry, SequenceOutcome, SequenceRefusal, SequenceState, verdict,
+    verdict_of_check,
+};
 pub use pick::pick;
 pub use walk::{beyond, next};
 
 /// What one server says about one sequence.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Reading {
+pub struct SequenceReading {
     /// Object id on that server.
     pub oid: u32,
     /// Schema.
@@ -67,11 +70,11 @@ pub struct Reading {
     pub pglogical_ahead: Option<i64>,
     /// The value furthest on among the columns that it feeds; read on request only.
     pub furthest: Option<i64>,
-    /// Why [`Reading::furthest`] could not be read, where it was asked for.
+    /// Why [`SequenceReading::furthest`] could not be read, where it was asked for.
     pub furthest_unread: Option<String>,
 }
 
-impl Reading {
+impl SequenceReading {
     /// Schema and name.
     pub fn qualified(&self) -> QualifiedName {
         QualifiedName::new(&self.schema, &self.name)
@@ -86,11 +89,16 @@ impl Reading {
     }
 
     /// The state, if it could be read.
-    pub fn state(&self) -> Option<State> {
-        Some(State {
+    pub fn state(&self) -> Option<SequenceState> {
+        Some(SequenceState {
             last_value: self.last_value?,
             is_called: self.is_called?,
         })
+    }
+
+    /// Whether it counts upwards; an increment is never 0.
+    pub(crate) fn ascends(&self) -> bool {
+        self.increment.is_positive()
     }
 
     /// Nobody has taken a value or set one: the state of a freshly created sequence.
@@ -99,10 +107,10 @@ impl Reading {
     }
 }
 
-/// How the values are carried over.
+/// How the values are copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Mode {
+pub enum SequenceMode {
     /// `last_value` and `is_called` as the source has them.
     Exact,
     /// pglogical's own message, about a thousand values ahead.

@@ -8,7 +8,7 @@ use crate::doc::Verdict;
 
 /// `last_value` and `is_called`. The value is a string in documents: it exceeds 2^53.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct State {
+pub struct SequenceState {
     /// Last value.
     #[serde(with = "as_text")]
     #[schemars(with = "String")]
@@ -34,7 +34,7 @@ mod as_text {
 /// What becomes of one sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum SequenceOutcome {
     /// It already is as wanted.
     Equal,
     /// It is to be set; nothing was done (`--dry-run`).
@@ -45,7 +45,7 @@ pub enum Outcome {
     Kept,
     /// `--check`: it would hand out what the source has already used.
     Behind,
-    /// It cannot be carried over; `why` says why not. Nothing was done to it.
+    /// It cannot be copied; `why` says why not. Nothing was done to it.
     Refused,
     /// pglogical was asked to send its value and the value has not arrived yet.
     Pending,
@@ -54,7 +54,7 @@ pub enum Outcome {
 /// Why a sequence was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Why {
+pub enum SequenceRefusal {
     /// No sequence of that name on the target.
     MissingOnTarget,
     /// The plan names it and the source does not have it.
@@ -85,7 +85,7 @@ pub enum Why {
 
 /// A property that the two sequences do not share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Difference {
+pub struct SequenceDifference {
     /// `data_type`, `increment`, `min`, `max`, `cache`, `cycle`, `start`.
     pub property: String,
     /// On the source.
@@ -96,37 +96,37 @@ pub struct Difference {
 
 /// What is said about one sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Entry {
+pub struct SequenceEntry {
     /// Schema.
     pub schema: String,
     /// Name.
     pub name: String,
     /// What becomes of it.
-    pub outcome: Outcome,
+    pub outcome: SequenceOutcome,
     /// The source's state.
-    pub source: Option<State>,
+    pub source: Option<SequenceState>,
     /// The target's state before.
-    pub before: Option<State>,
+    pub before: Option<SequenceState>,
     /// The state that is right: the source's, with the margin and the column's value where asked.
-    pub wanted: Option<State>,
+    pub wanted: Option<SequenceState>,
     /// The target's state afterwards, read back where it was set; null where it is not to be what
     /// it is.
-    pub after: Option<State>,
+    pub after: Option<SequenceState>,
     /// The column that owns it, as `schema.table.column`.
     pub owned_by: Option<String>,
     /// Whether it belongs to an identity column.
     pub identity: bool,
     /// Why it was refused.
-    pub why: Option<Why>,
+    pub why: Option<SequenceRefusal>,
     /// Properties that differ between the two sides.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<SequenceDifference>,
     /// What else there is to say, each a sentence.
     pub notes: Vec<String>,
     /// The statement that does it, for a person; null where nothing is to be done.
     pub sql: Option<String>,
 }
 
-impl Why {
+impl SequenceRefusal {
     /// In words.
     pub fn text(self) -> &'static str {
         match self {
@@ -153,7 +153,7 @@ impl Why {
     }
 }
 
-impl Outcome {
+impl SequenceOutcome {
     /// As in documents, for tables.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -168,7 +168,7 @@ impl Outcome {
     }
 }
 
-impl Entry {
+impl SequenceEntry {
     /// Schema and name.
     pub fn qualified(&self) -> QualifiedName {
         QualifiedName::new(&self.schema, &self.name)
@@ -176,17 +176,17 @@ impl Entry {
 }
 
 /// The verdict of a run that was to set: refusals beside things done are a part.
-pub fn verdict(entries: &[Entry]) -> Verdict {
-    let has = |outcome: Outcome| entries.iter().any(|entry| entry.outcome == outcome);
-    if !has(Outcome::Refused) {
-        if has(Outcome::Behind) {
+pub fn verdict(entries: &[SequenceEntry]) -> Verdict {
+    let has = |outcome: SequenceOutcome| entries.iter().any(|entry| entry.outcome == outcome);
+    if !has(SequenceOutcome::Refused) {
+        if has(SequenceOutcome::Behind) {
             Verdict::No
-        } else if has(Outcome::Pending) {
+        } else if has(SequenceOutcome::Pending) {
             Verdict::NotYet
         } else {
             Verdict::Ok
         }
-    } else if has(Outcome::Set) || has(Outcome::Pending) {
+    } else if has(SequenceOutcome::Set) || has(SequenceOutcome::Pending) {
         Verdict::Partial
     } else {
         Verdict::Refused
@@ -194,19 +194,25 @@ pub fn verdict(entries: &[Entry]) -> Verdict {
 }
 
 /// The verdict of `--check`: behind is no, and what could not be read is unknown.
-pub fn verdict_of_check(entries: &[Entry]) -> Verdict {
-    let unread = |entry: &Entry| {
+pub fn verdict_of_check(entries: &[SequenceEntry]) -> Verdict {
+    let unread = |entry: &SequenceEntry| {
         matches!(
             entry.why,
-            Some(Why::UnreadableOnSource | Why::UnreadableOnTarget | Why::ColumnUnread)
+            Some(
+                SequenceRefusal::UnreadableOnSource
+                    | SequenceRefusal::UnreadableOnTarget
+                    | SequenceRefusal::ColumnUnread
+            )
         )
     };
     if entries.iter().any(unread) {
         Verdict::Unknown
-    } else if entries
-        .iter()
-        .any(|entry| matches!(entry.outcome, Outcome::Behind | Outcome::Refused))
-    {
+    } else if entries.iter().any(|entry| {
+        matches!(
+            entry.outcome,
+            SequenceOutcome::Behind | SequenceOutcome::Refused
+        )
+    }) {
         Verdict::No
     } else {
         Verdict::Ok

@@ -4,7 +4,7 @@
 use crate::QualifiedName;
 use crate::select::{EmptySelection, Selection};
 
-use super::Reading;
+use super::SequenceReading;
 
 /// The sequences that are meant, of those in `wanted` (a plan's) or of all. `all` says who owns them.
 ///
@@ -13,17 +13,17 @@ use super::Reading;
 /// excluded need not own a sequence.
 pub fn pick(
     selection: &Selection,
-    all: &[Reading],
+    all: &[SequenceReading],
     wanted: Option<Vec<QualifiedName>>,
 ) -> Result<Vec<QualifiedName>, EmptySelection> {
-    let wanted = wanted.unwrap_or_else(|| all.iter().map(Reading::qualified).collect());
+    let wanted = wanted.unwrap_or_else(|| all.iter().map(SequenceReading::qualified).collect());
     if selection.is_everything() {
         return Ok(wanted);
     }
     let owner = |name: &QualifiedName| {
         all.iter()
             .find(|one| one.qualified() == *name)
-            .and_then(Reading::owner)
+            .and_then(SequenceReading::owner)
     };
     let named: Vec<Vec<QualifiedName>> = wanted
         .iter()
@@ -51,13 +51,13 @@ pub fn pick(
 mod tests {
     use super::*;
 
-    fn all() -> Vec<Reading> {
-        let owned = |schema: &str, name: &str, table: Option<&str>| Reading {
+    fn all() -> Vec<SequenceReading> {
+        let owned = |schema: &str, name: &str, table: Option<&str>| SequenceReading {
             schema: schema.into(),
             name: name.into(),
             owner_schema: table.map(|_| "shop".into()),
             owner_table: table.map(Into::into),
-            ..Reading::default()
+            ..SequenceReading::default()
         };
         vec![
             owned("shop", "orders_id_seq", Some("orders")),

@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
-use super::{Reading, State};
+use super::{SequenceReading, SequenceState};
 
 /// The value that `nextval` would hand out in this state; none where the sequence is exhausted.
-pub fn next(sequence: &Reading, state: State) -> Option<i128> {
+pub fn next(sequence: &SequenceReading, state: SequenceState) -> Option<i128> {
     let last = i128::from(state.last_value);
     if !state.is_called {
         return Some(last);
@@ -19,13 +19,21 @@ pub fn next(sequence: &Reading, state: State) -> Option<i128> {
 
 /// The state `count` values further on in the sequence's own direction, through the end where it
 /// cycles. `Err` holds how many values are left where it does not.
-pub fn beyond(sequence: &Reading, state: State, count: u64) -> Result<State, i128> {
+pub fn beyond(
+    sequence: &SequenceReading,
+    state: SequenceState,
+    count: u64,
+) -> Result<SequenceState, i128> {
     if count == 0 {
         return Ok(state);
     }
     let step = i128::from(sequence.increment);
     let last = i128::from(state.last_value);
-    let end = if step > 0 { sequence.max } else { sequence.min };
+    let end = if sequence.ascends() {
+        sequence.max
+    } else {
+        sequence.min
+    };
     let left = ((i128::from(end) - last) / step).max(0);
     let count = i128::from(count);
     let value = if count <= left {
@@ -37,7 +45,7 @@ pub fn beyond(sequence: &Reading, state: State, count: u64) -> Result<State, i12
         return Err(left);
     };
     let last_value = i64::try_from(value).map_err(|_| left)?;
-    Ok(State {
+    Ok(SequenceState {
         last_value,
         is_called: state.is_called,
     })
@@ -46,8 +54,12 @@ pub fn beyond(sequence: &Reading, state: State, count: u64) -> Result<State, i12
 /// Which of two states of one sequence is further on, as it runs. `Greater`: `one` is beyond `two`.
 /// Exhausted is further than anything. For a cyclic sequence this orders positions within one round
 /// only.
-pub(super) fn compare(sequence: &Reading, one: State, two: State) -> Ordering {
-    let position = |state: State| {
+pub(super) fn compare(
+    sequence: &SequenceReading,
+    one: SequenceState,
+    two: SequenceState,
+) -> Ordering {
+    let position = |state: SequenceState| {
         let step = if state.is_called {
             i128::from(sequence.increment)
         } else {
@@ -56,41 +68,41 @@ pub(super) fn compare(sequence: &Reading, one: State, two: State) -> Ordering {
         i128::from(state.last_value) + step
     };
     let order = position(one).cmp(&position(two));
-    if sequence.increment < 0 {
-        order.reverse()
-    } else {
+    if sequence.ascends() {
         order
+    } else {
+        order.reverse()
     }
 }
 
 /// Whether a sequence in this state may have handed out `value`: everything that lies before the end
 /// of what it has handed out, whatever its increment.
-pub(super) fn used(sequence: &Reading, state: State, value: i128) -> bool {
+pub(super) fn used(sequence: &SequenceReading, state: SequenceState, value: i128) -> bool {
     let last = i128::from(state.last_value);
-    let beyond = if sequence.increment < 0 {
-        value < last
-    } else {
+    let beyond = if sequence.ascends() {
         value > last
+    } else {
+        value < last
     };
     !(beyond || (value == last && !state.is_called))
 }
 
 /// Whether a cyclic sequence that hands out `here` next has run less than half a round past one that
 /// hands out `there`: what a margin, or a few values taken in between, look like.
-pub(super) fn shortly_after(sequence: &Reading, here: i128, there: i128) -> bool {
+pub(super) fn shortly_after(sequence: &SequenceReading, here: i128, there: i128) -> bool {
     let step = i128::from(sequence.increment);
     let length = (i128::from(sequence.max) - i128::from(sequence.min)) / step.abs() + 1;
     let distance = ((here - there) / step).rem_euclid(length);
     distance * 2 <= length
 }
 
-pub(super) fn inside(sequence: &Reading, value: i128) -> bool {
+pub(super) fn inside(sequence: &SequenceReading, value: i128) -> bool {
     (i128::from(sequence.min)..=i128::from(sequence.max)).contains(&value)
 }
 
 /// Where a cyclic sequence starts over: at its minimum, a descending one at its maximum.
-fn wrap(sequence: &Reading) -> i128 {
-    i128::from(if sequence.increment > 0 {
+fn wrap(sequence: &SequenceReading) -> i128 {
+    i128::from(if sequence.ascends() {
         sequence.min
     } else {
         sequence.max

@@ -19,7 +19,7 @@ pub const SESSION: &str = "SELECT pg_catalog.set_config('search_path', '', false
 
 /// One entry of the archive with its SQL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct ArchiveEntry {
     /// Number in the archive's table of contents.
     pub id: u32,
     /// `TABLE`, `FK CONSTRAINT`, …
@@ -38,7 +38,7 @@ pub struct Entry {
     pub sql: String,
 }
 
-impl Entry {
+impl ArchiveEntry {
     /// Kind, schema and name, for people.
     pub fn label(&self) -> String {
         match &self.schema {
@@ -56,7 +56,7 @@ pub enum BadArchive {
     Header(u32),
     /// Text that looks like a header stands inside an object.
     #[error(
-        "entry {0} stands twice in the schema archive, or not in its table of contents: some object contains text that looks like an archive header"
+        "entry {0} is twice in the schema archive, or not in its table of contents: some object contains text that looks like an archive header"
     )]
     Twice(u32),
     /// An entry of the table of contents that has no SQL.
@@ -88,14 +88,13 @@ const NO_TEXT: [&str; 10] = [
 pub fn listed(listing: &str) -> Vec<(u32, &str)> {
     listing
         .lines()
-        .filter(|line| !line.starts_with(';'))
         .filter_map(|line| {
+            // A remark begins with a semicolon, and so with no number.
             let (id, rest) = line.split_once("; ")?;
             // "class oid KIND schema name owner"
             let what = rest.splitn(3, ' ').nth(2)?;
             Some((id.parse().ok()?, what))
         })
-        .filter(|(id, _)| *id != 0)
         .collect()
 }
 
@@ -103,7 +102,7 @@ pub fn listed(listing: &str) -> Vec<(u32, &str)> {
 ///
 /// # Errors
 /// See [`BadArchive`]: nothing is guessed.
-pub fn split(text: &str, wanted: &[(u32, &str)]) -> Result<Vec<Entry>, BadArchive> {
+pub fn split(text: &str, wanted: &[(u32, &str)]) -> Result<Vec<ArchiveEntry>, BadArchive> {
     let listed: BTreeMap<u32, &str> = wanted.iter().copied().collect();
     // By line feeds alone: a carriage return belongs to the statement.
     let lines: Vec<&str> = text.split('\n').collect();
@@ -152,15 +151,14 @@ pub fn split(text: &str, wanted: &[(u32, &str)]) -> Result<Vec<Entry>, BadArchiv
             return Err(BadArchive::Header(*id));
         }
         let prelude: String = state.values().map(|line| format!("{line}\n")).collect();
-        let mut piece = &lines[body + 1..end];
-        piece = strip_end(piece);
+        let piece = &lines[body + 1..end];
         let after = trailing_state(piece, &mut state);
         let sql = piece[..after].join("\n");
         let sql = sql.trim();
         if sql.is_empty() {
             return Err(BadArchive::Missing(*id));
         }
-        entries.push(Entry {
+        entries.push(ArchiveEntry {
             id: *id,
             kind: kind.to_owned(),
             schema: (schema != "-").then(|| schema.to_owned()),
@@ -178,12 +176,12 @@ pub fn split(text: &str, wanted: &[(u32, &str)]) -> Result<Vec<Entry>, BadArchiv
 ///
 /// # Errors
 /// [`BadArchive::Missing`] with the first one that has none.
-pub fn complete(entries: &[Entry], wanted: &[(u32, &str)]) -> Result<(), BadArchive> {
+pub fn complete(entries: &[ArchiveEntry], wanted: &[(u32, &str)]) -> Result<(), BadArchive> {
     let have: BTreeSet<u32> = entries.iter().map(|entry| entry.id).collect();
     for (id, what) in wanted {
         let silent = NO_TEXT.iter().any(|none| {
-            let rest = what.strip_prefix(none);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+            what.strip_prefix(none)
+                .is_some_and(|rest| rest.starts_with(' '))
         });
         if !silent && !have.contains(id) {
             return Err(BadArchive::Missing(*id));
@@ -229,9 +227,8 @@ fn name_line<'a>(line: &'a str, listed: &str) -> Vec<(&'a str, &'a str, &'a str)
                     rest.strip_prefix(owner)
                         .is_some_and(|end| end.is_empty() || end.starts_with("; Tablespace: "))
                 };
-                let reading = (name, kind, schema);
-                if (ends(with) || ends(owner)) && !readings.contains(&reading) {
-                    readings.push(reading);
+                if ends(with) || ends(owner) {
+                    readings.push((name, kind, schema));
                 }
             }
         }
@@ -239,45 +236,35 @@ fn name_line<'a>(line: &'a str, listed: &str) -> Vec<(&'a str, &'a str, &'a str)
     readings
 }
 
-/// Cuts the dash line of the next header, closing remarks and psql's own commands off the end.
-fn strip_end<'a, 'b>(mut piece: &'a [&'b str]) -> &'a [&'b str] {
-    while let Some((last, rest)) = piece.split_last() {
-        let idle = last.trim().is_empty() || *last == "--" || last.starts_with("-- Completed on");
-        let idle = idle
-            || *last == "-- PostgreSQL database dump complete"
-            || last.starts_with("\\unrestrict ");
-        if !idle {
-            break;
-        }
-        piece = rest;
-    }
-    piece
-}
-
-/// Takes `SET default_…` lines off the end into the state; returns where they begin.
+/// Takes `SET default_…` lines off the end into the state; returns where they begin. The dash line of the next header,
+/// closing remarks and psql's own commands go with them.
 fn trailing_state<'a>(piece: &[&'a str], state: &mut BTreeMap<&'a str, &'a str>) -> usize {
-    let mut end = piece.len();
-    let mut found = Vec::new();
-    while end > 0 {
-        let line = piece[end - 1];
-        let set = [
-            "SET default_tablespace = ",
-            "SET default_table_access_method = ",
-        ]
-        .into_iter()
-        .find(|set| line.starts_with(set) && line.ends_with(';'));
-        match set {
-            Some(set) => found.push((set, line)),
-            None if line.trim().is_empty() || line == "--" => {}
-            None => break,
+    let end = piece
+        .iter()
+        .rposition(|line| setting(line).is_none() && !idle(line))
+        .map_or(0, |last| last + 1);
+    for line in &piece[end..] {
+        if let Some(set) = setting(line) {
+            state.insert(set, line);
         }
-        end -= 1;
-    }
-    // Found from the end: the first of each is the one that holds.
-    for (set, line) in found.into_iter().rev() {
-        state.insert(set, line);
     }
     end
+}
+
+fn setting(line: &str) -> Option<&'static str> {
+    [
+        "SET default_tablespace = ",
+        "SET default_table_access_method = ",
+    ]
+    .into_iter()
+    .find(|set| line.starts_with(set) && line.ends_with(';'))
+}
+
+fn idle(line: &str) -> bool {
+    matches!(line, "--" | "-- PostgreSQL database dump complete")
+        || line.trim().is_empty()
+        || line.starts_with("-- Completed on")
+        || line.starts_with("\\unrestrict ")
 }
 
 /// What is known of an index or constraint on the source, beyond the archive.
@@ -297,7 +284,7 @@ pub struct IndexFact {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
     /// The entry.
-    pub entry: Entry,
+    pub entry: ArchiveEntry,
     /// The step that runs it.
     pub step: StepId,
     /// Size on the source in bytes, for the order; 0 where it does not matter.
@@ -306,7 +293,7 @@ pub struct Work {
 
 /// Gives each entry its step; leaves out what must not be copied. `early` are the entries that come
 /// before any data (`--section=pre-data`).
-pub fn assign(entries: Vec<Entry>, early: &[(u32, &str)], facts: &[IndexFact]) -> Vec<Work> {
+pub fn assign(entries: Vec<ArchiveEntry>, early: &[(u32, &str)], facts: &[IndexFact]) -> Vec<Work> {
     let early: BTreeSet<u32> = early.iter().map(|(id, _)| *id).collect();
     let facts: HashMap<(u32, u32), &IndexFact> = facts
         .iter()
@@ -329,7 +316,6 @@ pub fn assign(entries: Vec<Entry>, early: &[(u32, &str)], facts: &[IndexFact]) -
                     StepId::TargetKeys
                 }
                 "INDEX" => StepId::TargetIndexes,
-                "CONSTRAINT" => StepId::TargetConstraints,
                 // A remark, a privilege or an attached partition index goes with its object.
                 "INDEX ATTACH" | "COMMENT" | "ACL" | "SECURITY LABEL" => entry
                     .depends
@@ -360,7 +346,7 @@ fn order(step: StepId) -> usize {
 
 /// pglogical's objects, our own schema, subscriptions (they would connect) and remarks on
 /// extensions (the extension's script has made them).
-fn is_foreign_to_schema(entry: &Entry) -> bool {
+fn is_foreign_to_schema(entry: &ArchiveEntry) -> bool {
     let ours = |name: &str| name == OWN_SCHEMA || name == "pglogical" || name == "pglogical_origin";
     match entry.kind.as_str() {
         "SUBSCRIPTION" | "SUBSCRIPTION TABLE" => true,

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::QualifiedName;
+use crate::{QualifiedName, Side};
 
 /// A table as one side has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct TableShape {
     pub name: String,
     /// `pg_class.relkind`.
     pub relkind: String,
+    /// Which rows a partition takes, after what its parents take; null for any other table.
+    #[serde(default)]
+    pub bounds: Option<String>,
     /// Columns, in order of their position.
     pub columns: Vec<ColumnShape>,
 }
@@ -39,7 +42,7 @@ pub struct ColumnShape {
 
 /// A difference that stops the migration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Difference {
+pub struct DefinitionDifference {
     /// Table, as a person writes it.
     pub table: String,
     /// Column; null where the whole table is meant.
@@ -57,35 +60,52 @@ pub enum Wire {
     Text,
 }
 
-/// What differs between the tables of the plan on both sides.
+/// The tables of one side.
+#[derive(Debug, Clone, Copy)]
+pub struct SideShapes<'a> {
+    /// The side.
+    pub side: Side,
+    /// Its tables.
+    pub tables: &'a [TableShape],
+}
+
+/// What differs between the tables of the plan on both sides, where changes of `from` are applied on `to`: in a rollback those of
+/// the target on the source.
 pub fn compare(
     wanted: &[QualifiedName],
-    source: &[TableShape],
-    target: &[TableShape],
+    from: SideShapes<'_>,
+    to: SideShapes<'_>,
     wire: Wire,
-) -> Vec<Difference> {
+) -> Vec<DefinitionDifference> {
+    let sides = (from.side, to.side);
     let mut out = Vec::new();
     for name in wanted {
         let find = |side: &[TableShape]| {
             side.iter()
                 .position(|table| table.schema == name.schema && table.name == name.name)
         };
-        let (Some(s), Some(t)) = (find(source), find(target)) else {
-            let where_ = if find(source).is_none() {
-                "source"
+        let (Some(f), Some(t)) = (find(from.tables), find(to.tables)) else {
+            let missing = if find(from.tables).is_none() {
+                from.side
             } else {
-                "target"
+                to.side
             };
-            out.push(whole(name, format!("does not exist on the {where_}")));
+            out.push(whole(name, format!("does not exist on the {missing}")));
             continue;
         };
-        compare_table(name, &source[s], &target[t], wire, &mut out);
+        compare_table(
+            name,
+            (&from.tables[f], &to.tables[t]),
+            sides,
+            wire,
+            &mut out,
+        );
     }
     out
 }
 
-fn whole(name: &QualifiedName, what: String) -> Difference {
-    Difference {
+fn whole(name: &QualifiedName, what: String) -> DefinitionDifference {
+    DefinitionDifference {
         table: name.to_string(),
         column: None,
         what,
@@ -94,32 +114,39 @@ fn whole(name: &QualifiedName, what: String) -> Difference {
 
 fn compare_table(
     name: &QualifiedName,
-    source: &TableShape,
-    target: &TableShape,
+    (before, after): (&TableShape, &TableShape),
+    (from, to): (Side, Side),
     wire: Wire,
-    out: &mut Vec<Difference>,
+    out: &mut Vec<DefinitionDifference>,
 ) {
-    if source.relkind != target.relkind {
+    if before.relkind != after.relkind {
         out.push(whole(
             name,
             format!(
-                "is {} on the source and {} on the target",
-                relkind(&source.relkind),
-                relkind(&target.relkind)
+                "is {} on the {from} and {} on the {to}",
+                relkind(&before.relkind),
+                relkind(&after.relkind)
             ),
         ));
         return;
     }
+    // pglogical writes a row to the partition of the same name, whatever that takes.
+    if let (Some(one), Some(other)) = (&before.bounds, &after.bounds)
+        && one != other
+    {
+        let what = format!("takes {one} on the {from} and {other} on the {to}");
+        out.push(whole(name, what));
+    }
     let mut differs = |column: &str, what: String| {
-        out.push(Difference {
+        out.push(DefinitionDifference {
             table: name.to_string(),
             column: Some(column.to_owned()),
             what,
         });
     };
-    for column in &source.columns {
-        let Some(other) = target.columns.iter().find(|c| c.name == column.name) else {
-            differs(&column.name, "is missing on the target".to_owned());
+    for column in &before.columns {
+        let Some(other) = after.columns.iter().find(|c| c.name == column.name) else {
+            differs(&column.name, format!("is missing on the {to}"));
             continue;
         };
         if column.generated != other.generated {
@@ -133,7 +160,7 @@ fn compare_table(
             differs(
                 &column.name,
                 format!(
-                    "is {} on the source and {} on the target",
+                    "is {} on the {from} and {} on the {to}",
                     says(column),
                     says(other)
                 ),
@@ -143,7 +170,7 @@ fn compare_table(
             differs(
                 &column.name,
                 format!(
-                    "has type {} on the source and {} on the target, and servers of one version exchange binary values",
+                    "has type {} on the {from} and {} on the {to}, and servers of one version exchange binary values",
                     column.type_name, other.type_name
                 ),
             );
@@ -151,16 +178,16 @@ fn compare_table(
         if other.not_null && !column.not_null {
             differs(
                 &column.name,
-                "takes nulls on the source and not on the target".to_owned(),
+                format!("takes nulls on the {from} and not on the {to}"),
             );
         }
     }
-    for column in &target.columns {
-        let known = source.columns.iter().any(|c| c.name == column.name);
+    for column in &after.columns {
+        let known = before.columns.iter().any(|c| c.name == column.name);
         if !known && column.not_null && !column.has_default {
             differs(
                 &column.name,
-                "exists only on the target, where it takes neither null nor a default".to_owned(),
+                format!("exists only on the {to}, where it takes neither null nor a default"),
             );
         }
     }
@@ -197,6 +224,7 @@ mod tests {
             schema: "public".to_owned(),
             name: "t".to_owned(),
             relkind: "r".to_owned(),
+            bounds: None,
             columns,
         }
     }
@@ -204,13 +232,35 @@ mod tests {
     fn differences(source: &TableShape, target: &TableShape, wire: Wire) -> Vec<String> {
         compare(
             &[QualifiedName::new("public", "t")],
-            std::slice::from_ref(source),
-            std::slice::from_ref(target),
+            SideShapes {
+                side: Side::Source,
+                tables: std::slice::from_ref(source),
+            },
+            SideShapes {
+                side: Side::Target,
+                tables: std::slice::from_ref(target),
+            },
             wire,
         )
         .into_iter()
         .map(|d| d.column.unwrap_or_else(|| "-".to_owned()))
         .collect()
+    }
+
+    #[test]
+    fn in_a_rollback_the_source_is_where_changes_are_applied() {
+        let (long, short) = (table(vec![column("a")]), table(Vec::new()));
+        let side = |side, table| SideShapes {
+            side,
+            tables: std::slice::from_ref(table),
+        };
+        let found = compare(
+            &[QualifiedName::new("public", "t")],
+            side(Side::Target, &long),
+            side(Side::Source, &short),
+            Wire::Text,
+        );
+        assert_eq!(found[0].what, "is missing on the source");
     }
 
     #[test]
@@ -229,6 +279,13 @@ mod tests {
         strict.has_default = true;
         let harmless = table(vec![column("a"), column("b"), strict]);
         assert!(differences(&plain, &harmless, Wire::Text).is_empty());
+        let strict = |name| ColumnShape {
+            not_null: true,
+            ..column(name)
+        };
+        let stricter = table(vec![strict("a"), column("b")]);
+        assert_eq!(differences(&plain, &stricter, Wire::Text), ["a"]);
+        assert!(differences(&stricter, &stricter, Wire::Text).is_empty());
         let mut computed = column("b");
         computed.generated = true;
         assert_eq!(
@@ -244,6 +301,38 @@ mod tests {
         let (narrow, wide) = (table(vec![column("a")]), table(vec![wide]));
         assert!(differences(&narrow, &wide, Wire::Text).is_empty());
         assert_eq!(differences(&narrow, &wide, Wire::Same), ["a"]);
+        let mut found = Vec::new();
+        let name = QualifiedName::new("public", "t");
+        let sides = (Side::Source, Side::Target);
+        compare_table(&name, (&narrow, &wide), sides, Wire::Same, &mut found);
+        assert!(
+            found[0]
+                .what
+                .starts_with("has type integer on the source and bigint on the target"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn partitions_of_one_name_take_the_same_rows() {
+        let plain = table(Vec::new());
+        let taking = |bounds: &str| TableShape {
+            bounds: Some(bounds.to_owned()),
+            ..plain.clone()
+        };
+        let (one, two) = (taking("FOR VALUES IN (1)"), taking("FOR VALUES IN (2)"));
+        let mut found = Vec::new();
+        let name = QualifiedName::new("public", "t");
+        let sides = (Side::Source, Side::Target);
+        // One that is a table of its own on a side is another precondition.
+        for both in [(&one, &one), (&one, &plain), (&plain, &one), (&one, &two)] {
+            assert!(found.is_empty(), "{found:?}");
+            compare_table(&name, both, sides, Wire::Text, &mut found);
+        }
+        assert_eq!(
+            found[0].what,
+            "takes FOR VALUES IN (1) on the source and FOR VALUES IN (2) on the target"
+        );
     }
 
     #[test]
@@ -251,8 +340,46 @@ mod tests {
         let plain = table(vec![column("a")]);
         let mut partitioned = plain.clone();
         partitioned.relkind = "p".to_owned();
-        assert_eq!(differences(&plain, &partitioned, Wire::Text), ["-"]);
-        let gone = compare(&[QualifiedName::new("x", "y")], &[plain], &[], Wire::Text);
-        assert_eq!(gone[0].what, "does not exist on the source");
+        partitioned.columns.clear();
+        let wanted = [QualifiedName::new("public", "t")];
+        let what = |source: &[TableShape], target: &[TableShape]| {
+            let found = compare(
+                &wanted,
+                SideShapes {
+                    side: Side::Source,
+                    tables: source,
+                },
+                SideShapes {
+                    side: Side::Target,
+                    tables: target,
+                },
+                Wire::Text,
+            );
+            found.into_iter().map(|one| one.what).collect::<Vec<_>>()
+        };
+        let plain = [plain];
+        assert_eq!(
+            what(&plain, &[partitioned]),
+            ["is an ordinary table on the source and a partitioned table on the target"],
+            "one sentence, and none about its columns"
+        );
+        let mut computed = plain.clone();
+        computed[0].columns[0].generated = true;
+        let mut foreign = plain.clone();
+        foreign[0].relkind = "f".to_owned();
+        let mut view = plain.clone();
+        view[0].relkind = "v".to_owned();
+        assert_eq!(
+            what(&foreign, &view),
+            ["is a foreign table on the source and a view on the target"]
+        );
+        assert_eq!(
+            what(&plain, &computed),
+            ["is stored as given on the source and computed on the target"]
+        );
+        assert_eq!(what(&[], &plain), ["does not exist on the source"]);
+        let mut elsewhere = plain.clone();
+        elsewhere[0].schema = "other".to_owned();
+        assert_eq!(what(&plain, &elsewhere), ["does not exist on the target"]);
     }
 }

@@ -44,7 +44,7 @@ pub struct Task {
     pub bytes: u64,
 }
 
-/// The tasks for a plan, largest first.
+/// The tasks for a plan and for the `extra` tables, which are in no plan: largest first.
 pub fn tasks(
     plan: &Plan,
     extra: &[QualifiedName],
@@ -60,7 +60,6 @@ pub fn tasks(
         .filter_map(|(name, planned)| task(name, planned, shapes, one_major))
         .collect();
     tasks.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.table.cmp(&b.table)));
-    tasks.dedup_by(|a, b| a.table == b.table);
     tasks
 }
 
@@ -115,6 +114,7 @@ mod tests {
             schema: "public".to_owned(),
             name: name.to_owned(),
             relkind: "r".to_owned(),
+            bounds: None,
             columns: columns
                 .iter()
                 .map(|(name, generated, built_in)| ColumnShape {
@@ -136,17 +136,25 @@ mod tests {
             selection: crate::select::Selection::default(),
             tables: vec![planned("small", 1), planned("big", 9), planned("mine", 5)],
             sequences: Vec::new(),
-            by_hand: Vec::new(),
+            manual_steps: Vec::new(),
         };
         let shapes = [
             shape("small", &[("a", false, true), ("g", true, true)]),
             shape("big", &[]),
-            shape("mine", &[("e\"x", false, false)]),
+            shape("mine", &[("id", false, true), ("e\"x", false, false)]),
+            shape("marker", &[]),
         ];
         let version = ServerVersion(150_001);
-        let tasks = tasks(&plan, &[], &shapes, version, ServerVersion(150_009));
+        let extra = [QualifiedName::new("public", "marker")];
+        let tasks = tasks(&plan, &extra, &shapes, version, ServerVersion(150_009));
         let names: Vec<&str> = tasks.iter().map(|t| t.table.name.as_str()).collect();
-        assert_eq!(names, ["big", "mine", "small"]);
+        assert_eq!(names, ["big", "mine", "small", "marker"]);
+        let other = super::tasks(&plan, &[], &shapes, version, ServerVersion(160_001));
+        assert!(
+            other.iter().all(|task| task.form == Form::Text),
+            "between two majors"
+        );
+        assert_eq!(tasks[3].bytes, 0, "no plan has its size");
         assert_eq!(tasks[2].columns, ["a"]);
         assert_eq!(tasks[2].form, Form::Binary);
         assert_eq!(

@@ -58,29 +58,22 @@ mod tests {
     #[test]
     fn what_a_step_tells_apart_is_left_to_it() {
         use CopyMode::{None, Parallel};
-        assert!(!left_to_steps(
-            "tbl.target_not_empty",
-            Stage::Fresh,
-            Parallel
-        ));
-        assert!(left_to_steps(
-            "tbl.target_not_empty",
-            Stage::Continued,
-            Parallel
-        ));
         assert!(left_to_steps("tbl.target_not_empty", Stage::Fresh, None));
         assert!(!left_to_steps("conf.wal_level", Stage::Continued, Parallel));
-        for id in [
-            "tbl.target_not_empty",
-            "tbl.missing_on_target",
-            "tbl.pk_mismatch",
-            "repl.slot_name_clash",
-            "obj.schema_pgl",
+        for (id, fresh) in [
+            ("conn.client_tools", true),
+            ("tbl.target_not_empty", false),
+            ("tbl.missing_on_target", false),
+            ("tbl.pk_mismatch", false),
+            ("repl.slot_name_clash", false),
+            ("obj.schema_pgl", false),
         ] {
             assert!(
                 crate::rules::all().any(|check| check.id == id),
                 "{id} is no check"
             );
+            assert_eq!(left_to_steps(id, Stage::Fresh, Parallel), fresh, "{id}");
+            assert!(left_to_steps(id, Stage::Continued, Parallel), "{id}");
         }
     }
 

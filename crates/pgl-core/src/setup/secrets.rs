@@ -141,10 +141,15 @@ mod tests {
             "secret_key",
             "passfile",
             "\"a\"\"b\"",
+            // Its second half is a name that holds no secret; a name that is a quote.
+            "\"a\"\"host\"",
+            "\"\"\"\"",
+            "e",
         ] {
             for value in [
                 "'s3cret'",
                 "'a''s3cret'",
+                "'s3cret\\'",
                 "E's3cret\\\\'",
                 "E'\\'s3cret'",
                 "'(s3cret)'",

@@ -15,43 +15,45 @@ pub(super) fn without_own(kind: &str, sql: String) -> String {
         return sql;
     }
     let mut out = String::with_capacity(sql.len());
-    let mut quote = None;
-    for line in sql.split_inclusive('\n') {
-        let outside = quote.is_none();
-        for c in line.chars().filter(|c| matches!(c, '\'' | '"')) {
+    let (mut quote, mut from, mut open) = (None, 0, None);
+    for (at, c) in sql.char_indices() {
+        match quote {
             // A doubled quote ends and begins again.
-            match quote {
-                None => quote = Some(c),
-                Some(open) if open == c => quote = None,
-                Some(_) => {}
+            Some(q) if q == c => quote = None,
+            Some(_) => {}
+            None if matches!(c, '\'' | '"') => quote = Some(c),
+            None if c == '(' => open = Some(at),
+            None if c == ';' => {
+                let statement = &sql[from..=at];
+                match open.and_then(|open| kept(statement, open - from)) {
+                    Some(rest) => out.push_str(&rest),
+                    None => out.push_str(statement),
+                }
+                (from, open) = (at + 1, None);
             }
-        }
-        match kept(line).filter(|_| outside) {
-            Some(rest) => out.push_str(&rest),
-            None => out.push_str(line),
+            None => {}
         }
     }
+    out.push_str(&sql[from..]);
     out
 }
 
-/// What is left of a statement that sets such an option; None where the line is something else.
-fn kept(line: &str) -> Option<String> {
-    let statement = line.trim_end();
-    let (head, options) = statement.strip_suffix(");")?.rsplit_once('(')?;
-    // Options hold no parenthesis, a name may: what stands before is looked at from both ends.
-    let sets = head.trim_end().ends_with(" SET") && head.starts_with("ALTER");
-    let own = |option: &&str| {
-        let name = option.split('=').next().unwrap_or(option);
-        OWN.contains(&name)
-    };
-    if !sets || !options.split(", ").any(|option| own(&option)) {
+/// What is left of a statement that sets such an option; None where it does something else. `open` is its last
+/// parenthesis that opens outside quotes.
+fn kept(statement: &str, open: usize) -> Option<String> {
+    let (head, options) = statement.split_at(open);
+    let options = options.strip_prefix('(')?.strip_suffix(");")?;
+    let sets = head.trim_end().ends_with(" SET") && head.trim_start().starts_with("ALTER");
+    let (own, theirs): (Vec<&str>, Vec<&str>) = options
+        .split(", ")
+        .partition(|option| OWN.contains(&option.split('=').next().unwrap_or(option)));
+    if !sets || own.is_empty() {
         return None;
     }
-    let theirs: Vec<&str> = options.split(", ").filter(|option| !own(option)).collect();
     Some(if theirs.is_empty() {
         String::new()
     } else {
-        format!("{head}({});\n", theirs.join(", "))
+        format!("{head}({});", theirs.join(", "))
     })
 }
 
@@ -75,6 +77,16 @@ mod tests {
     }
 
     #[test]
+    fn names_of_several_lines_are_read_to_their_end() {
+        let own = "SET default_tablespace = '';\n\nCREATE TABLE \"a\n(b;\" (\n    \"c\nd\" integer\n);\n\
+                   ALTER TABLE ONLY \"a\n(b;\" ALTER COLUMN \"c\nd\" SET (pg_attver=37989672);\n\
+                   ALTER TABLE ONLY \"a\n(b;\" ALTER COLUMN \"c\nd\" SET (n_distinct=-1, pg_attver=37989672);\n";
+        let rest = "SET default_tablespace = '';\n\nCREATE TABLE \"a\n(b;\" (\n    \"c\nd\" integer\n);\n\
+                    ALTER TABLE ONLY \"a\n(b;\" ALTER COLUMN \"c\nd\" SET (n_distinct=-1);\n";
+        assert_eq!(without_own("TABLE", own.to_owned()), rest);
+    }
+
+    #[test]
     fn what_only_looks_like_it_stays() {
         for sql in [
             // In a default that goes over several lines, and in a name that does.
@@ -83,14 +95,20 @@ mod tests {
             // The user's own option, of a name that begins like it.
             "ALTER TABLE ONLY t ALTER COLUMN a SET (pg_attverse=1);\n",
             "ALTER TABLE ONLY t ALTER COLUMN pg_attver SET (n_distinct=1);\n",
+            "ALTER TABLE ONLY t ADD CONSTRAINT c CHECK ((a <> ' SET (pg_attver=1'::text));\n",
+            // A boolean column of that name.
+            "ALTER TABLE ONLY t ADD CONSTRAINT c CHECK (pg_attver);\n",
         ] {
             assert_eq!(without_own("FOREIGN TABLE", sql.to_owned()), sql);
         }
+        let behind = "CREATE TABLE t (\n    a text DEFAULT 'x'\n);\n";
+        let set = "ALTER TABLE ONLY t ALTER COLUMN a SET (pg_attver=1);\n";
+        assert_eq!(without_own("TABLE", format!("{behind}{set}")), behind);
         // The column is called so; its option is the server's.
         let named = "ALTER TABLE ONLY t ALTER COLUMN \" SET (pg_attver=2);\" SET (pg_attver=1);\n";
-        assert_eq!(without_own("TABLE", named.to_owned()), "");
+        assert_eq!(without_own("TABLE", named.to_owned()), "\n");
         let body = "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$BEGIN\n\
-                    ALTER TABLE ONLY t ALTER COLUMN a SET (pg_attver=1);\nEND$$;\n";
+                    NULL;\nALTER TABLE ONLY t ALTER COLUMN a SET (pg_attver=1);\nEND$$;\n";
         assert_eq!(without_own("FUNCTION", body.to_owned()), body);
     }
 }

@@ -245,9 +245,7 @@ impl JsonSchema for StepId {
 pub enum CopyMode {
     /// We do: tables side by side under the slot's own snapshot.
     Parallel,
-    /// pglogical does: one table after the other in one transaction.
-    Pglogical,
-    /// Nobody: only changes from now on are carried.
+    /// Nobody: only changes from now on are replicated.
     None,
 }
 
@@ -340,8 +338,7 @@ pub struct Step {
 
 /// The steps of a run, in the order in which they are taken.
 ///
-/// Our own copy fills tables without any index and builds keys afterwards. pglogical's copy starts
-/// its apply worker by itself, so keys have to be there before it. Indexes and constraints are
+/// The copy fills tables without any index, and keys are built afterwards. Indexes and constraints are
 /// built before the subscription starts: CREATE INDEX would hold up the single apply worker until
 /// the source ends its connection.
 pub fn steps(options: &Options) -> Vec<Step> {
@@ -361,14 +358,10 @@ pub fn steps(options: &Options) -> Vec<Step> {
         S::TargetGrants,
         S::TargetNode,
     ];
-    let keys_first = options.copy != CopyMode::Parallel || options.keep_indexes == KeepIndexes::Yes;
-    if options.keep_indexes == KeepIndexes::Yes {
-        order.extend([S::TargetKeys, S::TargetIndexes, S::Copy]);
-    } else if keys_first {
-        order.extend([S::TargetKeys, S::Copy, S::TargetIndexes]);
-    } else {
-        order.extend([S::Copy, S::TargetKeys, S::TargetIndexes]);
-    }
+    order.extend(match options.keep_indexes {
+        KeepIndexes::Yes => [S::TargetKeys, S::TargetIndexes, S::Copy],
+        KeepIndexes::No => [S::Copy, S::TargetKeys, S::TargetIndexes],
+    });
     order.extend([
         S::TargetConstraints,
         S::TargetTriggers,
@@ -454,6 +447,8 @@ pub fn choose(all: Vec<Step>, only: &[StepId], until: Option<StepId>) -> Vec<Ste
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn taken(steps: &[Step]) -> Vec<StepId> {
@@ -472,16 +467,36 @@ mod tests {
     fn every_step_has_one_row_and_round_trips() {
         let all = steps(&Options::default());
         assert_eq!(all.len(), StepId::TABLE.len());
+        let mut titles = BTreeSet::new();
         for step in all {
-            assert_eq!(step.id.as_str().parse(), Ok(step.id));
-            assert!(!step.id.title().is_empty());
+            let id = step.id.as_str();
+            assert_eq!(id.parse(), Ok(step.id));
+            assert_eq!(step.id.to_string(), id);
+            titles.insert(step.id.title());
+            let side = match id.split_once('.').map_or(id, |parts| parts.0) {
+                "guard" => None,
+                "source" => Some(Side::Source),
+                _ => Some(Side::Target),
+            };
+            assert_eq!(step.id.side(), side, "{id}");
         }
+        // Both sides get an extension, a node and a marker.
+        assert_eq!(titles.len(), StepId::TABLE.len() - 3);
         assert!("target.nothing".parse::<StepId>().is_err());
     }
 
     #[test]
+    fn the_schema_of_documents_lists_every_step() {
+        let schema = serde_json::to_value(schemars::schema_for!(StepId)).unwrap();
+        let ids: Vec<&str> = StepId::TABLE.iter().map(|row| row.1).collect();
+        assert_eq!(schema["enum"], serde_json::json!(ids));
+        // Schemas of documents refer to it by this name.
+        assert_eq!(schema["title"], "StepId");
+    }
+
+    #[test]
     fn keys_come_before_anything_is_applied() {
-        for copy in [CopyMode::Parallel, CopyMode::Pglogical, CopyMode::None] {
+        for copy in [CopyMode::Parallel, CopyMode::None] {
             for keep_indexes in [KeepIndexes::No, KeepIndexes::Yes] {
                 let options = Options {
                     copy,
@@ -489,11 +504,18 @@ mod tests {
                     ..Options::default()
                 };
                 let order = steps(&options);
-                let applies = match copy {
-                    CopyMode::Pglogical => StepId::Copy,
-                    CopyMode::Parallel | CopyMode::None => StepId::TargetSubscription,
-                };
-                assert!(place(&order, StepId::TargetKeys) < place(&order, applies));
+                let applies = place(&order, StepId::TargetSubscription);
+                assert!(place(&order, StepId::TargetKeys) < applies);
+                // The copy is faster without any index.
+                let after = |id| place(&order, StepId::Copy) < place(&order, id);
+                let bare = keep_indexes == KeepIndexes::No;
+                assert_eq!(after(StepId::TargetKeys), bare);
+                assert_eq!(after(StepId::TargetIndexes), bare);
+                for step in &order {
+                    for needed in needs(step.id) {
+                        assert!(place(&order, *needed) < place(&order, step.id));
+                    }
+                }
                 assert!(place(&order, StepId::SourceSets) < place(&order, StepId::Copy));
                 assert!(
                     place(&order, StepId::SourceGrants) < place(&order, StepId::SourceSets),
@@ -504,6 +526,56 @@ mod tests {
                         < place(&order, StepId::TargetForeignKeys)
                 );
             }
+        }
+    }
+
+    /// What a step needs, and what that needs.
+    fn with_their_own(id: StepId) -> BTreeSet<StepId> {
+        let direct = needs(id).iter().copied();
+        direct
+            .flat_map(|one| with_their_own(one).into_iter().chain([one]))
+            .collect()
+    }
+
+    #[test]
+    fn a_step_on_its_own_needs_the_work_of_others() {
+        use StepId::{Copy, TargetKeys, TargetSubscription, TargetTriggers};
+        assert_eq!(
+            needs(TargetSubscription),
+            [Copy, TargetKeys, TargetTriggers]
+        );
+        assert!(needs(StepId::Guard).is_empty());
+        for (id, _, side, _) in StepId::TABLE.iter().copied() {
+            let all = with_their_own(id);
+            let on_target = side == Some(Side::Target) && id != StepId::TargetDatabase;
+            assert_eq!(all.contains(&StepId::TargetDatabase), on_target, "{id}");
+            // Only what the copy brings needs the source.
+            let source = all.iter().any(|one| one.side() == Some(Side::Source));
+            let rows = all.contains(&Copy) || id == Copy;
+            assert!(side == Some(Side::Source) || source == rows, "{id}");
+        }
+        // Who has the rows; what would be granted; what sends the changes.
+        for id in [StepId::TargetMatviews, StepId::TargetForeignKeys] {
+            assert!(needs(id).contains(&Copy), "{id}");
+        }
+        assert!(needs(StepId::TargetGrants).contains(&StepId::TargetExtension));
+        assert!(needs(Copy).contains(&StepId::SourceSets));
+    }
+
+    #[test]
+    fn nobody_looks_at_roles_where_that_is_asked_for() {
+        for (roles, looks) in [
+            (RoleMode::Check, true),
+            (RoleMode::Copy, true),
+            (RoleMode::Skip, false),
+        ] {
+            let all = steps(&Options {
+                roles,
+                ..Options::default()
+            });
+            let when = all[place(&all, StepId::TargetRoles)].when;
+            assert_eq!(when == When::Now, looks);
+            assert!(looks || when == When::Not("--roles skip"), "{when:?}");
         }
     }
 

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cutover::CutOver;
-use crate::{Lsn, ServerVersion};
+use crate::control::SlotMoved;
+use crate::cutover::{AttemptState, CutOver, Direction, ReplicaTrigger, SequenceUser, Timelines};
+use crate::{Lsn, QualifiedName, ServerVersion};
 
 mod run;
 
@@ -102,9 +103,11 @@ pub struct SourceNow {
     /// Current write position.
     pub wal_lsn: Option<Lsn>,
     /// The subscription's slot.
-    pub slot: Option<Slot>,
+    pub slot: Option<SlotNow>,
     /// The walsender that serves it.
-    pub sender: Option<Sender>,
+    pub sender: Option<WalSenderNow>,
+    /// The run that holds the migration's lock: `pgl-cutover abort` holds it here alone where the target cannot be reached.
+    pub holder: Option<RunHolder>,
     /// `max_slot_wal_keep_size` in bytes; null where unlimited or before 13.
     pub max_slot_wal_keep_bytes: Option<u64>,
     /// When the server process was started, in seconds since 1970.
@@ -117,7 +120,7 @@ pub struct SourceNow {
 /// A replication slot.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Slot {
+pub struct SlotNow {
     /// Its name.
     pub name: String,
     /// Output plugin.
@@ -143,7 +146,7 @@ pub struct Slot {
 /// The walsender of the slot, from `pg_stat_replication`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Sender {
+pub struct WalSenderNow {
     /// Its process.
     pub pid: i64,
     /// `startup`, `catchup`, `streaming`…
@@ -158,6 +161,8 @@ pub struct Sender {
     pub replied_at: Option<String>,
     /// Seconds since then.
     pub replied_ago: Option<f64>,
+    /// What it waits for (10 and later): `WalSenderWriteData`.
+    pub wait: Option<String>,
 }
 
 /// The target, cheaply: read at every sample.
@@ -185,13 +190,13 @@ pub struct TargetNow {
     /// Subscriptions in this database.
     pub subscriptions: Vec<String>,
     /// The one that is meant.
-    pub subscription: Option<Subscription>,
+    pub subscription: Option<SubscriptionNow>,
     /// Sync states of its tables.
     pub tables: Vec<TableSync>,
     /// pglogical's processes for this database.
     pub workers: Vec<Worker>,
     /// The replication origin.
-    pub origin: Option<Origin>,
+    pub origin: Option<TargetOrigin>,
     /// Whether the role may read origins: one that is missing is then known to be.
     pub origin_readable: bool,
     /// When the last transaction that was applied had been committed, on the source's clock, in
@@ -215,7 +220,7 @@ impl TargetNow {
 /// A subscription, without its connection string.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Subscription {
+pub struct SubscriptionNow {
     /// Its number; part of the workers' names.
     pub id: u32,
     /// Object id of its database; the other part.
@@ -240,7 +245,7 @@ pub struct Subscription {
     pub dsn: Dsn,
 }
 
-impl Subscription {
+impl SubscriptionNow {
     /// Name of its apply worker, in `pg_stat_activity` and in the log.
     pub fn apply_name(&self) -> String {
         format!("pglogical apply {}:{}", self.database_oid, self.id)
@@ -294,7 +299,7 @@ pub struct Worker {
 /// The replication origin on the target.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Origin {
+pub struct TargetOrigin {
     /// The source's position up to which everything is applied.
     pub remote_lsn: Option<Lsn>,
 }
@@ -332,8 +337,16 @@ pub struct Close {
     pub values: bool,
     /// That the target is the production database.
     pub cutover: Option<CutOver>,
-    /// An attempt at a cutover or a rollback that is not over, in words.
-    pub attempt: Option<String>,
+    /// That no database that was read has schema pgl, and that nothing else shows a cutover.
+    pub no_journal: bool,
+    /// After a cutover: tables of the former source without an enabled write-block trigger.
+    pub unblocked: Vec<QualifiedName>,
+    /// The last position of the source before the target was promoted.
+    pub final_lsn: Option<Lsn>,
+    /// Why these two databases are not the migration's, in words.
+    pub not_the_pair: Option<String>,
+    /// An attempt at a cutover or a rollback that is not over.
+    pub unfinished: Option<(Direction, AttemptState)>,
     /// Replication back to the former source.
     pub reverse: Option<Reverse>,
 }
@@ -348,12 +361,14 @@ pub struct Wanted {
     pub name: String,
     /// Its replication set; null where no plan says it.
     pub set: Option<String>,
+    /// Object id on the target of the table that was copied; null where no journal says it.
+    pub filled: Option<u32>,
 }
 
 /// What the source's sets have of a table that is to be replicated, by its OID.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Member {
+pub struct PlannedMember {
     /// Schema.
     pub schema: String,
     /// Name.
@@ -362,6 +377,8 @@ pub struct Member {
     pub exists: bool,
     /// The subscription's replication sets that it is in.
     pub sets: Vec<String>,
+    /// Why not all of its changes are replicated although it is in a set, as sentences.
+    pub unreplicated: Vec<String>,
 }
 
 /// Where the subscription's own DSN leads, seen from here.
@@ -396,22 +413,28 @@ pub struct SourceClose {
     pub sender_timeout: f64,
     /// Settings that roles and databases override, which shape text: `extra_float_digits`,
     /// `datestyle`, `intervalstyle`.
-    pub overrides: Vec<Override>,
+    pub overrides: Vec<OutputOverride>,
     /// Replication sets of the node.
     pub sets: Vec<String>,
     /// Tables in the subscription's sets.
     pub tables: Vec<SetTable>,
     /// What the subscription's sets have of the tables that are to be replicated; null where that could
     /// not be read.
-    pub members: Option<Vec<Member>>,
+    pub members: Option<Vec<PlannedMember>>,
     /// Sequences in the subscription's sets.
     pub sequences: Vec<SetSequence>,
+    /// The columns that take their values from sequences, in the whole database.
+    pub sequence_users: Vec<SequenceUser>,
     /// The latest queued truncates and commands.
     pub queue: Vec<Queued>,
     /// Whether sessions of clients begin read-only: what is printed for this database has to say otherwise.
     pub read_only: bool,
+    /// Subscriptions of PostgreSQL's own that write to this database.
+    pub fed_by: Vec<String>,
     /// Transactions older than five minutes, oldest first: a slot waits for them.
     pub old_transactions: Vec<String>,
+    /// Triggers and rules that fire for replicated rows.
+    pub replica_triggers: Vec<ReplicaTrigger>,
     /// The end of the server log, without secrets.
     pub log: Log,
 }
@@ -419,7 +442,7 @@ pub struct SourceClose {
 /// A role- or database-level setting.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Override {
+pub struct OutputOverride {
     /// The role; null means all.
     pub role: Option<String>,
     /// Whether it is for this database only.
@@ -440,6 +463,8 @@ pub struct SetTable {
     pub name: String,
     /// Columns that are replicated.
     pub columns: Vec<String>,
+    /// Their types, as `format_type` has them.
+    pub types: Vec<String>,
     /// Stored generated columns among all of the table's.
     pub generated: Vec<String>,
     /// Generated columns that a column list leaves out.
@@ -484,8 +509,10 @@ pub struct TargetClose {
     pub tables: Vec<TargetTable>,
     /// Sequences and their bounds.
     pub sequences: Vec<TargetSequence>,
+    /// The columns that take their values from sequences.
+    pub sequence_users: Vec<SequenceUser>,
     /// Foreign keys, by what they reference.
-    pub foreign_keys: Vec<ForeignKey>,
+    pub foreign_keys: Vec<TargetForeignKey>,
     /// Roles.
     pub roles: Vec<String>,
     /// `max_worker_processes`.
@@ -500,6 +527,14 @@ pub struct TargetClose {
     pub use_spi: bool,
     /// `track_commit_timestamp`.
     pub track_commit_timestamp: bool,
+    /// Settings by which the apply worker reads other values than were sent: `array_nulls is off`.
+    pub input_settings: Vec<String>,
+    /// The server's timelines; null where pgl-setup has kept none.
+    pub timelines: Option<Timelines>,
+    /// That the slot or the origin was moved, as pgl-control has recorded it.
+    pub slot_moved: Option<SlotMoved>,
+    /// Triggers and rules that fire for replicated rows.
+    pub replica_triggers: Vec<ReplicaTrigger>,
     /// The end of the server log, without secrets.
     pub log: Log,
     /// Sessions that began and were lost at once, between moments in which the server was recovering.
@@ -514,10 +549,14 @@ pub struct TargetTable {
     pub schema: String,
     /// Name.
     pub name: String,
+    /// Object id.
+    pub oid: u32,
     /// `r` table, `p` partitioned, `v` view…
     pub kind: String,
     /// Columns.
     pub columns: Vec<String>,
+    /// Their types, as `format_type` has them.
+    pub types: Vec<String>,
     /// Generated columns among them.
     pub generated: Vec<String>,
     /// Columns that need a value and have no default.
@@ -545,7 +584,7 @@ pub struct TargetSequence {
 /// A foreign key on the target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ForeignKey {
+pub struct TargetForeignKey {
     /// Its name.
     pub name: String,
     /// Schema of the referencing table.

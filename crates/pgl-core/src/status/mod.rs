@@ -14,7 +14,7 @@ pub mod wait;
 pub use causes::{Cause, Certainty, Heals, causes};
 pub use measure::{Lag, Rates, Retained, SecondsFrom, Skew};
 pub use state::{TableState, Tables, Word};
-pub use wait::{Goal, Limits, MaxLag, Progress};
+pub use wait::{Goal, MaxLag, WaitLimits, WaitProgress};
 
 #[cfg(test)]
 mod tests;

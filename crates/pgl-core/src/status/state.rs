@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Subscription, TargetNow};
+use super::facts::{SubscriptionNow, TargetNow};
 use crate::ServerVersion;
 
 /// pglogical's words for a subscription's state, found the way `show_subscription_status` does,
@@ -161,7 +161,7 @@ pub fn tables(target: Option<&TargetNow>) -> Tables {
 
 /// The output settings that a cross-version stream needs pinned and that the DSN does not pin. From
 /// 12 on every positive `extra_float_digits` is exact, before that only 3 is.
-pub fn unpinned(subscription: &Subscription, source: ServerVersion) -> Vec<&'static str> {
+pub fn unpinned(subscription: &SubscriptionNow, source: ServerVersion) -> Vec<&'static str> {
     let is = |value: &Option<String>, wanted: fn(&str) -> bool| {
         value
             .as_deref()

@@ -1,12 +1,13 @@
 //! Lag, rates, states and waiting, on samples made by hand.
 
 use super::facts::{
-    Origin, RunHolder, Seen, Sender, Slot, Snapshot, SourceNow, Subscription, TableSync, TargetNow,
-    Worker,
+    RunHolder, Seen, SlotNow, Snapshot, SourceNow, SubscriptionNow, TableSync, TargetNow,
+    TargetOrigin, WalSenderNow, Worker,
 };
 use super::measure::{lag, rates, retained, skew};
 use super::wait::{healthy, reached};
 use super::*;
+use crate::doc::Verdict;
 use crate::{Lsn, Severity, Side};
 
 /// Source at `wal`, target at `applied`, at second `at`; the source's clock runs 1000 ahead of
@@ -18,25 +19,25 @@ fn at(at: f64, wal: u64, applied: u64) -> Snapshot {
             clock: 1000.0 + at,
             clock_at: at,
             wal_lsn: Some(Lsn(wal)),
-            slot: Some(Slot {
+            slot: Some(SlotNow {
                 name: "slot".into(),
                 active: true,
                 restart_lsn: Some(Lsn(applied / 2)),
                 confirmed_flush_lsn: Some(Lsn(applied.saturating_sub(10))),
-                ..Slot::default()
+                ..SlotNow::default()
             }),
             ..SourceNow::default()
         }),
         target: Seen::Known(TargetNow {
             clock: 1050.5 + at,
             clock_at: at + 0.5,
-            origin: Some(Origin {
+            origin: Some(TargetOrigin {
                 remote_lsn: Some(Lsn(applied)),
             }),
-            subscription: Some(Subscription {
+            subscription: Some(SubscriptionNow {
                 enabled: true,
                 sync_status: Some('r'),
-                ..Subscription::default()
+                ..SubscriptionNow::default()
             }),
             workers: vec![Worker {
                 kind: "apply".into(),
@@ -154,7 +155,7 @@ fn words_are_pglogical_s() {
 
 #[test]
 fn goals() {
-    let plain = Limits::default();
+    let plain = WaitLimits::default();
     let done = [at(0.0, 1000, 900), at(1.0, 1100, 1000)];
     let late = [at(0.0, 1000, 900), at(1.0, 1100, 999)];
     let is = |goal: Goal, samples: &[Snapshot]| {
@@ -190,7 +191,7 @@ fn limits() {
             &samples,
             &[],
             seen.as_ref(),
-            Limits {
+            WaitLimits {
                 max_lag: Some(limit),
             },
         )
@@ -210,11 +211,11 @@ fn only_what_cannot_heal_ends_a_wait() {
     let mut trouble = wait::Trouble::default();
     let mut judge = |at: f64, causes: &[Cause]| trouble.judge(at, causes, false);
     // Seen once it may be a moment's; seen again it is the truth.
-    assert_eq!(judge(0.0, &[cause("a")]), Progress::Waiting);
-    assert_eq!(judge(7.0, &[cause("a")]), Progress::Broken);
+    assert_eq!(judge(0.0, &[cause("a")]), WaitProgress::Waiting);
+    assert_eq!(judge(7.0, &[cause("a")]), WaitProgress::Broken);
     // A break in between starts the time anew.
-    assert_eq!(judge(8.0, &[]), Progress::Waiting);
-    assert_eq!(judge(9.0, &[cause("a")]), Progress::Waiting);
+    assert_eq!(judge(8.0, &[]), WaitProgress::Waiting);
+    assert_eq!(judge(9.0, &[cause("a")]), WaitProgress::Waiting);
     // What may pass, what only a log says and what is merely unsafe never ends it.
     for cause in [
         cause("b").may_pass(),
@@ -223,10 +224,61 @@ fn only_what_cannot_heal_ends_a_wait() {
         cause("unsafe.x"),
     ] {
         assert_eq!(cause.severity, Severity::Block);
-        assert_eq!(judge(10.0, std::slice::from_ref(&cause)), Progress::Waiting);
-        assert_eq!(judge(99_999.0, &[cause]), Progress::Waiting);
+        assert_eq!(
+            judge(10.0, std::slice::from_ref(&cause)),
+            WaitProgress::Waiting
+        );
+        assert_eq!(judge(99_999.0, &[cause]), WaitProgress::Waiting);
     }
-    assert_eq!(trouble.judge(999.0, &[cause("a")], true), Progress::Reached);
+    assert_eq!(
+        trouble.judge(999.0, &[cause("a")], true),
+        WaitProgress::Reached
+    );
+}
+
+#[test]
+fn what_cannot_be_reached_is_a_no_and_a_server_that_cannot_be_asked_is_unknown() {
+    let cause = |id: &str| Cause::new(id, Side::Target, "x");
+    let rejected = || cause("server.auth");
+    let passes = || cause("server.unreachable").may_pass();
+    for (progress, causes, cut_over, expected) in [
+        (WaitProgress::Reached, vec![cause("a")], false, Verdict::Ok),
+        (
+            WaitProgress::Waiting,
+            vec![cause("a")],
+            false,
+            Verdict::NotYet,
+        ),
+        (
+            WaitProgress::Broken,
+            vec![cause("subscription.disabled")],
+            false,
+            Verdict::No,
+        ),
+        (
+            WaitProgress::Broken,
+            vec![passes(), cause("slot.lost")],
+            false,
+            Verdict::No,
+        ),
+        (
+            WaitProgress::Broken,
+            vec![rejected(), cause("slot.lost")],
+            false,
+            Verdict::No,
+        ),
+        (
+            WaitProgress::Broken,
+            vec![rejected(), passes()],
+            false,
+            Verdict::Unknown,
+        ),
+        (WaitProgress::Broken, vec![rejected()], true, Verdict::No),
+        (WaitProgress::Broken, vec![], true, Verdict::No),
+    ] {
+        let found = wait::verdict(progress, &causes, cut_over);
+        assert_eq!(found, expected, "{progress:?} {causes:?}");
+    }
 }
 
 #[test]
@@ -234,7 +286,7 @@ fn rows_that_are_missing_are_not_reached() {
     let samples = [at(0.0, 1000, 900), at(1.0, 1100, 1100)];
     let is = |goal, id: &str| {
         let cause = Cause::new(id, Side::Source, "x");
-        reached(goal, &samples, &[cause], None, Limits::default())
+        reached(goal, &samples, &[cause], None, WaitLimits::default())
     };
     for goal in [Goal::Synced, Goal::CaughtUp, Goal::Drained(Lsn(1))] {
         assert!(is(goal, "link.unreachable"));
@@ -242,6 +294,7 @@ fn rows_that_are_missing_are_not_reached() {
             "copy.empty_tables",
             "set.table_missing",
             "set.table_changed",
+            "set.unreplicated",
             "slot.other_consumer",
         ] {
             assert!(!is(goal, id), "{goal} {id}");
@@ -257,7 +310,7 @@ fn rows_that_are_missing_are_not_reached() {
         &samples,
         &[late],
         None,
-        Limits::default()
+        WaitLimits::default()
     ));
 }
 
@@ -310,10 +363,10 @@ fn no_figure_out_of_nothing() {
             .is_some_and(|lag| lag > 80_000.0)
     );
     if let Seen::Known(source) = &mut idle[1].source {
-        source.sender = Some(Sender {
+        source.sender = Some(WalSenderNow {
             state: Some("streaming".into()),
             age: Some(5.0),
-            ..Sender::default()
+            ..WalSenderNow::default()
         });
     }
     assert_eq!(lag(&idle).unwrap().seconds, None);

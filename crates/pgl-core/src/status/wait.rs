@@ -3,10 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::causes::{Cause, Certainty, Heals};
+use super::causes::Cause;
 use super::facts::{Snapshot, TargetNow};
 use super::measure::{Lag, applied};
 use super::state::{Word, word};
+use crate::doc::Verdict;
 use crate::{Lsn, Severity};
 
 /// `--wait-for`.
@@ -79,14 +80,19 @@ impl MaxLag {
 
 /// What counts as healthy.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Limits {
+pub struct WaitLimits {
     /// `--max-lag`.
     pub max_lag: Option<MaxLag>,
 }
 
 /// Whether the newest sample is healthy: replicating, connected, within the limits, and nothing
 /// that blocks.
-pub fn healthy(samples: &[Snapshot], causes: &[Cause], lag: Option<&Lag>, limits: Limits) -> bool {
+pub fn healthy(
+    samples: &[Snapshot],
+    causes: &[Cause],
+    lag: Option<&Lag>,
+    limits: WaitLimits,
+) -> bool {
     let Some(newest) = samples.last() else {
         return false;
     };
@@ -113,7 +119,7 @@ pub fn reached(
     samples: &[Snapshot],
     causes: &[Cause],
     lag: Option<&Lag>,
-    limits: Limits,
+    limits: WaitLimits,
 ) -> bool {
     let Some(newest) = samples.last() else {
         return false;
@@ -175,13 +181,31 @@ fn caught_up(samples: &[Snapshot]) -> bool {
 
 /// How a wait goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum WaitProgress {
     /// It is reached.
     Reached,
     /// It may still come.
     Waiting,
     /// It cannot come any more without somebody acting.
     Broken,
+}
+
+/// The answer of a wait. What cannot be reached any more is a no, except where a server that rejects this program is
+/// all that is known.
+pub fn verdict(progress: WaitProgress, causes: &[Cause], cut_over: bool) -> Verdict {
+    match progress {
+        WaitProgress::Reached => Verdict::Ok,
+        WaitProgress::Waiting => Verdict::NotYet,
+        WaitProgress::Broken => {
+            let mut ends = causes.iter().filter(|cause| cause.ends_wait()).peekable();
+            let unasked =
+                ends.peek().is_some() && ends.all(|cause| cause.id.starts_with("server."));
+            match unasked && !cut_over {
+                true => Verdict::Unknown,
+                false => Verdict::No,
+            }
+        }
+    }
 }
 
 /// How long a proven cause that never passes by itself lasts before a wait ends, in seconds. Whoever waits takes
@@ -197,15 +221,11 @@ pub struct Trouble {
 impl Trouble {
     /// Takes the newest sample in and says how the wait goes on. `at` is the program's own clock. What only a log
     /// says, and what may pass, never ends a wait.
-    pub fn judge(&mut self, at: f64, causes: &[Cause], reached: bool) -> Progress {
+    pub fn judge(&mut self, at: f64, causes: &[Cause], reached: bool) -> WaitProgress {
         if reached {
-            return Progress::Reached;
+            return WaitProgress::Reached;
         }
-        let fatal: Vec<&Cause> = causes
-            .iter()
-            .filter(|cause| cause.stops())
-            .filter(|cause| cause.certainty == Certainty::Proven && cause.heals == Heals::Never)
-            .collect();
+        let fatal: Vec<&Cause> = causes.iter().filter(|cause| cause.ends_wait()).collect();
         self.proven
             .retain(|(id, _)| fatal.iter().any(|cause| &cause.id == id));
         for cause in fatal {
@@ -214,9 +234,9 @@ impl Trouble {
             }
         }
         if self.proven.iter().any(|(_, first)| at - first >= PATIENCE) {
-            Progress::Broken
+            WaitProgress::Broken
         } else {
-            Progress::Waiting
+            WaitProgress::Waiting
         }
     }
 }

@@ -6,14 +6,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cutover::{Closed, State};
+use crate::cutover::{AttemptState, Closed};
 use crate::migration::{Names, OWN_SCHEMA};
 use crate::{QualifiedName, Side, quote_ident};
 
 mod left;
-mod wall;
+mod write_block;
 
-pub use left::{leftovers, other_names};
+pub use left::{leftovers, other_names, unknown};
 
 /// Beginning of the comment that marks an object as made by this suite.
 pub const OWN_COMMENT: &str = "pgl:";
@@ -22,7 +22,7 @@ const EMULATION: &str = "pglogical_origin";
 
 /// What stands in one database, and of its cluster what belongs to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Standing {
+pub struct Remaining {
     /// Version of extension pglogical; null where it is not there.
     pub extension: Option<String>,
     /// Whether the extension carries our comment.
@@ -40,16 +40,16 @@ pub struct Standing {
     /// The pglogical node that this database is.
     pub node: Option<String>,
     /// Subscriptions of this database.
-    pub subscriptions: Vec<Subscription>,
+    pub subscriptions: Vec<RemainingSubscription>,
     /// pglogical's slots of this database.
-    pub slots: Vec<Slot>,
+    pub slots: Vec<RemainingSlot>,
     /// Replication origins of the cluster with pglogical's names.
     pub origins: Vec<String>,
     /// Replication sets with the number of their members.
     pub sets: Vec<(String, i64)>,
     /// Truncate triggers of pglogical on tables.
     pub truncate_triggers: Vec<TruncateTrigger>,
-    /// Statements of the schema that are held back still, by setup's step: foreign keys that wait
+    /// Statements of the schema that are deferred, by setup's step: foreign keys that wait
     /// for the cutover, say. They stand only in schema `pgl`.
     pub held: Vec<(String, i64)>,
     /// Roles that were granted the use of schema pglogical by us; `PUBLIC` for everybody.
@@ -59,14 +59,14 @@ pub struct Standing {
     /// How the database was before a cutover closed it to writers; null where it is not closed.
     pub closed: Option<Closed>,
     /// Tables with a trigger of a cutover that refuses writes, or has refused them.
-    pub walls: Vec<QualifiedName>,
-    /// Where the last attempt is that had this database as its old home.
-    pub attempt: Option<State>,
+    pub write_block: Vec<QualifiedName>,
+    /// Where the last attempt is that had this database as its provider.
+    pub attempt: Option<AttemptState>,
 }
 
 /// A subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Subscription {
+pub struct RemainingSubscription {
     /// Name.
     pub name: String,
     /// Its slot on the provider.
@@ -91,7 +91,7 @@ pub struct TruncateTrigger {
 
 /// A slot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Slot {
+pub struct RemainingSlot {
     /// Name.
     pub name: String,
     /// Process that uses it; null where nobody does.
@@ -102,7 +102,7 @@ pub struct Slot {
 
 /// What is to go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Extension {
+pub enum ExtensionRemoval {
     /// Drop it where we made it.
     #[default]
     IfOurs,
@@ -112,9 +112,9 @@ pub enum Extension {
     Drop,
 }
 
-/// What to do with statements of the schema that are held back still.
+/// What to do with statements of the schema that are deferred.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Held {
+pub enum DeferredDdl {
     /// Do not take the migration down: they would be lost.
     #[default]
     Refuse,
@@ -125,22 +125,22 @@ pub enum Held {
 /// Why a teardown must not begin, and what to do: dropping schema `pgl` would lose a part of the
 /// target's schema.
 pub fn refusal(
-    request: &Request<'_>,
+    request: &TeardownRequest<'_>,
     side: Side,
-    standing: &Standing,
+    remaining: &Remaining,
 ) -> Option<(String, &'static str)> {
     if side == Side::Source {
         return None;
     }
-    let what = held_back(request, standing)?;
+    let what = held_back(request, remaining)?;
     Some((
         what,
         "run the steps (pgl-setup --step target.foreign-keys, or the cutover), or lose them with --drop-held",
     ))
 }
 
-fn held_back(request: &Request<'_>, target: &Standing) -> Option<String> {
-    if request.held == Held::Discard || target.held.is_empty() {
+fn held_back(request: &TeardownRequest<'_>, target: &Remaining) -> Option<String> {
+    if request.held == DeferredDdl::Discard || target.held.is_empty() {
         return None;
     }
     let parts: Vec<String> = target
@@ -149,7 +149,7 @@ fn held_back(request: &Request<'_>, target: &Standing) -> Option<String> {
         .map(|(step, count)| format!("{count} of {step}"))
         .collect();
     Some(format!(
-        "statements of the target's schema are held back still and would be lost: {}",
+        "statements of the target's schema are deferred and would be lost: {}",
         parts.join(", ")
     ))
 }
@@ -158,7 +158,7 @@ fn held_back(request: &Request<'_>, target: &Standing) -> Option<String> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Removal {
     /// What kind of thing.
-    pub kind: Kind,
+    pub kind: RemovalKind,
     /// Where.
     pub side: Side,
     /// Its name.
@@ -175,7 +175,7 @@ pub struct Removal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are PostgreSQL's and pglogical's")]
-pub enum Kind {
+pub enum RemovalKind {
     Subscription,
     Slot,
     Node,
@@ -187,14 +187,14 @@ pub enum Kind {
     Execute,
     Extension,
     /// What keeps writers out of a database.
-    Wall,
+    WriteBlockTriggers,
     Schema,
     /// What the journal of a schema that stays holds of the migration.
     Journal,
     Role,
 }
 
-impl Kind {
+impl RemovalKind {
     /// `subscription`, `slot` …
     pub fn as_str(self) -> &'static str {
         match self {
@@ -206,7 +206,7 @@ impl Kind {
             Self::Grant => "grant",
             Self::Execute => "privilege EXECUTE of",
             Self::Extension => "extension",
-            Self::Wall => "write block of database",
+            Self::WriteBlockTriggers => "write block of database",
             Self::Schema => "schema",
             Self::Journal => "journal of",
             Self::Role => "role",
@@ -227,7 +227,7 @@ pub struct Kept {
 
 /// The removals in the order that works, and what is left alone with the reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Teardown {
+pub struct TeardownPlan {
     /// In order.
     pub removals: Vec<Removal>,
     /// Left alone.
@@ -236,16 +236,16 @@ pub struct Teardown {
 
 /// What to take down.
 #[derive(Debug, Clone)]
-pub struct Request<'a> {
+pub struct TeardownRequest<'a> {
     /// The migration.
     pub migration: &'a str,
     /// How the names of our slots end, as a server's `pglogical_gen_slot_name` tells: what stands
     /// before is the subscriber's database, which is unknown without that side.
     pub slot_endings: &'a [String],
     /// The extension.
-    pub extension: Extension,
-    /// What to do with statements that are held back still.
-    pub held: Held,
+    pub extension: ExtensionRemoval,
+    /// What to do with statements that are deferred.
+    pub held: DeferredDdl,
     /// A role to drop on the source.
     pub drop_role: Option<&'a str>,
 }
@@ -258,44 +258,44 @@ pub struct Request<'a> {
 /// journals know of the migration goes last, the target's after the source's: until then every tool
 /// can tell that there is one, and that it was cut over.
 pub fn plan(
-    request: &Request<'_>,
-    source: Option<&Standing>,
-    target: Option<&Standing>,
-) -> Teardown {
+    request: &TeardownRequest<'_>,
+    source: Option<&Remaining>,
+    target: Option<&Remaining>,
+) -> TeardownPlan {
     let names = Names::of(request.migration);
-    let mut out = Teardown::default();
+    let mut out = TeardownPlan::default();
     let sides = [(Side::Target, target), (Side::Source, source)];
-    for (side, standing) in sides {
-        if let Some(standing) = standing {
-            subscriptions(&mut out, &names, side, standing);
+    for (side, remaining) in sides {
+        if let Some(remaining) = remaining {
+            subscriptions(&mut out, &names, side, remaining);
         }
     }
-    for (side, standing) in sides {
-        if let Some(standing) = standing {
-            let slots_clear = slots(&mut out, request, side, standing);
-            let node_gone = node(&mut out, &names, side, standing, slots_clear);
-            origins(&mut out, request, &names, side, standing);
-            let drops = drops_extension(request, standing, node_gone);
-            triggers(&mut out, side, standing, node_gone, drops);
-            grants(&mut out, side, standing, drops);
-            extension(&mut out, request, side, standing, drops);
-            wall::plan(&mut out, side, standing);
+    for (side, remaining) in sides {
+        if let Some(remaining) = remaining {
+            let slots_clear = slots(&mut out, request, side, remaining);
+            let node_gone = node(&mut out, &names, side, remaining, slots_clear);
+            origins(&mut out, request, &names, side, remaining);
+            let drops = drops_extension(request, remaining, node_gone);
+            triggers(&mut out, side, remaining, node_gone, drops);
+            grants(&mut out, side, remaining, drops);
+            extension(&mut out, request, side, remaining, drops);
+            write_block::plan(&mut out, side, remaining);
         }
     }
-    if let Some(standing) = source {
-        schema(&mut out, request, Side::Source, standing);
+    if let Some(remaining) = source {
+        schema(&mut out, request, Side::Source, remaining);
         if let Some(role) = request.drop_role {
-            out.remove(Kind::Role, Side::Source, role);
+            out.remove(RemovalKind::Role, Side::Source, role);
         }
     }
-    if let Some(standing) = target {
-        schema(&mut out, request, Side::Target, standing);
+    if let Some(remaining) = target {
+        schema(&mut out, request, Side::Target, remaining);
     }
     out
 }
 
-impl Teardown {
-    fn remove(&mut self, kind: Kind, side: Side, object: &str) {
+impl TeardownPlan {
+    fn remove(&mut self, kind: RemovalKind, side: Side, object: &str) {
         self.removals.push(Removal {
             kind,
             side,
@@ -323,11 +323,11 @@ fn is_own_node(names: &Names, name: &str) -> bool {
     name == names.provider_node || name == names.subscriber_node
 }
 
-fn subscriptions(out: &mut Teardown, names: &Names, side: Side, standing: &Standing) {
-    for subscription in &standing.subscriptions {
+fn subscriptions(out: &mut TeardownPlan, names: &Names, side: Side, remaining: &Remaining) {
+    for subscription in &remaining.subscriptions {
         let object = &subscription.name;
         if is_own_subscription(names, object) {
-            out.remove(Kind::Subscription, side, object);
+            out.remove(RemovalKind::Subscription, side, object);
         } else {
             out.keep(
                 side,
@@ -339,12 +339,17 @@ fn subscriptions(out: &mut Teardown, names: &Names, side: Side, standing: &Stand
 }
 
 /// Whether every slot of the database is ours, so that `drop_node` cannot hit another's.
-fn slots(out: &mut Teardown, request: &Request<'_>, side: Side, standing: &Standing) -> bool {
+fn slots(
+    out: &mut TeardownPlan,
+    request: &TeardownRequest<'_>,
+    side: Side,
+    remaining: &Remaining,
+) -> bool {
     let mut clear = true;
-    for slot in &standing.slots {
-        if is_own_slot(request, standing, &slot.name) {
+    for slot in &remaining.slots {
+        if is_own_slot(request, remaining, &slot.name) {
             // Idempotent: drop_subscription has taken it along where it could reach this server.
-            out.remove(Kind::Slot, side, &slot.name);
+            out.remove(RemovalKind::Slot, side, &slot.name);
         } else {
             clear = false;
             out.keep(side, format!("slot {}", slot.name), "not of this migration");
@@ -355,36 +360,36 @@ fn slots(out: &mut Teardown, request: &Request<'_>, side: Side, standing: &Stand
 
 /// `pgl_<subscriber's database>_<provider>_<subscription>`, each part shortened by a hash of the
 /// server's, or a name that the journal noted.
-fn is_own_slot(request: &Request<'_>, standing: &Standing, name: &str) -> bool {
+fn is_own_slot(request: &TeardownRequest<'_>, remaining: &Remaining, name: &str) -> bool {
     let by_name = || {
         request.slot_endings.iter().any(|ending| {
             !ending.is_empty() && name.starts_with("pgl_") && name.ends_with(ending.as_str())
         })
     };
-    by_name() || standing.noted_slots.iter().any(|noted| noted == name)
+    by_name() || remaining.noted_slots.iter().any(|noted| noted == name)
 }
 
 /// A slot's name, or the mark that a cutover puts on tables that it copies again.
-fn is_own_origin(request: &Request<'_>, standing: &Standing, name: &str) -> bool {
+fn is_own_origin(request: &TeardownRequest<'_>, remaining: &Remaining, name: &str) -> bool {
     let names = Names::of(request.migration);
-    is_own_slot(request, standing, name) || name == format!("pgl_recopy_{}", names.subscription)
+    is_own_slot(request, remaining, name) || name == format!("pgl_recopy_{}", names.subscription)
 }
 
 fn node(
-    out: &mut Teardown,
+    out: &mut TeardownPlan,
     names: &Names,
     side: Side,
-    standing: &Standing,
+    remaining: &Remaining,
     slots_clear: bool,
 ) -> bool {
-    let Some(node) = &standing.node else {
+    let Some(node) = &remaining.node else {
         return true;
     };
     if !is_own_node(names, node) {
         out.keep(side, format!("node {node}"), "not of this migration");
         return false;
     }
-    let others = standing
+    let others = remaining
         .subscriptions
         .iter()
         .any(|s| !is_own_subscription(names, &s.name));
@@ -396,27 +401,27 @@ fn node(
         );
         return false;
     }
-    out.remove(Kind::Node, side, node);
+    out.remove(RemovalKind::Node, side, node);
     true
 }
 
 /// Origins of the cluster that carry a slot's name of ours; drop_subscription usually took them.
 fn origins(
-    out: &mut Teardown,
-    request: &Request<'_>,
+    out: &mut TeardownPlan,
+    request: &TeardownRequest<'_>,
     names: &Names,
     side: Side,
-    standing: &Standing,
+    remaining: &Remaining,
 ) {
     let taken = |origin: &String| {
-        standing
+        remaining
             .subscriptions
             .iter()
             .any(|s| s.slot == *origin && !is_own_subscription(names, &s.name))
     };
-    for origin in standing.origins.iter().filter(|origin| !taken(origin)) {
-        if is_own_origin(request, standing, origin) {
-            out.remove(Kind::Origin, side, origin);
+    for origin in remaining.origins.iter().filter(|origin| !taken(origin)) {
+        if is_own_origin(request, remaining, origin) {
+            out.remove(RemovalKind::Origin, side, origin);
         } else {
             out.keep(side, format!("origin {origin}"), "not of this migration");
         }
@@ -424,13 +429,13 @@ fn origins(
 }
 
 /// While the extension is there, TRUNCATE fails for whoever may not use its schema, in a set or not.
-fn grants(out: &mut Teardown, side: Side, standing: &Standing, drops_extension: bool) {
-    if standing.extension.is_none() {
+fn grants(out: &mut TeardownPlan, side: Side, remaining: &Remaining, drops_extension: bool) {
+    if remaining.extension.is_none() {
         return;
     }
-    for role in &standing.grants {
+    for role in &remaining.grants {
         if drops_extension {
-            out.remove(Kind::Grant, side, role);
+            out.remove(RemovalKind::Grant, side, role);
             continue;
         }
         let who = if role == "PUBLIC" {
@@ -447,9 +452,9 @@ fn grants(out: &mut Teardown, side: Side, standing: &Standing, drops_extension: 
             ),
         );
     }
-    for role in &standing.execute {
-        if drops_extension || standing.grants.is_empty() {
-            out.remove(Kind::Execute, side, role);
+    for role in &remaining.execute {
+        if drops_extension || remaining.grants.is_empty() {
+            out.remove(RemovalKind::Execute, side, role);
         } else if role == "PUBLIC" {
             out.keep(
                 side,
@@ -468,29 +473,29 @@ fn grants(out: &mut Teardown, side: Side, standing: &Standing, drops_extension: 
 }
 
 /// Whether what 9.4 needs beside pglogical goes with it.
-fn drops_emulation(request: &Request<'_>, standing: &Standing) -> bool {
-    standing.emulation_ours && request.extension != Extension::Keep
+fn drops_emulation(request: &TeardownRequest<'_>, remaining: &Remaining) -> bool {
+    remaining.emulation_ours && request.extension != ExtensionRemoval::Keep
 }
 
 /// Whether the extension goes: asked for, or made by us, and of no use to anybody else.
-fn drops_extension(request: &Request<'_>, standing: &Standing, node_gone: bool) -> bool {
+fn drops_extension(request: &TeardownRequest<'_>, remaining: &Remaining, node_gone: bool) -> bool {
     let wanted = match request.extension {
-        Extension::Keep => false,
-        Extension::IfOurs => standing.extension_ours,
-        Extension::Drop => true,
+        ExtensionRemoval::Keep => false,
+        ExtensionRemoval::IfOurs => remaining.extension_ours,
+        ExtensionRemoval::Drop => true,
     };
-    wanted && node_gone && standing.extension.is_some()
+    wanted && node_gone && remaining.extension.is_some()
 }
 
 /// Triggers that nothing needs any more. With the extension they go by themselves.
 fn triggers(
-    out: &mut Teardown,
+    out: &mut TeardownPlan,
     side: Side,
-    standing: &Standing,
+    remaining: &Remaining,
     node_gone: bool,
     drops_extension: bool,
 ) {
-    let triggers: Vec<TruncateTrigger> = standing
+    let triggers: Vec<TruncateTrigger> = remaining
         .truncate_triggers
         .iter()
         .filter(|trigger| !drops_extension && (node_gone || !trigger.in_set))
@@ -500,7 +505,7 @@ fn triggers(
         return;
     }
     out.removals.push(Removal {
-        kind: Kind::Triggers,
+        kind: RemovalKind::Triggers,
         side,
         object: format!("{} tables", triggers.len()),
         statements: Vec::new(),
@@ -509,45 +514,50 @@ fn triggers(
 }
 
 fn extension(
-    out: &mut Teardown,
-    request: &Request<'_>,
+    out: &mut TeardownPlan,
+    request: &TeardownRequest<'_>,
     side: Side,
-    standing: &Standing,
+    remaining: &Remaining,
     drops: bool,
 ) {
-    let emulation = drops_emulation(request, standing);
-    let Some(version) = &standing.extension else {
+    let emulation = drops_emulation(request, remaining);
+    let Some(version) = &remaining.extension else {
         if emulation {
-            out.remove(Kind::Extension, side, EMULATION);
+            out.remove(RemovalKind::Extension, side, EMULATION);
         }
-        if standing.extension_schema {
+        if remaining.extension_schema {
             out.keep(
                 side,
                 "schema pglogical",
-                "its extension is gone already; whose it is cannot be told",
+                "its extension is gone already; its owner is not known",
             );
         }
         return;
     };
     if drops {
-        out.remove(Kind::Extension, side, "pglogical");
+        out.remove(RemovalKind::Extension, side, "pglogical");
         if emulation {
-            out.remove(Kind::Extension, side, EMULATION);
+            out.remove(RemovalKind::Extension, side, EMULATION);
         }
         return;
     }
-    let reason = match (request.extension, standing.extension_ours) {
-        (Extension::Keep, _) => "asked to keep it",
-        (Extension::IfOurs, false) => {
+    let reason = match (request.extension, remaining.extension_ours) {
+        (ExtensionRemoval::Keep, _) => "asked to keep it",
+        (ExtensionRemoval::IfOurs, false) => {
             "it was there before this migration; --drop-extension drops it"
         }
-        (Extension::IfOurs | Extension::Drop, _) => "it is still in use",
+        (ExtensionRemoval::IfOurs | ExtensionRemoval::Drop, _) => "it is still in use",
     };
     out.keep(side, format!("extension pglogical {version}"), reason);
 }
 
-fn schema(out: &mut Teardown, request: &Request<'_>, side: Side, standing: &Standing) {
-    match standing.schema_ours {
+fn schema(
+    out: &mut TeardownPlan,
+    request: &TeardownRequest<'_>,
+    side: Side,
+    remaining: &Remaining,
+) {
+    match remaining.schema_ours {
         None => {}
         Some(false) => out.keep(
             side,
@@ -555,22 +565,19 @@ fn schema(out: &mut Teardown, request: &Request<'_>, side: Side, standing: &Stan
             "it is not this suite's",
         ),
         Some(true) => {
-            let others: Vec<&str> = standing
+            let others: Vec<&str> = remaining
                 .journal
                 .iter()
                 .map(String::as_str)
                 .filter(|name| *name != request.migration)
                 .collect();
             if others.is_empty() {
-                out.remove(Kind::Schema, side, OWN_SCHEMA);
+                out.remove(RemovalKind::Schema, side, OWN_SCHEMA);
             } else {
-                let reason = format!(
-                    "its journal tells of other migrations: {}",
-                    others.join(", ")
-                );
+                let reason = format!("its journal has other migrations: {}", others.join(", "));
                 out.keep(side, format!("schema {OWN_SCHEMA}"), reason);
-                if others.len() < standing.journal.len() {
-                    out.remove(Kind::Journal, side, request.migration);
+                if others.len() < remaining.journal.len() {
+                    out.remove(RemovalKind::Journal, side, request.migration);
                 }
             }
         }

@@ -4,28 +4,28 @@ use super::*;
 
 const SLOT: &str = "pgl_shop_pgl_sour1234567_pgl_shop";
 
-fn request() -> Request<'static> {
+fn request() -> TeardownRequest<'static> {
     static ENDINGS: std::sync::LazyLock<Vec<String>> =
         std::sync::LazyLock::new(|| vec!["_pgl_sour1234567_pgl_shop".to_owned()]);
-    Request {
+    TeardownRequest {
         migration: "shop",
         slot_endings: &ENDINGS,
-        extension: Extension::IfOurs,
-        held: Held::Refuse,
+        extension: ExtensionRemoval::IfOurs,
+        held: DeferredDdl::Refuse,
         drop_role: None,
     }
 }
 
-fn slot(name: &str) -> Slot {
-    Slot {
+fn slot(name: &str) -> RemainingSlot {
+    RemainingSlot {
         name: name.into(),
         active_pid: None,
         held_bytes: Some(1),
     }
 }
 
-fn source() -> Standing {
-    Standing {
+fn source() -> Remaining {
+    Remaining {
         extension: Some("2.3.3".into()),
         extension_ours: true,
         schema_ours: Some(true),
@@ -33,28 +33,28 @@ fn source() -> Standing {
         node: Some("pgl_source_shop".into()),
         slots: vec![slot(SLOT)],
         grants: vec!["app".into()],
-        ..Standing::default()
+        ..Remaining::default()
     }
 }
 
-fn target() -> Standing {
-    Standing {
+fn target() -> Remaining {
+    Remaining {
         extension: Some("2.4.5".into()),
         extension_ours: true,
         schema_ours: Some(true),
         journal: vec!["shop".into()],
         node: Some("pgl_target_shop".into()),
-        subscriptions: vec![Subscription {
+        subscriptions: vec![RemainingSubscription {
             name: "pgl_shop".into(),
             slot: SLOT.into(),
             enabled: true,
         }],
         origins: vec![SLOT.into()],
-        ..Standing::default()
+        ..Remaining::default()
     }
 }
 
-fn kinds(teardown: &Teardown) -> Vec<(&'static str, Side)> {
+fn kinds(teardown: &TeardownPlan) -> Vec<(&'static str, Side)> {
     teardown
         .removals
         .iter()
@@ -84,6 +84,127 @@ fn everything_of_ours_goes_in_the_order_that_works() {
         ]
     );
     assert_eq!(planned.kept, []);
+}
+
+/// Both servers may have everything: what is found on one is never removed from the other, nor said of it.
+#[test]
+fn what_is_found_on_a_side_is_removed_and_reported_there() {
+    let subscription = |name: &str| RemainingSubscription {
+        name: name.into(),
+        slot: "s".into(),
+        enabled: true,
+    };
+    let everything = Remaining {
+        extension: Some("2.4.5".into()),
+        extension_ours: true,
+        emulation_ours: true,
+        schema_ours: Some(true),
+        journal: vec!["shop".into()],
+        node: Some("pgl_source_shop".into()),
+        subscriptions: vec![subscription("pgl_shop")],
+        slots: vec![slot(SLOT)],
+        origins: vec![SLOT.into(), "pgl_a_b_c".into()],
+        grants: vec!["app".into()],
+        execute: vec!["PUBLIC".into(), "monitor".into()],
+        write_block: vec![QualifiedName::new("public", "t")],
+        closed: Some(Closed {
+            database: "shop".into(),
+            overrides: Vec::new(),
+        }),
+        attempt: Some(AttemptState::Done),
+        ..Remaining::default()
+    };
+    let stays = Remaining {
+        extension_ours: false,
+        emulation_ours: false,
+        truncate_triggers: vec![trigger("a", false)],
+        ..everything.clone()
+    };
+    let shared = Remaining {
+        journal: vec!["other".into(), "shop".into()],
+        subscriptions: vec![subscription("theirs")],
+        slots: vec![slot("pgl_other_x_y")],
+        ..everything.clone()
+    };
+    let strange = Remaining {
+        node: Some("theirs".into()),
+        schema_ours: Some(false),
+        ..everything.clone()
+    };
+    let gone = Remaining {
+        extension: None,
+        extension_schema: true,
+        schema_ours: None,
+        ..everything.clone()
+    };
+    for remaining in [everything, stays, shared, strange, gone] {
+        for side in [Side::Source, Side::Target] {
+            let planned = match side {
+                Side::Source => plan(&request(), Some(&remaining), None),
+                Side::Target => plan(&request(), None, Some(&remaining)),
+            };
+            assert!(!planned.removals.is_empty() && !planned.kept.is_empty());
+            assert!(
+                planned.removals.iter().all(|one| one.side == side),
+                "{side}: {:?}",
+                planned.removals
+            );
+            assert!(
+                planned.kept.iter().all(|one| one.side == side),
+                "{side}: {:?}",
+                planned.kept
+            );
+            let dropped = |kind| planned.removals.iter().any(|one| one.kind == kind);
+            assert!(!dropped(RemovalKind::Schema) || remaining.schema_ours == Some(true));
+            let said = planned.kept.iter().any(|one| one.object == "schema pgl");
+            assert!(!said || remaining.schema_ours.is_some());
+        }
+    }
+}
+
+#[test]
+fn each_kind_has_a_word_of_its_own() {
+    let all = [
+        RemovalKind::Subscription,
+        RemovalKind::Slot,
+        RemovalKind::Node,
+        RemovalKind::Origin,
+        RemovalKind::Triggers,
+        RemovalKind::Grant,
+        RemovalKind::Execute,
+        RemovalKind::Extension,
+        RemovalKind::WriteBlockTriggers,
+        RemovalKind::Schema,
+        RemovalKind::Journal,
+        RemovalKind::Role,
+    ];
+    let words: std::collections::BTreeSet<&str> = all.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(words.len(), all.len());
+    assert_eq!(RemovalKind::Role.as_str(), "role");
+}
+
+/// How it was stands in the schema that goes.
+#[test]
+fn a_target_that_was_never_promoted_accepts_writes_before_its_journal_goes() {
+    let blocked = Remaining {
+        closed: Some(Closed {
+            database: "shop".into(),
+            overrides: Vec::new(),
+        }),
+        ..target()
+    };
+    let planned = plan(&request(), None, Some(&blocked));
+    let [.., opens, schema] = planned.removals.as_slice() else {
+        panic!("{planned:?}");
+    };
+    assert_eq!(
+        (opens.kind, schema.kind),
+        (RemovalKind::WriteBlockTriggers, RemovalKind::Schema)
+    );
+    assert_eq!(
+        opens.statements,
+        [r#"ALTER DATABASE "shop" RESET default_transaction_read_only"#]
+    );
 }
 
 #[test]
@@ -125,17 +246,31 @@ fn another_subscribers_slot_protects_the_node() {
 
 #[test]
 fn what_is_not_ours_is_kept_with_a_reason() {
-    let strange = Standing {
+    let strange = Remaining {
         extension: Some("2.4.5".into()),
         schema_ours: Some(false),
         node: Some("other".into()),
         origins: vec!["pgl_a_b_c".into()],
-        ..Standing::default()
+        ..Remaining::default()
     };
     let planned = plan(&request(), None, Some(&strange));
     assert_eq!(planned.removals, []);
     assert_eq!(planned.kept.len(), 4, "{:?}", planned.kept);
     assert!(leftovers(&request(), Side::Target, &strange).is_empty());
+    // The extension is ours by now and serves a node of somebody else.
+    let used = Remaining {
+        extension_ours: true,
+        ..strange
+    };
+    let planned = plan(&request(), None, Some(&used));
+    assert_eq!(planned.removals, []);
+    assert!(
+        planned
+            .kept
+            .iter()
+            .any(|kept| kept.object.starts_with("extension") && kept.reason.contains("in use")),
+        "{planned:?}"
+    );
 }
 
 #[test]
@@ -145,7 +280,15 @@ fn a_journal_of_two_migrations_stays_without_this_one() {
     let planned = plan(&request(), Some(&source), None);
     assert!(!kinds(&planned).contains(&("schema", Side::Source)));
     let last = planned.removals.last().unwrap();
-    assert_eq!((last.kind, last.object.as_str()), (Kind::Journal, "shop"));
+    assert_eq!(
+        (last.kind, last.object.as_str()),
+        (RemovalKind::Journal, "shop")
+    );
+    let kept = planned.kept.last().unwrap();
+    assert_eq!(
+        (kept.object.as_str(), kept.reason.as_str()),
+        ("schema pgl", "its journal has other migrations: other")
+    );
     let left = leftovers(&request(), Side::Source, &source);
     assert!(
         left.contains(&"source: journal of shop".to_owned()),
@@ -154,14 +297,19 @@ fn a_journal_of_two_migrations_stays_without_this_one() {
     assert!(!left.iter().any(|one| one.contains("schema")), "{left:?}");
     source.journal = vec!["other".into()];
     let planned = plan(&request(), Some(&source), None);
-    assert!(!planned.removals.iter().any(|one| one.kind == Kind::Journal));
+    assert!(
+        !planned
+            .removals
+            .iter()
+            .any(|one| one.kind == RemovalKind::Journal)
+    );
     let left = leftovers(&request(), Side::Source, &source);
     assert!(!left.iter().any(|one| one.contains("journal")), "{left:?}");
 }
 
 #[test]
 fn objects_of_another_migration_are_nobody_s_to_drop() {
-    let subscription = |name: &str, slot: &str| Subscription {
+    let subscription = |name: &str, slot: &str| RemainingSubscription {
         name: name.into(),
         slot: slot.into(),
         enabled: true,
@@ -175,14 +323,16 @@ fn objects_of_another_migration_are_nobody_s_to_drop() {
     target.origins.push(theirs.into());
     target.origins.push("pgl_x_y_z".into());
     let planned = plan(&request(), None, Some(&target));
-    let dropped = |kind: Kind| -> Vec<&str> {
+    let dropped = |kind: RemovalKind| -> Vec<&str> {
         let all = planned.removals.iter().filter(|one| one.kind == kind);
         all.map(|one| one.object.as_str()).collect()
     };
-    assert_eq!(dropped(Kind::Subscription), ["pgl_shop"]);
-    assert_eq!(dropped(Kind::Origin), [SLOT]);
+    assert_eq!(dropped(RemovalKind::Subscription), ["pgl_shop"]);
+    let kept: Vec<&str> = planned.kept.iter().map(|one| one.object.as_str()).collect();
+    assert_eq!(kept[..2], ["subscription pgl_other", "subscription theirs"]);
+    assert_eq!(dropped(RemovalKind::Origin), [SLOT]);
     // pglogical would drop their slots with the node.
-    assert!(dropped(Kind::Node).is_empty() && dropped(Kind::Extension).is_empty());
+    assert!(dropped(RemovalKind::Node).is_empty() && dropped(RemovalKind::Extension).is_empty());
     let left = leftovers(&request(), Side::Target, &target);
     assert!(
         !left
@@ -201,14 +351,17 @@ fn objects_of_another_migration_are_nobody_s_to_drop() {
 #[test]
 fn an_origin_that_another_subscription_uses_stays() {
     let mut target = target();
-    target.subscriptions = vec![Subscription {
+    target.subscriptions = vec![RemainingSubscription {
         name: "theirs".into(),
         slot: SLOT.into(),
         enabled: true,
     }];
     let planned = plan(&request(), None, Some(&target));
     assert!(
-        !planned.removals.iter().any(|one| one.kind == Kind::Origin),
+        !planned
+            .removals
+            .iter()
+            .any(|one| one.kind == RemovalKind::Origin),
         "{planned:?}"
     );
     target.subscriptions[0].slot = "pgl_x_y_z".into();
@@ -217,7 +370,7 @@ fn an_origin_that_another_subscription_uses_stays() {
         planned
             .removals
             .iter()
-            .any(|one| one.kind == Kind::Origin && one.object == SLOT)
+            .any(|one| one.kind == RemovalKind::Origin && one.object == SLOT)
     );
 }
 
@@ -231,11 +384,11 @@ fn only_a_slot_with_pglogical_s_name_or_one_of_the_journal_is_ours() {
         slot("noted"),
     ];
     source.noted_slots = vec!["noted".into()];
-    let dropped = |request: &Request<'_>| -> Vec<String> {
+    let dropped = |request: &TeardownRequest<'_>| -> Vec<String> {
         plan(request, Some(&source), None)
             .removals
             .into_iter()
-            .filter(|one| one.kind == Kind::Slot)
+            .filter(|one| one.kind == RemovalKind::Slot)
             .map(|one| one.object)
             .collect()
     };
@@ -243,8 +396,17 @@ fn only_a_slot_with_pglogical_s_name_or_one_of_the_journal_is_ours() {
         dropped(&request()),
         ["pgl_other_pgl_sour1234567_pgl_shop", "noted"]
     );
+    let left = leftovers(&request(), Side::Source, &source);
+    let left: Vec<&String> = left.iter().filter(|one| one.contains("slot")).collect();
+    assert_eq!(
+        left,
+        [
+            "source: slot pgl_other_pgl_sour1234567_pgl_shop",
+            "source: slot noted"
+        ]
+    );
     // An ending that no server has told proves nothing.
-    let unknown = Request {
+    let unknown = TeardownRequest {
         slot_endings: &[String::new()],
         ..request()
     };
@@ -263,30 +425,39 @@ fn trigger(table: &str, in_set: bool) -> TruncateTrigger {
 #[test]
 fn truncate_triggers_go_where_the_extension_stays() {
     let mut source = source();
-    source.truncate_triggers = vec![trigger("a", true), trigger("b", false)];
-    let triggers = |standing: &Standing| {
-        let planned = plan(&request(), Some(standing), None);
+    source.truncate_triggers = vec![trigger("a", true), trigger("b", false), trigger("c", false)];
+    let triggers = |remaining: &Remaining| {
+        let planned = plan(&request(), Some(remaining), None);
         let found = planned
             .removals
             .into_iter()
-            .find(|one| one.kind == Kind::Triggers);
+            .find(|one| one.kind == RemovalKind::Triggers);
         found.map(|one| one.triggers)
     };
     // With the extension they go by themselves.
     assert_eq!(triggers(&source), None);
     source.extension_ours = false;
-    let both = source.truncate_triggers.clone();
-    assert_eq!(triggers(&source).unwrap(), both);
+    let all = source.truncate_triggers.clone();
+    assert_eq!(triggers(&source).unwrap(), all);
     let left = leftovers(&request(), Side::Source, &source);
+    assert!(
+        left.contains(&"source: 2 truncate triggers of pglogical".to_owned()),
+        "{left:?}"
+    );
+    let one = Remaining {
+        truncate_triggers: vec![trigger("b", false)],
+        ..source.clone()
+    };
+    let left = leftovers(&request(), Side::Source, &one);
     assert!(
         left.contains(&"source: 1 truncate triggers of pglogical".to_owned()),
         "{left:?}"
     );
     // A node that stays for others replicates its sets' TRUNCATE.
     source.slots.push(slot("pgl_other_x_y"));
-    assert_eq!(triggers(&source).unwrap(), both[1..]);
+    assert_eq!(triggers(&source).unwrap(), all[1..]);
     source.node = None;
-    assert_eq!(triggers(&source).unwrap(), both);
+    assert_eq!(triggers(&source).unwrap(), all);
 }
 
 /// USAGE and EXECUTE together are as much as superuser: whoever keeps the one for TRUNCATE is not given
@@ -295,23 +466,32 @@ fn truncate_triggers_go_where_the_extension_stays() {
 fn execute_is_given_back_only_where_no_role_keeps_the_use_of_the_schema() {
     let mut source = source();
     source.execute = vec!["PUBLIC".into(), "monitor".into()];
-    let execute = |standing: &Standing| -> (usize, usize) {
-        let planned = plan(&request(), Some(standing), None);
+    let execute = |remaining: &Remaining| -> (usize, Vec<String>) {
+        let planned = plan(&request(), Some(remaining), None);
         let given = planned
             .removals
             .iter()
-            .filter(|one| one.kind == Kind::Execute);
-        let kept = planned
-            .kept
-            .iter()
-            .filter(|one| one.object.starts_with("EXECUTE"));
-        (given.count(), kept.count())
+            .filter(|one| one.kind == RemovalKind::Execute);
+        let kept = planned.kept.iter().map(|one| one.object.clone());
+        (
+            given.count(),
+            kept.filter(|one| one.starts_with("EXECUTE")).collect(),
+        )
     };
-    assert_eq!(execute(&source), (2, 0));
+    assert_eq!(execute(&source), (2, vec![]));
     source.extension_ours = false;
-    assert_eq!(execute(&source), (0, 2));
+    assert_eq!(
+        execute(&source),
+        (
+            0,
+            vec![
+                "EXECUTE on pglogical's functions, revoked from PUBLIC".to_owned(),
+                "EXECUTE on pglogical's functions, granted to monitor".to_owned()
+            ]
+        )
+    );
     source.grants.clear();
-    assert_eq!(execute(&source), (2, 0));
+    assert_eq!(execute(&source), (2, vec![]));
 }
 
 /// An extension that stays makes TRUNCATE fail for everybody who may not use its schema.
@@ -319,12 +499,12 @@ fn execute_is_given_back_only_where_no_role_keeps_the_use_of_the_schema() {
 fn the_use_of_the_schema_stays_as_long_as_the_extension() {
     let mut source = source();
     source.grants.push("PUBLIC".into());
-    let grants = |standing: &Standing| -> (Vec<String>, Vec<Kept>) {
-        let planned = plan(&request(), Some(standing), None);
+    let grants = |remaining: &Remaining| -> (Vec<String>, Vec<Kept>) {
+        let planned = plan(&request(), Some(remaining), None);
         let dropped = planned
             .removals
             .into_iter()
-            .filter(|one| one.kind == Kind::Grant);
+            .filter(|one| one.kind == RemovalKind::Grant);
         let kept = planned
             .kept
             .into_iter()
@@ -352,8 +532,8 @@ fn the_use_of_the_schema_stays_as_long_as_the_extension() {
 #[test]
 fn a_name_that_means_nothing_is_not_a_teardown_that_is_done() {
     let (source, target) = (source(), target());
-    let others = |name: &'static str, source: &Standing, target: &Standing| {
-        let request = Request {
+    let others = |name: &'static str, source: &Remaining, target: &Remaining| {
+        let request = TeardownRequest {
             migration: name,
             slot_endings: &[],
             ..request()
@@ -366,30 +546,30 @@ fn a_name_that_means_nothing_is_not_a_teardown_that_is_done() {
         Some(vec!["shop".to_owned()])
     );
     // Half of it is gone, the journal or the objects.
-    let nothing = Standing::default();
+    let nothing = Remaining::default();
     assert_eq!(others("shop", &nothing, &target), None);
-    let noted = Standing {
+    let noted = Remaining {
         journal: vec!["else".into()],
-        ..Standing::default()
+        ..Remaining::default()
     };
-    let without_journal = Standing {
+    let without_journal = Remaining {
         journal: Vec::new(),
         ..target.clone()
     };
     assert_eq!(others("shop", &noted, &without_journal), None);
-    let subscription_alone = Standing {
+    let subscription_alone = Remaining {
         node: None,
         ..without_journal.clone()
     };
     assert_eq!(others("shop", &noted, &subscription_alone), None);
-    let node_alone = Standing {
+    let node_alone = Remaining {
         subscriptions: Vec::new(),
         ..without_journal
     };
     assert_eq!(others("shop", &noted, &node_alone), None);
     // After a complete teardown there is nothing of any migration.
     assert_eq!(others("shop", &nothing, &nothing), None);
-    let slot_alone = Standing {
+    let slot_alone = Remaining {
         slots: vec![slot(SLOT)],
         ..noted.clone()
     };
@@ -401,27 +581,41 @@ fn a_name_that_means_nothing_is_not_a_teardown_that_is_done() {
         other_names(&request(), &[(Side::Source, &noted)]),
         Some(vec!["else".to_owned()])
     );
+    let journal = |names: &[&str]| Remaining {
+        journal: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..Remaining::default()
+    };
+    let among_others = journal(&["else", "shop"]);
+    assert_eq!(
+        other_names(&request(), &[(Side::Source, &among_others)]),
+        None
+    );
+    // Each once, whatever the order of the sides.
+    assert_eq!(
+        others("typo", &journal(&["b", "c"]), &journal(&["a", "b"])),
+        Some(vec!["a".to_owned(), "b".to_owned(), "c".to_owned()])
+    );
 }
 
 #[test]
 fn the_extension_goes_where_it_is_ours_or_asked_for_and_free() {
-    let extension = |request: &Request<'_>, standing: &Standing| {
-        let planned = plan(request, Some(standing), None);
+    let extension = |request: &TeardownRequest<'_>, remaining: &Remaining| {
+        let planned = plan(request, Some(remaining), None);
         let dropped = planned
             .removals
             .iter()
-            .any(|one| one.kind == Kind::Extension);
+            .any(|one| one.kind == RemovalKind::Extension);
         let kept = planned
             .kept
             .iter()
             .find(|one| one.object.starts_with("extension"))
             .map(|one| one.reason.clone());
-        let left = leftovers(request, Side::Source, standing)
+        let left = leftovers(request, Side::Source, remaining)
             .iter()
             .any(|one| one == "source: extension pglogical");
         (dropped, kept, left)
     };
-    let with = |choice| Request {
+    let with = |choice| TeardownRequest {
         extension: choice,
         ..request()
     };
@@ -432,27 +626,27 @@ fn the_extension_goes_where_it_is_ours_or_asked_for_and_free() {
     used.slots.push(slot("pgl_other_x_y"));
     assert_eq!(extension(&request(), &ours), (true, None, true));
     assert_eq!(
-        extension(&with(Extension::Drop), &theirs),
+        extension(&with(ExtensionRemoval::Drop), &theirs),
         (true, None, true)
     );
     let (dropped, kept, left) = extension(&request(), &theirs);
     assert!(!dropped && !left && kept.unwrap().contains("--drop-extension"));
-    let (dropped, kept, left) = extension(&with(Extension::Keep), &ours);
+    let (dropped, kept, left) = extension(&with(ExtensionRemoval::Keep), &ours);
     assert!(!dropped && !left && kept.unwrap().contains("asked"));
-    let (dropped, kept, left) = extension(&with(Extension::Drop), &used);
+    let (dropped, kept, left) = extension(&with(ExtensionRemoval::Drop), &used);
     assert!(!dropped && left && kept.unwrap().contains("in use"));
     // Gone already: its schema is shown.
-    let gone = Standing {
+    let gone = Remaining {
         extension: None,
         extension_schema: true,
         ..source()
     };
-    let planned = plan(&with(Extension::Drop), Some(&gone), None);
+    let planned = plan(&with(ExtensionRemoval::Drop), Some(&gone), None);
     assert!(
         !planned
             .removals
             .iter()
-            .any(|one| matches!(one.kind, Kind::Extension | Kind::Grant))
+            .any(|one| matches!(one.kind, RemovalKind::Extension | RemovalKind::Grant))
     );
     assert!(
         planned
@@ -471,7 +665,7 @@ fn the_extension_goes_where_it_is_ours_or_asked_for_and_free() {
 
 #[test]
 fn a_role_goes_last_of_the_source_and_only_there() {
-    let with_role = Request {
+    let with_role = TeardownRequest {
         drop_role: Some("repl"),
         ..request()
     };
@@ -480,12 +674,17 @@ fn a_role_goes_last_of_the_source_and_only_there() {
     let role = planned
         .removals
         .iter()
-        .position(|one| one.kind == Kind::Role)
+        .position(|one| one.kind == RemovalKind::Role)
         .unwrap();
     assert_eq!(planned.removals[role].side, Side::Source);
     assert_eq!(kinds(&planned)[role + 1..], [("schema", Side::Target)]);
     let planned = plan(&with_role, None, Some(&target));
-    assert!(!planned.removals.iter().any(|one| one.kind == Kind::Role));
+    assert!(
+        !planned
+            .removals
+            .iter()
+            .any(|one| one.kind == RemovalKind::Role)
+    );
 }
 
 #[test]
@@ -499,8 +698,10 @@ fn held_statements_are_not_lost_unnoticed() {
             .0
             .contains("3 of target.foreign-keys")
     );
-    let discard = Request {
-        held: Held::Discard,
+    // The source's schema is whole.
+    assert_eq!(refusal(&request(), Side::Source, &target), None);
+    let discard = TeardownRequest {
+        held: DeferredDdl::Discard,
         ..request()
     };
     assert_eq!(refusal(&discard, Side::Target, &target), None);
@@ -522,7 +723,7 @@ fn leftovers_name_what_is_still_there() {
         "{left:?}"
     );
     assert!(left.contains(&format!("target: origin {SLOT}")), "{left:?}");
-    assert!(leftovers(&request(), Side::Source, &Standing::default()).is_empty());
+    assert!(leftovers(&request(), Side::Source, &Remaining::default()).is_empty());
 }
 
 #[test]
@@ -530,12 +731,12 @@ fn what_9_4_needs_goes_behind_pglogical_where_we_made_it() {
     let mut old = source();
     old.slots.clear();
     old.emulation_ours = true;
-    let extensions = |request: &Request<'_>, standing: &Standing| -> Vec<String> {
-        let planned = plan(request, Some(standing), None);
+    let extensions = |request: &TeardownRequest<'_>, remaining: &Remaining| -> Vec<String> {
+        let planned = plan(request, Some(remaining), None);
         planned
             .removals
             .into_iter()
-            .filter(|removal| removal.kind == Kind::Extension)
+            .filter(|removal| removal.kind == RemovalKind::Extension)
             .map(|removal| removal.object)
             .collect()
     };
@@ -545,14 +746,15 @@ fn what_9_4_needs_goes_behind_pglogical_where_we_made_it() {
     );
     // A run that was killed between the two.
     old.extension = None;
+    old.extension_ours = false;
     assert_eq!(extensions(&request(), &old), ["pglogical_origin"]);
     let left = leftovers(&request(), Side::Source, &old);
     assert!(
         left.contains(&"source: extension pglogical_origin".to_owned()),
         "{left:?}"
     );
-    let keep = Request {
-        extension: Extension::Keep,
+    let keep = TeardownRequest {
+        extension: ExtensionRemoval::Keep,
         ..request()
     };
     assert!(extensions(&keep, &old).is_empty());
@@ -562,4 +764,39 @@ fn what_9_4_needs_goes_behind_pglogical_where_we_made_it() {
     theirs.extension_ours = false;
     theirs.emulation_ours = true;
     assert!(extensions(&request(), &theirs).is_empty());
+}
+
+#[test]
+fn what_was_not_looked_at_and_what_the_journals_recorded_is_not_known() {
+    use crate::cutover::{CutoverRecord, CutoverState, Traces};
+    let with = CutoverRecord::default();
+    let gone = CutoverRecord {
+        traces: Some(Traces::default()),
+        ..CutoverRecord::default()
+    };
+    let state = CutoverState::NotCutOver;
+    let both =
+        |record: &CutoverRecord, found| unknown(Some(record), Some(record), &state, found).len();
+    assert_eq!(
+        [both(&with, true), both(&gone, true), both(&gone, false)],
+        [0, 1, 0]
+    );
+    let target = unknown(None, Some(&gone), &state, false);
+    assert!(
+        target[0].contains("the source was not looked at"),
+        "{target:?}"
+    );
+    assert!(
+        target[1].contains("whether the target was promoted is not known"),
+        "{target:?}"
+    );
+    assert_eq!(unknown(None, Some(&with), &state, true).len(), 1);
+    // Each side is named, and the journal of either is enough.
+    let source = unknown(Some(&with), None, &state, true);
+    assert_eq!(source.len(), 1, "{source:?}");
+    assert!(
+        source[0].contains("the target was not looked at"),
+        "{source:?}"
+    );
+    assert!(unknown(Some(&with), Some(&gone), &state, true).is_empty());
 }

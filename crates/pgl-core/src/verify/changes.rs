@@ -10,8 +10,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::decoding::{Change, Tuple, Value, What};
-use super::pairing::Pair;
+use super::decoding::{DecodedChange, Tuple, Value, What};
+use super::pairing::TablePair;
 use crate::{Lsn, QualifiedName};
 
 /// Values kept of all changes together, in bytes. Beyond this only keys are kept, and beyond four times this
@@ -24,6 +24,8 @@ pub struct XidSnapshot {
     xmin: u64,
     xmax: u64,
     running: Vec<u64>,
+    /// Transactions with a number that had not ended, those from `xmax` on included; empty where they were not read.
+    in_progress: Vec<u64>,
 }
 
 impl XidSnapshot {
@@ -41,13 +43,25 @@ impl XidSnapshot {
             xmin: xmin.parse().ok()?,
             xmax: xmax.parse().ok()?,
             running,
+            in_progress: Vec::new(),
         })
+    }
+
+    /// The same with the transactions that hold the lock on their own number. A snapshot alone does not list those that have
+    /// begun to write and whose numbers are above all that have ended.
+    #[must_use]
+    pub fn with_in_progress(mut self, xids: &[u32]) -> Self {
+        self.in_progress = xids.iter().map(|xid| self.full(*xid)).collect();
+        self
     }
 
     /// Whether it sees a transaction that committed; the number as rows and decoded changes show it, without
     /// its epoch.
     pub fn sees(&self, xid: u32) -> bool {
-        let xid = self.full(xid);
+        self.sees_full(self.full(xid))
+    }
+
+    fn sees_full(&self, xid: u64) -> bool {
         xid < self.xmin || xid < self.xmax && !self.running.contains(&xid)
     }
 
@@ -66,11 +80,20 @@ impl XidSnapshot {
     /// Transactions running in this snapshot that had begun to write when `earlier` was taken. Without one,
     /// everything that had committed by then is visible here.
     pub fn still_running(&self, earlier: &Self) -> Vec<u64> {
-        self.running
-            .iter()
+        let listed = self.running.iter().filter(|xid| **xid < earlier.xmax);
+        let begun = earlier.in_progress.iter();
+        let mut open: Vec<u64> = listed
+            .chain(begun.filter(|xid| !self.sees_full(**xid)))
             .copied()
-            .filter(|xid| *xid < earlier.xmax)
-            .collect()
+            .collect();
+        open.sort_unstable();
+        open.dedup();
+        open
+    }
+
+    /// Whatever is below this had ended; also what was written in a subtransaction, which a snapshot does not list.
+    pub fn xmin(&self) -> u64 {
+        self.xmin
     }
 
     /// Numbers below this had been given out.
@@ -141,11 +164,13 @@ pub struct WantedColumns {
     pub key: HashSet<String>,
 }
 
-/// What to keep for these tables: under the names of all relations that hold their rows on the source.
-pub fn wanted(pairs: &[&Pair]) -> Wanted {
+/// What to keep for these tables: under the names of all relations that hold their rows on the source. The NULL that a
+/// decoded change shows for a virtual generated column is not its value: such a column counts as not shown.
+pub fn wanted(pairs: &[&TablePair]) -> Wanted {
     let mut map = Wanted::new();
     for pair in pairs {
-        let all = pair.columns.iter().map(|c| c.name.clone());
+        let shown = pair.columns.iter().filter(|c| !c.is_virtual);
+        let all = shown.map(|c| c.name.clone());
         let names = pair.source.iter().map(|r| r.qualified());
         for name in names.chain([pair.name.clone()]) {
             let columns = map.entry(name).or_default();
@@ -199,7 +224,7 @@ impl ChangeLog {
     }
 
     /// Takes a change of the open transaction.
-    pub fn add(&mut self, mut change: Change, wanted: &Wanted) {
+    pub fn add(&mut self, mut change: DecodedChange, wanted: &Wanted) {
         let tables: Vec<QualifiedName> = change
             .tables
             .iter()
@@ -248,7 +273,12 @@ impl ChangeLog {
     }
 
     /// What T has to hold beyond, or instead of, what S holds.
-    pub fn effects(&self, pair: &Pair, source: &XidSnapshot, applied: AppliedRange) -> Effects {
+    pub fn effects(
+        &self,
+        pair: &TablePair,
+        source: &XidSnapshot,
+        applied: AppliedRange,
+    ) -> Effects {
         let mut entries: Vec<(&Entry, &QualifiedName)> = Vec::new();
         let names: Vec<QualifiedName> = pair.source.iter().map(|r| r.qualified()).collect();
         for name in names.iter().chain(std::iter::once(&pair.name)) {
@@ -310,7 +340,7 @@ enum Identity<'a> {
     Nothing,
 }
 
-fn identity<'a>(pair: &'a Pair, table: &QualifiedName) -> Identity<'a> {
+fn identity<'a>(pair: &'a TablePair, table: &QualifiedName) -> Identity<'a> {
     let Some(relation) = pair.source.iter().find(|r| r.qualified() == *table) else {
         return Identity::Nothing;
     };
@@ -346,6 +376,15 @@ pub struct Effect {
 pub enum Then {
     /// The key has this row: texts of all columns.
     Row(Vec<Option<String>>),
+    /// The key has this row, but for values that its changes left alone and do not show.
+    Kept {
+        /// Texts of all columns.
+        row: Vec<Option<String>>,
+        /// The key that the row has in S.
+        of: Vec<Option<String>>,
+        /// The columns, by number, that are as they are there.
+        columns: Vec<usize>,
+    },
     /// The key is gone.
     Absent,
     /// There are so many more of the row, or fewer.
@@ -357,10 +396,11 @@ pub enum Then {
 type Texts = Vec<Option<String>>;
 
 const NO_IDENTITY: &str = "rows were written whose old values the source does not log";
+const VIRTUAL: &str = "rows were written whose virtual generated columns the source does not log";
 const TRUNCATED: &str = "it was truncated in between";
 const NOT_PLACED: &str = "transactions that write it may or may not have been applied";
 
-fn by_key(pair: &Pair, key: &[String], steps: &[Step<'_>]) -> Result<Effects, &'static str> {
+fn by_key(pair: &TablePair, key: &[String], steps: &[Step<'_>]) -> Result<Effects, &'static str> {
     let columns: Vec<String> = pair.columns.iter().map(|c| c.name.clone()).collect();
     let mut rows: BTreeMap<Texts, Then> = BTreeMap::new();
     for step in steps {
@@ -369,23 +409,30 @@ fn by_key(pair: &Pair, key: &[String], steps: &[Step<'_>]) -> Result<Effects, &'
             Identity::Full => true,
             Identity::Nothing => false,
         };
-        let mut put = |row: Texts, then: Then| {
-            let then = if step.known { then } else { Then::Unknown };
-            rows.insert(row, then);
-        };
-        let now = |new: &Tuple| new.texts(&columns).map_or(Then::Unknown, Then::Row);
+        let known = |then: Then| if step.known { then } else { Then::Unknown };
         match step.what {
-            What::Insert(new) => put(new.texts(key).ok_or(NO_IDENTITY)?, now(new)),
+            What::Insert(new) => {
+                let row = new.texts(&columns).map_or(Then::Unknown, Then::Row);
+                rows.insert(new.texts(key).ok_or(NO_IDENTITY)?, known(row));
+            }
             What::Update(old, new) => {
                 if !covered {
                     return Err(NO_IDENTITY);
                 }
-                if let Some(old) = old {
-                    put(old.texts(key).ok_or(NO_IDENTITY)?, Then::Absent);
+                let now = new.texts(key).ok_or(NO_IDENTITY)?;
+                let before = match old {
+                    Some(old) => old.texts(key).ok_or(NO_IDENTITY)?,
+                    None => now.clone(),
+                };
+                let row = updated(&columns, new, old.as_ref(), rows.get(&before), &before);
+                if old.is_some() {
+                    rows.insert(before, known(Then::Absent));
                 }
-                put(new.texts(key).ok_or(NO_IDENTITY)?, now(new));
+                rows.insert(now, known(row));
             }
-            What::Delete(old) => put(old.texts(key).ok_or(NO_IDENTITY)?, Then::Absent),
+            What::Delete(old) => {
+                rows.insert(old.texts(key).ok_or(NO_IDENTITY)?, known(Then::Absent));
+            }
             What::Truncate => return Err(TRUNCATED),
             What::Unknown => return Err(NO_IDENTITY),
         }
@@ -394,16 +441,66 @@ fn by_key(pair: &Pair, key: &[String], steps: &[Step<'_>]) -> Result<Effects, &'
     Ok(Effects::Known(list.collect()))
 }
 
-fn by_row(pair: &Pair, steps: &[Step<'_>]) -> Result<Effects, &'static str> {
+/// The row that an UPDATE leaves. A value that it does not show is that of the old row: where the line shows that, of the
+/// change before it, or of the row that S has.
+fn updated(
+    columns: &[String],
+    new: &Tuple,
+    old: Option<&Tuple>,
+    before: Option<&Then>,
+    of: &Texts,
+) -> Then {
+    let (mut row, mut kept) = (Texts::new(), Vec::new());
+    for (at, column) in columns.iter().enumerate() {
+        let shown = match new.get(column) {
+            Some(Value::Unchanged) => old
+                .and_then(|old| old.get(column))
+                .filter(|value| **value != Value::Unchanged),
+            None => return Then::Unknown,
+            shown => shown,
+        };
+        row.push(match (shown, before) {
+            (Some(Value::Text(text)), _) => Some(text.clone()),
+            (Some(Value::Null), _) => None,
+            (_, Some(Then::Row(row))) => row.get(at).cloned().flatten(),
+            (_, Some(Then::Kept { row, columns, .. })) if !columns.contains(&at) => {
+                row.get(at).cloned().flatten()
+            }
+            (_, None | Some(Then::Kept { .. })) => {
+                kept.push(at);
+                None
+            }
+            (_, Some(Then::Absent | Then::Net(_) | Then::Unknown)) => return Then::Unknown,
+        });
+    }
+    if kept.is_empty() {
+        return Then::Row(row);
+    }
+    let of = match before {
+        Some(Then::Kept { of, .. }) => of,
+        _ => of,
+    };
+    Then::Kept {
+        row,
+        of: of.clone(),
+        columns: kept,
+    }
+}
+
+fn by_row(pair: &TablePair, steps: &[Step<'_>]) -> Result<Effects, &'static str> {
     let columns: Vec<String> = pair.columns.iter().map(|c| c.name.clone()).collect();
     let mut rows: BTreeMap<Texts, i64> = BTreeMap::new();
+    if !steps.is_empty() && pair.columns.iter().any(|column| column.is_virtual) {
+        return Err(VIRTUAL);
+    }
     for step in steps {
         if !step.known {
             return Err(NOT_PLACED);
         }
         // An old row leaves NULLs out; what the server computes on reading is in no row.
         let old_row = |old: &Tuple| -> Result<Texts, &'static str> {
-            if !matches!(step.identity, Identity::Full) || pair.columns.iter().any(|c| c.generated)
+            if !matches!(step.identity, Identity::Full)
+                || pair.columns.iter().any(|c| c.generated != (false, false))
             {
                 return Err(NO_IDENTITY);
             }
@@ -414,12 +511,19 @@ fn by_row(pair: &Pair, steps: &[Step<'_>]) -> Result<Effects, &'static str> {
             });
             texts.collect()
         };
-        let new_row = |new: &Tuple| new.texts(&columns).ok_or(NO_IDENTITY);
         match step.what {
-            What::Insert(new) => *rows.entry(new_row(new)?).or_default() += 1,
+            What::Insert(new) => {
+                let row = new.texts(&columns).ok_or(NO_IDENTITY)?;
+                *rows.entry(row).or_default() += 1;
+            }
             What::Update(Some(old), new) => {
-                *rows.entry(old_row(old)?).or_default() -= 1;
-                *rows.entry(new_row(new)?).or_default() += 1;
+                let gone = old_row(old)?;
+                let before = Then::Row(gone.clone());
+                let Then::Row(row) = updated(&columns, new, None, Some(&before), &gone) else {
+                    return Err(NO_IDENTITY);
+                };
+                *rows.entry(gone).or_default() -= 1;
+                *rows.entry(row).or_default() += 1;
             }
             What::Delete(old) => *rows.entry(old_row(old)?).or_default() -= 1,
             What::Truncate => return Err(TRUNCATED),
@@ -461,7 +565,7 @@ fn size(what: &What) -> usize {
 }
 
 /// Keeps only the columns that will be asked for.
-fn trim(change: &mut Change, wanted: &Wanted, only_key: bool) {
+fn trim(change: &mut DecodedChange, wanted: &Wanted, only_key: bool) {
     let keep = |name: &str| {
         let columns = change.tables.iter().filter_map(|table| wanted.get(table));
         columns.into_iter().any(|columns| match only_key {

@@ -9,7 +9,7 @@ use crate::QualifiedName;
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct DecodedChange {
     /// The tables; several only for TRUNCATE.
     pub tables: Vec<QualifiedName>,
     /// What was done.
@@ -79,7 +79,7 @@ pub struct BadLine {
 }
 
 /// Reads one line. None for lines that are no change of a table: BEGIN, COMMIT, messages.
-pub fn parse(line: &str) -> Result<Option<Change>, BadLine> {
+pub fn parse(line: &str) -> Result<Option<DecodedChange>, BadLine> {
     let Some(rest) = line.strip_prefix("table ") else {
         return Ok(None);
     };
@@ -107,7 +107,7 @@ impl Reader<'_> {
         self.rest().starts_with(text).then(|| self.at += text.len())
     }
 
-    fn change(&mut self) -> Option<Change> {
+    fn change(&mut self) -> Option<DecodedChange> {
         let mut tables = vec![self.table()?];
         while self.take(", ").is_some() {
             tables.push(self.table()?);
@@ -133,7 +133,7 @@ impl Reader<'_> {
         } else {
             return None;
         };
-        Some(Change { tables, what })
+        Some(DecodedChange { tables, what })
     }
 
     fn rows(

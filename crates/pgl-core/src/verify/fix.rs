@@ -6,7 +6,7 @@
 //! has to meet exactly one row, or the transaction fails and nothing is changed. What cannot be repaired like this
 //! is named, with the command that can.
 
-use super::outcome::{Mode, Status, TableResult, command_name};
+use super::outcome::{Mode, Status, TableResult, computed_otherwise};
 use super::rows::Place;
 use crate::QualifiedName;
 use crate::name::{quote_ident, quote_literal};
@@ -21,7 +21,7 @@ pub struct RowFix {
     pub delete: Option<(QualifiedName, Place, String)>,
     /// The row as the source has it, without what the target computes.
     pub insert: Option<Vec<Cell>>,
-    /// A column that the two servers compute, where nothing else differs.
+    /// A column that the target computes, where nothing else differs.
     pub computed: Option<String>,
 }
 
@@ -29,7 +29,7 @@ pub struct RowFix {
 fn refused(table: &TableResult, rows: &[RowFix], unchecked: bool) -> Option<String> {
     let resync = format!(
         "repair it with: pgl-control resync {} --yes",
-        command_name(&table.qualified())
+        table.qualified().argument()
     );
     if let Some(reason) = table
         .reason
@@ -50,16 +50,25 @@ fn refused(table: &TableResult, rows: &[RowFix], unchecked: bool) -> Option<Stri
             None => Some(resync),
         };
     }
+    if let Some(trigger) = &table.replica_trigger {
+        return Some(format!(
+            "on the target, {trigger} would fire for the statements and may change what they write; {resync}"
+        ));
+    }
+    if let Some(why) = table
+        .changes_rows
+        .as_ref()
+        .filter(|_| rows.iter().any(|row| row.insert.is_some()))
+    {
+        return Some(format!("{why}; make the definitions the same first"));
+    }
     if unchecked {
         return Some(format!(
             "its text has no known encoding (SQL_ASCII); {resync}"
         ));
     }
     if let Some(column) = rows.iter().find_map(|row| row.computed.as_ref()) {
-        return Some(format!(
-            "the two servers compute column {column} differently from the same values: its expression has to be \
-             repaired, not its rows"
-        ));
+        return Some(computed_otherwise(column));
     }
     let unproven = table.rows.iter().any(|row| !row.proven);
     if !table.counts_exact
@@ -152,8 +161,9 @@ pub fn preamble() -> &'static str {
     "-- Statements that make the target's rows those of the source. Read them, then run them on the target in one session;\n\
      -- run pgl-verify afterwards. With session_replication_role = replica no ordinary trigger or rule\n\
      -- fires and no foreign key is checked; setting it needs a superuser, or the privilege to set it.\n\
-     -- Checks of tables and domains, generated columns, and triggers and rules that are ENABLE ALWAYS do run, with your rights:\n\
-     -- where you do not trust the tables' owners, let pgl-control resync repair them.\n\
+     -- Checks of tables and domains and generated columns do run, with your rights, and so do triggers and rules that were made\n\
+     -- ENABLE ALWAYS or REPLICA since the comparison (a table that had one then has no statements here): where you do not trust\n\
+     -- the tables' owners, let pgl-control resync repair them.\n\
      -- The inserted rows are those of the source when it was compared. Where replication goes on, rows are only replaced and\n\
      -- removed, and only such as nothing has written on the target since; where the comparison was made with --mode static, let\n\
      -- nobody write to the source until this has run: a row deleted there meanwhile would come back.\n\
@@ -175,7 +185,7 @@ pub fn preamble() -> &'static str {
 mod tests {
     use super::*;
     use crate::verify::outcome::RowDiff;
-    use crate::verify::rows::Kind;
+    use crate::verify::rows::DifferenceKind;
 
     const NEW: Target = Target {
         identity: true,
@@ -191,14 +201,14 @@ mod tests {
         let mut result = TableResult::new(&name, Status::Different, None);
         result.mode = Some(Mode::Static);
         let row = RowDiff {
-            kind: Kind::Different,
+            kind: DifferenceKind::Different,
             proven: true,
             key: Vec::new(),
-            source_count: 1,
-            target_count: 1,
+            source_count: Some(1),
+            target_count: Some(1),
             source_partition: None,
             target_partition: None,
-            columns: Vec::new(),
+            columns: Some(Vec::new()),
         };
         result.rows = vec![row; rows];
         result
@@ -211,6 +221,24 @@ mod tests {
             offset,
         };
         Some((QualifiedName::new("s", "leaf"), place, "745".to_owned()))
+    }
+
+    #[test]
+    fn nothing_is_printed_where_a_trigger_could_change_it() {
+        let mut found = result(1);
+        let row = RowFix {
+            delete: gone(1),
+            insert: None,
+            computed: None,
+        };
+        assert!(table(&found, std::slice::from_ref(&row), NEW).contains("DELETE"));
+        found.replica_trigger = Some("trigger audit (ENABLE ALWAYS)".to_owned());
+        let sql = table(&found, &[row], NEW);
+        assert!(sql.starts_with("-- ") && sql.lines().count() == 1, "{sql}");
+        assert!(
+            sql.contains("trigger audit (ENABLE ALWAYS) would fire"),
+            "{sql}"
+        );
     }
 
     #[test]
@@ -340,6 +368,16 @@ mod tests {
             &with(&|r| r.status = Status::Error),
             &[],
             "pgl-control resync",
+        );
+        let whole = RowFix {
+            insert: Some(Vec::new()),
+            ..rows[0].clone()
+        };
+        let narrow = with(&|r| r.changes_rows = Some("column n may round".to_owned()));
+        none(
+            &narrow,
+            &[whole],
+            "column n may round; make the definitions the same first",
         );
         none(&result(1), &[], "pgl-control resync");
         let computed = RowFix {

@@ -6,7 +6,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rows::Kind;
+use super::rows::DifferenceKind;
+use crate::cutover::CutOver;
 use crate::doc::Verdict;
 use crate::{Lsn, QualifiedName};
 
@@ -130,16 +131,34 @@ pub struct TableResult {
     pub different: u64,
     /// Rows that both sides have, one of them more often; its surplus counts as missing or extra as well.
     pub duplicated: u64,
-    /// Keys that kept changing while they were looked at: neither equal nor different.
+    /// Rows that were written while they were looked at: neither equal nor different.
     pub unresolved: u64,
     /// Rows that differed at first and turned out to be in flight.
     pub in_flight: u64,
-    /// Whether the three counts are complete; false when looking stopped at the limit.
+    /// Whether the three counts are complete; false when looking stopped at the limit, or rows were not decided at the position of the counts.
     pub counts_exact: bool,
     /// Columns with differing rows, with how many of the rows looked at.
     pub columns: Vec<ColumnCount>,
     /// Differences of the definitions.
     pub schema_differences: Vec<String>,
+    /// Leaf partitions to copy again once their bounds are those of the source.
+    #[serde(skip)]
+    pub copy_again: Vec<QualifiedName>,
+    /// Columns that the target computes.
+    #[serde(skip)]
+    pub computed: Vec<String>,
+    /// A trigger or rule of the target that fires under `session_replication_role = replica`.
+    #[serde(skip)]
+    pub replica_trigger: Option<String>,
+    /// Whether the sides have other partitions of it: it was compared as a whole.
+    #[serde(skip)]
+    pub other_partitions: bool,
+    /// Why a row of the source may be another one once it is inserted on the target.
+    #[serde(skip)]
+    pub changes_rows: Option<String>,
+    /// When the run began that compared it, where that was an earlier one (`--resume`): the result holds for then.
+    #[serde(default)]
+    pub resumed_from: Option<String>,
     /// What else a reader should know.
     pub notes: Vec<String>,
     /// The differing rows, as many as asked for.
@@ -165,21 +184,22 @@ pub struct ColumnCount {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RowDiff {
     /// In which way.
-    pub kind: Kind,
+    pub kind: DifferenceKind,
     /// Whether it is proven; false for rows that kept changing.
     pub proven: bool,
     /// The key's columns and values as text.
     pub key: Vec<KeyPart>,
-    /// How often the source has the row.
-    pub source_count: u64,
-    /// How often the target has it.
-    pub target_count: u64,
+    /// How often the source has the row; null where that is not known, because the row was written meanwhile.
+    pub source_count: Option<u64>,
+    /// How often the target has it; null where that is not known.
+    pub target_count: Option<u64>,
     /// Partition on the source, where the table has partitions.
     pub source_partition: Option<String>,
     /// Partition on the target.
     pub target_partition: Option<String>,
-    /// The columns that differ; all columns for a row that one side lacks.
-    pub columns: Vec<ColumnDiff>,
+    /// The columns that differ; all columns for a row that one side lacks. Null where they are not known, because the row was
+    /// written meanwhile.
+    pub columns: Option<Vec<ColumnDiff>>,
 }
 
 /// A column of a key.
@@ -218,6 +238,30 @@ pub struct Shown {
 }
 
 impl TableResult {
+    /// The status that follows from the counts.
+    pub fn settle(&mut self) {
+        let rows = self.proven();
+        if rows > 0 {
+            self.status = Status::Different;
+        } else if !self.schema_differences.is_empty() {
+            self.status = Status::Different;
+            self.reason = Some(self.schema_differences.join("; "));
+        } else if self.unresolved > 0 || !self.counts_exact {
+            self.status = Status::Inconclusive;
+            self.reason = Some(if self.unresolved > 0 {
+                format!(
+                    "{} rows kept changing while they were looked at",
+                    self.unresolved
+                )
+            } else {
+                "too many rows differ at first to follow them all; try again with less lag".into()
+            });
+        } else {
+            self.status = Status::Identical;
+            self.reason = None;
+        }
+    }
+
     /// A result without content.
     pub fn new(name: &QualifiedName, status: Status, reason: Option<String>) -> Self {
         Self {
@@ -243,6 +287,12 @@ impl TableResult {
             counts_exact: true,
             columns: Vec::new(),
             schema_differences: Vec::new(),
+            copy_again: Vec::new(),
+            computed: Vec::new(),
+            replica_trigger: None,
+            other_partitions: false,
+            changes_rows: None,
+            resumed_from: None,
             notes: Vec::new(),
             rows: Vec::new(),
             next: None,
@@ -256,19 +306,58 @@ impl TableResult {
         QualifiedName::new(&self.schema, &self.name)
     }
 
-    /// What to do about it, from what it came to.
-    pub fn next(&self) -> Option<String> {
-        let name = command_name(&self.qualified());
+    /// What to do about it, from what it came to. After a cutover the target's rows are the right ones.
+    pub fn next(&self, cut_over: Option<&CutOver>) -> Option<String> {
+        if let (Status::Different, Some(cut)) = (self.status, cut_over) {
+            let why = match cut.promotion.reverse {
+                true => "; pgl-status reports reverse replication to the former source",
+                false => ": what is written there is not replicated to the former source",
+            };
+            return Some(format!(
+                "change nothing on the target, which is the production database{why}"
+            ));
+        }
+        let name = self.qualified().argument();
         match self.status {
             Status::Identical | Status::Skipped => None,
+            // A leaf takes only rows within its bounds: nothing can be copied before.
+            Status::Different if !self.copy_again.is_empty() => {
+                let leaves: Vec<String> = (self.copy_again.iter())
+                    .map(QualifiedName::argument)
+                    .collect();
+                Some(format!(
+                    "on the target, in one transaction, for each partition with other bounds: ALTER TABLE ... DETACH \
+                     PARTITION, TRUNCATE it, ALTER TABLE ... ATTACH PARTITION with the bounds of the source; then: \
+                     pgl-control resync {} --yes",
+                    leaves.join(" ")
+                ))
+            }
             Status::Different
-                if self.source_rows.is_none() || !self.schema_differences.is_empty() =>
+                if self.source_rows.is_none()
+                    || !self.schema_differences.is_empty()
+                    || self.other_partitions =>
             {
                 Some("make the definitions the same on both sides, then compare again".to_owned())
             }
-            Status::Different => Some(format!("pgl-control resync {name} --yes")),
+            Status::Different => match self.computed_alone() {
+                Some(column) => Some(computed_otherwise(column)),
+                None => Some(format!("pgl-control resync {name} --yes")),
+            },
+            // Rows that are written all the time stand still for a moment there.
+            Status::Inconclusive if self.unresolved > 0 => {
+                Some(format!("pgl-verify --mode barrier --table {name}"))
+            }
             Status::Inconclusive | Status::Error => Some(format!("pgl-verify --table {name}")),
         }
+    }
+
+    /// A column that the servers compute, where no others were found to differ.
+    fn computed_alone(&self) -> Option<&str> {
+        let alone = self.missing == 0
+            && self.extra == 0
+            && (self.columns.iter()).all(|column| self.computed.contains(&column.name));
+        let first = self.columns.first().filter(|_| alone)?;
+        Some(&first.name)
     }
 
     /// Under a condition, a table of which no row was compared does not count as compared: an empty selection proves nothing.
@@ -287,21 +376,6 @@ impl TableResult {
     pub fn proven(&self) -> u64 {
         self.missing + self.extra + self.different
     }
-}
-
-/// A table as an argument of a command in a shell.
-pub fn command_name(name: &QualifiedName) -> String {
-    let plain = |part: &str| {
-        let first = part.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-        first
-            && part
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-    };
-    if plain(&name.schema) && plain(&name.name) {
-        return format!("{}.{}", name.schema, name.name);
-    }
-    format!("'{}'", name.sql().replace('\'', "'\\''"))
 }
 
 /// What of the rows is compared: what a verdict speaks of.
@@ -418,9 +492,18 @@ impl Totals {
     }
 }
 
+/// A column that the target computes: no copy of the rows changes it.
+pub(crate) fn computed_otherwise(column: &str) -> String {
+    format!(
+        "the target computes column {column} differently from what the source has: its expression has to be repaired, \
+         not its rows"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cutover::Promotion;
 
     fn verdict(asked: u64, list: &[Status]) -> Verdict {
         let name = QualifiedName::new("s", "t");
@@ -530,7 +613,7 @@ mod tests {
             let mut result = TableResult::new(&name, status, None);
             result.source_rows = rows;
             result.schema_differences = differences.iter().map(|d| (*d).to_owned()).collect();
-            result.next()
+            result.next(None)
         };
         let resync = next(Status::Different, Some(1), &[]);
         assert_eq!(
@@ -543,15 +626,70 @@ mod tests {
         ] {
             assert!(one.is_some_and(|text| text.contains("definitions")));
         }
+        let mut bounds = TableResult::new(&name, Status::Different, None);
+        bounds.copy_again = vec![QualifiedName::new("shop", "orders_1")];
+        let bounds = bounds.next(None).unwrap_or_default();
+        let resync = bounds.find("pgl-control resync shop.orders_1 --yes");
+        assert!(bounds.find("ATTACH") < resync, "{bounds}");
         let again = Some("pgl-verify --table shop.orders".to_owned());
         assert_eq!(next(Status::Inconclusive, Some(1), &[]), again);
         assert_eq!(next(Status::Error, None, &[]), again);
+        let mut computed = TableResult::new(&name, Status::Different, None);
+        computed.source_rows = Some(1);
+        computed.different = 1;
+        computed.computed = vec!["g".to_owned()];
+        let columns = |names: &[&str]| {
+            let counts = names.iter().map(|name| ColumnCount {
+                name: (*name).to_owned(),
+                rows: 1,
+            });
+            counts.collect::<Vec<_>>()
+        };
+        computed.columns = columns(&["g"]);
+        let expression = computed.next(None).unwrap_or_default();
+        assert!(expression.contains("column g differently"), "{expression}");
+        assert!(!expression.contains("resync"), "{expression}");
+        let rows = Some("pgl-control resync shop.orders --yes".to_owned());
+        computed.extra = 1;
+        assert_eq!(computed.next(None), rows);
+        computed.extra = 0;
+        computed.columns = columns(&["g", "v"]);
+        assert_eq!(computed.next(None), rows);
+        computed.columns = Vec::new();
+        assert_eq!(computed.next(None), rows);
+        let mut restless = TableResult::new(&name, Status::Inconclusive, None);
+        restless.unresolved = 1;
+        let barrier = restless.next(None).unwrap_or_default();
+        assert_eq!(barrier, "pgl-verify --mode barrier --table shop.orders");
         assert_eq!(next(Status::Identical, Some(1), &[]), None);
         assert_eq!(next(Status::Skipped, None, &[]), None);
-        let quoted = |schema: &str, name: &str| command_name(&QualifiedName::new(schema, name));
+        let quoted = |schema: &str, name: &str| QualifiedName::new(schema, name).argument();
         assert_eq!(quoted("shop", "o_1"), "shop.o_1");
         assert_eq!(quoted("shop", "1a"), "'\"shop\".\"1a\"'");
         assert_eq!(quoted("Shop", "it's"), "'\"Shop\".\"it'\\''s\"'");
+    }
+
+    #[test]
+    fn the_production_database_is_not_repaired() {
+        let name = QualifiedName::new("shop", "orders");
+        for reverse in [true, false] {
+            let cut = CutOver {
+                promotion: Promotion {
+                    at: String::new(),
+                    token: String::new(),
+                    reverse,
+                },
+                finished: true,
+                rollback: None,
+            };
+            let next = |status| TableResult::new(&name, status, None).next(Some(&cut));
+            let text = next(Status::Different).unwrap();
+            assert!(
+                text.contains("the production database") && !text.contains("resync"),
+                "{text}"
+            );
+            assert_eq!(next(Status::Identical), None);
+        }
     }
 
     #[test]

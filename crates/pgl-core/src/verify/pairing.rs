@@ -1,7 +1,7 @@
 //! The list of what is compared: tables of both catalogs, paired by name, with the reason where a
 //! table is not compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::canon::{Canon, Encoding};
 use super::types::{ColumnInfo, RelationInfo, Types};
@@ -33,7 +33,7 @@ pub struct Wishes {
 
 /// A column that is compared.
 #[derive(Debug, Clone)]
-pub struct Column {
+pub struct ComparedColumn {
     /// Its name.
     pub name: String,
     /// Type on the source, for people.
@@ -45,11 +45,13 @@ pub struct Column {
     pub types: (Option<String>, Option<String>),
     /// The types themselves, as SQL without modifiers.
     pub names: (String, String),
-    /// Whether a server computes it.
-    pub generated: bool,
+    /// Whether the source, and whether the target, computes it.
+    pub generated: (bool, bool),
+    /// Whether the source computes it when it is read: decoded changes show NULL in its place.
+    pub is_virtual: bool,
 }
 
-impl Column {
+impl ComparedColumn {
     /// The column's own type on a side, as SQL without modifiers.
     pub fn type_name(&self, side: Side) -> &str {
         match side {
@@ -69,7 +71,7 @@ impl Column {
 
 /// A table to compare: one or several relations with rows on each side.
 #[derive(Debug, Clone)]
-pub struct Pair {
+pub struct TablePair {
     /// The table's name; the root's where partitions differ.
     pub name: QualifiedName,
     /// Relations with rows on the source: the table itself, or all leaves under the root.
@@ -77,18 +79,24 @@ pub struct Pair {
     /// The same on the target.
     pub target: Vec<RelationInfo>,
     /// Columns compared, in the source's order.
-    pub columns: Vec<Column>,
+    pub columns: Vec<ComparedColumn>,
     /// Columns of the key, in key order; none where rows are compared by multiplicity.
     pub key: Option<Vec<String>>,
     /// Whether the server checks no encoding (SQL_ASCII), on the source and on the target.
     pub unchecked: (bool, bool),
     /// Differences of the definitions that make the table different.
     pub schema_differences: Vec<String>,
+    /// Leaf partitions to copy again once their bounds are those of the source.
+    pub copy_again: Vec<QualifiedName>,
+    /// A trigger or rule of the target that fires under `session_replication_role = replica`.
+    pub replica_trigger: Option<String>,
+    /// Why a row of the source may be another one once it is inserted on the target.
+    pub changes_rows: Option<String>,
     /// What else a reader should know.
     pub notes: Vec<String>,
 }
 
-impl Pair {
+impl TablePair {
     /// The relations of a side.
     pub fn relations(&self, side: Side) -> &[RelationInfo] {
         match side {
@@ -97,12 +105,28 @@ impl Pair {
         }
     }
 
+    /// `pg_class.oid` of the partitions with rows that are compared as one table, in order; none where it has none.
+    pub fn leaves(&self, side: Side) -> Vec<u32> {
+        let mut leaves: Vec<u32> = (self.relations(side).iter())
+            .filter(|relation| relation.qualified() != self.name)
+            .map(|relation| relation.oid)
+            .collect();
+        leaves.sort_unstable();
+        leaves
+    }
+
     /// Whether text of a side may be in any encoding.
     pub fn is_unchecked(&self, side: Side) -> bool {
         match side {
             Side::Source => self.unchecked.0,
             Side::Target => self.unchecked.1,
         }
+    }
+
+    /// Columns that the target computes: no row that is written there changes them.
+    pub fn computed(&self) -> Vec<String> {
+        let computed = self.columns.iter().filter(|column| column.generated.1);
+        computed.map(|column| column.name.clone()).collect()
     }
 
     /// Heap bytes on both sides.
@@ -115,7 +139,7 @@ impl Pair {
     }
 
     /// The canonical forms of the key's columns.
-    pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
+    pub fn key_columns(&self) -> impl Iterator<Item = &ComparedColumn> {
         self.key
             .iter()
             .flatten()
@@ -125,9 +149,9 @@ impl Pair {
 
 /// One entry of the list.
 #[derive(Debug, Clone)]
-pub enum Entry {
+pub enum PairingEntry {
     /// To be compared.
-    Compare(Box<Pair>),
+    Compare(Box<TablePair>),
     /// Not compared, on purpose.
     Skip(QualifiedName, String),
     /// Different without looking at rows: one side has no such table.
@@ -136,7 +160,7 @@ pub enum Entry {
     Error(QualifiedName, String),
 }
 
-impl Entry {
+impl PairingEntry {
     /// The table's name.
     pub fn name(&self) -> &QualifiedName {
         match self {
@@ -144,6 +168,62 @@ impl Entry {
             Self::Skip(name, _) | Self::Differs(name, _) | Self::Error(name, _) => name,
         }
     }
+}
+
+impl PairingEntry {
+    /// What of the definitions differs; none where they can be compared as they are. Partitions that one side lacks
+    /// count: their rows would be looked for where they are not.
+    fn difference(&self) -> Option<String> {
+        let names = |side: &[RelationInfo]| -> BTreeSet<QualifiedName> {
+            side.iter().map(RelationInfo::qualified).collect()
+        };
+        match self {
+            Self::Skip(..) | Self::Error(..) => None,
+            Self::Differs(_, why) => Some(why.clone()),
+            Self::Compare(pair) if !pair.schema_differences.is_empty() => {
+                Some(pair.schema_differences.join("; "))
+            }
+            Self::Compare(pair) => (names(&pair.source) != names(&pair.target))
+                .then(|| "partitions differ between the sides".to_owned()),
+        }
+    }
+
+    /// The relations of the source that it rests on, without their sizes.
+    fn source(&self, source: &Catalog) -> Vec<RelationInfo> {
+        let parts = match self {
+            Self::Compare(pair) => pair.source.as_slice(),
+            _ => &[],
+        };
+        let own = (source.relations.iter()).filter(|relation| relation.qualified() == *self.name());
+        own.chain(parts).map(RelationInfo::definition).collect()
+    }
+}
+
+/// Tables whose definitions differ, with the difference.
+pub fn differing(entries: &[PairingEntry]) -> Vec<(QualifiedName, String)> {
+    let found = entries
+        .iter()
+        .filter_map(|entry| Some((entry.name().clone(), entry.difference()?)));
+    found.collect()
+}
+
+/// Tables whose definitions differ, and of which it is not known whether replication will bring the change. The
+/// target's catalog was read between two readings of the source's, once everything that the source had at the first one was
+/// applied. A difference is known to last only where the source had the same definition in both.
+pub fn unconfirmed(
+    earlier: (&Catalog, &[PairingEntry]),
+    later: (&Catalog, &[PairingEntry]),
+) -> Vec<(QualifiedName, String)> {
+    let lasts = |entry: &PairingEntry| {
+        let before = earlier.1.iter().find(|one| one.name() == entry.name());
+        before.is_some_and(|before| {
+            before.difference() == entry.difference()
+                && before.source(earlier.0) == entry.source(later.0)
+        })
+    };
+    let open = later.1.iter().filter(|entry| !lasts(entry));
+    open.filter_map(|entry| Some((entry.name().clone(), entry.difference()?)))
+        .collect()
 }
 
 /// Schemas that belong to the replication itself or to the server.
@@ -165,7 +245,7 @@ pub fn pair(
     target: &Catalog,
     wishes: &Wishes,
     plan: Option<&Plan>,
-) -> Vec<Entry> {
+) -> Vec<PairingEntry> {
     let roots = Roots::of(source, target);
     let mut names: BTreeMap<QualifiedName, (Option<&RelationInfo>, Option<&RelationInfo>)> =
         BTreeMap::new();
@@ -225,7 +305,7 @@ pub fn pair(
         });
     entries.extend(gone.map(|table| {
         let why = "the plan names it, and neither side has it";
-        Entry::Error(table.qualified(), why.to_owned())
+        PairingEntry::Error(table.qualified(), why.to_owned())
     }));
     entries
 }
@@ -265,7 +345,7 @@ fn names_column(text: &str, table: &QualifiedName, column: &str) -> bool {
     here && name == column
 }
 
-/// Partitioned tables whose leaves differ between the sides.
+/// Partitioned tables whose leaves differ between the sides, by name or by their bounds.
 struct Roots {
     uneven: BTreeMap<QualifiedName, Vec<QualifiedName>>,
 }
@@ -290,12 +370,16 @@ impl Roots {
             map
         };
         let (one, two) = (leaves(source), leaves(target));
+        let moved: Vec<&QualifiedName> = other_bounds(source, target)
+            .filter_map(|(source, _)| source.root.as_ref())
+            .collect();
         let mut uneven = BTreeMap::new();
         let exists = |catalog: &Catalog, name: &QualifiedName| {
             catalog.relations.iter().any(|r| r.qualified() == *name)
         };
         for name in one.keys().chain(two.keys()) {
-            if one.get(name) != two.get(name) && exists(source, name) && exists(target, name) {
+            let differ = one.get(name) != two.get(name) || moved.contains(&name);
+            if differ && exists(source, name) && exists(target, name) {
                 let mut members: Vec<QualifiedName> = one
                     .get(name)
                     .into_iter()
@@ -336,6 +420,20 @@ impl Roots {
     }
 }
 
+/// Partitions that both sides have, of a root of the same name, with bounds that are not the same.
+fn other_bounds<'a>(
+    source: &'a Catalog,
+    target: &'a Catalog,
+) -> impl Iterator<Item = (&'a RelationInfo, &'a RelationInfo)> {
+    let theirs: BTreeMap<QualifiedName, &RelationInfo> = (target.relations.iter())
+        .filter(|relation| relation.root.is_some())
+        .map(|relation| (relation.qualified(), relation))
+        .collect();
+    (source.relations.iter())
+        .filter_map(move |one| Some((one, *theirs.get(&one.qualified())?)))
+        .filter(|(one, two)| one.root == two.root && one.bound != two.bound)
+}
+
 struct Matched<'a> {
     name: &'a QualifiedName,
     found: (Option<&'a RelationInfo>, Option<&'a RelationInfo>),
@@ -347,29 +445,46 @@ struct Matched<'a> {
 }
 
 impl Matched<'_> {
-    fn entry(&self, roots: &Roots) -> Option<Entry> {
+    fn entry(&self, roots: &Roots) -> Option<PairingEntry> {
         let name = self.name.clone();
         let uneven = roots.is_uneven(self.name);
         if let Some(reason) = self.by_design(uneven) {
-            return reason.map(|reason| Entry::Skip(name, reason));
+            return reason.map(|reason| PairingEntry::Skip(name, reason));
         }
+        let elsewhere = |two: &RelationInfo| match two.kind.as_str() {
+            "f" => Some("a foreign table"),
+            "m" => Some("a materialised view"),
+            _ => None,
+        };
         let (one, two) = match self.found {
-            (Some(one), Some(two)) => (one, two),
+            (Some(one), Some(two)) => match elsewhere(two) {
+                Some(what) => {
+                    let why = format!("a table on the source, {what} on the target");
+                    return Some(PairingEntry::Differs(name, why));
+                }
+                None => (one, two),
+            },
             (Some(_), None) => {
-                return Some(Entry::Differs(name, "the target has no such table".into()));
+                return Some(PairingEntry::Differs(
+                    name,
+                    "the target has no such table".into(),
+                ));
             }
             (None, Some(_)) if self.new_schema => {
-                return Some(Entry::Skip(
+                return Some(PairingEntry::Skip(
                     name,
                     "only on the target, in a schema that the source does not have".into(),
                 ));
             }
             (None, _) => {
-                return Some(Entry::Differs(name, "the source has no such table".into()));
+                return Some(PairingEntry::Differs(
+                    name,
+                    "the source has no such table".into(),
+                ));
             }
         };
         Some(match self.compare(one, two, uneven) {
-            Ok(pair) => Entry::Compare(Box::new(pair)),
+            Ok(pair) => PairingEntry::Compare(Box::new(pair)),
             Err(entry) => entry,
         })
     }
@@ -386,21 +501,19 @@ impl Matched<'_> {
             let reason = table.reason.as_deref().unwrap_or("excluded");
             return Some(Some(format!("left out by the plan: {reason}")));
         }
-        let relations = || [self.found.0, self.found.1].into_iter().flatten();
-        if let Some(extension) = relations().find_map(|r| r.extension.as_ref()) {
+        // What the target has in its place is no reason: the source's rows have to be there.
+        let relation = self.found.0.or(self.found.1)?;
+        if let Some(extension) = &relation.extension {
             return Some(Some(format!("belongs to the extension {extension}")));
         }
-        if relations().any(|r| r.kind == "f") {
-            return Some(Some("foreign table: its rows are elsewhere".into()));
-        }
-        if relations().any(|r| r.kind == "m") {
-            return Some(Some("materialised view: refreshed, not replicated".into()));
-        }
-        if relations().any(|r| r.persistence == "t") {
-            return Some(Some("temporary".into()));
+        match (relation.kind.as_str(), relation.persistence.as_str()) {
+            ("f", _) => return Some(Some("foreign table: its rows are elsewhere".into())),
+            ("m", _) => return Some(Some("materialised view: refreshed, not replicated".into())),
+            (_, "t") => return Some(Some("temporary".into())),
+            _ => {}
         }
         // One that the plan carries was logged when the plan was made: its rows have to be there.
-        if relations().any(|r| r.persistence == "u")
+        if relation.persistence == "u"
             && planned.is_none()
             && self.wishes.selection.tables.is_empty()
         {
@@ -408,19 +521,25 @@ impl Matched<'_> {
                 "unlogged: not replicated; --table compares it all the same".into(),
             ));
         }
-        if !uneven && relations().all(|r| r.kind == "p") {
+        let mut both = [self.found.0, self.found.1].into_iter().flatten();
+        if !uneven && both.all(|r| r.kind == "p") {
             return Some(None);
         }
         None
     }
 
-    fn compare(&self, one: &RelationInfo, two: &RelationInfo, uneven: bool) -> Result<Pair, Entry> {
+    fn compare(
+        &self,
+        one: &RelationInfo,
+        two: &RelationInfo,
+        uneven: bool,
+    ) -> Result<TablePair, PairingEntry> {
         let source = self.relations(Side::Source, one, uneven);
         let target = self.relations(Side::Target, two, uneven);
         for (side, list) in [(Side::Source, &source), (Side::Target, &target)] {
             if let Some(denied) = list.iter().find(|r| !r.readable) {
                 let text = format!("{side}: no permission to read {}", denied.qualified());
-                return Err(Entry::Error(self.name.clone(), text));
+                return Err(PairingEntry::Error(self.name.clone(), text));
             }
             if let Some((relation, function)) =
                 list.iter().find_map(|r| Some((r, r.runs.as_ref()?)))
@@ -431,14 +550,14 @@ impl Matched<'_> {
                      superuser (ALTER FUNCTION ... OWNER TO), or leave the table out with --exclude-table",
                     relation.qualified()
                 );
-                return Err(Entry::Error(self.name.clone(), text));
+                return Err(PairingEntry::Error(self.name.clone(), text));
             }
             if let Some(secured) = list.iter().find(|r| r.row_security) {
                 let text = format!(
                     "{side}: row security would hide rows of {}; use a role with BYPASSRLS",
                     secured.qualified()
                 );
-                return Err(Entry::Error(self.name.clone(), text));
+                return Err(PairingEntry::Error(self.name.clone(), text));
             }
         }
         let mut differences = Vec::new();
@@ -447,6 +566,19 @@ impl Matched<'_> {
         if uneven {
             notes.push("partitions differ between the sides: compared as one table".into());
         }
+        let moved: Vec<_> = other_bounds(self.source, self.target)
+            .filter(|(one, _)| one.root.as_ref() == Some(self.name))
+            .collect();
+        differences.extend(moved.iter().map(|(one, two)| {
+            let bound = |of: &RelationInfo| of.bound.clone().unwrap_or_default();
+            let (name, here, there) = (one.qualified(), bound(one), bound(two));
+            format!("partition {name}: {here} on the source, {there} on the target")
+        }));
+        // Where a partition with partitions of its own moved, any leaf may be under it.
+        let copy_again = match moved.iter().all(|(one, _)| one.has_rows()) {
+            true => moved.iter().map(|(one, _)| one.qualified()).collect(),
+            false => source.iter().map(RelationInfo::qualified).collect(),
+        };
         let whole = |key: &[String]| {
             key.iter()
                 .all(|name| columns.iter().any(|column| column.name == *name))
@@ -469,12 +601,30 @@ impl Matched<'_> {
         }) && table.set == Set::DefaultInsertOnly
         {
             notes.push(
-                "insert-only replication set: updates and deletes on the source are not carried over"
+                "insert-only replication set: updates and deletes on the source are not replicated"
                     .into(),
             );
         }
-        Ok(Pair {
+        // Rows are inserted into the table itself, and deleted from the relations that hold them.
+        let replica_trigger = (std::iter::once(two).chain(&target))
+            .find_map(|relation| relation.replica_trigger.clone());
+        let changes_rows = one.columns.iter().find_map(|column| {
+            let other = two.columns.iter().find(|c| c.name == column.name)?;
+            if other.generated && !column.generated {
+                return Some(format!("the target computes column {}", column.name));
+            }
+            let types = (&self.source.types, &self.target.types);
+            changes_values(types, column.typed(), other.typed(), 16).then(|| {
+                format!(
+                    "column {} ({} on the source, {} on the target) may round, cut or exchange values there",
+                    column.name, column.shown, other.shown
+                )
+            })
+        });
+        Ok(TablePair {
             name: self.name.clone(),
+            changes_rows,
+            replica_trigger,
             source,
             target,
             columns,
@@ -484,6 +634,7 @@ impl Matched<'_> {
                 self.target.encoding == "SQL_ASCII",
             ),
             schema_differences: differences,
+            copy_again,
             notes,
         })
     }
@@ -510,7 +661,7 @@ impl Matched<'_> {
         two: &RelationInfo,
         differences: &mut Vec<String>,
         notes: &mut Vec<String>,
-    ) -> Vec<Column> {
+    ) -> Vec<ComparedColumn> {
         let encoding = Encoding::between(&self.source.encoding, &self.target.encoding);
         let wanted = |column: &&ColumnInfo| self.wanted(&column.name, one);
         let mut columns = Vec::new();
@@ -532,7 +683,13 @@ impl Matched<'_> {
                             column.name, column.shown, other.shown
                         ));
                     }
-                    columns.push(Column {
+                    if let Some(name) = self.source.types.without_binary_form(column.type_oid) {
+                        notes.push(format!(
+                            "column {}: type {name} has no binary form: compared by its text, which may be rounded",
+                            column.name
+                        ));
+                    }
+                    columns.push(ComparedColumn {
                         name: column.name.clone(),
                         shown: column.shown.clone(),
                         canon,
@@ -544,7 +701,8 @@ impl Matched<'_> {
                             self.source.types.sql(column.type_oid),
                             self.target.types.sql(other.type_oid),
                         ),
-                        generated: column.generated || other.generated,
+                        generated: (column.generated, other.generated),
+                        is_virtual: column.is_virtual,
                     });
                 }
                 Err(mismatch) => differences.push(mismatch.to_string()),
@@ -573,6 +731,32 @@ impl Matched<'_> {
         (self.wishes.columns.is_empty() || names(&self.wishes.columns))
             && !names(&self.wishes.exclude_columns)
     }
+}
+
+/// Whether a text of a type may become another value of the target's type: a modifier that the source has not, or
+/// attributes in another order.
+fn changes_values(types: (&Types, &Types), one: (u32, i32), two: (u32, i32), depth: u32) -> bool {
+    let (Some(depth), Some(from), Some(to)) =
+        (depth.checked_sub(1), types.0.get(one.0), types.1.get(two.0))
+    else {
+        return true;
+    };
+    let inner = |one, two| changes_values(types, one, two, depth);
+    match (from.base, to.base) {
+        (Some(base), _) => return inner((base, from.typmod), two),
+        (None, Some(base)) => return inner(one, (base, to.typmod)),
+        (None, None) => {}
+    }
+    if let (Some(from), Some(to)) = (from.element, to.element) {
+        return inner((from, one.1), (to, two.1));
+    }
+    if let (Some(from), Some(to)) = (from.subtype, to.subtype) {
+        return inner((from, -1), (to, -1));
+    }
+    let mut fields = from.fields.iter().zip(&to.fields);
+    two.1 != -1 && two.1 != one.1
+        || from.fields.len() != to.fields.len()
+        || fields.any(|(one, two)| one.name != two.name || inner(one.typed(), two.typed()))
 }
 
 fn shown_key(key: Option<&Vec<String>>) -> String {

@@ -2,8 +2,11 @@
 //! calls an immutable function in them whose arguments have become constants, with the rights of whoever plans. Such a table is
 //! not read by a role that does not trust the function's owner.
 //!
-//! Only a form that cannot be simplified is taken for harmless: a call of a function that is not in language SQL (those are
-//! inlined, whatever they call) whose arguments are columns and nothing else.
+//! Only a form that cannot be simplified is taken for harmless: a call of a function that is not inlined whose arguments are
+//! columns and nothing else. Functions in language SQL are inlined, whatever they call, calls with constants included, unless
+//! they are SECURITY DEFINER or have settings of their own (`SET search_path`). There is no reading around it: the server
+//! prepares the expressions of all indexes of a table for every query on it, and COPY of a table, which is not planned, gives no
+//! digests.
 
 use serde::Deserialize;
 
@@ -14,7 +17,7 @@ pub struct Called {
     pub oid: u32,
     /// Schema and name.
     pub name: String,
-    /// Whether it is in language SQL.
+    /// Whether the planner puts its body, in language SQL, in the place of its call.
     pub inlined: bool,
 }
 

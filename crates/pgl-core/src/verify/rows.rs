@@ -22,7 +22,7 @@ pub struct Place {
 
 /// A row as the drill-down reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct RowSeen {
     /// Canonical bytes of the key; of the whole row's digest where there is no key.
     pub key: Box<[u8]>,
     /// Digest of the row.
@@ -36,7 +36,7 @@ pub struct Seen {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum DifferenceKind {
     /// Only the source has it.
     Missing,
     /// Only the target has it.
@@ -51,7 +51,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// In which way.
-    pub kind: Kind,
+    pub kind: DifferenceKind,
     /// Canonical bytes of the key.
     pub key: Box<[u8]>,
     /// Rows on the source with this key that have no equal on the target.
@@ -66,7 +66,7 @@ pub struct Difference {
 
 /// Rows of both sides, joined by their canonical key bytes.
 #[derive(Debug, Default)]
-pub struct Join {
+pub struct RowJoin {
     keys: HashMap<Box<[u8]>, Both>,
 }
 
@@ -76,9 +76,9 @@ struct Both {
     target: Vec<(u128, Place)>,
 }
 
-impl Join {
+impl RowJoin {
     /// Adds a row of one side.
-    pub fn add(&mut self, side: Side, row: Seen) {
+    pub fn add(&mut self, side: Side, row: RowSeen) {
         let both = self.keys.entry(row.key).or_default();
         match side {
             Side::Source => both.source.push((row.digest, row.place)),
@@ -129,10 +129,10 @@ fn compare(key: Box<[u8]>, both: Both) -> Option<Difference> {
         return None;
     }
     let kind = match (source_count, target_count) {
-        (_, 0) => Kind::Missing,
-        (0, _) => Kind::Extra,
-        (one, two) if one == two => Kind::Different,
-        _ => Kind::Duplicated,
+        (_, 0) => DifferenceKind::Missing,
+        (0, _) => DifferenceKind::Extra,
+        (one, two) if one == two => DifferenceKind::Different,
+        _ => DifferenceKind::Duplicated,
     };
     Some(Difference {
         kind,
@@ -150,9 +150,9 @@ fn counted(key: Box<[u8]>, both: Both, net: i64) -> Option<Difference> {
     let held = both.target.len() as u64;
     let kind = match (wanted, held) {
         (one, two) if one == two => return None,
-        (_, 0) => Kind::Missing,
-        (0, _) => Kind::Extra,
-        _ => Kind::Duplicated,
+        (_, 0) => DifferenceKind::Missing,
+        (0, _) => DifferenceKind::Extra,
+        _ => DifferenceKind::Duplicated,
     };
     let last = |rows: Vec<(u128, Place)>, count: u64| -> Vec<Place> {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
@@ -217,10 +217,10 @@ impl Tally {
     /// Counts a difference.
     pub fn count(&mut self, found: &Difference) {
         let (source, target) = (found.source.len() as u64, found.target.len() as u64);
-        self.duplicated += u64::from(found.kind == Kind::Duplicated);
+        self.duplicated += u64::from(found.kind == DifferenceKind::Duplicated);
         let changed = match found.kind {
-            Kind::Duplicated | Kind::Missing | Kind::Extra => 0,
-            Kind::Different => source.min(target),
+            DifferenceKind::Duplicated | DifferenceKind::Missing | DifferenceKind::Extra => 0,
+            DifferenceKind::Different => source.min(target),
         };
         self.different += changed;
         self.missing += source - changed;
@@ -233,8 +233,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn seen(key: &[u8], digest: u128, at: u16) -> Seen {
-        Seen {
+    fn seen(key: &[u8], digest: u128, at: u16) -> RowSeen {
+        RowSeen {
             key: key.into(),
             digest,
             place: Place {
@@ -245,8 +245,8 @@ mod tests {
         }
     }
 
-    fn diff(source: &[(&[u8], u128)], target: &[(&[u8], u128)]) -> Vec<(Kind, u64, u64)> {
-        let mut join = Join::default();
+    fn diff(source: &[(&[u8], u128)], target: &[(&[u8], u128)]) -> Vec<(DifferenceKind, u64, u64)> {
+        let mut join = RowJoin::default();
         for (at, (key, digest)) in source.iter().enumerate() {
             join.add(Side::Source, seen(key, *digest, u16::try_from(at).unwrap()));
         }
@@ -268,9 +268,9 @@ mod tests {
         assert_eq!(
             found,
             [
-                (Kind::Different, 1, 1),
-                (Kind::Missing, 1, 0),
-                (Kind::Extra, 0, 1)
+                (DifferenceKind::Different, 1, 1),
+                (DifferenceKind::Missing, 1, 0),
+                (DifferenceKind::Extra, 0, 1)
             ]
         );
     }
@@ -280,12 +280,12 @@ mod tests {
         assert!(diff(&[(b"x", 1), (b"x", 1)], &[(b"x", 1), (b"x", 1)]).is_empty());
         assert_eq!(
             diff(&[(b"x", 1), (b"x", 1)], &[(b"x", 1)]),
-            [(Kind::Duplicated, 2, 1)]
+            [(DifferenceKind::Duplicated, 2, 1)]
         );
         // The target lost its unique index and holds a second, other row for the key.
         assert_eq!(
             diff(&[(b"x", 1)], &[(b"x", 1), (b"x", 2)]),
-            [(Kind::Duplicated, 1, 2)]
+            [(DifferenceKind::Duplicated, 1, 2)]
         );
     }
 
@@ -300,7 +300,7 @@ mod tests {
             (&[2], &[1, 2, 3], &[], &[1, 3]),
             (&[7, 7], &[7], &[7], &[]),
         ] {
-            let (mut one, mut two) = (Join::default(), Join::default());
+            let (mut one, mut two) = (RowJoin::default(), RowJoin::default());
             for digest in source {
                 one.add(
                     Side::Source,
@@ -337,14 +337,14 @@ mod tests {
             (2_u16, 2_u16, Some(0), None),
             (2, 3, Some(1), None),
             (2, 2, None, None),
-            (2, 0, Some(0), Some((Kind::Missing, 2, 0))),
+            (2, 0, Some(0), Some((DifferenceKind::Missing, 2, 0))),
             (1, 0, Some(-1), None),
-            (0, 1, Some(0), Some((Kind::Extra, 0, 1))),
-            (1, 1, Some(-1), Some((Kind::Extra, 0, 1))),
-            (3, 1, Some(0), Some((Kind::Duplicated, 3, 1))),
-            (1, 3, Some(1), Some((Kind::Duplicated, 2, 3))),
+            (0, 1, Some(0), Some((DifferenceKind::Extra, 0, 1))),
+            (1, 1, Some(-1), Some((DifferenceKind::Extra, 0, 1))),
+            (3, 1, Some(0), Some((DifferenceKind::Duplicated, 3, 1))),
+            (1, 3, Some(1), Some((DifferenceKind::Duplicated, 2, 3))),
         ] {
-            let mut join = Join::default();
+            let mut join = RowJoin::default();
             for at in 0..source {
                 join.add(Side::Source, seen(b"k", 1, at));
             }
@@ -381,7 +381,7 @@ mod tests {
             only_source in prop::collection::vec(0_u8..20, 0..10),
             only_target in prop::collection::vec(0_u8..20, 0..10),
         ) {
-            let mut join = Join::default();
+            let mut join = RowJoin::default();
             let mut at = 0;
             let mut put = |side, key: u8, digest| {
                 at += 1;

@@ -116,6 +116,24 @@ impl Types {
                 .any(|part| self.holds_domain(part, depth))
     }
 
+    /// A type of an extension or a user, here or inside, that gives its values as text only: that may round them.
+    pub fn without_binary_form(&self, oid: u32) -> Option<String> {
+        self.textual_at(oid, 16)
+    }
+
+    fn textual_at(&self, oid: u32, depth: u32) -> Option<String> {
+        let (info, depth) = (self.get(oid)?, depth.checked_sub(1)?);
+        if info.kind == "b" && info.element.is_none() {
+            return (!info.sends && info.schema != "pg_catalog").then(|| self.sql(oid));
+        }
+        let fields = info.fields.iter().map(|field| field.type_oid);
+        let mut parts = fields
+            .chain(info.element)
+            .chain(info.subtype)
+            .chain(info.base);
+        parts.find_map(|part| self.textual_at(part, depth))
+    }
+
     /// The type with this number.
     pub fn get(&self, oid: u32) -> Option<&TypeInfo> {
         self.0.get(&oid)
@@ -138,6 +156,9 @@ pub struct ColumnInfo {
     /// Whether the server computes it.
     #[serde(default)]
     pub generated: bool,
+    /// Whether the server computes it when it is read (`VIRTUAL`): no row holds its value.
+    #[serde(default)]
+    pub is_virtual: bool,
 }
 
 impl ColumnInfo {
@@ -150,6 +171,9 @@ impl ColumnInfo {
 /// A relation with rows of its own, or a partitioned root.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RelationInfo {
+    /// `pg_class.oid`: another table of the same name has another.
+    #[serde(default)]
+    pub oid: u32,
     /// Schema.
     pub schema: String,
     /// Name.
@@ -160,6 +184,9 @@ pub struct RelationInfo {
     pub persistence: String,
     /// The partitioned root above a partition.
     pub root: Option<QualifiedName>,
+    /// The rows that a partition takes (`FOR VALUES ...`), as the server writes it.
+    #[serde(default)]
+    pub bound: Option<String>,
     /// The extension it belongs to.
     pub extension: Option<String>,
     /// Whether row security would filter what this session reads.
@@ -168,6 +195,11 @@ pub struct RelationInfo {
     pub replica_identity: String,
     /// Columns in order, without dropped ones.
     pub columns: Vec<ColumnInfo>,
+    /// Its columns, dropped ones too, their expressions where they are generated, the attributes of the composite types that
+    /// they are made of, the rows that a partition takes, and its replica identity, as one text: ALTER TABLE and ALTER TYPE
+    /// change it.
+    #[serde(default)]
+    pub layout: String,
     /// Columns of the primary key, in key order.
     pub primary_key: Option<Vec<String>>,
     /// Columns of the replica identity index where one is chosen.
@@ -182,6 +214,9 @@ pub struct RelationInfo {
     pub pages: u64,
     /// Whether this session may read it.
     pub readable: bool,
+    /// A trigger or rule that fires under `session_replication_role = replica` (ENABLE REPLICA or ALWAYS).
+    #[serde(default)]
+    pub replica_trigger: Option<String>,
     /// A function of another owner that the planner would run as soon as the table is read.
     #[serde(default)]
     pub runs: Option<String>,
@@ -191,6 +226,17 @@ impl RelationInfo {
     /// Schema and name.
     pub fn qualified(&self) -> QualifiedName {
         QualifiedName::new(&self.schema, &self.name)
+    }
+
+    /// What is known of it but for its size, which changes all the time.
+    #[must_use]
+    pub fn definition(&self) -> Self {
+        Self {
+            bytes: 0,
+            estimate: 0.0,
+            pages: 0,
+            ..self.clone()
+        }
     }
 
     /// Whether rows are stored here.

@@ -8,25 +8,28 @@ impl Engine {
         // The session that has locked them: nobody else can read them now, let alone call nextval.
         let Sessions { holder, peer, .. } = &mut self.sessions;
         let all = &mut self.sequences;
-        let oids = |readings: &[pgl_core::seqsync::Reading]| -> Vec<i64> {
+        let oids = |readings: &[pgl_core::seqsync::SequenceReading]| -> Vec<i64> {
             readings.iter().map(|one| i64::from(one.oid)).collect()
         };
         let (of_old, of_new) = (oids(&all.old), oids(&all.new));
         catalog::states(holder, &mut all.old, &of_old)?;
         catalog::states(peer, &mut all.new, &of_new)?;
         let tasks = decide(EXACT, &all.old, &all.new, Some(&all.wanted));
-        if let Some(bad) = tasks.iter().find(|t| t.entry.outcome == Outcome::Refused) {
+        if let Some(bad) = tasks
+            .iter()
+            .find(|t| t.entry.outcome == SequenceOutcome::Refused)
+        {
             return Err(Error::refused(
                 peer.side(),
-                format!("sequence {} cannot be carried over", bad.entry.qualified()),
+                format!("sequence {} cannot be copied", bad.entry.qualified()),
                 "pgl-seqsync --dry-run says why",
             ));
         }
-        let settings: Vec<Setting> = tasks
+        let settings: Vec<SequenceSetting> = tasks
             .iter()
-            .filter(|task| task.entry.outcome == Outcome::WouldSet)
+            .filter(|task| task.entry.outcome == SequenceOutcome::WouldSet)
             .filter_map(|task| {
-                Some(Setting {
+                Some(SequenceSetting {
                     oid: task.target_oid,
                     state: task.entry.wanted?,
                 })
@@ -40,12 +43,12 @@ impl Engine {
                 .new
                 .iter()
                 .find(|one| one.oid == setting.oid)
-                .and_then(pgl_core::seqsync::Reading::state);
+                .and_then(pgl_core::seqsync::SequenceReading::state);
             if now != Some(setting.state) {
                 return Err(Error::refused(
                     peer.side(),
-                    "a sequence is not as it was set: somebody else takes values there",
-                    "keep everybody away from it until it is released",
+                    "a sequence is not as it was set: another session takes values there",
+                    "keep everybody away from it until promotion",
                 ));
             }
         }
@@ -55,18 +58,18 @@ impl Engine {
             tasks.len() - settings.len()
         );
         self.done("sequences", started, what);
-        self.note(State::Sequences)
+        self.note(AttemptState::Sequences)
     }
 
     /// Twice: what there is before the pause, and what has changed since within it.
     pub(super) fn large_objects(&mut self) -> Result<(), Error> {
-        if !self.args.large_objects {
+        if !self.args.options.large_objects {
             return Ok(());
         }
         let started = Instant::now();
         // The server opens pg_largeobject for writing even to read: nobody else could, past our lock.
         let Sessions { holder, peer, .. } = &mut self.sessions;
-        let done = apply::carry_large_objects(holder, peer, &self.ground.name, &self.watch)?;
+        let done = apply::carry_large_objects(holder, peer, &self.migration.name, &self.watch)?;
         let what = format!(
             "{} of {} written ({} bytes), {} removed",
             done.written, done.all, done.bytes, done.removed
@@ -99,7 +102,11 @@ impl Engine {
                 rows: done.rows,
             });
         }
-        self.done("recopy", started, format!("{} tables", self.recopy.len()));
-        self.note(State::Recopied)
+        self.done(
+            "copy-unkeyed",
+            started,
+            format!("{} tables", self.recopy.len()),
+        );
+        self.note(AttemptState::Recopied)
     }
 }

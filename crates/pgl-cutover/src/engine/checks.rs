@@ -1,10 +1,14 @@
 //! What was checked before is checked again while writes are blocked: the definitions, and the rows of tables whose
 //! changes replication may have missed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pgl_apply::fingerprint::{fingerprint, kept_marks, statistics, table_marks, younger};
-use pgl_core::cutover::{UnkeyedChecks, changes, counters_reliable, rewritten, unkeyed_checks};
+use pgl_apply::fingerprint::{
+    fingerprint, kept_marks, labels, promoted_marks, statistics, younger,
+};
+use pgl_core::cutover::{
+    Doubt, KeptMarks, UnkeyedChecks, changes, counters_reliable, doubtful, unkeyed_checks,
+};
 use pgl_core::plan::Set;
 
 use super::*;
@@ -21,25 +25,31 @@ pub(super) struct ContentChecks {
     full: Option<Full>,
     /// The statistics must count no UPDATE and no DELETE when all sessions have ended.
     counters: Vec<QualifiedName>,
-    /// Rewritten since the copy, and too large.
+    /// When the statistics began anew, as it was read with the preconditions.
+    stats_reset: Option<String>,
+    /// Why a table cannot be compared; a precondition that has failed may say it better.
+    refused: Option<Error>,
+    /// Rewritten or altered since the copy, and compared under the locks.
+    pub(super) doubtful: Vec<QualifiedName>,
+    /// Rewritten or given another replica identity since the copy, and too large.
     pub(super) too_large: Vec<String>,
 }
 
 impl ContentChecks {
     pub(super) fn plan(
-        ground: &Ground,
+        migration: &CutoverContext,
         direction: Direction,
         recopied: &[QualifiedName],
+        print: &Fingerprint,
         old: &mut Session,
         peer: &mut Session,
     ) -> Result<Self, Error> {
         let rest = || {
-            let all = ground.plan.replicated();
+            let all = migration.plan.replicated();
             all.filter(|table| !recopied.contains(&table.qualified()))
         };
-        let names: Vec<QualifiedName> = rest().map(|table| table.qualified()).collect();
         let kept = match direction {
-            Direction::Forward => kept_marks(peer, &ground.name)?,
+            Direction::Forward => kept_marks(peer, &migration.name)?,
             Direction::Back => None,
         };
         let state = statistics(old)?;
@@ -51,55 +61,126 @@ impl ContentChecks {
         );
         let unkeyed = rest()
             .filter(|table| table.set == Set::DefaultInsertOnly)
-            .map(|table| Sized {
-                table: table.qualified(),
-                bytes: table.bytes,
-            })
+            .map(Sized::from)
             .collect();
         let UnkeyedChecks { content, counters } = unkeyed_checks(unkeyed, CONTENT, reliable);
-        let marks = table_marks(old, &names)?;
-        let again: BTreeSet<QualifiedName> = kept
-            .map(|kept| rewritten(&kept, &marks))
-            .unwrap_or_default()
-            .into_iter()
-            .collect();
+        let doubts = match kept {
+            Some(kept) => doubts(&kept, print, old)?,
+            None => BTreeMap::new(),
+        };
         let sized = rest()
-            .filter(|table| again.contains(&table.qualified()))
-            .map(|table| Sized {
-                table: table.qualified(),
-                bytes: table.bytes,
+            .filter(|table| {
+                doubts.get(&table.qualified()).is_some_and(|doubt| {
+                    // What has no replica identity anyway is compared, or its changes are counted.
+                    *doubt == Doubt::Rewritten || table.set == Set::Default
+                })
             })
+            .map(Sized::from)
             .collect();
         let (small, large) = within_budget(sized, CONTENT);
         let all: Vec<QualifiedName> = content
             .into_iter()
-            .chain(small)
+            .chain(small.iter().cloned())
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect();
-        let full = if all.is_empty() {
-            None
-        } else {
-            Some(Full::prepare(&ground.plan, &all, old, peer).map_err(not_comparable)?)
+        let prepared = match all.is_empty() {
+            true => Ok(None),
+            false => Full::prepare(&migration.plan, &all, old, peer).map(Some),
         };
-        Ok(Self {
-            full,
+        let mut checks = Self {
+            full: None,
+            refused: None,
             counters,
+            stats_reset: state.stats_reset,
+            doubtful: small,
             too_large: large.iter().map(ToString::to_string).collect(),
+        };
+        checks.full = checks.unless_refused(prepared.map_err(not_comparable))?;
+        Ok(checks)
+    }
+
+    /// What was prepared; a refusal is kept until the preconditions have been checked.
+    pub(super) fn unless_refused(
+        &mut self,
+        prepared: Result<Option<Full>, Error>,
+    ) -> Result<Option<Full>, Error> {
+        match prepared {
+            Err(error @ Error::Refused { .. }) => {
+                self.refused.get_or_insert(error);
+                Ok(None)
+            }
+            other => other,
+        }
+    }
+
+    /// What the answer, and a dry run above all, says of the tables whose rows decide.
+    pub(super) fn note(&self, side: pgl_core::Side) -> Option<String> {
+        let names: Vec<String> = self.doubtful.iter().map(ToString::to_string).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "rewritten or altered on the {side} since their rows were copied, and so compared row by row while writes are blocked; a difference \
+                 rolls the attempt back, pgl-verify --table finds it before: {}",
+                names.join(", ")
+            )
         })
+    }
+}
+
+fn doubts(
+    kept: &KeptMarks,
+    print: &Fingerprint,
+    old: &mut Session,
+) -> Result<BTreeMap<QualifiedName, Doubt>, Error> {
+    let tables: Vec<QualifiedName> = print.tables.iter().map(|mark| mark.table.clone()).collect();
+    Ok(doubtful(kept, &print.tables, &labels(old, &tables)?)
+        .into_iter()
+        .collect())
+}
+
+/// For a rollback: the tables whose changes since the promotion may not all have been replicated back. Those of the first list
+/// are copied again; there is no time for the others while writes are blocked.
+pub(super) fn doubtful_since_promotion(
+    migration: &CutoverContext,
+    print: &Fingerprint,
+    old: &mut Session,
+) -> Result<(Vec<QualifiedName>, Vec<QualifiedName>), Error> {
+    let doubts = match promoted_marks(old, &migration.name)? {
+        Some(kept) => doubts(&kept, print, old)?,
+        None => BTreeMap::new(),
+    };
+    let sized = migration
+        .plan
+        .replicated()
+        .filter(|table| doubts.contains_key(&table.qualified()))
+        .map(Sized::from)
+        .collect();
+    Ok(within_budget(sized, CONTENT))
+}
+
+impl ContentChecks {
+    /// # Errors
+    /// Where a table that has to be compared cannot be.
+    pub(super) fn possible(&mut self) -> Result<(), Error> {
+        self.refused.take().map_or(Ok(()), Err)
     }
 }
 
 impl Engine {
     /// Before writes are blocked: where definitions have changed since the preconditions were checked, they are checked
-    /// again.
+    /// again. Not where a table of the plan has changed: the statements of this attempt were made for it as it was.
     pub(super) fn check_again(&mut self) -> Result<(), Error> {
         for _ in 0..CHECKS {
-            let found = self.changed()?;
+            let (now, found) = self.changed()?;
             if found.is_empty() {
-                return Ok(());
+                return self.settings_hold();
+            }
+            if now.tables != self.print.tables {
+                return Err(changed_meanwhile(self.sessions.old.side(), &found));
             }
             log::info!("checking the preconditions again: {}", found.join("; "));
+            // Read before the checks: what changes while they are made is seen as well.
+            self.print = now;
             self.guards()?;
             if let Some(first) = self.body.refusals.first() {
                 return Err(Error::refused(
@@ -115,11 +196,33 @@ impl Engine {
             }
             self.stop()?;
         }
-        Ok(())
+        self.settings_hold()
     }
 
-    fn changed(&mut self) -> Result<Vec<String>, Error> {
-        let carried = self.ground.carried();
+    /// The preconditions that no lock of ours and no definition of the source decides.
+    pub(super) fn settings_hold(&mut self) -> Result<(), Error> {
+        let recopied = self.recopy.iter().map(Recopy::table).collect::<Vec<_>>();
+        // Not the peer: its view of the large tables is frozen by then.
+        let Sessions { old, release, .. } = &mut self.sessions;
+        let (args, migration) = (&self.args, &self.migration);
+        let again = (recopied.as_slice(), &self.release);
+        let failed = guard::check_again(args, migration, self.direction, again, (old, release))?;
+        match failed.into_iter().next() {
+            None => Ok(()),
+            Some(one) => Err(Error::Refused {
+                side: None,
+                what: format!(
+                    "changed after the preconditions were checked: {}: {}",
+                    one.id, one.what
+                ),
+                hint: one.hint,
+            }),
+        }
+    }
+
+    /// The definitions as they are now, and what has changed since the preconditions were checked.
+    fn changed(&mut self) -> Result<(Fingerprint, Vec<String>), Error> {
+        let carried = self.migration.carried();
         // Not the session of the locks: what that one has created itself is not committed, and so not seen.
         let old = &mut self.sessions.old;
         let now = fingerprint(old, &carried)?;
@@ -130,22 +233,15 @@ impl Engine {
                 found.push(format!("created or changed: {}", names.join(", ")));
             }
         }
-        Ok(found)
+        Ok((now, found))
     }
 
     /// Under the locks: nothing has changed since the preconditions were checked.
     pub(super) fn unchanged(&mut self) -> Result<(), Error> {
         let started = Instant::now();
-        let found = self.changed()?;
+        let (_, found) = self.changed()?;
         if !found.is_empty() {
-            return Err(Error::refused(
-                self.sessions.old.side(),
-                format!(
-                    "definitions changed after the preconditions were checked: {}",
-                    found.join("; ")
-                ),
-                "run this again when no DDL runs",
-            ));
+            return Err(changed_meanwhile(self.sessions.old.side(), &found));
         }
         self.done("unchanged", started, "definitions are as they were checked");
         self.stop()
@@ -159,6 +255,13 @@ impl Engine {
             let old = &mut self.sessions.old;
             // What a session has changed is counted for certain when it is gone.
             apply::end_sessions_and_wait(old, &ours, self.deadline, &self.watch)?;
+            if statistics(old)?.stats_reset != self.content.stats_reset {
+                return Err(Error::refused(
+                    old.side(),
+                    "the statistics were reset after the preconditions were checked",
+                    "run this again: such tables are then compared row by row",
+                ));
+            }
             let changed = apply::changed_tables(old)?;
             let lost: Vec<String> = changed
                 .iter()
@@ -166,7 +269,7 @@ impl Engine {
                 .map(ToString::to_string)
                 .collect();
             if !lost.is_empty() {
-                return Err(unkeyed(old.side(), &lost));
+                return Err(unkeyed(old.side(), self.direction, &lost));
             }
         }
         let mut compared = 0;
@@ -176,7 +279,7 @@ impl Engine {
             let found = full.compare(old, peer)?;
             if !found.is_empty() {
                 self.body.checked.differences.clone_from(&found);
-                return Err(unkeyed(old.side(), &found));
+                return Err(unkeyed(old.side(), self.direction, &found));
             }
         }
         if compared + self.content.counters.len() > 0 {
@@ -190,27 +293,43 @@ impl Engine {
     }
 }
 
+fn changed_meanwhile(side: pgl_core::Side, found: &[String]) -> Error {
+    Error::refused(
+        side,
+        format!(
+            "definitions changed after the preconditions were checked: {}",
+            found.join("; ")
+        ),
+        "run this again when no DDL runs",
+    )
+}
+
 fn not_comparable(error: Error) -> Error {
     match error {
         Error::Refused { side, what, .. } => Error::Refused {
             side,
             what,
-            hint: "UPDATE and DELETE on it are not replicated: give it a replica identity, or make a plan that \
-                   copies it again with pgl-preflight, and pass it with --plan"
+            hint: "make its definition the same on both sides; where UPDATE and DELETE on it are not replicated: give it a replica \
+                   identity, or make a plan that copies it again with pgl-preflight, and pass it with --plan"
                 .to_owned(),
         },
         other => other,
     }
 }
 
-fn unkeyed(side: pgl_core::Side, found: &[String]) -> Error {
+fn unkeyed(side: pgl_core::Side, direction: Direction, found: &[String]) -> Error {
     Error::refused(
         side,
         format!(
-            "changes that were not replicated (no replica identity, or written while the table was unlogged): {}",
+            "changes that were not replicated (written while the table had no replica identity or another one, was in no replication set, or was unlogged; or tables, columns, enum labels or attributes were renamed): {}",
             found.join("; ")
         ),
-        "make a plan that copies such a table again with pgl-preflight, and pass it with --plan; or give it a replica \
-         identity; or pgl-control resync",
+        match direction {
+            Direction::Forward => {
+                "pgl-control resync TABLE --yes copies such a table again while writes go on; one that is updated without a replica \
+                 identity needs one first: ALTER TABLE … REPLICA IDENTITY, or a primary key, on both sides"
+            }
+            Direction::Back => "run this again: what has changed is copied again",
+        },
     )
 }

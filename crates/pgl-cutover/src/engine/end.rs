@@ -1,5 +1,8 @@
 //! The second half of an attempt: comparison, hooks, the release, and what is handed on.
 
+use pgl_apply::fingerprint::keep_promoted_marks;
+use pgl_apply::target::quiet_triggers_sql;
+
 use super::*;
 
 impl Engine {
@@ -32,7 +35,7 @@ impl Engine {
                 apply::freeze_view(session)?;
             }
         }
-        if self.args.verify != Verify::None {
+        if self.args.options.verify != Verify::None {
             let how = match &self.full {
                 Some(_) => "row for row",
                 None => "in number of rows",
@@ -40,7 +43,7 @@ impl Engine {
             let what = format!("{compared} tables are equal {how}");
             self.done("verify", started, what);
         }
-        self.note(State::Verified)
+        self.note(AttemptState::Verified)
     }
 
     pub(super) fn hook(
@@ -57,10 +60,10 @@ impl Engine {
         let left = self
             .began
             .map(|_| self.deadline.saturating_duration_since(Instant::now()));
-        let limit = HookLimit::new(name, self.args.hook_timeout, left);
-        self.fence.hook_began(limit.clone());
+        let limit = HookLimit::new(name, self.args.options.restored.hook_timeout, left);
+        self.shared.hook_began(limit.clone());
         hook::run(&limit, &command, &input, &|| self.watch.stop())?;
-        self.fence.hook_ended();
+        self.shared.hook_ended();
         self.done(name, started, "succeeded");
         Ok(())
     }
@@ -68,7 +71,7 @@ impl Engine {
     pub(crate) fn hook_input(&self, name: &str) -> serde_json::Value {
         json!({
             "hook": name,
-            "migration": self.ground.migration(),
+            "migration": self.migration.migration(),
             "attempt": self.attempt,
             "phases": self.body.phases,
         })
@@ -80,21 +83,25 @@ impl Engine {
     }
 
     /// The commit after which there is no way back but a rollback.
-    pub(crate) fn release(&mut self) -> Released {
+    pub(crate) fn release(&mut self) -> PromotionOutcome {
         stop_point("promote");
         match self.before_release() {
             Ok(sql) => self.commit_release(&sql),
-            Err(error) => Released::No(error),
+            Err(error) => PromotionOutcome::No(error),
         }
     }
 
     pub(super) fn before_release(&mut self) -> Result<String, Error> {
         self.stop()?;
-        self.attempt.state = State::Releasing;
-        // On disk, unlike the notes before: `--abort` without the target relies on it.
-        let releasing = apply::advance(&self.ground.name, &self.attempt);
+        self.attempt.state = AttemptState::Promoting;
+        // On disk, unlike the notes before: `pgl-cutover abort` without the target relies on it.
+        let mut releasing = apply::advance(&self.migration.name, &self.attempt);
+        if self.direction == Direction::Back {
+            // The source's rows are applied to the target again from the promotion on.
+            releasing.insert_str(0, &quiet_triggers_sql(&self.migration.name));
+        }
         let Sessions { holder, old, .. } = &mut self.sessions;
-        if self.wall.is_empty() {
+        if self.write_block.is_empty() {
             // The locks have to have been held until now.
             holder.ping()?;
             apply::note_firmly(old, &releasing)?;
@@ -102,49 +109,58 @@ impl Engine {
             // Locks go with their session, and a server may restart at any time: what has to hold from the
             // promotion on is committed before it. Whoever waits for the locks would only meet the triggers.
             let waiting = apply::end_waiting(old, holder.backend_pid())?;
-            self.wall.keep(holder, &self.ground.name, &releasing)?;
-            self.wall_committed = true;
+            self.write_block
+                .keep(holder, &self.migration.name, &releasing)?;
+            self.write_block_committed = true;
             self.sent_away(waiting);
         }
         // What the database that is promoted has recorded when it was left.
         let left = match self.direction {
-            Direction::Forward => &self.ground.back,
-            Direction::Back => &self.ground.forward,
+            Direction::Forward => &self.migration.back,
+            Direction::Back => &self.migration.forward,
         };
-        Ok(Release::open_sql(
-            &self.ground.name,
+        let mut sql = PromotionPlan::open_sql(
+            &self.migration.name,
             &self.closed_new,
-            &self.wall_new.tables(),
+            &self.write_block_new.tables(),
             &self.attempt,
             left.made(),
-        ))
+        );
+        if self.direction == Direction::Forward && self.attempt.reverse {
+            let timeline = pgl_catalog::timeline(&mut self.sessions.old)?;
+            let release = &mut self.sessions.release;
+            let carried = self.migration.carried();
+            sql += &keep_promoted_marks(release, &self.migration.name, &carried, timeline)?;
+        }
+        Ok(sql)
     }
 
-    pub(super) fn commit_release(&mut self, sql: &str) -> Released {
+    pub(super) fn commit_release(&mut self, sql: &str) -> PromotionOutcome {
         let started = Instant::now();
-        if !self.fence.commit() {
-            return Released::No(Error::Interrupted);
+        if !self.shared.commit() {
+            return PromotionOutcome::No(Error::Interrupted);
         }
         stop_point("promote-commit");
         let outcome = self.sessions.release.batch(&format!("{sql}COMMIT;"));
         stop_point("promoted");
         let result = match outcome {
-            Ok(()) => Released::Yes,
-            Err(error) if error.is_lost() => Released::Unknown(error.into()),
-            Err(error) => Released::No(error.into()),
+            Ok(()) => PromotionOutcome::Yes,
+            Err(error) if error.is_lost() => PromotionOutcome::Unknown(error.into()),
+            Err(error) => PromotionOutcome::No(error.into()),
         };
-        if matches!(result, Released::Yes) {
+        if matches!(result, PromotionOutcome::Yes) {
             self.body.pause_seconds = self.pause();
-            self.done("release", started, "the new home takes writes");
-            self.attempt.state = State::Switched;
+            let what = format!("the {} accepts writes", self.direction_word(false));
+            self.done("promote", started, what);
+            self.attempt.state = AttemptState::Promoted;
             let skipped = apply::skipped_roles(&mut self.sessions.release);
             self.body.notes.extend(skipped);
             // Clients that came early began read-only, and would stay so.
-            if let Some(at) = &self.shut_at
+            if let Some(at) = &self.read_only_since
                 && let Err(error) = apply::end_since(&mut self.sessions.release, at)
             {
                 self.body.notes.push(format!(
-                    "sessions that began on the new home before its release may be read-only: {error}"
+                    "sessions that connected before the promotion may be read-only: {error}"
                 ));
             }
         }
@@ -155,49 +171,49 @@ impl Engine {
     pub(crate) fn seen_released(&mut self, session: Session) {
         self.sessions.release = session;
         self.body.pause_seconds = self.pause();
-        self.attempt.state = State::Switched;
+        self.attempt.state = AttemptState::Promoted;
     }
 
     /// Creates the write-block triggers in the transaction of the locks: the commit before the promotion makes them
     /// hold. Without them there is no promotion.
-    pub(super) fn raise_wall(&mut self) -> Result<(), Error> {
-        if self.wall.is_empty() {
+    pub(super) fn enable_write_block(&mut self) -> Result<(), Error> {
+        if self.write_block.is_empty() {
             return Ok(());
         }
         let started = Instant::now();
-        self.wall.raise(&mut self.sessions.holder)?;
-        let what = format!("{} triggers", self.wall.len());
-        self.done("wall", started, what);
+        self.write_block.raise(&mut self.sessions.holder)?;
+        let what = format!("{} triggers", self.write_block.len());
+        self.done("write-block-triggers", started, what);
         self.stop()
     }
 
     fn sent_away(&mut self, waiting: u64) {
         if waiting > 0 {
             self.body.notes.push(format!(
-                "{waiting} sessions override the settings and waited to write to the old home: ended"
+                "{waiting} sessions that override default_transaction_read_only waited to write: ended"
             ));
         }
     }
 
     /// Releases the locks where no trigger has taken their place, and ends everybody who came to the old
-    /// home too early: whoever waits for the locks, and sessions that began read-only there and would go on so.
+    /// link too early: whoever waits for the locks, and sessions that began read-only there and would go on so.
     pub(crate) fn let_go(&mut self) -> Result<(), Error> {
         let Sessions { holder, old, .. } = &mut self.sessions;
-        if !self.wall_committed {
+        if !self.write_block_committed {
             let waiting = apply::end_waiting(old, holder.backend_pid())?;
             holder.commit()?;
             self.sent_away(waiting);
         }
         let old = &mut self.sessions.old;
-        if let Some(at) = apply::closed_at(old, &self.ground.name)? {
+        if let Some(at) = apply::closed_at(old, &self.migration.name)? {
             let early = apply::end_since(old, &at)?;
-            log::info!("{early} sessions that began on the old home within the pause: ended");
+            log::info!("{early} sessions that connected while writes were blocked: ended");
         }
         if let Some(loader) = &mut self.sessions.loader {
-            apply::forget_origin(loader, &self.ground.plan.names.subscription)?;
+            apply::forget_origin(loader, &self.migration.plan.names.subscription)?;
         }
-        self.attempt.state = State::Switched;
-        let made = apply::conclude(&self.ground.name, &self.attempt);
+        self.attempt.state = AttemptState::Promoted;
+        let made = apply::conclude(&self.migration.name, &self.attempt);
         apply::note_firmly(&mut self.sessions.old, &made)?;
         Ok(())
     }
@@ -217,7 +233,7 @@ impl Engine {
         self.body.checked.differences.extend(found);
         self.began = None;
         let what = format!(
-            "{} large tables, as they were at the release",
+            "{} large tables, as they were at the promotion",
             self.after.len()
         );
         self.done("verify-after", started, what);
@@ -234,9 +250,9 @@ impl Engine {
         self.done(id, started, what);
     }
 
-    /// What is left for taking the attempt back, with the old home's session if it lives: locks are let
+    /// What is left for taking the attempt back, with the provider's session if it lives: locks are let
     /// go of first.
-    pub(crate) fn give_up(self) -> (Body, Attempt, Option<Session>) {
+    pub(crate) fn give_up(self) -> (CutoverBody, Attempt, Option<Session>) {
         let Sessions {
             holder,
             old,
@@ -261,7 +277,7 @@ impl Engine {
     }
 
     /// Sessions for the work after the pause.
-    pub(crate) fn into_rest(self) -> (Body, Attempt, Session, Session) {
+    pub(crate) fn into_rest(self) -> (CutoverBody, Attempt, Session, Session) {
         (
             self.body,
             self.attempt,

@@ -8,30 +8,30 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pgl_apply::cutover::{self as apply, Recopy, Release, Wall};
+use pgl_apply::cutover::{self as apply, PromotionPlan, Recopy, WriteBlockTriggers};
 use pgl_apply::lock_wait::LockWait;
-use pgl_apply::sequences::{self as setval, Setting};
+use pgl_apply::sequences::{self as setval, SequenceSetting};
 use pgl_apply::{Error, Watch};
 use pgl_catalog::sequences as catalog;
 use pgl_cli::{Interrupt, stop_point};
 use pgl_conn::Session;
 use pgl_core::QualifiedName;
 use pgl_core::cutover::{
-    Attempt, Closed, Direction, Fingerprint, Sized, State, WriteBlock, close_sql, copied_again,
-    lock_sql, open_sql, within_budget,
+    Attempt, AttemptState, Closed, Direction, Fingerprint, SequenceLocks, Sized, WriteBlock,
+    close_sql, copied_again, excluded_tables, lock_sql, not_replicated, open_sql, within_budget,
 };
 use pgl_core::lock_wait::Holders;
-use pgl_core::seqsync::{Outcome, decide};
+use pgl_core::seqsync::{SequenceOutcome, decide};
 use pgl_core::setup::copy::tasks;
 use serde_json::json;
 
-use crate::args::{Block, Cutover, Verify};
-use crate::aside::{Shared, Signals};
+use crate::args::{Block, Order, Verify};
+use crate::context::CutoverContext;
 use crate::full::Full;
-use crate::ground::Ground;
 use crate::guard::{self, EXACT, Sequences};
 use crate::hook::{self, HookLimit};
-use crate::view::{Body, Phase, Recopied};
+use crate::view::{CutoverBody, Phase, Recopied};
+use crate::watchdog::{Shared, Signals};
 
 /// What is counted within the pause, on one side.
 const BUDGET: u64 = 32 << 20;
@@ -41,17 +41,17 @@ const LEVEL_TRIES: u32 = 20;
 
 /// Every session is open before the pause begins.
 struct Sessions {
-    /// Old home: the locks on the tables.
+    /// Provider: the locks on the tables.
     holder: Session,
-    /// Old home: journal, settings, marker, sequences.
+    /// Provider: journal, settings, marker, sequences.
     old: Session,
-    /// Old home: the view as of the release.
+    /// Provider: the view as of the release.
     reader: Session,
-    /// New home: the transaction of the release.
+    /// Subscriber: the transaction of the release.
     release: Session,
-    /// New home: marker, sequences, then the view as of the release.
+    /// Subscriber: marker, sequences, then the view as of the release.
     peer: Session,
-    /// New home: rows of tables that are copied again.
+    /// Subscriber: rows of tables that are copied again.
     loader: Option<Session>,
 }
 
@@ -64,16 +64,16 @@ pub(crate) struct Pids {
 }
 
 pub(crate) struct Engine {
-    pub(crate) args: Cutover,
-    pub(crate) ground: Arc<Ground>,
+    pub(crate) args: Order,
+    pub(crate) migration: Arc<CutoverContext>,
     pub(crate) watch: Signals,
-    pub(crate) fence: Shared,
+    pub(crate) shared: Shared,
     pub(crate) direction: Direction,
     pub(crate) attempt: Attempt,
-    pub(crate) body: Body,
+    pub(crate) body: CutoverBody,
     sessions: Sessions,
     sequences: Sequences,
-    release: Release,
+    release: PromotionPlan,
     closed_old: Closed,
     closed_new: Closed,
     recopy: Vec<Recopy>,
@@ -81,12 +81,12 @@ pub(crate) struct Engine {
     /// Statements that lock the sequences against nextval.
     sequence_locks: Vec<String>,
     wait: LockWait,
-    /// On the old home, created under the locks.
-    wall: Wall,
+    /// On the provider, created under the locks.
+    write_block: WriteBlockTriggers,
     /// Whether they are committed, and the locks gone.
-    wall_committed: bool,
-    /// On the new home, created before the pause; the promotion disables them.
-    wall_new: Wall,
+    write_block_committed: bool,
+    /// On the subscriber, created before the pause; the promotion disables them.
+    write_block_new: WriteBlockTriggers,
     wait_new: LockWait,
     /// What the preconditions were checked on.
     print: Fingerprint,
@@ -96,13 +96,14 @@ pub(crate) struct Engine {
     after: Vec<QualifiedName>,
     began: Option<Instant>,
     deadline: Instant,
-    /// When the new home was shut, by its own clock.
-    shut_at: Option<String>,
+    /// When the subscriber was shut, by its own clock.
+    read_only_since: Option<String>,
+    interrupt: Interrupt,
 }
 
 /// How the release came out.
-pub(crate) enum Released {
-    /// The new home takes writes.
+pub(crate) enum PromotionOutcome {
+    /// The subscriber accepts writes.
     Yes,
     /// It certainly does not.
     No(Error),
@@ -113,26 +114,35 @@ pub(crate) enum Released {
 impl Engine {
     /// Opens all sessions, reads everything that can be read before.
     pub(crate) fn open(
-        args: &Cutover,
-        ground: &Arc<Ground>,
+        args: &Order,
+        migration: &Arc<CutoverContext>,
         direction: Direction,
         interrupt: Interrupt,
     ) -> Result<Self, Error> {
-        let (from, to) = (ground.old_home(direction), ground.new_home(direction));
-        let mut holder = ground.open(from)?;
-        let mut old = ground.open(from)?;
-        let reader = ground.open(from)?;
-        let mut release = ground.open(to)?;
-        let mut peer = ground.open(to)?;
+        let (from, to) = (
+            migration.provider(direction),
+            migration.subscriber(direction),
+        );
+        let mut holder = migration.open(from)?;
+        let mut old = migration.open(from)?;
+        let reader = migration.open(from)?;
+        let mut release = migration.open(to)?;
+        let mut peer = migration.open(to)?;
+        // Before anything else is read: what changes from now on is seen.
+        let print = pgl_apply::fingerprint::fingerprint(&mut old, &migration.carried())?;
         let wait = LockWait::prepare(&mut holder, apply::LOCK_ATTEMPT)?;
         let wait_new = LockWait::prepare(&mut peer, apply::LOCK_ATTEMPT)?;
         pgl_catalog::lock_wait::lower_deadlock_timeout(&mut release)?;
         let shapes = pgl_catalog::setup::tables(&mut old)?;
         let changed = apply::changed_tables(&mut old)?;
-        let mut again = ground.plan.clone();
-        again
-            .tables
-            .retain(|table| copied_again(table, direction, &changed));
+        let (doubtful, too_large) = match direction {
+            Direction::Forward => (Vec::new(), Vec::new()),
+            Direction::Back => checks::doubtful_since_promotion(migration, &print, &mut old)?,
+        };
+        let mut again = migration.plan.clone();
+        again.tables.retain(|table| {
+            copied_again(table, direction, &changed) || doubtful.contains(&table.qualified())
+        });
         let recopied: Vec<QualifiedName> = again.tables.iter().map(|t| t.qualified()).collect();
         for table in &mut again.tables {
             // The tasks of a plan are those of its replicated tables; these are copied either way.
@@ -143,89 +153,99 @@ impl Engine {
         let loader = if recopy.is_empty() {
             None
         } else {
-            let mut loader = ground.open_loader(to)?;
+            let mut loader = migration.open_loader(to)?;
             pgl_catalog::lock_wait::lower_deadlock_timeout(&mut loader)?;
-            if !args.dry_run {
-                apply::mark_origin(&mut loader, &ground.plan.names.subscription)?;
-            }
             Some(loader)
         };
-        let sequences = guard::read_sequences(&ground.plan, &mut old, &mut peer)?;
-        let closed_old = apply::plan_close(&mut old, &ground.name)?;
-        let closed_new = apply::plan_close(&mut peer, &ground.name)?;
+        let sequences = guard::read_sequences(&migration.plan, &mut old, &mut peer)?;
+        let closed_old = apply::plan_close(&mut old, &migration.name)?;
+        let closed_new = apply::plan_close(&mut peer, &migration.name)?;
         let prepared = match direction {
-            Direction::Forward => apply::prepare(&mut peer, &ground.name)?,
-            Direction::Back => Release::default(),
+            Direction::Forward => apply::prepare(&mut old, &mut peer, &migration.name)?,
+            Direction::Back => PromotionPlan::default(),
         };
-        let carried: Vec<_> = ground
+        let carried: Vec<_> = migration
             .plan
             .tables
             .iter()
             .filter(|t| t.set != pgl_core::plan::Set::Excluded || t.recopy_at_cutover)
             .collect();
         let tables: Vec<QualifiedName> = carried.iter().map(|table| table.qualified()).collect();
-        let mut locks = tables.clone();
-        let wall = args.large_objects && apply::large_objects_lockable(&mut old)?;
-        if wall {
+        let excluded = excluded_tables(
+            &migration.plan,
+            &pgl_catalog::setup::stored(&mut old)?,
+            &pgl_catalog::setup::stored(&mut peer)?,
+        );
+        let blocked: Vec<QualifiedName> = tables.iter().chain(&excluded).cloned().collect();
+        let mut locks = blocked.clone();
+        let lock_large_objects =
+            args.options.large_objects && apply::large_objects_lockable(&mut old)?;
+        if lock_large_objects {
             locks.push(QualifiedName::new("pg_catalog", "pg_largeobject"));
         }
-        let mut body = Body::new(direction);
-        if args.large_objects && !wall {
+        let mut body = CutoverBody::new(direction);
+        body.notes
+            .extend(not_replicated(&migration.plan, old.side()));
+        if args.options.large_objects && !lock_large_objects {
             body.notes.push(
                 "only a superuser can lock pg_largeobject: before version 16 a session can write large \
                  objects although the database is read-only"
                     .to_owned(),
             );
         }
-        let sized: Vec<Sized> = carried
-            .iter()
-            .map(|table| Sized {
-                table: table.qualified(),
-                bytes: table.bytes,
-            })
-            .collect();
-        let (inside, after) = match args.verify {
+        if args.options.large_objects && !old.version().at_least(16) {
+            body.notes.push(format!(
+                "before version 16 a session can write large objects although its database is read-only: after the promotion no client may \
+                 connect to the {} any more",
+                old.side()
+            ));
+        }
+        let sized: Vec<Sized> = carried.iter().copied().map(Sized::from).collect();
+        let (inside, after) = match args.options.verify {
             Verify::Counts => within_budget(sized, BUDGET),
             Verify::Full | Verify::None => (Vec::new(), Vec::new()),
         };
-        let fires = match (direction, args.reverse) {
+        let fires = match (direction, args.reverse()) {
             (Direction::Forward, false) => WriteBlock::Always,
             _ => WriteBlock::ButReplicas,
         };
-        let wall = Wall::plan(&mut old, &locks, fires)?;
-        let wall_new = Wall::plan(&mut peer, &tables, WriteBlock::ButReplicas)?;
+        let write_block = WriteBlockTriggers::plan(&mut old, &locks, fires)?;
+        let write_block_new =
+            WriteBlockTriggers::plan(&mut peer, &blocked, WriteBlock::ButReplicas)?;
         body.notes.extend(fires.gap().map(str::to_owned));
-        let wanted = &sequences.wanted;
-        let (mut sequence_locks, left_out) = apply::sequence_locks(&mut old, wanted)?;
-        if locks.len() + sequence_locks.len() > catalog::lock_room(&mut old)? {
-            sequence_locks.clear();
-        }
-        if left_out > 0 || sequence_locks.len() + left_out < wanted.len() {
-            body.notes.push(format!(
-                "{} sequences are not locked (no right to, or max_locks_per_transaction is too low): a session that sets \
-                 default_transaction_read_only = off can still call nextval while writes are blocked",
-                wanted.len() - sequence_locks.len()
-            ));
-        }
-        let content =
-            checks::ContentChecks::plan(ground, direction, &recopied, &mut old, &mut peer)?;
-        let full = match args.verify {
-            Verify::Full => Some(Full::prepare(&ground.plan, &tables, &mut old, &mut peer)?),
+        body.notes.extend(prepared.notes.iter().cloned());
+        let room = catalog::lock_room(&mut old)?.saturating_sub(locks.len());
+        let found = apply::sequence_locks(&mut old, &sequences.wanted)?;
+        let locked = SequenceLocks::of(old.side(), found, room);
+        body.notes.extend(locked.notes);
+        let mut content = checks::ContentChecks::plan(
+            migration, direction, &recopied, &print, &mut old, &mut peer,
+        )?;
+        content
+            .too_large
+            .extend(too_large.iter().map(ToString::to_string));
+        body.notes.extend(content.note(old.side()));
+        let full = match args.options.verify {
+            Verify::Full => {
+                let prepared = Full::prepare(&migration.plan, &tables, &mut old, &mut peer);
+                content.unless_refused(prepared.map(Some))?
+            }
             Verify::Counts | Verify::None => None,
         };
         let token = apply::token(&mut peer)?;
         Ok(Self {
             args: args.clone(),
-            ground: Arc::clone(ground),
-            watch: Signals(interrupt),
-            fence: Shared::default(),
+            migration: Arc::clone(migration),
+            watch: Signals(interrupt.clone()),
+            shared: Shared::default(),
             direction,
             attempt: Attempt {
                 token,
                 direction,
-                state: State::Guarded,
+                state: AttemptState::Guarded,
                 final_lsn: None,
-                reverse: args.reverse,
+                reverse: args.reverse(),
+                rehearsal: args.rehearse,
             },
             body,
             sessions: Sessions {
@@ -242,59 +262,61 @@ impl Engine {
             closed_new,
             recopy,
             locks,
-            sequence_locks,
+            sequence_locks: locked.statements,
             wait,
-            wall,
-            wall_committed: false,
-            wall_new,
+            write_block,
+            write_block_committed: false,
+            write_block_new,
             wait_new,
-            print: Fingerprint::default(),
+            print,
             content,
             full,
             inside,
             after,
             began: None,
-            deadline: Instant::now() + args.max_pause,
-            shut_at: None,
+            deadline: Instant::now() + args.options.max_pause,
+            read_only_since: None,
+            interrupt,
         })
     }
 
     /// What is in the way.
     pub(crate) fn guards(&mut self) -> Result<(), Error> {
         let started = Instant::now();
-        let carried = self.ground.carried();
         let Sessions { old, peer, .. } = &mut self.sessions;
-        // Before the checks: what changes while they are made is seen as well.
-        self.print = pgl_apply::fingerprint::fingerprint(old, &carried)?;
         let recopied = self.recopy.iter().map(Recopy::table).collect::<Vec<_>>();
         self.body.refusals = guard::check(
             &self.args,
-            &self.ground,
+            &self.migration,
             self.direction,
-            (old, peer),
+            ((old, &self.closed_old), (peer, &self.closed_new)),
             &self.sequences,
             (&recopied, &self.content.too_large),
+            &self.interrupt,
         )?;
         let found = self.body.refusals.len();
+        if found == 0 {
+            self.content.possible()?;
+        }
         let what = if found == 0 {
-            "everything that has to hold holds".to_owned()
+            "all preconditions hold".to_owned()
         } else {
-            format!("{found} things are in the way")
+            format!("{found} preconditions failed")
         };
-        self.done("guards", started, what);
+        self.done("preconditions", started, what);
         Ok(())
     }
 
     /// The statements of an attempt.
     pub(crate) fn script(&mut self) -> Vec<String> {
         let mut all = vec![format!(
-            "-- the new home ({}) is shut",
+            "-- the {} becomes read-only",
             self.direction_word(false)
         )];
         all.extend(close_sql(&self.closed_new));
-        all.extend(self.wall_new.script());
+        all.extend(self.write_block_new.script());
         all.push(format!(
-            "-- the old home ({}) is closed",
+            "-- writes are blocked on the {}",
             self.direction_word(true)
         ));
         all.extend(close_sql(&self.closed_old));
@@ -302,14 +324,14 @@ impl Engine {
         all.extend(lock_sql(&self.locks));
         all.extend(self.sequence_locks.iter().cloned());
         all.push(format!(
-            "-- a marker travels; {} sequences are set; {} tables are copied again; {} are counted",
+            "-- a marker is replicated; {} sequences are set; {} tables are copied again; {} are counted",
             self.sequences.wanted.len(),
             self.recopy.len(),
             self.inside.len()
         ));
         all.push("-- write-block triggers, committed before the promotion".to_owned());
-        all.extend(self.wall.script());
-        all.push("-- the release, in one transaction".to_owned());
+        all.extend(self.write_block.script());
+        all.push("-- the promotion, in one transaction".to_owned());
         all.extend(self.release.keys.iter().map(|(_, sql)| sql.clone()));
         all.extend(self.release.triggers.iter().cloned());
         all.extend(open_sql(&self.closed_new));
@@ -323,6 +345,14 @@ impl Engine {
         }
     }
 
+    /// Gives what is copied again a replication origin, once the preconditions have said that there is room for it.
+    pub(crate) fn mark_loader(&mut self) -> Result<(), Error> {
+        if let Some(loader) = &mut self.sessions.loader {
+            apply::mark_origin(loader, &self.migration.plan.names.subscription)?;
+        }
+        Ok(())
+    }
+
     /// Replication back, made and seen alive while nobody waits.
     pub(crate) fn prepare_back(
         &mut self,
@@ -331,15 +361,15 @@ impl Engine {
     ) -> Result<(), Error> {
         let started = Instant::now();
         let order = apply::Back {
-            migration: &self.ground.name,
-            plan: &self.ground.plan,
+            migration: &self.migration.name,
+            plan: &self.migration.plan,
             dsn,
             limit: Duration::from_secs(60),
         };
         let Sessions { old, peer, .. } = &mut self.sessions;
         let back = apply::prepare_back(old, peer, &order, watch)?;
         self.body.reverse = true;
-        let what = format!("{} is alive: a row has travelled back", back.subscription);
+        let what = format!("{}: a row was replicated back", back.subscription);
         self.done("reverse", started, what);
         Ok(())
     }
@@ -354,9 +384,9 @@ impl Engine {
     /// The sessions that are not ended with those of clients: ours, and those that hold the lock.
     fn spared(&self) -> (Vec<i32>, Vec<i32>) {
         let (mut old, mut new) = self.ours();
-        let ground = &self.ground;
-        old.extend(ground.lock_pid(ground.old_home(self.direction)));
-        new.extend(ground.lock_pid(ground.new_home(self.direction)));
+        let migration = &self.migration;
+        old.extend(migration.lock_pid(migration.provider(self.direction)));
+        new.extend(migration.lock_pid(migration.subscriber(self.direction)));
         (old, new)
     }
 
@@ -386,8 +416,8 @@ impl Engine {
         stop_point("blocked");
         self.hook(
             "hook-blocked",
-            self.args.hook_blocked.clone(),
-            self.args.block != Block::Hook,
+            self.args.options.hook_blocked.clone(),
+            self.args.options.block != Block::Hook,
         )?;
         stop_point("drain");
         self.drain()?;
@@ -403,9 +433,10 @@ impl Engine {
         stop_point("verify");
         self.verify()?;
         stop_point("write-block-triggers");
-        self.raise_wall()?;
-        self.hook("hook-drained", self.args.hook_drained.clone(), true)?;
+        self.enable_write_block()?;
+        self.hook("hook-drained", self.args.options.hook_drained.clone(), true)?;
         self.unchanged()?;
+        self.settings_hold()?;
         self.stop()
     }
 
@@ -416,8 +447,12 @@ impl Engine {
         if self.began.is_some() && Instant::now() > self.deadline {
             return Err(Error::NotYet {
                 side: self.sessions.old.side(),
-                what: format!("the pause reached its limit of {:?}", self.args.max_pause),
-                hint: "--rehearse shows what takes how long; --max-pause sets the limit".to_owned(),
+                what: format!(
+                    "the write outage reached its limit of {:?}",
+                    self.args.options.max_pause
+                ),
+                hint: "pgl-cutover rehearse shows what takes how long; --max-pause sets the limit"
+                    .to_owned(),
             });
         }
         Ok(())
@@ -432,44 +467,44 @@ impl Engine {
             in_pause: self.began.is_some(),
             what,
         };
-        self.fence.did(phase.clone());
+        self.shared.did(phase.clone());
         self.body.phases.push(phase);
     }
 
     /// Notes where the attempt is. Only the two commits that carry everything have to reach the disk
     /// before the next step; these notes are for people.
-    fn note(&mut self, state: State) -> Result<(), Error> {
+    fn note(&mut self, state: AttemptState) -> Result<(), Error> {
         self.stop()?;
         self.attempt.state = state;
-        let note = apply::advance(&self.ground.name, &self.attempt);
+        let note = apply::advance(&self.migration.name, &self.attempt);
         apply::note_lightly(&mut self.sessions.old, &note)?;
         Ok(())
     }
 
     fn shut(&mut self) -> Result<(), Error> {
         let started = Instant::now();
-        let begun = apply::start(&self.ground.name, &self.attempt);
+        let begun = apply::start(&self.migration.name, &self.attempt);
         apply::note_firmly(&mut self.sessions.old, &begun)?;
         let ours = self.spared().1;
         let new = &mut self.sessions.peer;
-        let claim = apply::claim(&self.ground.name, &self.attempt.token);
-        apply::close(new, &self.ground.name, &self.closed_new, &claim)?;
-        self.shut_at = apply::closed_at(new, &self.ground.name)?;
+        let claim = apply::claim(&self.migration.name, &self.attempt.token);
+        apply::close(new, &self.migration.name, &self.closed_new, &claim)?;
+        self.read_only_since = apply::closed_at(new, &self.migration.name)?;
         let ended = apply::end_sessions(new, &ours)?;
-        let limit = Instant::now() + self.args.max_pause.max(Duration::from_secs(30));
-        self.wall_new.build_beside_replication(
+        let limit = Instant::now() + self.args.options.max_pause.max(Duration::from_secs(30));
+        self.write_block_new.build_beside_replication(
             new,
-            &self.ground.name,
+            &self.migration.name,
             &mut self.wait_new,
             limit,
             &self.watch,
         )?;
         self.done(
-            "shut",
+            "target-read-only",
             started,
             format!(
                 "read-only for clients; {ended} sessions ended; {} write-block triggers",
-                self.wall_new.len()
+                self.write_block_new.len()
             ),
         );
         Ok(())
@@ -477,27 +512,36 @@ impl Engine {
 
     fn level(&mut self) -> Result<(), Error> {
         let started = Instant::now();
-        let limit = Instant::now() + self.args.max_pause.max(Duration::from_secs(30));
+        let limit = Instant::now() + self.args.options.max_pause.max(Duration::from_secs(30));
         let mut took = Duration::MAX;
         for _ in 0..LEVEL_TRIES {
             let one = Instant::now();
+            let observer = self.migration.observer(self.direction);
             let Sessions { old, peer, .. } = &mut self.sessions;
-            apply::marker(old, peer, "cutover", limit, &self.watch, |_, _| Ok(()))?;
+            apply::marker(
+                old,
+                peer,
+                "cutover",
+                observer,
+                limit,
+                &self.watch,
+                |_, _| Ok(()),
+            )?;
             took = one.elapsed();
             if took < LEVEL {
                 break;
             }
         }
         self.done(
-            "level",
+            "wait-caught-up",
             started,
-            format!("a row travels in {} ms", took.as_millis()),
+            format!("replication round trip: {} ms", took.as_millis()),
         );
         Ok(())
     }
 
     fn block(&mut self) -> Result<(), Error> {
-        let limit = Some(self.args.max_pause);
+        let limit = Some(self.args.options.max_pause);
         let s = &mut self.sessions;
         for session in [&mut s.holder, &mut s.old, &mut s.release, &mut s.peer] {
             apply::limit(session, limit)?;
@@ -506,19 +550,19 @@ impl Engine {
             apply::limit(loader, limit)?;
         }
         self.stop()?;
-        let hook = self.args.block == Block::Hook;
+        let hook = self.args.options.block == Block::Hook;
         if hook {
             self.begin_pause(Instant::now());
-            self.hook("hook-blocked", self.args.hook_blocked.clone(), true)?;
+            self.hook("hook-blocked", self.args.options.hook_blocked.clone(), true)?;
         }
         let started = Instant::now();
         if self.began.is_none() {
             self.begin_pause(started);
         }
-        self.attempt.state = State::Blocking;
+        self.attempt.state = AttemptState::Blocking;
         let ours = self.spared().0;
         if hook {
-            self.note(State::Blocking)?;
+            self.note(AttemptState::Blocking)?;
         } else {
             self.close_old()?;
         }
@@ -544,7 +588,7 @@ impl Engine {
             locked.ended += apply::end_sessions(&mut self.sessions.old, &ours)?;
         }
         self.done(
-            "block",
+            "block-writes",
             started,
             format!(
                 "{} sessions ended, {} tables and {} sequences locked at attempt {}",
@@ -554,32 +598,34 @@ impl Engine {
                 locked.attempts
             ),
         );
-        self.note(State::Blocked)
+        self.note(AttemptState::Blocked)
     }
 
     fn begin_pause(&mut self, now: Instant) {
         self.began = Some(now);
-        self.deadline = now + self.args.max_pause;
-        self.fence.pause_began(now, self.deadline);
+        self.deadline = now + self.args.options.max_pause;
+        self.shared.pause_began(now, self.deadline);
     }
 
     fn close_old(&mut self) -> Result<(), Error> {
-        let begun = apply::advance(&self.ground.name, &self.attempt);
+        let begun = apply::advance(&self.migration.name, &self.attempt);
         let old = &mut self.sessions.old;
-        apply::close(old, &self.ground.name, &self.closed_old, &begun)?;
+        apply::close(old, &self.migration.name, &self.closed_old, &begun)?;
         Ok(())
     }
 
     fn drain(&mut self) -> Result<(), Error> {
         let started = Instant::now();
-        let name = self.ground.name.clone();
+        let name = self.migration.name.clone();
         let mut attempt = self.attempt.clone();
-        attempt.state = State::FinalLsn;
+        attempt.state = AttemptState::FinalLsn;
+        let observer = self.migration.observer(self.direction);
         let Sessions { old, peer, .. } = &mut self.sessions;
         let lsn = apply::marker(
             old,
             peer,
             "cutover",
+            observer,
             self.deadline,
             &self.watch,
             |old, lsn| {
@@ -595,7 +641,7 @@ impl Engine {
             started,
             format!("everything up to {lsn} is applied and visible"),
         );
-        self.note(State::Drained)
+        self.note(AttemptState::Drained)
     }
 
     fn constraints(&mut self) -> Result<(), Error> {

@@ -46,14 +46,14 @@ impl Default for Load {
             workers: 2,
             mix: Mix::default(),
             large_rows: 1_000,
-            pace: Duration::from_millis(2),
+            pace: Duration::from_millis(10),
             seed: 1,
         }
     }
 }
 
 impl Load {
-    /// Two sessions, all kinds of transactions, large ones of 1,000 rows, 2 ms between transactions.
+    /// Two sessions, all kinds of transactions, large ones of 1,000 rows, 10 ms between transactions.
     pub fn new() -> Self {
         Self::default()
     }

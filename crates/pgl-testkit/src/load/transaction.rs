@@ -16,9 +16,9 @@ pub enum Kind {
     KeyChange,
     /// Very many rows at once: new ones, or new revisions of what a large insert made.
     Large,
-    /// Changes that are taken back by ROLLBACK.
+    /// Changes that are rolled back by ROLLBACK.
     RolledBack,
-    /// Changes of which a part is taken back by ROLLBACK TO SAVEPOINT.
+    /// Changes of which a part is rolled back by ROLLBACK TO SAVEPOINT.
     Savepoint,
 }
 

@@ -4,7 +4,6 @@
 //!
 //! No service is ever started and no cluster made: the machine is not ours.
 
-mod clients;
 mod packages;
 mod roots;
 
@@ -14,9 +13,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::proc::is_root;
-use crate::server::Server;
+use crate::server::{Server, advice};
 
-pub(crate) use clients::client_wrappers;
 pub use packages::{install, refresh_lists};
 pub use roots::bootstrap;
 
@@ -94,24 +92,6 @@ pub fn look(majors: &[u16], tools: &[(&str, &str)]) -> Result<Work> {
         work.packages.clear();
     }
     Ok(work)
-}
-
-/// What to do by hand so that a major is there.
-pub fn advice(major: u16) -> String {
-    let how = if is_root() {
-        "run `cargo xtask setup`".to_owned()
-    } else {
-        format!(
-            "have it installed (on Debian and Ubuntu: \
-             sudo apt-get install postgresql-{major} postgresql-{major}-pglogical; from the PGDG yum repository: \
-             sudo dnf install postgresql{major}-server pglogical_{major}), or run this as root, who can \
-             bootstrap it with `cargo xtask setup`"
-        )
-    };
-    format!(
-        "no PostgreSQL {major} with pglogical found in PGL_LAB_BINDIRS, /usr/lib/postgresql, /usr/pgsql-* \
-         or the lab's cache: {how}"
-    )
 }
 
 fn proof_is_there(proof: &str) -> bool {

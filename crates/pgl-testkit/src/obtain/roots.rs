@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::{Say, advice, output};
+use super::{Say, output};
 use crate::cache::{self, Lock};
-use crate::server::MAJORS;
+use crate::server::{MAJORS, advice};
 
 /// The Debian suite that carries a major with pglogical, and the debootstrap script for it where
 /// debootstrap of an older release may not know the suite by name.

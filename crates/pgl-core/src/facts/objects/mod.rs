@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 
 pub use body::{NamedObject, needed_schemas};
 pub use others::{
-    CatalogView, DatabaseState, EventTrigger, ExtensionConfig, ForeignServer, LargeObjects, Member,
-    Misc, MiscKind, RoutineUse, Schema, Setting, Standing, StandingKind, Tablespace, TypeFact,
-    UsedIn, ViewLink,
+    CatalogView, DatabaseState, EventTrigger, ExistingKind, ExistingObject, ExtensionConfig,
+    ForeignServer, LargeObjects, Member, Misc, MiscKind, RoutineUse, Schema, Setting, Tablespace,
+    TypeFact, UsedIn, ViewLink,
 };
 pub use relations::{
     Activity, Column, Constraint, ConstraintKind, Enabled, Generated, IdentityColumn, Index,
@@ -26,7 +26,6 @@ pub use relations::{
 };
 pub(crate) use sequences::number as sequence_number;
 pub use sequences::{Sequence, SequenceLater, SequenceMark, SequenceUse, Via};
-pub(crate) use view::group;
 pub use view::{KeySource, View};
 
 use super::Section;
@@ -40,7 +39,7 @@ pub struct Objects {
     /// Schemas that are neither the server's nor temporary, with pglogical's and our own.
     pub schemas: Section<Vec<Schema>>,
     /// Schema public and the members of extensions, with what a dump would say of them.
-    pub standing: Section<Vec<Standing>>,
+    pub existing: Section<Vec<ExistingObject>>,
     /// Tables, partition roots, foreign tables, views and materialised views of the user.
     pub relations: Section<Vec<Relation>>,
     /// Columns of tables, partition roots and foreign tables.

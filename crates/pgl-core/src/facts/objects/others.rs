@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::QualifiedName;
+
 /// The database itself.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -34,20 +36,20 @@ pub struct Schema {
 /// What a target has before the schema is restored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum StandingKind {
+pub enum ExistingKind {
     /// Schema public.
     #[default]
     Schema,
-    /// The members of an extension: those are standing by the time a dump speaks of them.
+    /// The members of an extension: those are existing by the time a dump speaks of them.
     Extension,
 }
 
 /// Something that stands before the schema is restored, and that a dump speaks of all the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Standing {
+pub struct ExistingObject {
     /// What it is.
-    pub kind: StandingKind,
+    pub kind: ExistingKind,
     /// The schema or extension.
     pub name: String,
     /// Its owner.
@@ -87,6 +89,13 @@ pub struct TypeFact {
     pub parts: Vec<String>,
 }
 
+impl TypeFact {
+    /// Schema and name.
+    pub fn qualified(&self) -> QualifiedName {
+        QualifiedName::new(&self.schema, &self.name)
+    }
+}
+
 /// A view that reads another.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -116,6 +125,8 @@ pub enum UsedIn {
     Index,
     /// A check constraint.
     Check,
+    /// A check of the domain that a column has.
+    Domain,
     /// A generated column.
     Generated,
     /// A materialised view.
@@ -134,6 +145,8 @@ pub struct RoutineUse {
     pub fixed_path: bool,
     /// `provolatile`: i, s or v.
     pub volatility: String,
+    /// The owner, where that is no superuser and the function runs with the rights of its caller.
+    pub owner: Option<String>,
     /// What calls it.
     pub used_in: UsedIn,
     /// The relation that it happens in.

@@ -5,8 +5,8 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use super::{
-    Column, Generated, Index, Inherit, Objects, Persistence, RelKind, Relation, ReplIdent,
-    Sequence, SequenceUse, Via,
+    Column, Constraint, Generated, Index, Inherit, Objects, Persistence, RelKind, Relation,
+    ReplIdent, Sequence, SequenceUse, Via,
 };
 use crate::QualifiedName;
 use crate::facts::{Facts, NotRun, ServerFacts};
@@ -40,6 +40,7 @@ pub struct View<'a> {
     parents: HashMap<u32, Vec<u32>>,
     columns: OnceCell<ByRelation<'a, Column>>,
     indexes: OnceCell<ByRelation<'a, Index>>,
+    uses: OnceCell<ByRelation<'a, SequenceUse>>,
 }
 
 impl<'a> View<'a> {
@@ -70,6 +71,7 @@ impl<'a> View<'a> {
             parents,
             columns: OnceCell::new(),
             indexes: OnceCell::new(),
+            uses: OnceCell::new(),
         })
     }
 
@@ -205,6 +207,32 @@ impl<'a> View<'a> {
             && self.wanted(relation)
     }
 
+    /// Whether pglogical carries the relation of this name.
+    pub fn carries(&self, name: &QualifiedName) -> bool {
+        self.named(name).is_some_and(|one| self.is_carried(one))
+    }
+
+    /// What belongs to relations, with these: sorted by the relation's name and its own. What belongs to a relation
+    /// that is not known is left out.
+    pub fn with_relations<T>(
+        &self,
+        all: &'a [T],
+        of: impl Fn(&T) -> (u32, &str),
+    ) -> Vec<(&'a Relation, &'a T)> {
+        let known = |one: &'a T| Some((self.relation(of(one).0)?, one));
+        let mut found: Vec<_> = all.iter().filter_map(known).collect();
+        found.sort_by(|(a, one), (b, two)| {
+            (&a.schema, &a.name, of(one).1).cmp(&(&b.schema, &b.name, of(two).1))
+        });
+        found
+    }
+
+    /// The relations' constraints.
+    pub fn constraints(&self) -> Result<Vec<(&'a Relation, &'a Constraint)>, NotRun> {
+        let all = self.objects.constraints.get()?;
+        Ok(self.with_relations(all, |one| (one.relation, &one.name)))
+    }
+
     /// How pglogical would find the rows of this table.
     pub fn key(&self, relation: &Relation) -> Result<KeySource<'a>, NotRun> {
         let indexes = self.indexes(relation.oid)?;
@@ -274,19 +302,24 @@ impl<'a> View<'a> {
     /// The sequences that the migration is about, sorted by name. An owned sequence goes with its
     /// table; others by their own name, or with a wanted table that takes its defaults from them.
     pub fn sequences(&self) -> Result<Vec<&'a Sequence>, NotRun> {
-        let uses = group(self.objects.sequence_uses.get()?, |one| one.sequence);
-        let mut wanted: Vec<&Sequence> = self
-            .objects
-            .sequences
-            .get()?
-            .iter()
-            .filter(|sequence| {
-                let uses = uses.get(&sequence.oid).map_or(&[][..], Vec::as_slice);
-                self.wants_sequence(sequence, uses)
-            })
-            .collect();
+        let sequences = self.objects.sequences.get()?.iter();
+        // Without them it is not known which are wanted.
+        self.objects.sequence_uses.get()?;
+        let mut wanted = Vec::new();
+        for sequence in sequences {
+            if self.wants_sequence(sequence, self.uses(sequence.oid)?) {
+                wanted.push(sequence);
+            }
+        }
         wanted.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
         Ok(wanted)
+    }
+
+    /// The columns that a sequence belongs to.
+    pub fn uses(&self, sequence: u32) -> Result<&[&'a SequenceUse], NotRun> {
+        let all = self.objects.sequence_uses.get()?;
+        let grouped = self.uses.get_or_init(|| group(all, |one| one.sequence));
+        Ok(grouped.get(&sequence).map_or(&[], Vec::as_slice))
     }
 
     fn wants_sequence(&self, sequence: &Sequence, uses: &[&SequenceUse]) -> bool {
@@ -306,7 +339,7 @@ impl<'a> View<'a> {
 }
 
 /// Groups facts by the object that they belong to.
-pub(crate) fn group<T>(all: &[T], key: impl Fn(&T) -> u32) -> ByRelation<'_, T> {
+fn group<T>(all: &[T], key: impl Fn(&T) -> u32) -> ByRelation<'_, T> {
     let mut grouped: ByRelation<'_, T> = HashMap::new();
     for one in all {
         grouped.entry(key(one)).or_default().push(one);

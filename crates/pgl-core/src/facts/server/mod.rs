@@ -10,6 +10,8 @@ mod replication;
 mod roles;
 mod settings;
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{NotRun, Section};
@@ -154,6 +156,12 @@ impl ServerState {
     /// A role by name; null where there is none of that name.
     pub fn role(&self, name: &str) -> Result<Option<&Role>, NotRun> {
         Ok(self.roles.get()?.iter().find(|role| role.name == name))
+    }
+
+    /// All roles, for many look-ups.
+    pub fn roles_by_name(&self) -> Result<HashMap<&str, &Role>, NotRun> {
+        let roles = self.roles.get()?.iter();
+        Ok(roles.map(|role| (role.name.as_str(), role)).collect())
     }
 
     /// An installed extension.

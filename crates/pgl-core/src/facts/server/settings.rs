@@ -138,7 +138,7 @@ pub(crate) fn is_true(value: &str) -> bool {
 
 /// One setting of `pg_db_role_setting`. The value is null for names outside the list that rules
 /// look at: applications keep secrets in settings of their own.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Override {
     /// Database that it is limited to; null for all.
@@ -197,6 +197,17 @@ impl ServerState {
             }
             other => Ok(other),
         }
+    }
+
+    /// The value of a setting that has to be known, likewise.
+    pub fn value(&self, name: &str) -> Result<Option<&str>, NotRun> {
+        let setting = self.known_setting(name)?;
+        Ok(setting.and_then(|setting| setting.value.as_deref()))
+    }
+
+    /// Whether a setting that has to be known is on.
+    pub fn is_on(&self, name: &str) -> Result<bool, NotRun> {
+        Ok(self.value(name)?.is_some_and(is_true))
     }
 
     /// The overrides of one setting that can meet a session in the connected database.

@@ -1,212 +1,123 @@
 //! Settings that decide how changes are applied, and who may write.
 
+use crate::Side;
 use crate::cutover::READ_WRITE;
-use crate::facts::Facts;
-use crate::facts::server::is_true;
-use crate::rules::common::{each, list, set_parameter, source, target};
-use crate::rules::{Emit, Ran, Rule};
-use crate::{Severity, Side};
+use crate::facts::server::{ServerState, is_true};
+use crate::rules::common::{block_if, list};
+use crate::rules::{Emit, Ran, Rule, each, source, target};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
-    ("conf.conflict_resolution", conflict_resolution),
-    ("conf.track_commit_ts", track_commit_ts),
-    ("conf.use_spi", use_spi),
-    ("conf.default_read_only", default_read_only),
-    ("conf.read_only_override", read_only_override),
-    ("conf.sync_rep", sync_rep),
-    ("conf.session_replication_role", session_replication_role),
+    target("conf.conflict_resolution", |server, emit| {
+        let tracked = server.is_on("track_commit_timestamp")?;
+        let value = server.value(RESOLUTION)?.unwrap_or("apply_remote");
+        if value != "apply_remote" && (value != "error" || tracked) {
+            let tracking = if tracked { "on" } else { "off" };
+            let what = format!("{RESOLUTION} is {value}, track_commit_timestamp is {tracking}");
+            emit.set((Side::Target, server), (RESOLUTION, "'apply_remote'"), what)?;
+        }
+        Ok(())
+    }),
+    target("conf.track_commit_ts", |server, emit| {
+        const LEVEL: &str = "pglogical.conflict_log_level";
+        let tracked = server.is_on("track_commit_timestamp")?;
+        let level = server.value(LEVEL)?.unwrap_or("log");
+        if tracked && !level.starts_with("debug") {
+            let what = format!("track_commit_timestamp is on, {LEVEL} is {level}");
+            emit.set((Side::Target, server), (LEVEL, "'debug1'"), what)?;
+        }
+        Ok(())
+    }),
+    target("conf.use_spi", |server, emit| {
+        const USE_SPI: &str = "pglogical.use_spi";
+        let on = server.is_on(USE_SPI)?;
+        let resolution = server.value(RESOLUTION)?.unwrap_or("apply_remote");
+        if on && resolution != "error" {
+            let what = format!("{USE_SPI} is on, {RESOLUTION} is {resolution}");
+            emit.set((Side::Target, server), (USE_SPI, "off"), what)?;
+        }
+        Ok(())
+    }),
+    each("conf.default_read_only", default_read_only),
+    source("conf.read_only_override", |server, emit| {
+        let user = server.identity.get()?.user.as_str();
+        for found in server.overrides_of(READ_ONLY)? {
+            let off = found.value.as_deref().is_some_and(|value| !is_true(value));
+            // The operator's own role has to be able to write during the block.
+            if off && found.role.as_deref().is_some_and(|role| role != user) {
+                emit.overridden(Side::Source, READ_ONLY, found, "off");
+            }
+        }
+        Ok(())
+    }),
+    each("conf.sync_rep", sync_rep),
+    each("conf.session_replication_role", session_replication_role),
 ];
 
-fn conflict_resolution(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = target(facts)?;
-    let tracked = server
-        .known_setting("track_commit_timestamp")?
-        .is_some_and(crate::facts::server::Setting::is_on);
-    let Some(setting) = server.known_setting("pglogical.conflict_resolution")? else {
-        return Ok(());
-    };
-    let value = setting.value.as_deref().unwrap_or_default();
-    let bad = match value {
-        "apply_remote" => false,
-        "error" => tracked,
-        _ => true,
-    };
-    if bad {
-        let tracking = if tracked { "on" } else { "off" };
-        let fix = set_parameter(server, "pglogical.conflict_resolution", "'apply_remote'")?;
-        emit.find(
-            Side::Target,
-            format!(
-                "pglogical.conflict_resolution is {value}, track_commit_timestamp is {tracking}"
-            ),
-        )
-        .object("pglogical.conflict_resolution")
-        .fix(fix);
-    }
-    Ok(())
-}
-
-fn track_commit_ts(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = target(facts)?;
-    let tracked = server
-        .known_setting("track_commit_timestamp")?
-        .is_some_and(crate::facts::server::Setting::is_on);
-    let level = server
-        .known_setting("pglogical.conflict_log_level")?
-        .and_then(|setting| setting.value.as_deref())
-        .unwrap_or("log");
-    if tracked && !level.starts_with("debug") {
-        let fix = set_parameter(server, "pglogical.conflict_log_level", "'debug1'")?;
-        emit.find(
-            Side::Target,
-            format!("track_commit_timestamp is on, pglogical.conflict_log_level is {level}"),
-        )
-        .object("pglogical.conflict_log_level")
-        .fix(fix);
-    }
-    Ok(())
-}
-
-fn use_spi(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = target(facts)?;
-    let on = server
-        .known_setting("pglogical.use_spi")?
-        .is_some_and(crate::facts::server::Setting::is_on);
-    let resolution = server
-        .known_setting("pglogical.conflict_resolution")?
-        .and_then(|setting| setting.value.as_deref())
-        .unwrap_or("apply_remote");
-    if on && resolution != "error" {
-        let fix = set_parameter(server, "pglogical.use_spi", "off")?;
-        emit.find(
-            Side::Target,
-            format!("pglogical.use_spi is on, pglogical.conflict_resolution is {resolution}"),
-        )
-        .object("pglogical.use_spi")
-        .fix(fix);
-    }
-    Ok(())
-}
-
+const RESOLUTION: &str = "pglogical.conflict_resolution";
 const READ_ONLY: &str = "default_transaction_read_only";
 
-fn default_read_only(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        let severity = match side {
-            Side::Source => Severity::Warn,
-            Side::Target => Severity::Block,
-        };
-        let user = server.identity.get()?.user.as_str();
-        let mut named = false;
-        for found in server.overrides_of(READ_ONLY)? {
-            let meets = found.role.as_deref().is_none_or(|role| role == user);
-            if meets && found.value.as_deref().is_some_and(is_true) {
-                named = true;
-                emit.find(side, format!("{READ_ONLY} is on for {}", found.scope()))
-                    .object(found.scope())
-                    .severity(severity)
-                    .sql(format!("{READ_WRITE}; {}", found.reset_sql()));
-            }
-        }
-        if let Some(setting) = server.known_setting(READ_ONLY)?
-            && setting.is_on()
-            && !named
-        {
-            let fix = set_parameter(server, READ_ONLY, "off")?;
-            emit.find(side, format!("{READ_ONLY} is on for the {side}'s server"))
-                .object(READ_ONLY)
-                .severity(severity)
-                .fix(fix);
-        }
-        Ok(())
-    })
-}
-
-fn read_only_override(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = source(facts);
+fn default_read_only(side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
+    let severity = block_if(side == Side::Target);
     let user = server.identity.get()?.user.as_str();
+    let mut named = false;
     for found in server.overrides_of(READ_ONLY)? {
-        let off = found.value.as_deref().is_some_and(|value| !is_true(value));
-        // The operator's own role has to be able to write during the block.
-        if off && found.role.as_deref().is_some_and(|role| role != user) {
-            emit.find(
-                Side::Source,
-                format!("{READ_ONLY} is off for {}", found.scope()),
-            )
-            .object(found.scope())
-            .sql(found.reset_sql());
+        let meets = found.role.as_deref().is_none_or(|role| role == user);
+        if meets && found.value.as_deref().is_some_and(is_true) {
+            named = true;
+            let sql = format!("{READ_WRITE}; {}", found.reset_sql());
+            let draft = emit.overridden(side, READ_ONLY, found, "on");
+            draft.severity(severity).sql(sql);
         }
+    }
+    if server.is_on(READ_ONLY)? && !named {
+        let what = format!("{READ_ONLY} is on for the {side}'s server");
+        emit.set((side, server), (READ_ONLY, "off"), what)?
+            .severity(severity);
     }
     Ok(())
 }
 
-fn sync_rep(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        let Some(setting) = server.known_setting("synchronous_standby_names")? else {
-            return Ok(());
-        };
-        let value = setting.value.as_deref().unwrap_or_default().trim();
-        if value.is_empty() {
-            return Ok(());
-        }
+fn sync_rep(side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
+    const NAME: &str = "synchronous_standby_names";
+    let value = server.value(NAME)?.unwrap_or_default().trim();
+    if value.is_empty() {
+        return Ok(());
+    }
+    if side == Side::Source {
         let any = value.replace(['(', ')', '"'], ",");
-        let any = list(&any).iter().any(|name| name == "*");
-        if side == Side::Source && any {
-            emit.find(side, format!("synchronous_standby_names is {value}"))
-                .object("synchronous_standby_names");
-        } else if side == Side::Target {
-            let connected = server
-                .senders
-                .get()?
-                .iter()
-                .any(|sender| matches!(sender.sync_state.as_deref(), Some("sync" | "quorum")));
-            if !connected {
-                emit.find(
-                    side,
-                    format!(
-                        "synchronous_standby_names is {value} on the target, and no such standby \
-                         is connected"
-                    ),
-                )
-                .object("synchronous_standby_names")
-                .why("Every commit of the copy would wait for a standby that is not there.")
-                .remedy("Empty the setting until the standbys of the new server are there.");
-            }
+        if list(&any).iter().any(|name| name == "*") {
+            emit.find(side, format!("{NAME} is {value}")).object(NAME);
         }
-        Ok(())
-    })
+        return Ok(());
+    }
+    let senders = server.senders.get()?;
+    let mut states = senders
+        .iter()
+        .filter_map(|sender| sender.sync_state.as_deref());
+    if !states.any(|state| matches!(state, "sync" | "quorum")) {
+        let what = format!("{NAME} is {value} on the target, and no such standby is connected");
+        emit.find(side, what)
+            .object(NAME)
+            .why("Every commit of the copy would wait for a standby that is not there.")
+            .remedy("Empty the setting until the standbys of the new server are there.");
+    }
+    Ok(())
 }
 
-fn session_replication_role(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        let bad = |value: Option<&str>| value.is_some_and(|value| value != "origin");
-        let mut named = false;
-        for found in server.overrides_of("session_replication_role")? {
-            if bad(found.value.as_deref()) {
-                named = true;
-                let value = found.value.as_deref().unwrap_or_default();
-                emit.find(
-                    side,
-                    format!("session_replication_role is {value} for {}", found.scope()),
-                )
-                .object(found.scope())
-                .sql(found.reset_sql());
-            }
+fn session_replication_role(side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
+    const NAME: &str = "session_replication_role";
+    let mut named = false;
+    for found in server.overrides_of(NAME)? {
+        if let Some(value) = found.value.as_deref().filter(|value| *value != "origin") {
+            named = true;
+            emit.overridden(side, NAME, found, value);
         }
-        if let Some(setting) = server.known_setting("session_replication_role")?
-            && bad(setting.value.as_deref())
-            && !named
-        {
-            let fix = set_parameter(server, "session_replication_role", "'origin'")?;
-            emit.find(
-                side,
-                format!("session_replication_role is not origin on the {side}"),
-            )
-            .object("session_replication_role")
-            .fix(fix);
-        }
-        Ok(())
-    })
+    }
+    if server.value(NAME)?.is_some_and(|value| value != "origin") && !named {
+        let what = format!("{NAME} is not origin on the {side}");
+        emit.set((side, server), (NAME, "'origin'"), what)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -215,6 +126,7 @@ pub(in crate::rules) use cases::CASES;
 #[cfg(test)]
 mod cases {
     use super::*;
+    use crate::Severity;
     use crate::facts::server::Sender;
     use crate::rules::testing::server::{on_target, override_setting, set, source};
     use crate::rules::testing::{Case, fires, known, silent};

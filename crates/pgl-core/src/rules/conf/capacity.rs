@@ -2,23 +2,62 @@
 //!
 //! For each database of the migration the source needs a manager process, a slot and a walsender
 //! (a second of each while a table is synchronised on its own); the target a manager, an apply
-//! worker, a sync worker now and then, and a replication origin. The supervisor is one a server.
+//! worker, a sync worker now and then, and a replication origin (two where rows are copied again at the cutover). The supervisor is one a server.
 //! It also starts a manager for every other database in turn, which ends at once: one more.
 
-use crate::facts::server::ServerState;
+use crate::facts::objects::{KeySource, Persistence, View};
+use crate::facts::server::{ServerState, Volume};
 use crate::facts::{Facts, NotRun};
-use crate::rules::common::{Fix, each, plural, set_parameter, source, still_to_come, target};
-use crate::rules::{Emit, Ran, Rule};
-use crate::{Severity, Side};
+use crate::rules::common::{block_if, plural, still_to_come};
+use crate::rules::{Emit, Ran, Rule, each, each_server, facts, source, target};
+use crate::{Side, quote_ident};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
-    ("conf.max_replication_slots", max_replication_slots),
-    ("conf.max_origins", max_origins),
-    ("conf.max_wal_senders", max_wal_senders),
-    ("conf.max_worker_processes", max_worker_processes),
-    ("conf.max_connections", max_connections),
-    ("conf.connection_limit", connection_limit),
-    ("conf.max_locks", max_locks),
+    facts("conf.max_replication_slots", |facts, emit| {
+        let server = &facts.source.server;
+        let (used, databases) = (server.slots.get()?.len(), still_to_come(facts));
+        let slots = Budget::new("max_replication_slots", "slot", used, databases, databases);
+        slots.compare(Side::Source, server, emit)?;
+        match &facts.target {
+            Some(target) if !target.server.version()?.at_least(18) => {
+                origins("max_replication_slots", &target.server, emit)
+            }
+            _ => Ok(()),
+        }
+    }),
+    target("conf.max_origins", |server, emit| {
+        origins("max_active_replication_origins", server, emit)
+    }),
+    source("conf.max_wal_senders", |server, emit| {
+        let (used, databases) = (server.senders.get()?.len(), still_to_come(emit.facts));
+        let senders = Budget::new("max_wal_senders", "walsender", used, databases, databases);
+        senders.compare(Side::Source, server, emit)
+    }),
+    each("conf.max_worker_processes", max_worker_processes),
+    each("conf.max_connections", max_connections),
+    each("conf.connection_limit", |side, server, emit| {
+        let need = still_to_come(emit.facts).max(1) * CONNECTIONS_PER_DATABASE;
+        let too_low = |limit: i32| u64::try_from(limit).is_ok_and(|limit| limit < need);
+        let (database, role) = (server.database()?, server.session_role()?);
+        if too_low(database.connection_limit) {
+            let (name, limit) = (&database.name, database.connection_limit);
+            let sql = format!("ALTER DATABASE {} CONNECTION LIMIT -1;", quote_ident(name));
+            let what = format!("database {name} takes {limit} connections at most");
+            emit.find(side, what).object(name).sql(sql);
+        }
+        if !role.superuser && too_low(role.connection_limit) {
+            let (name, limit) = (&role.name, role.connection_limit);
+            let sql = format!("ALTER ROLE {} CONNECTION LIMIT -1;", quote_ident(name));
+            let what = format!("role {name} has a limit of {limit} connections");
+            emit.find(side, what).object(name).sql(sql);
+        }
+        Ok(())
+    }),
+    facts("conf.max_locks", |facts, emit| {
+        // On both sides it is the source's objects that are locked.
+        let volume = facts.source.server.volume.get()?;
+        each_server(facts, |side, server| max_locks(volume, side, server, emit))
+    }),
 ];
 
 /// Managers that the supervisor starts and that end at once.
@@ -28,275 +67,163 @@ const CONNECTIONS_PER_DATABASE: u64 = 8;
 
 /// A limit that is a plain number, where the server has it and the role may see it.
 fn limit(server: &ServerState, name: &str) -> Result<Option<u64>, NotRun> {
-    let Some(setting) = server.known_setting(name)? else {
-        return Ok(None);
+    let number = |value: &str| {
+        value
+            .parse()
+            .map_err(|_| NotRun(format!("{name} is not a number")))
     };
-    setting
-        .value
-        .as_deref()
-        .and_then(|value| value.parse().ok())
-        .map(Some)
-        .ok_or_else(|| NotRun(format!("{name} is not a number")))
+    server.value(name)?.map(number).transpose()
 }
 
-fn raise(server: &ServerState, name: &str, value: u64) -> Result<Fix, NotRun> {
-    set_parameter(server, name, &value.to_string())
-}
-
-/// Of a resource: how much there is, how much is in use, how much is needed to begin, and how much
-/// more makes it comfortable.
+/// Of a resource: how much is in use, how much is needed to begin, and how much more makes it comfortable.
 struct Budget {
     name: &'static str,
     what: &'static str,
-    max: u64,
     used: u64,
     need: u64,
     spare: u64,
 }
 
 impl Budget {
-    fn judge(&self, side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
-        let Self {
+    fn new(name: &'static str, what: &'static str, used: usize, need: u64, spare: u64) -> Self {
+        Self {
             name,
             what,
-            max,
+            used: used as u64,
+            need,
+            spare,
+        }
+    }
+
+    /// Compares it with what the server allows, where the server has such a limit.
+    fn compare(&self, side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
+        let Self {
+            name,
             used,
             need,
             spare,
+            ..
         } = *self;
+        let Some(max) = limit(server, name)? else {
+            return Ok(());
+        };
         let free = max.saturating_sub(used);
         if need == 0 || free >= need + spare {
             return Ok(());
         }
-        let text = format!(
-            "{name} is {max} on the {side}: {used} in use, {free} free; this migration needs {}{}",
-            plural(need, what),
-            if spare > 0 {
-                format!(" and at times {spare} more")
-            } else {
-                String::new()
-            }
+        let needs = plural(need, self.what);
+        let more = if spare > 0 {
+            format!(" and at times {spare} more")
+        } else {
+            String::new()
+        };
+        let what = format!(
+            "{name} is {max} on the {side}: {used} in use, {free} free; this migration needs {needs}{more}"
         );
         // Room for what comes later: one more of everything.
-        let enough = used + need + spare + 2;
-        let fix = raise(server, name, enough)?;
-        let severity = if free < need {
-            Severity::Block
-        } else {
-            Severity::Warn
-        };
-        emit.find(side, text)
-            .object(name)
-            .severity(severity)
-            .fix(fix);
+        let enough = (used + need + spare + 2).to_string();
+        emit.set((side, server), (name, &enough), what)?
+            .severity(block_if(free < need));
         Ok(())
     }
 }
 
-fn max_replication_slots(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let databases = still_to_come(facts);
-    let on_source = || -> Result<Option<Budget>, NotRun> {
-        let server = source(facts);
-        let used = server.slots.get()?.len() as u64;
-        Ok(limit(server, "max_replication_slots")?.map(|max| Budget {
-            name: "max_replication_slots",
-            what: "slot",
-            max,
-            used,
-            need: databases,
-            spare: databases,
-        }))
-    };
-    if let Some(budget) = on_source()? {
-        budget.judge(Side::Source, source(facts), emit)?;
-    }
-    let Ok(server) = target(facts) else {
-        return Ok(());
-    };
-    if server.version()?.at_least(18) {
+/// The subscription's origin, and one for the rows that the cutover copies again.
+fn origins(name: &'static str, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
+    if limit(server, name)?.is_none() {
         return Ok(());
     }
-    let used = server.origins.get()?.len() as u64;
-    if let Some(max) = limit(server, "max_replication_slots")? {
-        origins("max_replication_slots", max, used, databases).judge(Side::Target, server, emit)?;
+    let databases = still_to_come(emit.facts);
+    let used = server.origins.get()?.len();
+    let need = databases * if copies_again(emit.facts)? { 2 } else { 1 };
+    Budget::new(name, "origin", used, need, databases).compare(Side::Target, server, emit)
+}
+
+/// Whether a table's rows are copied again at the cutover: an unlogged one, or one without a replica identity.
+fn copies_again(facts: &Facts) -> Result<bool, NotRun> {
+    // Without the objects the plan is not made either.
+    let Ok(view) = View::source(facts) else {
+        return Ok(false);
+    };
+    for table in view.tables() {
+        if table.persistence == Persistence::Unlogged
+            || !matches!(view.key(table)?, KeySource::Key(_))
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn max_worker_processes(side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
+    const NAME: &str = "max_worker_processes";
+    let databases = still_to_come(emit.facts);
+    let backends = server.backends.get()?;
+    let Some(max) = limit(server, NAME)? else {
+        return Ok(());
+    };
+    let supervisor = u64::from(backends.pglogical_supervisors == 0);
+    let of_each = match side {
+        Side::Source => 1,
+        // Manager, apply, and a sync worker when a table is synchronised on its own.
+        Side::Target => 3,
+    };
+    let need = match databases {
+        0 => 0,
+        _ => supervisor + databases * of_each + TRANSIENT_MANAGERS,
+    };
+    // What the role cannot see can only make it worse: a shortage is certain, room is not.
+    if backends.hidden > 0 && max.saturating_sub(u64::from(backends.workers)) >= need {
+        return Err(NotRun(
+            "the role may not see the server's own processes (grant it pg_monitor)".to_owned(),
+        ));
+    }
+    // Building indexes and answering queries in parallel takes two more from the same pool.
+    Budget::new(NAME, "worker", backends.workers as usize, need, 2).compare(side, server, emit)
+}
+
+fn max_connections(side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
+    const NAME: &str = "max_connections";
+    let need = still_to_come(emit.facts) * CONNECTIONS_PER_DATABASE;
+    let used = u64::from(server.backends.get()?.clients);
+    let Some(max) = limit(server, NAME)? else {
+        return Ok(());
+    };
+    let reserved = limit(server, "superuser_reserved_connections")?.unwrap_or(0);
+    let free = max.saturating_sub(used + reserved);
+    if free < need {
+        let enough = (used + reserved + need + 10).to_string();
+        let what = format!(
+            "{NAME} is {max} on the {side}: {used} in use, {reserved} reserved, {free} free; the migration takes up to {need}"
+        );
+        emit.set((side, server), (NAME, &enough), what)?;
     }
     Ok(())
 }
 
-fn origins(name: &'static str, max: u64, used: u64, databases: u64) -> Budget {
-    Budget {
-        name,
-        what: "origin",
-        max,
-        used,
-        need: databases,
-        spare: databases,
-    }
-}
-
-fn max_origins(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = target(facts)?;
-    let used = server.origins.get()?.len() as u64;
-    if let Some(max) = limit(server, "max_active_replication_origins")? {
-        origins(
-            "max_active_replication_origins",
-            max,
-            used,
-            still_to_come(facts),
-        )
-        .judge(Side::Target, server, emit)?;
-    }
-    Ok(())
-}
-
-fn max_wal_senders(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = source(facts);
-    let used = server.senders.get()?.len() as u64;
-    let databases = still_to_come(facts);
-    if let Some(max) = limit(server, "max_wal_senders")? {
-        Budget {
-            name: "max_wal_senders",
-            what: "walsender",
-            max,
-            used,
-            need: databases,
-            spare: databases,
-        }
-        .judge(Side::Source, server, emit)?;
+fn max_locks(volume: &Volume, side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
+    const NAME: &str = "max_locks_per_transaction";
+    let Some(per_transaction) = limit(server, NAME)? else {
+        return Ok(());
+    };
+    let connections = limit(server, "max_connections")?.unwrap_or(0);
+    let prepared = limit(server, "max_prepared_transactions")?.unwrap_or(0);
+    let room = per_transaction * (connections + prepared);
+    let need = match side {
+        Side::Source => volume.tables + volume.sequences,
+        Side::Target => volume.tables + volume.sequences + volume.indexes,
+    };
+    // Others hold locks too.
+    if need * 5 / 4 > room {
+        let enough = (need * 3 / 2)
+            .div_ceil((connections + prepared).max(1))
+            .max(64);
+        let what = format!(
+            "the lock table of the {side} has room for {room} locks, the schema has {need} objects to lock"
+        );
+        emit.set((side, server), (NAME, &enough.to_string()), what)?;
     }
     Ok(())
-}
-
-fn max_worker_processes(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let databases = still_to_come(facts);
-    each(facts, emit, |side, server, emit| {
-        let backends = server.backends.get()?;
-        let Some(max) = limit(server, "max_worker_processes")? else {
-            return Ok(());
-        };
-        let supervisor = u64::from(backends.pglogical_supervisors == 0);
-        let of_each = match side {
-            Side::Source => 1,
-            // Manager, apply, and a sync worker when a table is synchronised on its own.
-            Side::Target => 3,
-        };
-        let need = if databases == 0 {
-            0
-        } else {
-            supervisor + databases * of_each + TRANSIENT_MANAGERS
-        };
-        let budget = Budget {
-            name: "max_worker_processes",
-            what: "worker",
-            max,
-            used: u64::from(backends.workers),
-            need,
-            // Building indexes and answering queries in parallel takes from the same pool.
-            spare: 2,
-        };
-        // What the role cannot see can only make it worse: a shortage is certain, room is not.
-        let free = max.saturating_sub(budget.used);
-        if backends.hidden > 0 && free >= need {
-            return Err(NotRun(
-                "the role may not see the server's own processes (grant it pg_monitor)".to_owned(),
-            ));
-        }
-        budget.judge(side, server, emit)
-    })
-}
-
-fn max_connections(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let need = still_to_come(facts) * CONNECTIONS_PER_DATABASE;
-    each(facts, emit, |side, server, emit| {
-        let backends = server.backends.get()?;
-        let Some(max) = limit(server, "max_connections")? else {
-            return Ok(());
-        };
-        let reserved = limit(server, "superuser_reserved_connections")?.unwrap_or(0);
-        let used = u64::from(backends.clients);
-        let free = max.saturating_sub(used + reserved);
-        if free < need {
-            let fix = raise(server, "max_connections", used + reserved + need + 10)?;
-            emit.find(
-                side,
-                format!(
-                    "max_connections is {max} on the {side}: {used} in use, {reserved} reserved, \
-                     {free} free; the migration takes up to {need}"
-                ),
-            )
-            .object("max_connections")
-            .fix(fix);
-        }
-        Ok(())
-    })
-}
-
-fn connection_limit(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let need = still_to_come(facts).max(1) * CONNECTIONS_PER_DATABASE;
-    let too_low = |limit: i32| u64::try_from(limit).is_ok_and(|limit| limit < need);
-    each(facts, emit, |side, server, emit| {
-        let database = server.database()?;
-        let role = server.session_role()?;
-        if too_low(database.connection_limit) {
-            let name = crate::quote_ident(&database.name);
-            emit.find(
-                side,
-                format!(
-                    "database {} takes {} connections at most",
-                    database.name, database.connection_limit
-                ),
-            )
-            .object(&database.name)
-            .sql(format!("ALTER DATABASE {name} CONNECTION LIMIT -1;"));
-        }
-        if !role.superuser && too_low(role.connection_limit) {
-            let name = crate::quote_ident(&role.name);
-            emit.find(
-                side,
-                format!(
-                    "role {} has a limit of {} connections",
-                    role.name, role.connection_limit
-                ),
-            )
-            .object(&role.name)
-            .sql(format!("ALTER ROLE {name} CONNECTION LIMIT -1;"));
-        }
-        Ok(())
-    })
-}
-
-fn max_locks(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    // On both sides it is the source's objects that are locked.
-    let volume = source(facts).volume.get()?;
-    each(facts, emit, |side, server, emit| {
-        let Some(per_transaction) = limit(server, "max_locks_per_transaction")? else {
-            return Ok(());
-        };
-        let connections = limit(server, "max_connections")?.unwrap_or(0);
-        let prepared = limit(server, "max_prepared_transactions")?.unwrap_or(0);
-        let room = per_transaction * (connections + prepared);
-        let need = match side {
-            Side::Source => volume.tables + volume.sequences,
-            Side::Target => volume.tables + volume.sequences + volume.indexes,
-        };
-        // Others hold locks too.
-        if need * 5 / 4 > room {
-            let enough = (need * 3 / 2)
-                .div_ceil((connections + prepared).max(1))
-                .max(64);
-            let fix = raise(server, "max_locks_per_transaction", enough)?;
-            emit.find(
-                side,
-                format!(
-                    "the lock table of the {side} has room for {room} locks, the schema has {need} \
-                     objects to lock"
-                ),
-            )
-            .object("max_locks_per_transaction")
-            .fix(fix);
-        }
-        Ok(())
-    })
 }
 
 #[cfg(test)]
@@ -306,7 +233,9 @@ pub(in crate::rules) use cases::CASES;
 mod cases {
     use super::*;
     use crate::ServerVersion;
+    use crate::Severity;
     use crate::facts::server::{Origin, Pglogical, PglogicalSubscription, Sender, Slot};
+    use crate::rules::testing::objects::keyless;
     use crate::rules::testing::server::{demote, on_target, set, source};
     use crate::rules::testing::{Case, fires, known, silent};
 
@@ -377,6 +306,18 @@ mod cases {
             eighteen(f, "1");
             known(&mut on_target(f).origins).push(Origin { name: "x".into() });
         }),
+        fires("conf.max_origins", Severity::Warn, "one free", |f| {
+            eighteen(f, "1");
+        }),
+        fires(
+            "conf.max_origins",
+            Severity::Block,
+            "one free, and rows are copied again",
+            |f| {
+                eighteen(f, "1");
+                keyless(&mut f.source.objects);
+            },
+        ),
         silent("conf.max_origins", "the default of 18", |f| {
             eighteen(f, "10");
         }),

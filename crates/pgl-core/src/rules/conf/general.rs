@@ -1,69 +1,73 @@
 //! The remaining settings: durability, logs, and differences between the two servers.
 
-use crate::Side;
-use crate::facts::Facts;
-use crate::quote_ident;
-use crate::rules::common::{set_parameter, source, target};
-use crate::rules::{Emit, Ran, Rule};
-use crate::setting_literal;
+use std::collections::HashSet;
+
+use crate::Side::Target;
+use crate::rules::common::bytes;
+use crate::rules::{Rule, pair, setting, target};
+use crate::{quote_ident, setting_literal};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
-    ("conf.fsync", fsync),
-    ("conf.dsn_in_log", dsn_in_log),
-    ("conf.logical_decoding_work_mem", logical_decoding_work_mem),
-    ("conf.param_diff", param_diff),
-    ("conf.db_settings", db_settings),
+    setting("conf.fsync", ("fsync", "on"), |side, it| {
+        (!it.is_on()).then(|| format!("fsync is off on the {side}"))
+    }),
+    target("conf.dsn_in_log", |server, emit| {
+        let statements = server.value("log_statement")?;
+        let duration = server.value("log_min_duration_statement")?;
+        let logged = match (statements, duration) {
+            (Some("all"), _) => "log_statement is all",
+            (_, Some("0")) => "log_min_duration_statement is 0",
+            _ => return Ok(()),
+        };
+        emit.find(Target, format!("{logged} on the target"));
+        Ok(())
+    }),
+    setting(
+        "conf.logical_decoding_work_mem",
+        ("logical_decoding_work_mem", "'64MB'"),
+        |_, it| {
+            let size = it.bytes().filter(|size| *size < 67_108_864.0)?;
+            Some(format!("logical_decoding_work_mem is {}", bytes(size)))
+        },
+    ),
+    pair("conf.param_diff", |from, to, emit| {
+        for name in MEANING {
+            let value = |found: Option<&crate::facts::server::Setting>| found?.value.clone();
+            let (here, there) = (value(from.setting(name)?), value(to.setting(name)?));
+            if let (Some(here), Some(there)) = (here, there)
+                && items(&here).ne(items(&there))
+            {
+                let what = format!("{name} is {here:?} on the source and {there:?} on the target");
+                emit.find(Target, what).object(name);
+            }
+        }
+        Ok(())
+    }),
+    // Settings that a role has in every database. Those that are kept for one database, for all roles
+    // or for one, are reported by `obj.db_role_settings`, and nothing by both.
+    pair("conf.db_settings", |from, to, emit| {
+        let there: HashSet<_> = to.overrides.get()?.iter().collect();
+        for found in from.overrides.get()? {
+            if found.database.is_some() || there.contains(found) {
+                continue;
+            }
+            let (scope, name, value) = (found.scope(), &found.name, found.value.as_deref());
+            let shown = value.map_or(String::new(), |value| format!(" = {value}"));
+            let what = format!("{scope}: {name}{shown} is not on the target");
+            let draft = emit.find(Target, what).object(scope);
+            let exists = match &found.role {
+                Some(role) => to.role(role)?.is_some(),
+                None => true,
+            };
+            if let (true, Some(value)) = (exists, value) {
+                let of = found.role.as_deref().map_or("ALL".to_owned(), quote_ident);
+                let (quoted, value) = (quote_ident(name), setting_literal(name, value));
+                draft.sql(format!("ALTER ROLE {of} SET {quoted} TO {value};"));
+            }
+        }
+        Ok(())
+    }),
 ];
-
-fn fsync(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = target(facts)?;
-    if let Some(setting) = server.known_setting("fsync")?
-        && !setting.is_on()
-    {
-        let fix = set_parameter(server, "fsync", "on")?;
-        emit.find(Side::Target, "fsync is off on the target")
-            .object("fsync")
-            .fix(fix);
-    }
-    Ok(())
-}
-
-fn dsn_in_log(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = target(facts)?;
-    let value = |name: &str| -> Result<String, crate::facts::NotRun> {
-        let setting = server.known_setting(name)?;
-        Ok(setting.and_then(|s| s.value.clone()).unwrap_or_default())
-    };
-    let statements = value("log_statement")?;
-    let duration = value("log_min_duration_statement")?;
-    let logged = match (statements.as_str(), duration.as_str()) {
-        ("all", _) => "log_statement is all",
-        (_, "0") => "log_min_duration_statement is 0",
-        _ => return Ok(()),
-    };
-    emit.find(Side::Target, format!("{logged} on the target"));
-    Ok(())
-}
-
-fn logical_decoding_work_mem(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    const COMFORTABLE: f64 = 67_108_864.0;
-    let server = source(facts);
-    if let Some(setting) = server.known_setting("logical_decoding_work_mem")?
-        && let Some(bytes) = setting.bytes().filter(|bytes| *bytes < COMFORTABLE)
-    {
-        let fix = set_parameter(server, "logical_decoding_work_mem", "'64MB'")?;
-        emit.find(
-            Side::Source,
-            format!(
-                "logical_decoding_work_mem is {}",
-                crate::rules::common::bytes(bytes)
-            ),
-        )
-        .object("logical_decoding_work_mem")
-        .fix(fix);
-    }
-    Ok(())
-}
 
 /// Settings that change what an application's statements mean or give back. Time zone and
 /// lc_monetary have checks of their own.
@@ -83,63 +87,6 @@ const MEANING: &[&str] = &[
 /// The items of a list, or the one value: initdb of 9.4 wrote no space behind the commas.
 fn items(value: &str) -> impl Iterator<Item = &str> {
     value.split(',').map(str::trim)
-}
-
-fn param_diff(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let from = source(facts);
-    let to = target(facts)?;
-    for name in MEANING {
-        let (Some(here), Some(there)) = (from.setting(name)?, to.setting(name)?) else {
-            continue;
-        };
-        if let (Some(here), Some(there)) = (&here.value, &there.value)
-            && items(here).ne(items(there))
-        {
-            emit.find(
-                Side::Target,
-                format!("{name} is {here:?} on the source and {there:?} on the target"),
-            )
-            .object(name);
-        }
-    }
-    Ok(())
-}
-
-/// Settings that a role has in every database. Those that are kept for one database, for all roles
-/// or for one, are reported by `obj.db_role_settings`, and nothing by both.
-fn db_settings(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let to = target(facts)?;
-    let there = to.overrides.get()?;
-    for found in source(facts).overrides.get()? {
-        if found.database.is_some() || there.contains(found) {
-            continue;
-        }
-        let value = found.value.as_deref();
-        let shown = value.map_or(String::new(), |value| format!(" = {value}"));
-        let draft = emit
-            .find(
-                Side::Target,
-                format!(
-                    "{}: {}{shown} is not on the target",
-                    found.scope(),
-                    found.name
-                ),
-            )
-            .object(found.scope());
-        let exists = match &found.role {
-            Some(role) => to.role(role)?.is_some(),
-            None => true,
-        };
-        if let (true, Some(value)) = (exists, value) {
-            let of = found.role.as_deref().map_or("ALL".to_owned(), quote_ident);
-            draft.sql(format!(
-                "ALTER ROLE {of} SET {} TO {};",
-                quote_ident(&found.name),
-                setting_literal(&found.name, value)
-            ));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

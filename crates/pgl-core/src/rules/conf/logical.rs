@@ -1,201 +1,87 @@
 //! What logical decoding and pglogical need to be switched on.
 
+use crate::Side;
+use crate::facts::NotRun;
 use crate::facts::server::{Platform, ServerState};
-use crate::facts::{Facts, NotRun};
-use crate::rules::common::{Fix, each, list, parameter, set_parameter, source};
-use crate::rules::{Emit, Ran, Rule};
-use crate::{Severity, Side};
+use crate::rules::common::{Fix, list, lists_library, parameter, preload, set_parameter};
+use crate::rules::{Draft, Emit, Ran, Rule, each, source};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
-    ("conf.wal_level", wal_level),
-    ("conf.rds_logical", rds_logical),
-    ("conf.cloudsql_flags", cloudsql_flags),
-    ("conf.azure_extensions", azure_extensions),
-    ("conf.preload", preload),
-    ("conf.supervisor", supervisor),
-    ("conf.pending_restart", pending_restart),
-    ("conf.output_plugin_libraries", output_plugin_libraries),
-];
-
-fn wal_level(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        let Some(setting) = server.known_setting("wal_level")? else {
-            return Ok(());
-        };
-        let value = setting.value.as_deref().unwrap_or_default();
-        if value == "logical" {
-            return Ok(());
-        }
-        let fix = match server.platform()? {
-            // Each has a switch of its own, and a check for it.
-            aws if aws.is_aws() => parameter(aws, "rds.logical_replication", "1", true),
-            google @ (Platform::CloudSql | Platform::AlloyDb) => {
-                parameter(google, decoding_flag(google), "on", true)
-            }
-            other => parameter(other, "wal_level", "'logical'", true),
-        };
-        let draft = emit
-            .find(side, format!("wal_level is {value} on the {side}"))
-            .fix(fix);
-        if side == Side::Target {
-            draft.severity(Severity::Info).why(
-                "The target needs it only for the way back: replication from the new server to \
-                 the old one.",
-            );
+    each("conf.wal_level", wal_level),
+    source("conf.rds_logical", |server, emit| {
+        let name = "rds.logical_replication";
+        let platform = server.platform()?;
+        if platform.is_aws() && server.known_setting(name)?.is_some() && !server.is_on(name)? {
+            emit.find(Side::Source, "rds.logical_replication is off")
+                .fix(parameter(platform, name, "1", true));
         }
         Ok(())
-    })
-}
-
-fn rds_logical(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = source(facts);
-    let platform = server.platform()?;
-    if !platform.is_aws() {
-        return Ok(());
-    }
-    if let Some(setting) = server.known_setting("rds.logical_replication")?
-        && !setting.is_on()
-    {
-        emit.find(Side::Source, "rds.logical_replication is off")
-            .fix(parameter(platform, "rds.logical_replication", "1", true));
-    }
-    Ok(())
-}
-
-fn decoding_flag(platform: Platform) -> &'static str {
-    match platform {
-        Platform::AlloyDb => "alloydb.logical_decoding",
-        _ => "cloudsql.logical_decoding",
-    }
-}
-
-fn cloudsql_flags(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
+    }),
+    each("conf.cloudsql_flags", |side, server, emit| {
         let platform = server.platform()?;
         let pglogical = match platform {
             Platform::CloudSql => "cloudsql.enable_pglogical",
             Platform::AlloyDb => "alloydb.enable_pglogical",
             _ => return Ok(()),
         };
-        let mut flags = vec![pglogical];
-        if side == Side::Source {
-            flags.push(decoding_flag(platform));
-        }
-        for flag in flags {
-            if let Some(setting) = server.known_setting(flag)?
-                && !setting.is_on()
-            {
+        let decoding = (side == Side::Source).then(|| decoding_flag(platform));
+        for flag in [Some(pglogical), decoding].into_iter().flatten() {
+            if server.known_setting(flag)?.is_some() && !server.is_on(flag)? {
+                let fix = parameter(platform, flag, "on", true);
                 emit.find(side, format!("{flag} is off"))
                     .object(flag)
-                    .fix(parameter(platform, flag, "on", true));
+                    .fix(fix);
             }
         }
         Ok(())
-    })
-}
-
-fn azure_extensions(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        if server.platform()? != Platform::Azure {
-            return Ok(());
-        }
-        if let Some(setting) = server.known_setting("azure.extensions")? {
-            let value = setting.value.as_deref().unwrap_or_default();
-            if !list(value)
+    }),
+    each("conf.azure_extensions", |side, server, emit| {
+        if server.platform()? == Platform::Azure
+            && let Some(value) = server.value("azure.extensions")?
+            && !list(value)
                 .iter()
                 .any(|name| name.eq_ignore_ascii_case("pglogical"))
-            {
-                emit.find(side, "azure.extensions does not list pglogical");
-            }
+        {
+            emit.find(side, "azure.extensions does not list pglogical");
         }
         Ok(())
-    })
-}
-
-/// Whether the running server has loaded pglogical: by the list itself, or, where the role may
-/// not see the list, by the settings that the library defines.
-fn loaded(server: &ServerState) -> Result<bool, NotRun> {
-    let listed = server
-        .setting("shared_preload_libraries")?
-        .and_then(|setting| setting.value.as_deref())
-        .is_some_and(|value| list(value).iter().any(|library| is_pglogical(library)));
-    Ok(listed || server.setting("pglogical.conflict_resolution")?.is_some())
-}
-
-/// An element may be a path.
-fn is_pglogical(library: &str) -> bool {
-    let file = library.rsplit('/').next().unwrap_or(library);
-    file.trim_end_matches(".so") == "pglogical"
-}
-
-fn preload(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        if loaded(server)? {
-            return Ok(());
-        }
-        let setting = server.setting("shared_preload_libraries")?;
-        let now = setting.and_then(|setting| setting.value.as_deref());
-        let what = match (now, setting.and_then(|setting| setting.pending_restart)) {
-            (_, Some(true)) => format!(
-                "pglogical is not loaded on the {side}; shared_preload_libraries was changed and \
-                 waits for a restart"
-            ),
-            (Some(""), _) => format!("shared_preload_libraries is empty on the {side}"),
-            (Some(now), _) => format!(
-                "pglogical is not in shared_preload_libraries on the {side}, which is {now}"
-            ),
-            (None, _) => format!("pglogical is not loaded on the {side}"),
-        };
-        let fix = match now {
-            // Without the present value a remedy in SQL would throw other libraries out.
-            None => Fix {
-                text: "Add pglogical to shared_preload_libraries and restart.".to_owned(),
-                sql: None,
-                restart: true,
-            },
-            Some(now) => {
-                let libraries: Vec<String> = list(now)
-                    .iter()
-                    .map(String::as_str)
-                    .chain(["pglogical"])
-                    .map(crate::quote_literal)
-                    .collect();
-                let platform = server.platform()?;
-                parameter(
-                    platform,
-                    "shared_preload_libraries",
-                    &libraries.join(", "),
-                    true,
-                )
-            }
-        };
-        emit.find(side, what).fix(fix);
-        Ok(())
-    })
-}
-
-fn supervisor(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
+    }),
+    each("conf.preload", preloaded),
+    each("conf.supervisor", |side, server, emit| {
         let backends = server.backends.get()?;
         if !loaded(server)? || backends.pglogical_supervisors > 0 {
             return Ok(());
         }
         if backends.hidden > 0 {
-            return Err(NotRun(
-                "the role may not see the server's own processes".to_owned(),
-            ));
+            let reason = "the role may not see the server's own processes";
+            return Err(NotRun(reason.to_owned()));
         }
         // Before 10 the process list leaves out workers that are in no database.
         if server.version()?.at_least(10) {
-            emit.find(
-                side,
-                format!("pglogical is loaded on the {side}, but its supervisor does not run"),
-            )
-            .needs_restart();
+            let what =
+                format!("pglogical is loaded on the {side}, but its supervisor does not run");
+            emit.find(side, what).needs_restart();
         }
         Ok(())
-    })
-}
+    }),
+    each("conf.pending_restart", |side, server, emit| {
+        let waiting: Vec<&str> = server
+            .settings
+            .get()?
+            .iter()
+            .filter(|setting| setting.pending_restart == Some(true))
+            .map(|setting| setting.name.as_str())
+            .filter(|name| RESTART_MATTERS.contains(name))
+            .collect();
+        if !waiting.is_empty() {
+            let waiting = waiting.join(", ");
+            let what = format!("changed on the {side} and waiting for a restart: {waiting}");
+            emit.find(side, what).object(waiting).needs_restart();
+        }
+        Ok(())
+    }),
+    each("conf.output_plugin_libraries", output_plugin_libraries),
+];
 
 /// The settings of which an unapplied change matters to a migration.
 const RESTART_MATTERS: &[&str] = &[
@@ -214,68 +100,108 @@ const RESTART_MATTERS: &[&str] = &[
     "rds.logical_replication",
 ];
 
-fn pending_restart(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        let waiting: Vec<&str> = server
-            .settings
-            .get()?
-            .iter()
-            .filter(|setting| setting.pending_restart == Some(true))
-            .map(|setting| setting.name.as_str())
-            .filter(|name| RESTART_MATTERS.contains(name))
-            .collect();
-        if !waiting.is_empty() {
-            emit.find(
-                side,
-                format!(
-                    "changed on the {side} and waiting for a restart: {}",
-                    waiting.join(", ")
-                ),
-            )
-            .object(waiting.join(", "))
-            .needs_restart();
+fn wal_level(side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
+    let Some(value) = server
+        .value("wal_level")?
+        .filter(|value| *value != "logical")
+    else {
+        return Ok(());
+    };
+    let fix = match server.platform()? {
+        // Each has a cutover of its own, and a check for it.
+        aws if aws.is_aws() => parameter(aws, "rds.logical_replication", "1", true),
+        google @ (Platform::CloudSql | Platform::AlloyDb) => {
+            parameter(google, decoding_flag(google), "on", true)
         }
-        Ok(())
-    })
+        other => parameter(other, "wal_level", "'logical'", true),
+    };
+    let what = format!("wal_level is {value} on the {side}");
+    for_reverse(side, emit.find(side, what).fix(fix));
+    Ok(())
 }
 
-fn output_plugin_libraries(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        // Servers without the setting allow every plugin.
-        let Some(setting) = server.known_setting("output_plugin_libraries")? else {
-            return Ok(());
-        };
-        let value = setting.value.as_deref().unwrap_or_default();
-        let mut plugins = list(value);
-        if plugins.iter().any(|plugin| plugin == "pglogical_output") {
-            return Ok(());
+/// Lowers what the target needs for reverse replication alone.
+fn for_reverse(side: Side, draft: Draft<'_>) {
+    if side == Side::Target {
+        draft.severity(crate::Severity::Info).why(
+            "The target needs it only for reverse replication: from the new server to the old one.",
+        );
+    }
+}
+
+fn decoding_flag(platform: Platform) -> &'static str {
+    match platform {
+        Platform::AlloyDb => "alloydb.logical_decoding",
+        _ => "cloudsql.logical_decoding",
+    }
+}
+
+/// Whether the running server has loaded pglogical: by the list itself, or, where the role may
+/// not see the list, by the settings that the library defines.
+fn loaded(server: &ServerState) -> Result<bool, NotRun> {
+    let setting = server.setting("shared_preload_libraries")?;
+    let listed = setting.and_then(|setting| setting.value.as_deref());
+    Ok(
+        listed.is_some_and(|value| lists_library(value, "pglogical"))
+            || server.setting("pglogical.conflict_resolution")?.is_some(),
+    )
+}
+
+fn preloaded(side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
+    if loaded(server)? {
+        return Ok(());
+    }
+    let setting = server.setting("shared_preload_libraries")?;
+    let now = setting.and_then(|setting| setting.value.as_deref());
+    let what = match (now, setting.and_then(|setting| setting.pending_restart)) {
+        (_, Some(true)) => format!(
+            "pglogical is not loaded on the {side}; shared_preload_libraries was changed and waits for a restart"
+        ),
+        (Some(""), _) => format!("shared_preload_libraries is empty on the {side}"),
+        (Some(now), _) => {
+            format!("pglogical is not in shared_preload_libraries on the {side}, which is {now}")
         }
-        // An element with a comma in it is a list that was quoted as one name.
-        plugins = plugins.iter().flat_map(|plugin| list(plugin)).collect();
-        if !plugins.iter().any(|plugin| plugin == "pglogical_output") {
-            plugins.push("pglogical_output".to_owned());
-        }
-        let fix = set_parameter(server, "output_plugin_libraries", &plugins.join(", "))?;
-        let draft = emit
-            .find(
-                side,
-                format!("output_plugin_libraries is {value:?} on the {side}"),
-            )
-            .object("output_plugin_libraries")
-            .fix(fix);
-        if side == Side::Target {
-            draft.severity(Severity::Info).why(
-                "The target needs it only for the way back: replication from the new server to \
-                 the old one.",
-            );
-        } else if value.contains("pglogical_output") {
-            draft.remedy(
-                "The list was quoted as one string and so holds one wrong name: write it as a \
-                 list, without quotes around the whole, and reload.",
-            );
-        }
-        Ok(())
-    })
+        (None, _) => format!("pglogical is not loaded on the {side}"),
+    };
+    let fix = match now {
+        // Without the present value a remedy in SQL would throw other libraries out.
+        None => Fix {
+            text: "Add pglogical to shared_preload_libraries and restart.".to_owned(),
+            sql: None,
+            restart: true,
+        },
+        Some(now) => preload(server.platform()?, now, "pglogical"),
+    };
+    emit.find(side, what).fix(fix);
+    Ok(())
+}
+
+fn output_plugin_libraries(side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
+    const NAME: &str = "output_plugin_libraries";
+    const PLUGIN: &str = "pglogical_output";
+    // Servers without the setting allow every plugin.
+    let Some(value) = server.value(NAME)? else {
+        return Ok(());
+    };
+    let plugins = list(value);
+    if plugins.iter().any(|plugin| plugin == PLUGIN) {
+        return Ok(());
+    }
+    // An element with a comma in it is a list that was quoted as one name.
+    let mut plugins: Vec<String> = plugins.iter().flat_map(|plugin| list(plugin)).collect();
+    if !plugins.iter().any(|plugin| plugin == PLUGIN) {
+        plugins.push(PLUGIN.to_owned());
+    }
+    let fix = set_parameter(server, NAME, &plugins.join(", "))?;
+    let what = format!("{NAME} is {value:?} on the {side}");
+    let mut draft = emit.find(side, what).object(NAME).fix(fix);
+    if side == Side::Source && value.contains(PLUGIN) {
+        draft = draft.remedy(
+            "The list was quoted as one string and so holds one wrong name: write it as a list, without quotes around the whole, and reload.",
+        );
+    }
+    for_reverse(side, draft);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -284,6 +210,7 @@ pub(in crate::rules) use cases::CASES;
 #[cfg(test)]
 mod cases {
     use super::*;
+    use crate::Severity;
     use crate::rules::testing::server::{on_target, set, source, unset};
     use crate::rules::testing::{Case, clean, fires, known, run, silent};
 

@@ -3,159 +3,155 @@
 //! values arrive changed, without any message. pgl-setup pins these settings in the connection
 //! string that it gives to pglogical; a subscription made by hand does not.
 
-use crate::facts::Facts;
-use crate::facts::server::{Override, ServerState};
-use crate::rules::common::{each, set_parameter, source};
-use crate::rules::{Emit, Ran, Rule};
-use crate::{Severity, Side};
+use crate::Side;
+use crate::facts::NotRun;
+use crate::facts::server::{Override, ServerState, is_true};
+use crate::rules::common::{set_parameter, warn_if};
+use crate::rules::{Emit, Ran, Rule, each, setting, source, target};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
-    ("conf.extra_float_digits", extra_float_digits),
-    ("conf.datestyle", datestyle),
-    ("conf.intervalstyle", intervalstyle),
-    ("conf.array_nulls", array_nulls),
-    ("conf.standard_strings", standard_strings),
+    // From 12 on any value above zero is exact.
+    source("conf.extra_float_digits", |server, emit| {
+        let least = if server.version()?.at_least(12) { 1 } else { 3 };
+        text_setting(
+            server,
+            emit,
+            ("extra_float_digits", &least.to_string()),
+            |value| value.trim().parse().unwrap_or(3) < least,
+        )
+    }),
+    source("conf.datestyle", |server, emit| {
+        text_setting(server, emit, ("DateStyle", "'ISO'"), |value| {
+            let mut parts = value.split(',').map(|part| part.trim().trim_matches('\''));
+            !parts.any(|part| part.eq_ignore_ascii_case("iso"))
+        })
+    }),
+    // iso_8601 and postgres_verbose carry every sign too; sql_standard alone is ambiguous.
+    source("conf.intervalstyle", |server, emit| {
+        text_setting(server, emit, ("IntervalStyle", "'postgres'"), |value| {
+            value
+                .trim_matches('\'')
+                .eq_ignore_ascii_case("sql_standard")
+        })
+    }),
+    target("conf.array_nulls", |server, emit| {
+        applied(server, emit, ("array_nulls", "on"), |value| !is_true(value))
+    }),
+    target("conf.xmloption", |server, emit| {
+        applied(server, emit, ("xmloption", "content"), |value| {
+            value.eq_ignore_ascii_case("document")
+        })
+    }),
+    each("conf.search_path", search_path),
+    setting(
+        "conf.standard_strings",
+        ("standard_conforming_strings", "on"),
+        |side, it| (!it.is_on()).then(|| format!("{} is off on the {side}", it.name)),
+    ),
 ];
 
-/// A setting's bad values at server, database and role level. Overrides of roles that pglogical
-/// does not connect as are good to know only.
-fn text_setting(
-    facts: &Facts,
-    emit: &mut Emit<'_>,
+type Overrides<'a> = Vec<(&'a Override, &'a str)>;
+
+/// Overrides of a setting with a bad value.
+fn bad_overrides<'a>(
+    server: &'a ServerState,
+    name: &'a str,
+    bad: impl Fn(&str) -> bool,
+) -> Result<Overrides<'a>, NotRun> {
+    let overrides = server.overrides_of(name)?;
+    let known = overrides.filter_map(|found| Some((found, found.value.as_deref()?)));
+    Ok(known.filter(|(_, value)| bad(value)).collect())
+}
+
+/// The value that sessions of this role get, where it is bad and comes from none of these overrides.
+fn bad_value<'a>(
+    server: &'a ServerState,
     name: &str,
-    good: &str,
+    role: Option<&str>,
+    overrides: &Overrides<'_>,
+    bad: impl Fn(&str) -> bool,
+) -> Result<Option<&'a str>, NotRun> {
+    let explained = overrides.iter().any(|(found, _)| meets(found, role));
+    Ok(server.value(name)?.filter(|value| bad(value) && !explained))
+}
+
+/// Whether sessions of this role get an override; of no role, those of the apply worker.
+fn meets(found: &Override, role: Option<&str>) -> bool {
+    found.role.is_none() || found.role.as_deref() == role
+}
+
+/// A setting by which the source writes values. Overrides of roles that pglogical does not connect
+/// as are good to know only.
+fn text_setting(
+    server: &ServerState,
+    emit: &mut Emit<'_>,
+    (name, good): (&str, &str),
     bad: impl Fn(&str) -> bool,
 ) -> Ran {
-    let server = source(facts);
     let user = server.identity.get()?.user.as_str();
-    let replicates_as = facts.link.provider_role.as_deref().unwrap_or(user);
-    let mut by_override = false;
-    for found in server.overrides_of(name)? {
-        let Some(value) = found.value.as_deref().filter(|value| bad(value)) else {
-            continue;
-        };
-        let matters = found
-            .role
-            .as_deref()
-            .is_none_or(|role| role == replicates_as);
-        by_override |= meets(found, user);
-        let severity = if matters {
-            Severity::Warn
-        } else {
-            Severity::Info
-        };
-        emit.find(
-            Side::Source,
-            format!("{name} is {value} for {}", found.scope()),
-        )
-        .object(found.scope())
-        .severity(severity)
-        .sql(found.reset_sql());
+    let role = emit.facts.link.provider_role.as_deref().unwrap_or(user);
+    let overrides = bad_overrides(server, name, &bad)?;
+    for (found, value) in &overrides {
+        let severity = warn_if(meets(found, Some(role)));
+        emit.overridden(Side::Source, name, found, value)
+            .severity(severity);
     }
-    let setting = server.known_setting(name)?;
-    if let Some(value) = setting.and_then(|setting| setting.value.as_deref())
-        && bad(value)
-        && !by_override
-    {
+    if let Some(value) = bad_value(server, name, Some(user), &overrides, bad)? {
         let sql = set_parameter(server, name, good)?.sql;
-        let draft = emit
-            .find(Side::Source, format!("{name} is {value} on the source"))
-            .object(name);
-        if let Some(sql) = sql {
-            draft.sql(sql);
-        }
+        emit.find(Side::Source, format!("{name} is {value} on the source"))
+            .object(name)
+            .sql_opt(sql);
     }
     Ok(())
 }
 
-/// Whether our own session got its value from this override.
-fn meets(found: &Override, user: &str) -> bool {
-    found.role.as_deref().is_none_or(|role| role == user)
+/// A setting of the target by which the apply worker, which runs as no role of its own, reads values.
+fn applied(
+    server: &ServerState,
+    emit: &mut Emit<'_>,
+    (name, good): (&str, &str),
+    bad: impl Fn(&str) -> bool,
+) -> Ran {
+    let overrides = bad_overrides(server, name, &bad)?;
+    if let Some((found, value)) = overrides.iter().find(|(found, _)| found.role.is_none()) {
+        emit.overridden(Side::Target, name, found, value);
+        return Ok(());
+    }
+    if let Some(value) = bad_value(server, name, None, &overrides, bad)? {
+        let what = format!("{name} is {value} on the target");
+        emit.set((Side::Target, server), (name, good), what)?;
+    }
+    Ok(())
 }
 
-/// Whether floats lose digits on this server: from 12 on any value above zero is exact.
-fn loses_digits(server: &ServerState, value: &str) -> Result<bool, crate::facts::NotRun> {
-    let digits: i32 = value.trim().parse().unwrap_or(3);
-    Ok(if server.version()?.at_least(12) {
-        digits < 1
-    } else {
-        digits < 3
-    })
-}
-
-fn extra_float_digits(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = source(facts);
-    let floor = if server.version()?.at_least(12) {
-        "1"
-    } else {
-        "3"
+/// Where the sessions of pglogical look for operators and functions: those on the source with the role of the provider
+/// DSN, those on the target with no role of their own.
+fn search_path(side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
+    const NAME: &str = "search_path";
+    let user = server.identity.get()?.user.as_str();
+    let role = match side {
+        Side::Source => Some(emit.facts.link.provider_role.as_deref().unwrap_or(user)),
+        Side::Target => None,
     };
-    text_setting(facts, emit, "extra_float_digits", floor, |value| {
-        loses_digits(server, value).unwrap_or(false)
-    })
-}
-
-fn datestyle(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    text_setting(facts, emit, "DateStyle", "'ISO'", |value| {
-        !value
-            .split(',')
-            .any(|part| part.trim().trim_matches('\'').eq_ignore_ascii_case("iso"))
-    })
-}
-
-fn intervalstyle(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    text_setting(facts, emit, "IntervalStyle", "'postgres'", |value| {
-        // iso_8601 and postgres_verbose carry every sign too; sql_standard alone is ambiguous.
-        value
-            .trim_matches('\'')
-            .eq_ignore_ascii_case("sql_standard")
-    })
-}
-
-fn array_nulls(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = crate::rules::common::target(facts)?;
-    for found in server.overrides_of("array_nulls")? {
-        let off = found
-            .value
-            .as_deref()
-            .is_some_and(|value| !crate::facts::server::is_true(value));
-        // The apply worker runs as no role of its own: only the database's value meets it.
-        if off && found.role.is_none() {
-            emit.find(
-                Side::Target,
-                format!("array_nulls is off for {}", found.scope()),
-            )
-            .object(found.scope())
-            .sql(found.reset_sql());
-            return Ok(());
+    let overrides = bad_overrides(server, NAME, shadows)?;
+    for (found, value) in &overrides {
+        if meets(found, role) {
+            emit.overridden(side, NAME, found, value);
         }
     }
-    if let Some(setting) = server.known_setting("array_nulls")?
-        && !setting.is_on()
-    {
-        let fix = set_parameter(server, "array_nulls", "on")?;
-        emit.find(Side::Target, "array_nulls is off on the target")
-            .object("array_nulls")
-            .fix(fix);
+    if let Some(value) = bad_value(server, NAME, Some(user), &overrides, shadows)? {
+        let what = format!("{NAME} is {value} on the {side}");
+        emit.find(side, what).object(NAME);
     }
     Ok(())
 }
 
-fn standard_strings(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        if let Some(setting) = server.known_setting("standard_conforming_strings")?
-            && !setting.is_on()
-        {
-            let fix = set_parameter(server, "standard_conforming_strings", "on")?;
-            emit.find(
-                side,
-                format!("standard_conforming_strings is off on the {side}"),
-            )
-            .object("standard_conforming_strings")
-            .fix(fix);
-        }
-        Ok(())
-    })
+/// Whether a search_path names a schema before pg_catalog; where pg_catalog is not named, it is searched first.
+pub(crate) fn shadows(search_path: &str) -> bool {
+    let schemas = search_path
+        .split(',')
+        .map(|schema| schema.trim().trim_matches('"'));
+    schemas.skip(1).any(|schema| schema == "pg_catalog")
 }
 
 #[cfg(test)]
@@ -163,8 +159,8 @@ pub(in crate::rules) use cases::CASES;
 
 #[cfg(test)]
 mod cases {
-    use super::*;
     use crate::ServerVersion;
+    use crate::Severity;
     use crate::rules::testing::server::{on_target, override_setting, set, source};
     use crate::rules::testing::{Case, clean, fires, known, run, silent};
 
@@ -246,6 +242,68 @@ mod cases {
         ),
         silent("conf.array_nulls", "off on the source", |f| {
             set(source(f), "array_nulls", "off");
+        }),
+        fires(
+            "conf.xmloption",
+            Severity::Warn,
+            "document for the database",
+            |f| {
+                override_setting(on_target(f), Some("shop"), None, "xmloption", "document");
+            },
+        ),
+        fires(
+            "conf.xmloption",
+            Severity::Warn,
+            "document on the target",
+            |f| {
+                set(on_target(f), "xmloption", "document");
+            },
+        ),
+        silent("conf.xmloption", "document on the source", |f| {
+            set(source(f), "xmloption", "document");
+        }),
+        fires(
+            "conf.search_path",
+            Severity::Warn,
+            "pg_catalog last for the database",
+            |f| {
+                override_setting(
+                    source(f),
+                    Some("shop"),
+                    None,
+                    "search_path",
+                    "app, pg_catalog",
+                );
+            },
+        ),
+        fires(
+            "conf.search_path",
+            Severity::Warn,
+            "of the role that replicates",
+            |f| {
+                f.link.provider_role = Some("repl".into());
+                override_setting(
+                    source(f),
+                    None,
+                    Some("repl"),
+                    "search_path",
+                    "app, \"pg_catalog\"",
+                );
+            },
+        ),
+        fires("conf.search_path", Severity::Warn, "on the target", |f| {
+            set(on_target(f), "search_path", "app, pg_catalog");
+        }),
+        silent("conf.search_path", "pg_catalog first", |f| {
+            let value = "pg_catalog, app";
+            override_setting(source(f), Some("shop"), None, "search_path", value);
+        }),
+        silent("conf.search_path", "without pg_catalog", |f| {
+            override_setting(source(f), Some("shop"), None, "search_path", "app, public");
+        }),
+        silent("conf.search_path", "of another role", |f| {
+            let value = "app, pg_catalog";
+            override_setting(source(f), None, Some("app"), "search_path", value);
         }),
         fires("conf.standard_strings", Severity::Warn, "off", |f| {
             set(source(f), "standard_conforming_strings", "off");

@@ -1,188 +1,108 @@
 //! Timeouts that end a copy, a slot or a stream halfway.
 
+use crate::facts::NotRun;
 use crate::facts::server::{ServerState, Setting};
-use crate::facts::{Facts, NotRun};
-use crate::rules::common::{duration, each, set_parameter, source};
-use crate::rules::{Emit, Ran, Rule};
-use crate::{Severity, Side};
+use crate::rules::common::{bytes, duration, float, warn_if};
+use crate::rules::{Emit, Ran, Rule, each, setting, source};
+use crate::{Side, quote_ident};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
-    ("conf.wal_sender_timeout", wal_sender_timeout),
-    ("conf.statement_timeout", |facts, emit| {
-        timeout("statement_timeout", facts, emit)
+    source("conf.wal_sender_timeout", |server, emit| {
+        const NAME: &str = "wal_sender_timeout";
+        const COMFORTABLE_MS: f64 = 300_000.0;
+        const SHORT_MS: f64 = 30_000.0;
+        if let Some((_, ms)) = in_force(server, NAME)?.filter(|(_, ms)| *ms < COMFORTABLE_MS) {
+            let what = format!("{NAME} is {}", duration(ms / 1000.0));
+            let at = (Side::Source, server);
+            emit.set(at, (NAME, "'10min'"), what)?
+                .severity(warn_if(ms < SHORT_MS));
+        }
+        Ok(())
     }),
-    ("conf.lock_timeout", |facts, emit| {
-        timeout("lock_timeout", facts, emit)
+    each("conf.statement_timeout", |side, server, emit| {
+        timeout("statement_timeout", side, server, emit)
     }),
-    ("conf.idle_in_txn_timeout", |facts, emit| {
-        timeout("idle_in_transaction_session_timeout", facts, emit)
+    each("conf.lock_timeout", |side, server, emit| {
+        timeout("lock_timeout", side, server, emit)
     }),
-    ("conf.idle_session_timeout", |facts, emit| {
-        timeout("idle_session_timeout", facts, emit)
+    each("conf.idle_in_txn_timeout", |side, server, emit| {
+        timeout("idle_in_transaction_session_timeout", side, server, emit)
     }),
-    ("conf.transaction_timeout", |facts, emit| {
-        timeout("transaction_timeout", facts, emit)
+    each("conf.idle_session_timeout", |side, server, emit| {
+        timeout("idle_session_timeout", side, server, emit)
     }),
-    ("conf.max_slot_wal_keep_size", max_slot_wal_keep_size),
-    (
+    each("conf.transaction_timeout", |side, server, emit| {
+        timeout("transaction_timeout", side, server, emit)
+    }),
+    source("conf.max_slot_wal_keep_size", |server, emit| {
+        const NAME: &str = "max_slot_wal_keep_size";
+        let limit = server.known_setting(NAME)?.and_then(Setting::bytes);
+        if let Some(limit) = limit.filter(|limit| *limit >= 0.0) {
+            let size = bytes(float(server.volume.get()?.database_bytes));
+            let what = format!("{NAME} is {}; the database is {size}", bytes(limit));
+            emit.set((Side::Source, server), (NAME, "-1"), what)?;
+        }
+        Ok(())
+    }),
+    setting(
         "conf.idle_replication_slot_timeout",
-        idle_replication_slot_timeout,
+        ("idle_replication_slot_timeout", "0"),
+        |_, it| lasts(it, it.milliseconds()? > 0.0),
     ),
-    ("conf.old_snapshot_threshold", old_snapshot_threshold),
+    setting(
+        "conf.old_snapshot_threshold",
+        ("old_snapshot_threshold", "-1"),
+        |_, it| lasts(it, it.number()? >= 0.0),
+    ),
 ];
 
-fn wal_sender_timeout(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    const COMFORTABLE_MS: f64 = 300_000.0;
-    const SHORT_MS: f64 = 30_000.0;
-    let server = source(facts);
-    let Some(setting) = server.known_setting("wal_sender_timeout")? else {
-        return Ok(());
-    };
-    let Some(ms) = setting.milliseconds() else {
-        return Ok(());
-    };
-    if ms > 0.0 && ms < COMFORTABLE_MS {
-        let severity = if ms < SHORT_MS {
-            Severity::Warn
-        } else {
-            Severity::Info
-        };
-        let fix = set_parameter(server, "wal_sender_timeout", "'10min'")?;
-        emit.find(
-            Side::Source,
-            format!("wal_sender_timeout is {}", duration(ms / 1000.0)),
-        )
-        .object("wal_sender_timeout")
-        .severity(severity)
-        .fix(fix);
-    }
-    Ok(())
+/// How long a timeout is, where that is wrong.
+fn lasts(it: &Setting, wrong: bool) -> Option<String> {
+    let lasts = duration(it.milliseconds()? / 1_000.0);
+    wrong.then(|| format!("{} is {lasts}", it.name))
 }
 
 /// One of the timeouts that a session has. The value that our own session would get is what
 /// matters on the source, since pglogical connects with such a role; on the target the apply
 /// worker is a server process and sees the server's and the database's value.
-fn timeout(name: &str, facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        if let Some((value, ms)) = in_force(server, name)? {
-            emit.find(
-                side,
-                format!("{name} is {} on the {side}", shown(ms, value)),
-            )
+fn timeout(name: &str, side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
+    let user = server.identity.get()?.user.as_str();
+    if let Some((setting, ms)) = in_force(server, name)? {
+        let shown = match &setting.value {
+            Some(value) if ms < 1_000.0 => format!("{value} ms"),
+            _ => duration(ms / 1_000.0),
+        };
+        emit.find(side, format!("{name} is {shown} on the {side}"))
             .object(name)
-            .sql(off_sql(server, name)?);
-        }
-        // Roles that pglogical may be told to connect as, besides the one used here.
-        let other = facts
-            .link
-            .provider_role
-            .as_deref()
-            .filter(|_| side == Side::Source);
-        let user = server.identity.get()?.user.as_str();
-        if let Some(role) = other.filter(|role| *role != user) {
-            for found in server.overrides_of(name)? {
-                let of_role = found.role.as_deref() == Some(role);
-                if of_role && found.value.as_deref().is_some_and(is_set) {
-                    let value = found.value.as_deref().unwrap_or_default();
-                    emit.find(side, format!("{name} is {value} for {}", found.scope()))
-                        .object(found.scope())
-                        .sql(found.reset_sql());
-                }
+            .sql(format!("ALTER ROLE {} SET {name} = 0;", quote_ident(user)));
+    }
+    // Roles that pglogical may be told to connect as, besides the one used here.
+    let other = emit.facts.link.provider_role.as_deref();
+    let other = other.filter(|role| side == Side::Source && *role != user);
+    if other.is_some() {
+        for found in server
+            .overrides_of(name)?
+            .filter(|found| found.role.as_deref() == other)
+        {
+            if let Some(value) = found.value.as_deref().filter(|value| is_set(value)) {
+                emit.overridden(side, name, found, value);
             }
         }
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 /// Zero in any unit switches a timeout off.
 fn is_set(value: &str) -> bool {
-    value
-        .trim()
-        .chars()
-        .find(|c| !matches!(c, '0' | '.'))
-        .is_some_and(|c| c.is_ascii_digit())
+    let mut digits = value.trim().chars().skip_while(|c| matches!(c, '0' | '.'));
+    digits.next().is_some_and(|c| c.is_ascii_digit())
 }
 
+/// A timeout that is not off, in milliseconds.
 fn in_force<'a>(server: &'a ServerState, name: &str) -> Result<Option<(&'a Setting, f64)>, NotRun> {
     let setting = server.known_setting(name)?;
-    Ok(setting
-        .and_then(|setting| Some((setting, setting.milliseconds()?)))
-        .filter(|(_, ms)| *ms > 0.0))
-}
-
-fn shown(ms: f64, setting: &Setting) -> String {
-    if ms < 1_000.0 {
-        format!("{} ms", setting.value.as_deref().unwrap_or_default())
-    } else {
-        duration(ms / 1_000.0)
-    }
-}
-
-fn off_sql(server: &ServerState, name: &str) -> Result<String, NotRun> {
-    let role = crate::quote_ident(&server.identity.get()?.user);
-    Ok(format!("ALTER ROLE {role} SET {name} = 0;"))
-}
-
-fn max_slot_wal_keep_size(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = source(facts);
-    let Some(setting) = server.known_setting("max_slot_wal_keep_size")? else {
-        return Ok(());
-    };
-    let Some(limit) = setting.bytes().filter(|limit| *limit >= 0.0) else {
-        return Ok(());
-    };
-    let volume = server.volume.get()?;
-    #[expect(clippy::cast_precision_loss, reason = "a size for people")]
-    let size = volume.database_bytes as f64;
-    let fix = set_parameter(server, "max_slot_wal_keep_size", "-1")?;
-    emit.find(
-        Side::Source,
-        format!(
-            "max_slot_wal_keep_size is {}; the database is {}",
-            crate::rules::common::bytes(limit),
-            crate::rules::common::bytes(size)
-        ),
-    )
-    .object("max_slot_wal_keep_size")
-    .fix(fix);
-    Ok(())
-}
-
-fn idle_replication_slot_timeout(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = source(facts);
-    if let Some((_, ms)) = in_force(server, "idle_replication_slot_timeout")? {
-        let fix = set_parameter(server, "idle_replication_slot_timeout", "0")?;
-        emit.find(
-            Side::Source,
-            format!(
-                "idle_replication_slot_timeout is {}",
-                duration(ms / 1_000.0)
-            ),
-        )
-        .object("idle_replication_slot_timeout")
-        .fix(fix);
-    }
-    Ok(())
-}
-
-fn old_snapshot_threshold(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = source(facts);
-    let Some(setting) = server.known_setting("old_snapshot_threshold")? else {
-        return Ok(());
-    };
-    if let Some(ms) = setting
-        .milliseconds()
-        .filter(|_| setting.number() >= Some(0.0))
-    {
-        let fix = set_parameter(server, "old_snapshot_threshold", "-1")?;
-        emit.find(
-            Side::Source,
-            format!("old_snapshot_threshold is {}", duration(ms / 1_000.0)),
-        )
-        .object("old_snapshot_threshold")
-        .fix(fix);
-    }
-    Ok(())
+    let timeout = setting.and_then(|setting| Some((setting, setting.milliseconds()?)));
+    Ok(timeout.filter(|(_, ms)| *ms > 0.0))
 }
 
 #[cfg(test)]
@@ -191,6 +111,7 @@ pub(in crate::rules) use cases::CASES;
 #[cfg(test)]
 mod cases {
     use super::*;
+    use crate::Severity;
     use crate::rules::testing::server::{on_target, override_setting, set, source};
     use crate::rules::testing::{Case, fires, silent};
 

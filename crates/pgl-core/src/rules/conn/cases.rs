@@ -1,6 +1,8 @@
 //! What each check of this family must make of one change to clean facts.
 
 use super::*;
+use crate::ServerVersion;
+use crate::facts::link::Pooler;
 use crate::rules::testing::server::{on_target, set, source};
 use crate::rules::testing::{Case, fires, known, silent, target};
 

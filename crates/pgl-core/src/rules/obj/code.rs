@@ -2,52 +2,44 @@
 
 use std::collections::BTreeSet;
 
+use crate::Side::{Source, Target};
 use crate::facts::Facts;
-use crate::facts::objects::{MiscKind, UsedIn, View};
-use crate::rules::{Emit, Ran, Rule};
-use crate::{Side, quote_ident};
+use crate::facts::objects::{MiscKind, Relation, UsedIn, View};
+use crate::quote_ident;
+use crate::rules::{Emit, Ran, Rule, facts, objects};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
-    ("obj.c_functions", |facts, emit| {
+    facts("obj.c_functions", |facts, emit| {
         misc(facts, emit, MiscKind::CFunction, "function", "from library")
     }),
-    ("obj.languages", |facts, emit| {
+    facts("obj.languages", |facts, emit| {
         misc(facts, emit, MiscKind::Language, "language", "")
     }),
-    ("obj.postfix_operators", |facts, emit| {
+    facts("obj.postfix_operators", |facts, emit| {
         gone(facts, emit, MiscKind::PostfixOperator, "operator")
     }),
-    ("obj.conversions", |facts, emit| {
+    facts("obj.conversions", |facts, emit| {
         gone(facts, emit, MiscKind::Conversion, "conversion")
     }),
-    ("obj.polymorphic_arrays", |facts, emit| {
+    facts("obj.polymorphic_arrays", |facts, emit| {
         gone(facts, emit, MiscKind::PolymorphicArray, "object")
     }),
-    ("obj.casts", |facts, emit| {
+    facts("obj.casts", |facts, emit| {
         misc(facts, emit, MiscKind::Cast, "cast", "with")
     }),
-    ("obj.text_search", |facts, emit| {
-        misc(
-            facts,
-            emit,
-            MiscKind::TextSearch,
-            "text search object",
-            "using",
-        )
+    facts("obj.text_search", |facts, emit| {
+        let word = "text search object";
+        misc(facts, emit, MiscKind::TextSearch, word, "using")
     }),
-    ("obj.security_labels", |facts, emit| {
+    facts("obj.security_labels", |facts, emit| {
         misc(facts, emit, MiscKind::SecurityLabel, "provider", "labels:")
     }),
-    ("obj.default_privileges", |facts, emit| {
-        misc(
-            facts,
-            emit,
-            MiscKind::DefaultPrivileges,
-            "default privileges of role",
-            "in schema",
-        )
+    facts("obj.default_privileges", |facts, emit| {
+        let word = "default privileges of role";
+        misc(facts, emit, MiscKind::DefaultPrivileges, word, "in schema")
     }),
-    ("obj.functions_search_path", search_path),
+    objects("obj.functions_search_path", search_path),
+    facts("obj.functions_rights", rights),
 ];
 
 fn misc(
@@ -57,90 +49,105 @@ fn misc(
     word: &str,
     before_detail: &str,
 ) -> Ran {
-    let mut all: Vec<_> = facts.source.objects.misc.get()?.iter().collect();
+    let all = facts.source.objects.misc.get()?.iter();
+    let mut all: Vec<_> = all.filter(|one| one.kind == kind).collect();
     all.sort();
-    for one in all.into_iter().filter(|one| one.kind == kind) {
-        let detail = match &one.detail {
-            Some(detail) if before_detail.is_empty() => format!(" ({detail})"),
-            Some(detail) => format!(" {before_detail} {detail}"),
-            None => String::new(),
-        };
-        emit.find(Side::Source, format!("{word} {}{detail}", one.name))
-            .object(&one.name);
+    for one in all {
+        let (name, detail) = (&one.name, one.detail.as_deref());
+        let detail = detail.map_or(String::new(), |detail| match before_detail {
+            "" => format!(" ({detail})"),
+            before => format!(" {before} {detail}"),
+        });
+        emit.find(Source, format!("{word} {name}{detail}"))
+            .object(name);
     }
     Ok(())
 }
 
 /// Objects that cannot be created from 14 on, where the source is older and the target is not.
 fn gone(facts: &Facts, emit: &mut Emit<'_>, kind: MiscKind, word: &str) -> Ran {
-    let source = facts.source.server.identity.get()?.version;
-    let target = match facts.target() {
-        Ok(target) => Some(target.server.identity.get()?.version),
-        Err(_) => None,
-    };
+    let source = facts.source.server.version()?;
+    let target = facts.target.as_ref();
+    let target = target.map(|target| target.server.version()).transpose()?;
     if source.at_least(14) || target.is_some_and(|target| !target.at_least(14)) {
         return Ok(());
     }
     misc(facts, emit, kind, word, "using")
 }
 
-fn search_path(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+/// Whether the migration is about a relation that calls a function.
+fn taken(view: &View<'_>, relation: &Relation) -> bool {
+    relation.extension.is_none() && view.wanted(relation)
+}
+
+/// Rows are written to the target as they are by pg_restore: what a table's owner makes run for each row, runs with the
+/// rights of the role that writes. Indexes are built, and materialised views refreshed, with those of their owners.
+fn rights(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
+    let me = facts.target()?.server.session_role()?;
+    if !me.superuser {
+        return Ok(());
+    }
     let view = View::source(facts)?;
-    let mut seen = BTreeSet::new();
+    let mut found = BTreeSet::new();
     for one in facts.source.objects.routine_uses.get()? {
-        let Some(relation) = view.relation(one.relation) else {
+        if let (Some(relation), Some(owner)) = (view.relation(one.relation), &one.owner)
+            && one.used_in != UsedIn::MatView
+            && taken(&view, relation)
+        {
+            found.insert(format!("{} (owner {owner})", one.routine));
+        }
+    }
+    if !found.is_empty() {
+        let (me, names) = (&me.name, found.into_iter().collect::<Vec<_>>().join(", "));
+        let what = format!("functions that run with the rights of the superuser {me}: {names}");
+        emit.find(Target, what);
+    }
+    Ok(())
+}
+
+fn search_path(view: &View<'_>, emit: &mut Emit<'_>) -> Ran {
+    let mut seen = BTreeSet::new();
+    for one in view.objects().routine_uses.get()? {
+        let relation = view.relation(one.relation);
+        let Some(relation) = relation.filter(|relation| taken(view, relation)) else {
             continue;
         };
         // C functions look names up by OID, and nothing in them depends on the path.
-        if one.fixed_path
-            || matches!(one.language.as_str(), "c" | "internal")
-            || relation.extension.is_some()
-            || !view.wanted(relation)
-        {
+        if one.fixed_path || matches!(one.language.as_str(), "c" | "internal") {
             continue;
         }
         let place = match one.used_in {
             UsedIn::Index => "an index of",
             UsedIn::Check => "a check of",
+            UsedIn::Domain => "the domain of a column of",
             UsedIn::Generated => "a generated column of",
             UsedIn::MatView => "the query of",
         };
         seen.insert((
-            one.routine.clone(),
+            &one.routine,
             place,
             relation.qualified(),
-            one.needed_schemas.clone(),
+            &one.needed_schemas,
         ));
     }
     // pg_catalog is searched first unless somebody has put it elsewhere.
-    let usual = facts
-        .source
-        .server
-        .setting("search_path")
-        .ok()
-        .flatten()
-        .and_then(|setting| setting.value.as_deref())
-        .is_some_and(|value| !value.contains("pg_catalog"));
+    let path = emit.facts.source.server.value("search_path");
+    let usual = matches!(path, Ok(Some(path)) if !path.contains("pg_catalog"));
     for (routine, place, name, needed) in seen {
-        let draft = emit
-            .find(
-                Side::Source,
-                format!("function {routine} sets no search_path and is called in {place} {name}"),
-            )
-            .object(&routine);
+        let what =
+            format!("function {routine} sets no search_path and is called in {place} {name}");
+        let draft = emit.find(Source, what).object(routine);
         if let (Some(needed), true) = (needed, usual) {
             let mut path = vec!["pg_catalog".to_owned()];
             path.extend(needed.iter().map(|schema| quote_ident(schema)));
             path.push("pg_temp".to_owned());
+            let path = path.join(", ");
             draft
                 .remedy(
                     "Set the function's search_path to the schemas that its body needs, as the statement does, or write \
                      all names in it with their schema; where the function has to be inlined, only the latter.",
                 )
-                .sql(format!(
-                    "ALTER FUNCTION {routine} SET search_path = {};",
-                    path.join(", ")
-                ));
+                .sql(format!("ALTER FUNCTION {routine} SET search_path = {path};"));
         }
     }
     Ok(())

@@ -2,5 +2,5 @@
 
 pub(super) mod code;
 pub(super) mod database;
+pub(super) mod existing;
 pub(super) mod relations;
-pub(super) mod standing;

@@ -180,6 +180,14 @@ pub(in crate::rules) const CASES: &[Case] = &[
             });
         },
     ),
+    fires("repl.origins", Severity::Warn, "a loader's", |f| {
+        let origin = |name: &str| Origin { name: name.into() };
+        known(&mut source(f).origins).extend([origin("etl"), origin("pg_16400")]);
+    }),
+    silent("repl.origins", "of subscriptions", |f| {
+        let origin = |name: &str| Origin { name: name.into() };
+        known(&mut source(f).origins).extend(["pg_16400_16390", "pgl_shop"].map(origin));
+    }),
     fires(
         "repl.subscriptions",
         Severity::Warn,
@@ -230,7 +238,7 @@ fn a_slot_is_only_ever_dropped_by_a_person() {
     known(&mut source(&mut facts).slots)[1].wal_status = Some("lost".into());
     slot(&mut facts, OURS, Some("pglogical_output"), false);
     let mut seen = 0;
-    for (id, _) in CHECKS {
+    for Rule(id, _) in CHECKS {
         for finding in crate::rules::testing::run(id, &facts).0 {
             seen += 1;
             assert_eq!(finding.sql, None, "{finding:#?}");
@@ -242,7 +250,7 @@ fn a_slot_is_only_ever_dropped_by_a_person() {
     // Nothing of this migration's own is offered to be dropped while it runs.
     *known(&mut on_target(&mut facts).pglogical) = Some(node("pgl_target_shop", Some("pgl_shop")));
     known(&mut source(&mut facts).slots)[2].wal_status = Some("lost".into());
-    for (id, _) in CHECKS {
+    for Rule(id, _) in CHECKS {
         for finding in crate::rules::testing::run(id, &facts).0 {
             let own = finding.object.as_deref() == Some(OURS);
             assert!(!own || finding.manual_sql.is_none(), "{finding:#?}");

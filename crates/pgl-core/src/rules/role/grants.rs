@@ -4,161 +4,124 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::Severity;
+use crate::Side::Target;
+use crate::facts::NotRun;
 use crate::facts::server::{Role, ServerState};
-use crate::facts::{Facts, NotRun};
 use crate::name::show_ident;
 use crate::quote_ident;
-use crate::rules::common::{list, plural, some_of, source, target};
-use crate::rules::{Emit, Ran, Rule};
-use crate::{Severity, Side};
+use crate::rules::common::{list, plural, some_of};
+use crate::rules::{Rule, pair};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
-    ("role.createrole", createrole),
-    ("role.admin_option", admin_option),
-    ("role.set_owner", set_owner),
+    pair("role.createrole", |from, to, emit| {
+        let me = to.session_role()?;
+        if me.superuser {
+            return Ok(());
+        }
+        let missing: Vec<String> = missing(from, to)?.into_keys().map(show_ident).collect();
+        if !me.createrole && !missing.is_empty() {
+            let name = show_ident(&me.name);
+            let what = format!("role {name} may not create {}", some_of(&missing));
+            let sql = format!("ALTER ROLE {} CREATEROLE;", quote_ident(&me.name));
+            emit.find(Target, what).object(name).sql(sql);
+        }
+        Ok(())
+    }),
+    pair("role.admin_option", |from, to, emit| {
+        let me = to.session_role()?;
+        // Before 16 CREATEROLE is enough, and its lack is another check's.
+        if me.superuser || !to.version()?.at_least(16) {
+            return Ok(());
+        }
+        let there = to.roles_by_name()?;
+        let mut refused: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for (name, role) in missing(from, to)? {
+            for group in role.groups() {
+                // Whoever creates a group has ADMIN OPTION on it.
+                if there.get(group).is_some_and(|group| !group.may_grant) {
+                    refused.entry(group).or_default().insert(show_ident(name));
+                }
+            }
+        }
+        for (group, members) in refused {
+            let members: Vec<String> = members.into_iter().collect();
+            let (name, shown, members) =
+                (show_ident(&me.name), show_ident(group), some_of(&members));
+            let (quoted, role) = (quote_ident(group), quote_ident(&me.name));
+            let what = format!(
+                "role {name} may not add {members} to {shown}: it has no ADMIN OPTION on it"
+            );
+            let sql = format!("GRANT {quoted} TO {role} WITH ADMIN OPTION;");
+            emit.find(Target, what).object(shown).sql(sql);
+        }
+        Ok(())
+    }),
+    pair("role.set_owner", |from, to, emit| {
+        let me = to.session_role()?;
+        if me.superuser {
+            return Ok(());
+        }
+        // Whoever creates a role may have himself made a member of it at once (16 and later).
+        let self_grant = to.setting("createrole_self_grant")?;
+        let self_grant = list(
+            self_grant
+                .and_then(|it| it.value.as_deref())
+                .unwrap_or_default(),
+        );
+        let member_at_once = self_grant.iter().any(|word| word == "set");
+        let (there, name) = (to.roles_by_name()?, show_ident(&me.name));
+        for found in from
+            .referenced_roles
+            .get()?
+            .iter()
+            .filter(|found| found.owned > 0)
+        {
+            let (owner, objects) = (show_ident(&found.role), plural(found.owned, "object"));
+            match there.get(found.role.as_str()) {
+                Some(role) if role.may_become => {}
+                Some(_) => {
+                    let (owns, role) = (quote_ident(&found.role), quote_ident(&me.name));
+                    let what = format!("role {name} may not give {objects} to {owner}");
+                    let sql = format!("GRANT {owns} TO {role};");
+                    emit.find(Target, what).object(owner).sql(sql);
+                }
+                None if member_at_once => {}
+                None => {
+                    let what =
+                        format!("role {name} could create {owner}, but not give {objects} to it");
+                    let remedy = format!(
+                        "Create {owner} on the target beforehand and make {name} a member of it."
+                    );
+                    let draft = emit.find(Target, what).object(owner);
+                    draft.severity(Severity::Warn).remedy(remedy);
+                }
+            }
+        }
+        Ok(())
+    }),
 ];
-
-/// The target with the role that it was connected as; none where that one is a superuser, who may
-/// do everything.
-fn limited(facts: &Facts) -> Result<Option<(&ServerState, &Role)>, NotRun> {
-    let server = target(facts)?;
-    let role = server.session_role()?;
-    Ok((!role.superuser).then_some((server, role)))
-}
 
 /// The roles that pgl-setup would create: owners and grantees that the target lacks, and what of
 /// the roles above them it lacks.
-pub(super) fn missing(facts: &Facts) -> Result<BTreeMap<&str, &Role>, NotRun> {
-    let (from, to) = (source(facts), target(facts)?);
-    let mut open: Vec<&str> = from
-        .referenced_roles
-        .get()?
-        .iter()
-        .map(|found| found.role.as_str())
-        .collect();
+pub(super) fn missing<'a>(
+    from: &'a ServerState,
+    to: &ServerState,
+) -> Result<BTreeMap<&'a str, &'a Role>, NotRun> {
+    let referenced = from.referenced_roles.get()?;
+    let (here, there) = (from.roles_by_name()?, to.roles_by_name()?);
+    let mut open: Vec<&str> = referenced.iter().map(|found| found.role.as_str()).collect();
     let mut missing = BTreeMap::new();
     while let Some(name) = open.pop() {
-        if missing.contains_key(name) || to.role(name)?.is_some() {
+        if missing.contains_key(name) || there.contains_key(name) {
             continue;
         }
-        let Some(role) = from.role(name)? else {
-            continue;
-        };
-        open.extend(role.groups());
-        missing.insert(name, role);
+        if let Some(role) = here.get(name) {
+            open.extend(role.groups());
+            missing.insert(role.name.as_str(), *role);
+        }
     }
     Ok(missing)
-}
-
-fn createrole(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let Some((_, me)) = limited(facts)? else {
-        return Ok(());
-    };
-    let missing: Vec<String> = missing(facts)?.into_keys().map(show_ident).collect();
-    if !me.createrole && !missing.is_empty() {
-        emit.find(
-            Side::Target,
-            format!(
-                "role {} may not create {}",
-                show_ident(&me.name),
-                some_of(&missing)
-            ),
-        )
-        .object(show_ident(&me.name))
-        .sql(format!("ALTER ROLE {} CREATEROLE;", quote_ident(&me.name)));
-    }
-    Ok(())
-}
-
-fn admin_option(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let Some((to, me)) = limited(facts)? else {
-        return Ok(());
-    };
-    // Before 16 CREATEROLE is enough, and its lack is another check's.
-    if !to.version()?.at_least(16) {
-        return Ok(());
-    }
-    let mut refused: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for (name, role) in missing(facts)? {
-        for group in role.groups() {
-            // Whoever creates a group has ADMIN OPTION on it.
-            if to.role(group)?.is_some_and(|group| !group.may_grant) {
-                refused.entry(group).or_default().insert(show_ident(name));
-            }
-        }
-    }
-    for (group, members) in refused {
-        let members: Vec<String> = members.into_iter().collect();
-        emit.find(
-            Side::Target,
-            format!(
-                "role {} may not add {} to {}: it has no ADMIN OPTION on it",
-                show_ident(&me.name),
-                some_of(&members),
-                show_ident(group)
-            ),
-        )
-        .object(show_ident(group))
-        .sql(format!(
-            "GRANT {} TO {} WITH ADMIN OPTION;",
-            quote_ident(group),
-            quote_ident(&me.name)
-        ));
-    }
-    Ok(())
-}
-
-fn set_owner(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let Some((to, me)) = limited(facts)? else {
-        return Ok(());
-    };
-    // Whoever creates a role may have himself made a member of it at once (16 and later).
-    let member_at_once = to
-        .setting("createrole_self_grant")?
-        .and_then(|setting| setting.value.as_deref())
-        .is_some_and(|value| list(value).iter().any(|word| word == "set"));
-    for found in source(facts).referenced_roles.get()? {
-        if found.owned == 0 {
-            continue;
-        }
-        let owner = show_ident(&found.role);
-        let objects = plural(found.owned, "object");
-        match to.role(&found.role)? {
-            Some(role) if role.may_become => {}
-            Some(_) => {
-                emit.find(
-                    Side::Target,
-                    format!(
-                        "role {} may not give {objects} to {owner}",
-                        show_ident(&me.name)
-                    ),
-                )
-                .object(&owner)
-                .sql(format!(
-                    "GRANT {} TO {};",
-                    quote_ident(&found.role),
-                    quote_ident(&me.name)
-                ));
-            }
-            None if member_at_once => {}
-            None => {
-                emit.find(
-                    Side::Target,
-                    format!(
-                        "role {} could create {owner}, but not give {objects} to it",
-                        show_ident(&me.name)
-                    ),
-                )
-                .object(&owner)
-                .severity(Severity::Warn)
-                .remedy(format!(
-                    "Create {owner} on the target beforehand and make {} a member of it.",
-                    show_ident(&me.name)
-                ));
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -168,6 +131,7 @@ pub(in crate::rules) use cases::CASES;
 mod cases {
     use super::*;
     use crate::ServerVersion;
+    use crate::facts::Facts;
     use crate::facts::server::{Membership, Referenced};
     use crate::rules::testing::server::{demote, on_target, set, source};
     use crate::rules::testing::{Case, fires, known, silent};

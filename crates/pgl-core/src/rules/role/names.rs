@@ -1,92 +1,192 @@
 //! Roles that objects name, and that have to be on the target too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::grants::missing;
-use crate::facts::Facts;
-use crate::facts::server::{Role, ServerState};
+use crate::Side::{Source, Target};
+use crate::facts::NotRun;
+use crate::facts::server::{Referenced, Role, ServerState};
 use crate::name::show_ident;
 use crate::quote_ident;
 use crate::roles::{create_sql, differences, grant_sql};
-use crate::rules::common::{plural, some_of, source, target};
-use crate::rules::{Emit, Ran, Rule};
-use crate::{Severity, Side, setting_literal};
+use crate::rules::common::{plural, some_of, warn_if};
+use crate::rules::{Emit, Ran, Rule, pair, source};
+use crate::{Severity, setting_literal};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
-    ("role.missing_on_target", missing_on_target),
-    ("role.differs", differs),
-    ("role.login_missing_on_target", login_missing_on_target),
-    ("role.password_hash", password_hash),
-    ("role.pg_prefix", pg_prefix),
-    ("role.superuser_owned", superuser_owned),
-    ("role.sys_grants", sys_grants),
+    pair("role.missing_on_target", missing_on_target),
+    pair("role.differs", |from, to, emit| {
+        let (there, version) = (to.roles_by_name()?, to.version()?);
+        for role in from
+            .roles
+            .get()?
+            .iter()
+            .filter(|role| !of_the_service(&role.name))
+        {
+            let name = show_ident(&role.name);
+            let other = there.get(role.name.as_str());
+            let found = other.map(|other| differences(role, other, version));
+            for difference in found.into_iter().flatten() {
+                let what = format!("role {name} on the target: {}", difference.what);
+                let draft = emit.find(Target, what).object(&name);
+                match difference.fix {
+                    Some(fix) => draft.sql(fix),
+                    None => draft.severity(Severity::Info).remedy(
+                        "Decide which of the two is wanted; nothing is changed by a script.",
+                    ),
+                };
+            }
+        }
+        Ok(())
+    }),
+    pair("role.login_missing_on_target", |from, to, emit| {
+        let (referenced, there) = (referenced(from)?, to.roles_by_name()?);
+        let logins = from.roles.get()?.iter().filter(|role| role.login);
+        let missing: Vec<String> = logins
+            .map(|role| role.name.as_str())
+            .filter(|name| !referenced.contains_key(name) && !of_the_service(name))
+            .filter(|name| !there.contains_key(name))
+            .map(show_ident)
+            .collect();
+        if !missing.is_empty() {
+            let what = format!("not on the target: {}", some_of(&missing));
+            emit.find(Target, what).object(missing.join(", "));
+        }
+        Ok(())
+    }),
+    source("role.password_hash", |server, emit| {
+        let roles = server.md5_roles.get()?;
+        if !roles.is_empty() {
+            let (count, names) = (plural(roles.len() as u64, "role"), some_of(roles));
+            let what = format!("{count} with an MD5 password: {names}");
+            emit.find(Source, what).object(roles.join(", "));
+        }
+        Ok(())
+    }),
+    source("role.pg_prefix", |server, emit| {
+        // Later servers have such roles of their own and let nobody add one.
+        if server.version()?.at_least_num(90_600) {
+            return Ok(());
+        }
+        let referenced = referenced(server)?;
+        for role in server
+            .roles
+            .get()?
+            .iter()
+            .filter(|role| role.name.starts_with("pg_"))
+        {
+            let name = &role.name;
+            let severity = match referenced.contains_key(name.as_str()) {
+                true => Severity::Block,
+                false => Severity::Info,
+            };
+            let (from, to) = (quote_ident(name), quote_ident(&format!("x{name}")));
+            emit.find(Source, format!("role {name} has a reserved name"))
+                .object(name)
+                .severity(severity)
+                .sql(format!("ALTER ROLE {from} RENAME TO {to};"));
+        }
+        Ok(())
+    }),
+    pair("role.superuser_owned", |from, to, emit| {
+        if to.platform()?.is_managed() {
+            let referenced = from.referenced_roles.get()?.iter();
+            for found in referenced.filter(|found| found.superuser && found.owned > 0) {
+                let (name, objects) = (show_ident(&found.role), plural(found.owned, "object"));
+                let what = format!("superuser {name} owns {objects}");
+                emit.find(Source, what).object(name);
+            }
+        }
+        Ok(())
+    }),
+    source("role.sys_grants", |server, emit| {
+        let grants = server.system_grants.get()?.iter();
+        let names: Vec<&str> = grants.map(|grant| grant.object.as_str()).collect();
+        if !names.is_empty() {
+            let target = emit
+                .facts
+                .target()
+                .and_then(|target| target.server.platform());
+            let severity = warn_if(target.is_ok_and(|platform| platform.is_managed()));
+            let what = format!("changed privileges on system objects: {}", some_of(&names));
+            let draft = emit.find(Source, what).object(names.join(", "));
+            draft.severity(severity);
+        }
+        Ok(())
+    }),
 ];
+
+/// Owners and grantees of the database's objects, by name.
+fn referenced(server: &ServerState) -> Result<HashMap<&str, &Referenced>, NotRun> {
+    let referenced = server.referenced_roles.get()?.iter();
+    Ok(referenced
+        .map(|found| (found.role.as_str(), found))
+        .collect())
+}
+
+/// Roles that a managed service brings along.
+fn of_the_service(name: &str) -> bool {
+    let mut prefixes = ["pg_", "rds", "cloudsql", "alloydb", "azure"].iter();
+    prefixes.any(|prefix| name.starts_with(prefix))
+}
 
 /// Missing roles, those first that others are members of: in this order they can be created.
 fn in_order<'a>(missing: &BTreeMap<&'a str, &'a Role>) -> Vec<&'a Role> {
-    fn add<'a>(name: &str, missing: &BTreeMap<&'a str, &'a Role>, out: &mut Vec<&'a Role>) {
-        let Some(role) = missing.get(name) else {
-            return;
-        };
-        if out.iter().any(|one| one.name == role.name) {
-            return;
+    fn add<'a>(
+        name: &str,
+        missing: &BTreeMap<&'a str, &'a Role>,
+        seen: &mut HashSet<&'a str>,
+        out: &mut Vec<&'a Role>,
+    ) {
+        if let Some(role) = missing.get(name)
+            && seen.insert(&role.name)
+        {
+            role.groups()
+                .for_each(|group| add(group, missing, seen, out));
+            out.push(role);
         }
-        for group in role.groups() {
-            add(group, missing, out);
-        }
-        out.push(role);
     }
-    let mut out = Vec::new();
+    let (mut seen, mut out) = (HashSet::new(), Vec::new());
     for name in missing.keys() {
-        add(name, missing, &mut out);
+        add(name, missing, &mut seen, &mut out);
     }
     out
 }
 
-fn missing_on_target(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let to = target(facts)?;
-    let from = source(facts);
-    let referenced = from.referenced_roles.get()?;
-    let version = to.version()?;
-    for role in in_order(&missing(facts)?) {
-        let what = match referenced.iter().find(|found| found.role == role.name) {
+fn missing_on_target(from: &ServerState, to: &ServerState, emit: &mut Emit<'_>) -> Ran {
+    let (referenced, version) = (referenced(from)?, to.version()?);
+    for role in in_order(&missing(from, to)?) {
+        let (name, quoted) = (show_ident(&role.name), quote_ident(&role.name));
+        let why = match referenced.get(role.name.as_str()) {
             Some(found) => format!(
-                "role {} does not exist on the target; on the source it owns {} and is named in the privileges of {}",
-                show_ident(&role.name),
+                "it owns {} and is named in the privileges of {}",
                 plural(found.owned, "object"),
                 plural(found.granted, "object")
             ),
-            None => format!(
-                "role {} does not exist on the target; on the source roles that own objects are members of it",
-                show_ident(&role.name)
-            ),
+            None => "roles that own objects are members of it".to_owned(),
         };
         let mut sql = Vec::new();
         if role.login {
+            let name = one_line(&quoted);
             sql.push(format!(
-                "-- The password is not copied. In psql: \\password {}",
-                one_line(&quote_ident(&role.name))
+                "-- The password is not copied. In psql: \\password {name}"
             ));
         }
         sql.push(create_sql(role, version));
-        for found in from.overrides.get()? {
-            if found.database.is_some() || found.role.as_ref() != Some(&role.name) {
-                continue;
-            }
-            let set = format!(
-                "ALTER ROLE {} SET {} TO ",
-                quote_ident(&role.name),
-                quote_ident(&found.name)
-            );
-            sql.push(match &found.value {
+        let overrides = from.overrides.get()?.iter();
+        let own = overrides.filter(|found| found.role.as_ref() == Some(&role.name));
+        sql.extend(own.filter(|found| found.database.is_none()).map(|found| {
+            let set = format!("ALTER ROLE {quoted} SET {} TO ", quote_ident(&found.name));
+            match &found.value {
                 Some(value) => format!("{set}{};", setting_literal(&found.name, value)),
                 None => format!("-- The value was not read: {}…;", one_line(&set)),
-            });
-        }
+            }
+        }));
         let grants = role.memberships.iter();
         sql.extend(grants.map(|membership| grant_sql(role, membership, version)));
         let sql = sql.join("\n");
-        let draft = emit.find(Side::Target, what).object(show_ident(&role.name));
+        let what = format!("role {name} does not exist on the target; on the source {why}");
+        let draft = emit.find(Target, what).object(name);
         if role.superuser {
             draft
                 .remedy(
@@ -106,157 +206,6 @@ fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }
 
-/// Roles that a managed service brings along.
-fn of_the_service(name: &str) -> bool {
-    ["pg_", "rds", "cloudsql", "alloydb", "azure"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
-}
-
-fn differs(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let to = target(facts)?;
-    let version = to.version()?;
-    for role in source(facts).roles.get()? {
-        let Some(there) = to.role(&role.name)? else {
-            continue;
-        };
-        if of_the_service(&role.name) {
-            continue;
-        }
-        for difference in differences(role, there, version) {
-            let draft = emit
-                .find(
-                    Side::Target,
-                    format!(
-                        "role {} on the target: {}",
-                        show_ident(&role.name),
-                        difference.what
-                    ),
-                )
-                .object(show_ident(&role.name));
-            match difference.fix {
-                Some(fix) => draft.sql(fix),
-                None => draft
-                    .severity(Severity::Info)
-                    .remedy("Decide which of the two is wanted; nothing is changed by a script."),
-            };
-        }
-    }
-    Ok(())
-}
-
-fn login_missing_on_target(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let from = source(facts);
-    let to = target(facts)?;
-    let referenced = from.referenced_roles.get()?;
-    let mut missing = Vec::new();
-    for role in from.roles.get()? {
-        let reported = referenced.iter().any(|found| found.role == role.name);
-        if role.login && !reported && !of_the_service(&role.name) && to.role(&role.name)?.is_none()
-        {
-            missing.push(show_ident(&role.name));
-        }
-    }
-    if !missing.is_empty() {
-        emit.find(
-            Side::Target,
-            format!("not on the target: {}", some_of(&missing)),
-        )
-        .object(missing.join(", "));
-    }
-    Ok(())
-}
-
-fn password_hash(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let roles = source(facts).md5_roles.get()?;
-    if !roles.is_empty() {
-        emit.find(
-            Side::Source,
-            format!(
-                "{} with an MD5 password: {}",
-                plural(roles.len() as u64, "role"),
-                some_of(roles)
-            ),
-        )
-        .object(roles.join(", "));
-    }
-    Ok(())
-}
-
-fn pg_prefix(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = source(facts);
-    // Later servers have such roles of their own and let nobody add one.
-    if server.version()?.at_least_num(90_600) {
-        return Ok(());
-    }
-    let referenced = server.referenced_roles.get()?;
-    for role in server.roles.get()? {
-        if !role.name.starts_with("pg_") {
-            continue;
-        }
-        let needed = referenced.iter().any(|found| found.role == role.name);
-        let severity = if needed {
-            Severity::Block
-        } else {
-            Severity::Info
-        };
-        emit.find(
-            Side::Source,
-            format!("role {} has a reserved name", role.name),
-        )
-        .object(&role.name)
-        .severity(severity)
-        .sql(format!(
-            "ALTER ROLE {} RENAME TO {};",
-            quote_ident(&role.name),
-            quote_ident(&format!("x{}", role.name))
-        ));
-    }
-    Ok(())
-}
-
-fn superuser_owned(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    if !target(facts)?.platform()?.is_managed() {
-        return Ok(());
-    }
-    let from = source(facts);
-    for found in from.referenced_roles.get()? {
-        if found.superuser && found.owned > 0 {
-            emit.find(
-                Side::Source,
-                format!(
-                    "superuser {} owns {}",
-                    show_ident(&found.role),
-                    plural(found.owned, "object")
-                ),
-            )
-            .object(show_ident(&found.role));
-        }
-    }
-    Ok(())
-}
-
-fn sys_grants(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let server = source(facts);
-    let found = server.system_grants.get()?;
-    if found.is_empty() {
-        return Ok(());
-    }
-    let managed = target(facts).and_then(ServerState::platform);
-    let severity = match managed {
-        Ok(platform) if platform.is_managed() => Severity::Warn,
-        _ => Severity::Info,
-    };
-    let names: Vec<&str> = found.iter().map(|grant| grant.object.as_str()).collect();
-    emit.find(
-        Side::Source,
-        format!("changed privileges on system objects: {}", some_of(&names)),
-    )
-    .object(names.join(", "))
-    .severity(severity);
-    Ok(())
-}
-
 #[cfg(test)]
 pub(in crate::rules) use cases::CASES;
 
@@ -264,6 +213,7 @@ pub(in crate::rules) use cases::CASES;
 mod cases {
     use super::*;
     use crate::ServerVersion;
+    use crate::facts::Facts;
     use crate::facts::server::{Membership, Referenced, Role, SystemGrant};
     use crate::rules::testing::server::override_setting;
     use crate::rules::testing::server::{on_target, source};

@@ -1,20 +1,52 @@
 //! Who may call pglogical's functions.
 
-use super::rights::replicating_role;
 use crate::facts::{Facts, NotRun};
 use crate::name::show_ident;
-use crate::rules::common::{each, plural, some_of, source};
-use crate::rules::{Emit, Ran, Rule};
+use crate::rules::common::{plural, some_of};
+use crate::rules::{Rule, each};
 use crate::{Side, quote_ident};
 
-pub(in crate::rules) const CHECKS: &[Rule] = &[("role.pglogical_functions", pglogical_functions)];
+pub(in crate::rules) const CHECKS: &[Rule] = &[each(
+    "role.pglogical_functions",
+    |side, server, emit| {
+        let Some(pglogical) = server.pglogical.get()? else {
+            return Ok(());
+        };
+        let users: Vec<String> = pglogical
+            .users
+            .iter()
+            .map(|role| show_ident(role))
+            .collect();
+        if !users.is_empty() && pglogical.public_functions > 0 {
+            let facts = emit.facts;
+            let (count, names) = (
+                plural(pglogical.public_functions, "function"),
+                some_of(&users),
+            );
+            let what = format!(
+                "{count} of schema pglogical may be executed by PUBLIC, and USAGE on the schema is granted to {names}"
+            );
+            let draft = emit.find(side, what).object(users.join(", "));
+            draft.sql(close_sql(facts, side)?);
+        }
+        Ok(())
+    },
+)];
+
+/// The role that pglogical connects to the source as.
+pub(super) fn replicating_role(facts: &Facts) -> Result<&str, NotRun> {
+    match &facts.link.provider_role {
+        Some(role) => Ok(role),
+        None => Ok(&facts.source.server.identity.get()?.user),
+    }
+}
 
 /// SQL that leaves pglogical's functions to superusers, and to the role that replicates: what the subscriber asks
 /// the source for, it asks as that role.
 pub(super) fn close_sql(facts: &Facts, side: Side) -> Result<String, NotRun> {
     let revoke = "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical FROM PUBLIC;";
     let name = replicating_role(facts)?;
-    let role = source(facts).role(name)?;
+    let role = facts.source.server.role(name)?;
     if side == Side::Target || role.is_none_or(|role| role.superuser) {
         return Ok(revoke.to_owned());
     }
@@ -22,34 +54,6 @@ pub(super) fn close_sql(facts: &Facts, side: Side) -> Result<String, NotRun> {
     Ok(format!(
         "{revoke}\nGRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical TO {grantee};"
     ))
-}
-
-fn pglogical_functions(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    each(facts, emit, |side, server, emit| {
-        let Some(pglogical) = server.pglogical.get()? else {
-            return Ok(());
-        };
-        if pglogical.users.is_empty() || pglogical.public_functions == 0 {
-            return Ok(());
-        }
-        let users: Vec<String> = pglogical
-            .users
-            .iter()
-            .map(|role| show_ident(role))
-            .collect();
-        let draft = emit
-            .find(
-                side,
-                format!(
-                    "{} of schema pglogical may be executed by PUBLIC, and USAGE on the schema is granted to {}",
-                    plural(pglogical.public_functions, "function"),
-                    some_of(&users)
-                ),
-            )
-            .object(users.join(", "));
-        draft.sql(close_sql(facts, side)?);
-        Ok(())
-    })
 }
 
 #[cfg(test)]

@@ -6,11 +6,10 @@
 
 use std::collections::HashMap;
 
-use crate::Side;
-use crate::facts::Facts;
-use crate::facts::objects::{Sequence, View, group, sequence_number as number};
+use crate::Side::Source;
+use crate::facts::objects::{Sequence, sequence_number as number};
 use crate::rules::common::duration;
-use crate::rules::{Emit, Ran, Rule};
+use crate::rules::{Rule, objects};
 
 /// Fewer calls than this say nothing about a rate.
 const FEWEST_CALLS: u64 = 10;
@@ -21,26 +20,12 @@ const COVERED: f64 = 600.0;
 /// An end that is nearer than this is named, in seconds.
 const SOON: f64 = 90.0 * 86_400.0;
 
-pub(in crate::rules) const CHECKS: &[Rule] = &[("seq.hot", hot)];
-
-fn hot(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let view = View::source(facts)?;
-    let later: HashMap<u32, _> = facts
-        .source
-        .objects
-        .sequences_later
-        .get()?
-        .iter()
-        .map(|one| (one.sequence, one))
-        .collect();
-    let uses = group(facts.source.objects.sequence_uses.get()?, |one| {
-        one.sequence
-    });
+pub(in crate::rules) const CHECKS: &[Rule] = &[objects("seq.hot", |view, emit| {
+    let later = view.objects().sequences_later.get()?.iter();
+    let later: HashMap<u32, _> = later.map(|one| (one.sequence, one)).collect();
     for sequence in view.sequences()? {
-        let Some((taken, seconds)) = later
-            .get(&sequence.oid)
-            .and_then(|later| sequence.taken_until(later))
-        else {
+        let reading = later.get(&sequence.oid);
+        let Some((taken, seconds)) = reading.and_then(|later| sequence.taken_until(later)) else {
             continue;
         };
         // A session takes as many at once as the cache holds.
@@ -50,28 +35,26 @@ fn hot(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
         if taken < fewest || rate < HOT {
             continue;
         }
-        let name = sequence.qualified();
+        let (name, margin) = (sequence.qualified(), rounded_up(rate * COVERED));
         let mut what = format!(
-            "sequence {name} gave out {taken} values in {seconds:.1} s, about {:.0} a second: pgl-seqsync --margin {} covers ten minutes of that",
+            "sequence {name} gave out {taken} values in {seconds:.1} s, about {:.0} a second: pgl-seqsync --margin {margin} covers ten minutes of that",
             rounded_up(rate),
-            rounded_up(rate * COVERED),
         );
-        let uses = uses.get(&sequence.oid).map_or(&[][..], Vec::as_slice);
         let ascending = sequence.ascending() == Some(true);
-        let limit = super::state::column_end(&view, uses, ascending)?;
+        let limit = super::state::column_end(view, sequence.oid, ascending)?;
         if let Some(left) = values_left(sequence, limit.map(|(end, _)| end)) {
             let reached = left as f64 / rate;
             if reached < SOON {
+                let reached = duration(reached);
                 what.push_str(&format!(
-                    "; at this pace its {left} values are used up in {}",
-                    duration(reached)
+                    "; at this pace its {left} values are used up in {reached}"
                 ));
             }
         }
-        emit.find(Side::Source, what).object(&name);
+        emit.find(Source, what).object(name);
     }
     Ok(())
-}
+})];
 
 /// Values until its end, or that of the columns that it feeds; none where it starts over.
 fn values_left(sequence: &Sequence, limit: Option<i128>) -> Option<i128> {

@@ -2,186 +2,108 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::facts::objects::{
-    Persistence, Sequence, SequenceUse, Via, View, group, sequence_number as number,
-};
-use crate::facts::{Facts, NotRun};
+use crate::Side::Source;
+use crate::facts::NotRun;
+use crate::facts::objects::{Persistence, SequenceUse, Via, View, sequence_number as number};
 use crate::name::show_ident;
-use crate::rules::{Emit, Ran, Rule};
-use crate::{Severity, Side};
+use crate::rules::{Emit, Ran, Rule, objects};
+use crate::{Severity, quote_literal};
 
 /// pglogical runs up to a million values ahead of a sequence in a replication set.
 const AHEAD: i128 = 1_000_000;
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
-    ("seq.replicated_by_pglogical", replicated),
-    ("seq.unfit_for_pglogical", unfit),
-    ("seq.unlogged", unlogged),
-    ("seq.shared", shared),
-    ("seq.owner_excluded", owner_excluded),
+    objects("seq.replicated_by_pglogical", |view, emit| {
+        let members = members(view)?;
+        for sequence in view.sequences()? {
+            if let Some(set) = members.get(&sequence.oid) {
+                let name = sequence.qualified();
+                let (of, literal) = (quote_literal(set), quote_literal(&name.sql()));
+                let sql =
+                    format!("SELECT pglogical.replication_set_remove_sequence({of}, {literal});");
+                let what = format!("sequence {name} is in replication set {set}");
+                emit.find(Source, what).object(name).sql(sql);
+            }
+        }
+        Ok(())
+    }),
+    objects("seq.unfit_for_pglogical", unfit),
+    objects("seq.unlogged", |view, emit| {
+        let sequences = view.sequences()?.into_iter();
+        for sequence in sequences.filter(|one| one.persistence == Persistence::Unlogged) {
+            let name = sequence.qualified();
+            let sql = format!("ALTER SEQUENCE {} SET LOGGED;", name.sql());
+            let what = format!("sequence {name} is unlogged");
+            emit.find(Source, what).object(name).sql(sql);
+        }
+        Ok(())
+    }),
+    objects("seq.owner_excluded", |view, emit| {
+        let taken: BTreeSet<u32> = view.sequences()?.iter().map(|one| one.oid).collect();
+        let all = view.objects().sequences.get()?.iter();
+        let mut left: Vec<_> = all.filter(|one| !taken.contains(&one.oid)).collect();
+        left.sort_by_key(|one| one.qualified());
+        for sequence in left {
+            let uses = view.uses(sequence.oid)?.iter().copied();
+            let carried = |one: &&SequenceUse| {
+                view.relation(one.relation)
+                    .is_some_and(|table| view.is_carried(table))
+            };
+            let users = uses.filter(|one| one.via == Via::Default).filter(carried);
+            let columns = columns_of(view, users)?;
+            if !columns.is_empty() {
+                let (name, columns) = (sequence.qualified(), columns.join(", "));
+                let what =
+                    format!("sequence {name} is left out, but {columns} take their values from it");
+                emit.find(Source, what).object(name);
+            }
+        }
+        Ok(())
+    }),
 ];
 
-fn members(facts: &Facts) -> Result<HashMap<u32, &str>, NotRun> {
-    let members = facts.source.objects.members.get()?;
+fn members<'a>(view: &View<'a>) -> Result<HashMap<u32, &'a str>, NotRun> {
+    let members = view.objects().members.get()?.iter();
     Ok(members
-        .iter()
         .map(|one| (one.relation, one.set_name.as_str()))
         .collect())
 }
 
-fn replicated(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let view = View::source(facts)?;
-    let members = members(facts)?;
+fn unfit(view: &View<'_>, emit: &mut Emit<'_>) -> Ran {
+    let members = members(view).unwrap_or_default();
     for sequence in view.sequences()? {
-        if let Some(set) = members.get(&sequence.oid) {
-            let name = sequence.qualified();
-            let (set_literal, literal) =
-                (crate::quote_literal(set), crate::quote_literal(&name.sql()));
-            emit.find(
-                Side::Source,
-                format!("sequence {name} stands in replication set {set}"),
-            )
-            .object(&name)
-            .sql(format!(
-                "SELECT pglogical.replication_set_remove_sequence({set_literal}, {literal});"
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn unfit(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let view = View::source(facts)?;
-    let members = members(facts).unwrap_or_default();
-    for sequence in view.sequences()? {
+        let max = number(sequence.max.as_ref());
+        let last = number(sequence.last_value.as_ref()).or_else(|| number(sequence.start.as_ref()));
+        let near = max.zip(last).is_some_and(|(max, last)| max - last < AHEAD);
         let reason = match sequence.ascending() {
             Some(false) => "counts downwards",
             Some(true) if sequence.cycle => "starts over at its end",
-            Some(true) => {
-                let max = number(sequence.max.as_ref());
-                let last = number(sequence.last_value.as_ref())
-                    .or_else(|| number(sequence.start.as_ref()));
-                match (max, last) {
-                    (Some(max), Some(last)) if max - last < AHEAD => {
-                        "is less than a million values from its end"
-                    }
-                    _ => continue,
-                }
-            }
-            None => continue,
+            Some(true) if near => "is less than a million values from its end",
+            _ => continue,
+        };
+        let severity = match members.contains_key(&sequence.oid) {
+            true => Severity::Block,
+            false => Severity::Info,
         };
         let name = sequence.qualified();
-        let member = members.contains_key(&sequence.oid);
-        emit.find(Side::Source, format!("sequence {name} {reason}"))
-            .object(&name)
-            .severity(if member {
-                Severity::Block
-            } else {
-                Severity::Info
-            });
+        let what = format!("sequence {name} {reason}");
+        emit.find(Source, what).object(name).severity(severity);
     }
     Ok(())
 }
 
-fn unlogged(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let view = View::source(facts)?;
-    for sequence in view.sequences()? {
-        if sequence.persistence == Persistence::Unlogged {
-            let name = sequence.qualified();
-            emit.find(Side::Source, format!("sequence {name} is unlogged"))
-                .object(&name)
-                .sql(format!("ALTER SEQUENCE {} SET LOGGED;", name.sql()));
-        }
-    }
-    Ok(())
-}
-
-fn columns_of(view: &View<'_>, uses: &[&SequenceUse]) -> Result<BTreeSet<String>, NotRun> {
+/// The columns, sorted, each once.
+fn columns_of<'a>(
+    view: &View<'_>,
+    uses: impl Iterator<Item = &'a SequenceUse>,
+) -> Result<Vec<String>, NotRun> {
     let mut names = BTreeSet::new();
     for one in uses {
         let column = view.column(one.relation, one.column)?;
         if let (Some(relation), Some(column)) = (view.relation(one.relation), column) {
-            names.insert(format!(
-                "{}.{}",
-                relation.qualified(),
-                show_ident(&column.name)
-            ));
+            let (table, column) = (relation.qualified(), show_ident(&column.name));
+            names.insert(format!("{table}.{column}"));
         }
     }
-    Ok(names)
-}
-
-fn shared(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let view = View::source(facts)?;
-    let uses = group(facts.source.objects.sequence_uses.get()?, |one| {
-        one.sequence
-    });
-    for sequence in view.sequences()? {
-        let Some(uses) = uses.get(&sequence.oid) else {
-            continue;
-        };
-        // Partitions repeat the default of the table above them.
-        let own: Vec<&SequenceUse> = uses
-            .iter()
-            .copied()
-            .filter(|one| {
-                view.relation(one.relation)
-                    .is_some_and(|table| !table.partition)
-            })
-            .collect();
-        let columns = columns_of(&view, &own)?;
-        if columns.len() > 1 {
-            let name = sequence.qualified();
-            let list: Vec<String> = columns.into_iter().collect();
-            emit.find(
-                Side::Source,
-                format!("sequence {name} is used by {}", list.join(", ")),
-            )
-            .object(&name);
-        }
-    }
-    Ok(())
-}
-
-fn owner_excluded(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let view = View::source(facts)?;
-    let taken: BTreeSet<u32> = view.sequences()?.iter().map(|one| one.oid).collect();
-    let uses = group(facts.source.objects.sequence_uses.get()?, |one| {
-        one.sequence
-    });
-    let mut left: Vec<&Sequence> = facts
-        .source
-        .objects
-        .sequences
-        .get()?
-        .iter()
-        .filter(|one| !taken.contains(&one.oid))
-        .collect();
-    left.sort_by_key(|one| one.qualified());
-    for sequence in left {
-        let users: Vec<&SequenceUse> = uses
-            .get(&sequence.oid)
-            .into_iter()
-            .flatten()
-            .copied()
-            .filter(|one| one.via == Via::Default)
-            .filter(|one| {
-                view.relation(one.relation)
-                    .is_some_and(|table| view.is_carried(table))
-            })
-            .collect();
-        let columns: Vec<String> = columns_of(&view, &users)?.into_iter().collect();
-        if !columns.is_empty() {
-            let name = sequence.qualified();
-            emit.find(
-                Side::Source,
-                format!(
-                    "sequence {name} is left out, but {} take their values from it",
-                    columns.join(", ")
-                ),
-            )
-            .object(&name);
-        }
-    }
-    Ok(())
+    Ok(names.into_iter().collect())
 }

@@ -2,76 +2,73 @@
 
 use std::collections::HashMap;
 
-use crate::Side;
-use crate::facts::objects::{SequenceUse, Via, View, group, sequence_number as number};
-use crate::facts::{Facts, NotRun};
+use crate::Side::Source;
+use crate::facts::NotRun;
+use crate::facts::objects::{Via, View, sequence_number as number};
 use crate::name::show_ident;
-use crate::rules::{Emit, Ran, Rule};
+use crate::rules::{Emit, Ran, Rule, objects};
 
 /// Share of a range from which on a sequence is nearly used up.
 const NEAR: f64 = 80.0;
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
-    ("seq.inventory", inventory),
-    ("seq.behind_data", behind_data),
-    ("seq.near_limit", near_limit),
+    objects("seq.inventory", |view, emit| {
+        let (mut total, mut owned, mut identity) = (0_usize, 0, 0);
+        for sequence in view.sequences()? {
+            let uses = view.uses(sequence.oid)?;
+            let via = |via: Via| usize::from(uses.iter().any(|one| one.via == via));
+            total += 1;
+            owned += via(Via::Owned);
+            identity += via(Via::Identity);
+        }
+        if total > 0 {
+            let rest = total.saturating_sub(owned + identity);
+            let what = format!(
+                "{total} sequences: {owned} owned by a column, {identity} of identity columns, {rest} existing alone"
+            );
+            emit.find(Source, what);
+        }
+        Ok(())
+    }),
+    objects("seq.behind_data", behind_data),
+    objects("seq.near_limit", |view, emit| {
+        for sequence in view.sequences()? {
+            let Some(ascending) = sequence.ascending() else {
+                continue;
+            };
+            let limit = column_end(view, sequence.oid, ascending)?;
+            let end = limit.map(|(end, _)| end);
+            let Some(share) = sequence.used_share(end).filter(|share| *share >= NEAR) else {
+                continue;
+            };
+            let (name, last) = (
+                sequence.qualified(),
+                sequence.last_value.as_deref().unwrap_or("?"),
+            );
+            let of = limit.map_or(String::new(), |(_, of)| {
+                format!(" of what it and its column of type {of} allow")
+            });
+            let what = format!("sequence {name} is at {last} and has used {share:.0} %{of}");
+            emit.find(Source, what).object(name);
+        }
+        Ok(())
+    }),
 ];
 
-fn inventory(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let view = View::source(facts)?;
-    let all = view.sequences()?;
-    let uses = group(facts.source.objects.sequence_uses.get()?, |one| {
-        one.sequence
-    });
-    let of = |via: Via| {
-        all.iter()
-            .filter(|one| {
-                uses.get(&one.oid)
-                    .is_some_and(|uses| uses.iter().any(|one| one.via == via))
-            })
-            .count()
-    };
-    if !all.is_empty() {
-        let (total, owned, identity) = (all.len(), of(Via::Owned), of(Via::Identity));
-        let rest = total.saturating_sub(owned + identity);
-        emit.find(
-            Side::Source,
-            format!("{total} sequences: {owned} owned by a column, {identity} of identity columns, {rest} standing alone"),
-        );
-    }
-    Ok(())
-}
-
-fn behind_data(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let view = View::source(facts)?;
-    let marks: HashMap<(u32, i16), _> = facts
-        .source
-        .objects
-        .sequence_marks
-        .get()?
-        .iter()
-        .map(|mark| ((mark.relation, mark.column), mark))
-        .collect();
-    let uses = group(facts.source.objects.sequence_uses.get()?, |one| {
-        one.sequence
-    });
-    for sequence in view
-        .sequences()?
-        .into_iter()
-        .filter(|one| one.readable && !one.cycle)
-    {
-        let (Some(ascending), Some(start)) =
-            (sequence.ascending(), number(sequence.start.as_ref()))
-        else {
+fn behind_data(view: &View<'_>, emit: &mut Emit<'_>) -> Ran {
+    let marks = view.objects().sequence_marks.get()?.iter();
+    let marks: HashMap<_, _> = marks.map(|one| ((one.relation, one.column), one)).collect();
+    let sequences = view.sequences()?.into_iter();
+    for sequence in sequences.filter(|one| one.readable && !one.cycle) {
+        let (ascending, start) = (sequence.ascending(), number(sequence.start.as_ref()));
+        let (Some(ascending), Some(start)) = (ascending, start) else {
             continue;
         };
         let last = number(sequence.last_value.as_ref());
-        for one in uses.get(&sequence.oid).into_iter().flatten() {
-            let Some(mark) = marks.get(&(one.relation, one.column)) else {
-                continue;
-            };
-            let extreme = number(Some(if ascending { &mark.high } else { &mark.low }));
-            let Some(extreme) = extreme else {
+        for one in view.uses(sequence.oid)? {
+            let mark = marks.get(&(one.relation, one.column));
+            let extreme = mark.map(|mark| if ascending { &mark.high } else { &mark.low });
+            let Some(extreme) = number(extreme) else {
                 continue;
             };
             let overtaken = match (ascending, last) {
@@ -83,20 +80,16 @@ fn behind_data(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
             let relation = view.relation(one.relation);
             let column = view.column(one.relation, one.column)?;
             if let (true, Some(relation), Some(column)) = (overtaken, relation, column) {
-                let name = sequence.qualified();
+                let (name, table) = (sequence.qualified(), relation.qualified());
+                let column = show_ident(&column.name);
                 let state = match last {
-                    Some(last) => format!("stands at {last}"),
+                    Some(last) => format!("is at {last}"),
                     None => "was never called".to_owned(),
                 };
-                emit.find(
-                    Side::Source,
-                    format!(
-                        "sequence {name} {state}, but {}.{} held {extreme} when it was last analysed",
-                        relation.qualified(),
-                        show_ident(&column.name)
-                    ),
-                )
-                .object(&name);
+                let what = format!(
+                    "sequence {name} {state}, but {table}.{column} held {extreme} when it was last analysed"
+                );
+                emit.find(Source, what).object(name);
             }
         }
     }
@@ -115,53 +108,23 @@ fn type_end(type_name: &str, ascending: bool) -> Option<i128> {
 }
 
 /// The tightest end that the types of the columns set which a sequence feeds, with the type.
-pub(super) fn column_end(
-    view: &View<'_>,
-    uses: &[&SequenceUse],
+pub(super) fn column_end<'a>(
+    view: &View<'a>,
+    sequence: u32,
     ascending: bool,
-) -> Result<Option<(i128, String)>, NotRun> {
-    let mut limit: Option<(i128, String)> = None;
-    for one in uses {
+) -> Result<Option<(i128, &'a str)>, NotRun> {
+    let mut limit: Option<(i128, &str)> = None;
+    for one in view.uses(sequence)? {
         let Some(column) = view.column(one.relation, one.column)? else {
             continue;
         };
         let Some(end) = type_end(&column.type_name, ascending) else {
             continue;
         };
-        let tighter = |seen: &i128| if ascending { end < *seen } else { end > *seen };
-        if limit.as_ref().is_none_or(|(seen, _)| tighter(seen)) {
-            limit = Some((end, column.type_name.clone()));
+        let tighter = |seen: i128| if ascending { end < seen } else { end > seen };
+        if limit.is_none_or(|(seen, _)| tighter(seen)) {
+            limit = Some((end, &column.type_name));
         }
     }
     Ok(limit)
-}
-
-fn near_limit(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let view = View::source(facts)?;
-    let uses = group(facts.source.objects.sequence_uses.get()?, |one| {
-        one.sequence
-    });
-    for sequence in view.sequences()? {
-        let Some(ascending) = sequence.ascending() else {
-            continue;
-        };
-        let uses = uses.get(&sequence.oid).map_or(&[][..], Vec::as_slice);
-        let limit = column_end(&view, uses, ascending)?;
-        let end = limit.as_ref().map(|(end, _)| *end);
-        let Some(share) = sequence.used_share(end).filter(|share| *share >= NEAR) else {
-            continue;
-        };
-        let name = sequence.qualified();
-        let of = match limit {
-            Some((_, of)) => format!(" of what it and its column of type {of} allow"),
-            None => String::new(),
-        };
-        let last = sequence.last_value.as_deref().unwrap_or("?");
-        emit.find(
-            Side::Source,
-            format!("sequence {name} stands at {last} and has used {share:.0} %{of}"),
-        )
-        .object(&name);
-    }
-    Ok(())
 }

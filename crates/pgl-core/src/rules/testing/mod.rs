@@ -8,7 +8,7 @@
 pub(crate) mod objects;
 pub(crate) mod server;
 
-use super::{Emit, all};
+use super::all;
 use crate::facts::{Facts, MigrationRecord, NotRun, Section, ServerFacts};
 use crate::preflight::fix_script;
 use crate::{Finding, Severity};
@@ -85,7 +85,7 @@ pub(crate) fn run(id: &str, facts: &Facts) -> (Vec<Finding>, Result<(), NotRun>)
     let check = all()
         .find(|check| check.id == id)
         .unwrap_or_else(|| panic!("no check is called {id}"));
-    let ran = (check.run)(facts, &mut Emit::new(check, &mut findings));
+    let ran = check.run(facts, &mut findings);
     (findings, ran)
 }
 
@@ -114,7 +114,7 @@ const CASES: &[&[Case]] = &[
     objects::typ::CASES,
     objects::data::CASES,
     objects::obj::CASES,
-    super::obj::standing::CASES,
+    super::obj::existing::CASES,
     objects::seq::CASES,
 ];
 

@@ -81,9 +81,20 @@ fn pieces_hold_their_own_sql_and_nothing_else() {
         assert!(!w.entry.sql.contains("\\unrestrict"), "{}", w.entry.sql);
         assert!(!w.entry.sql.contains("-- Name:"), "{}", w.entry.sql);
     }
+    let sql = |label: &str| {
+        let all = work.iter().filter(|w| w.entry.label() == label);
+        all.map(|w| w.entry.sql.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        sql("SCHEMA Shop X"),
+        ["CREATE SCHEMA \"Shop X\";\n\n\nALTER SCHEMA \"Shop X\" OWNER TO postgres;\n"]
+    );
+    // The last one, before the closing remarks.
+    let last = sql("DEFAULT ACL public.DEFAULT PRIVILEGES FOR TABLES");
+    assert!(last[0].ends_with(" TO app;\n"), "{last:?}");
     let table = work
         .iter()
-        .find(|w| w.entry.name == "t" && w.entry.kind == "TABLE")
+        .find(|w| w.entry.label() == "TABLE public.t")
         .unwrap();
     assert!(
         table.entry.sql.starts_with("SET default_table"),
@@ -139,7 +150,19 @@ fn names_that_look_like_headers_are_read_with_the_listing() {
         ),
         [("hstore", "EXTENSION", "-")]
     );
-    // Another entry's line, or none.
+    // Another owner whose name begins alike, and none.
+    for owner in ["oo", "-"] {
+        let line = format!("-- Name: t; Type: TABLE; Schema: s; Owner: {owner}");
+        assert!(name_line(&line, "TABLE s t o").is_empty(), "{line}");
+    }
+    // Another entry's line, or another owner's, or none.
+    assert!(
+        name_line(
+            "-- Name: t; Type: TABLE; Schema: s; Owner: o",
+            "TABLE s t p"
+        )
+        .is_empty()
+    );
     assert!(name_line("-- Name: t; Type: TABLE; Schema: s; Owner: o", "VIEW s t o").is_empty());
     assert!(name_line("-- Data Pos: 0", "VIEW s t o").is_empty());
 }
@@ -162,6 +185,147 @@ fn what_two_readings_agree_with_is_refused() {
         1,
     );
     assert_eq!(split(&bad, &listed(ALL)), Err(BadArchive::Header(id)));
+}
+
+fn small(text: &str) -> Result<Vec<ArchiveEntry>, BadArchive> {
+    split(
+        text,
+        &listed("1; 1259 5 TABLE s a o\n2; 1259 6 TABLE s b o"),
+    )
+}
+
+const A: &str =
+    "-- TOC entry 1 (class 1259 OID 5)\n-- Name: a; Type: TABLE; Schema: s; Owner: o\n--\n";
+const B: &str =
+    "-- TOC entry 2 (class 1259 OID 6)\n-- Name: b; Type: TABLE; Schema: s; Owner: o\n--\n";
+
+/// pg_dump sets a tablespace and an access method once, and means all that follow.
+#[test]
+fn what_is_set_between_the_pieces_holds_for_those_that_follow() {
+    let text = format!(
+        "SET default_tablespace = fast;\n\n--\n{A}CREATE TABLE a;\nSET default_tablespace = slow;\n--\n{B}CREATE TABLE b;\n"
+    );
+    let sql: Vec<String> = small(&text)
+        .unwrap()
+        .into_iter()
+        .map(|one| one.sql)
+        .collect();
+    assert_eq!(
+        sql,
+        [
+            "SET default_tablespace = fast;\nCREATE TABLE a;\n",
+            "SET default_tablespace = slow;\nCREATE TABLE b;\n"
+        ]
+    );
+}
+
+#[test]
+fn an_archive_that_was_cut_off_is_refused() {
+    let head = A.trim_end_matches("\n--\n");
+    assert_eq!(small(head), Err(BadArchive::Header(1)));
+    assert_eq!(
+        small(&format!("{head}\nCREATE TABLE a;\n")),
+        Err(BadArchive::Header(1))
+    );
+    assert_eq!(small(A), Err(BadArchive::Missing(1)));
+    assert_eq!(
+        small(&format!("{A}\n\n--\n{B}CREATE TABLE b;\n")),
+        Err(BadArchive::Missing(1))
+    );
+}
+
+#[test]
+fn what_goes_with_an_object_goes_to_its_step() {
+    let entry = |id: u32, kind: &str, depends: &[u32]| ArchiveEntry {
+        id,
+        kind: kind.to_owned(),
+        schema: Some("s".to_owned()),
+        name: "x".to_owned(),
+        class: 1259,
+        oid: id,
+        depends: depends.to_vec(),
+        sql: String::new(),
+    };
+    // An index that identifies no row, and its size; what has no size is no larger than anything.
+    let facts = [IndexFact {
+        class: 1259,
+        oid: 1,
+        identity: false,
+        bytes: 8192,
+    }];
+    let all = vec![
+        entry(1, "INDEX", &[]),
+        entry(2, "EVENT TRIGGER", &[]),
+        entry(3, "TRIGGER", &[]),
+        entry(4, "COMMENT", &[1]),
+        entry(5, "ACL", &[1]),
+        entry(6, "SECURITY LABEL", &[2]),
+        entry(7, "INDEX ATTACH", &[1]),
+        entry(8, "ACL", &[]),
+    ];
+    let steps: Vec<(StepId, u64)> = assign(all, &[], &facts)
+        .into_iter()
+        .map(|work| (work.step, work.bytes))
+        .collect();
+    use StepId::{TargetConstraints, TargetIndexes, TargetTriggers};
+    assert_eq!(
+        steps,
+        [
+            (TargetIndexes, 8192),
+            (TargetTriggers, 0),
+            (TargetTriggers, 0),
+            (TargetIndexes, 0),
+            (TargetIndexes, 0),
+            (TargetTriggers, 0),
+            (TargetIndexes, 0),
+            (TargetConstraints, 0),
+        ]
+    );
+}
+
+#[test]
+fn what_belongs_to_the_migration_or_would_connect_is_left_out() {
+    let kept = |kind: &str, schema: Option<&str>, name: &str| {
+        let entry = ArchiveEntry {
+            id: 1,
+            kind: kind.to_owned(),
+            schema: schema.map(str::to_owned),
+            name: name.to_owned(),
+            class: 0,
+            oid: 0,
+            depends: Vec::new(),
+            sql: String::new(),
+        };
+        !assign(vec![entry], &[], &[]).is_empty()
+    };
+    for (kind, schema, name) in [
+        ("SUBSCRIPTION", None, "s"),
+        ("SUBSCRIPTION TABLE", Some("public"), "s t"),
+        ("COMMENT", None, "EXTENSION hstore"),
+        ("COMMENT", Some("pgl"), "TABLE journal"),
+    ] {
+        assert!(!kept(kind, schema, name), "{kind} {schema:?} {name}");
+    }
+    for ours in ["pgl", "pglogical", "pglogical_origin"] {
+        assert!(!kept("EXTENSION", None, ours));
+        assert!(!kept("SCHEMA", None, ours));
+        assert!(!kept("ACL", None, &format!("SCHEMA {ours}")));
+        assert!(!kept("COMMENT", None, &format!("SCHEMA \"{ours}\"")));
+        assert!(!kept("SECURITY LABEL", None, &format!("SCHEMA {ours}")));
+        assert!(!kept("TABLE", Some(ours), "t"));
+    }
+    for (kind, schema, name) in [
+        ("EXTENSION", None, "hstore"),
+        ("SCHEMA", None, "shop"),
+        ("ACL", None, "SCHEMA shop"),
+        ("COMMENT", None, "SCHEMA pgl_shop"),
+        ("COMMENT", None, "PUBLICATION pgl"),
+        ("ACL", None, "LANGUAGE plpgsql"),
+        ("TABLE", Some("public"), "pglogical"),
+        ("PUBLICATION", None, "pgl"),
+    ] {
+        assert!(kept(kind, schema, name), "{kind} {schema:?} {name}");
+    }
 }
 
 #[test]
@@ -217,5 +381,15 @@ fn a_missing_entry_is_noticed() {
     assert_eq!(
         complete(&entries, &listed(ALL)),
         Err(BadArchive::Missing(gone.id))
+    );
+    // A table of schema "DATA1".
+    assert_eq!(
+        complete(&[], &[(1, "TABLE DATA1 t postgres")]),
+        Err(BadArchive::Missing(1))
+    );
+    // Rows are none of the schema's.
+    assert_eq!(
+        complete(&[], &[(1, "TABLE DATA public t postgres")]),
+        Ok(())
     );
 }

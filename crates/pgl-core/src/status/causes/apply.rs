@@ -1,23 +1,29 @@
 //! What stops the apply worker on the target: tables, columns, keys, roles and sequences that do
 //! not fit what the source sends.
 //!
-//! These are circumstances: each is looked for only while replication stands, and is proven by the
-//! log alone, except where it stops replication whatever is sent.
+//! These are circumstances: each is looked for only while replication stands, or where something of the table was dropped on
+//! the target, and is proven by the log alone, except where it stops replication whatever is sent.
 
+use super::members::{lacks_state, renamed, resync};
 use super::{Cause, Seen};
 use crate::status::facts::{SetTable, SourceClose, TargetClose, TargetTable};
 use crate::{QualifiedName, Side, quote_ident, quote_literal};
 
 pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     nonrecoverable(seen, found);
-    if !seen.stopped() || seen.subscription.is_none() {
-        return;
-    }
-    let (Some(source), Some(target)) = (&seen.close.source, &seen.close.target) else {
+    let (Some(source), Some(target), Some(_)) =
+        (&seen.close.source, &seen.close.target, seen.subscription)
+    else {
         return;
     };
     for table in &source.tables {
-        one_table(seen, table, target, found);
+        // What was dropped on the target stops replication at the next change of the table, if it has not yet.
+        if seen.stopped() || lacks_state(seen, &table.schema, &table.name) {
+            one_table(seen, table, target, found);
+        }
+    }
+    if !seen.stopped() {
+        return;
     }
     truncates(source, target, found);
     roles(source, target, found);
@@ -53,21 +59,34 @@ fn nonrecoverable(seen: &Seen<'_>, found: &mut Vec<Cause>) {
 
 fn one_table(seen: &Seen<'_>, table: &SetTable, target: &TargetClose, found: &mut Vec<Cause>) {
     let name = QualifiedName::new(&table.schema, &table.name);
+    // What was dropped on the target took rows or values with it.
+    let then = match lacks_state(seen, &table.schema, &table.name) {
+        true => format!(
+            "; it was dropped on the target, so when replication runs again: {}",
+            resync(std::slice::from_ref(&name))
+        ),
+        false => String::new(),
+    };
     let there = target
         .tables
         .iter()
         .find(|there| there.schema == table.schema && there.name == table.name);
     let Some(there) = there else {
+        let mut what = format!("{name} is replicated and does not exist on the target");
+        let mut remedy = match then.is_empty() {
+            true => "create it on the target with the source's definition; or take it out of its replication set on the source".to_owned(),
+            false => format!("create it on the target with the source's definition{then}"),
+        };
+        let renamed = renamed(seen);
+        if renamed.now.contains(&name) {
+            (what, remedy) = renamed.said();
+        }
         found.push(
-            Cause::new(
-                "apply.table_missing",
-                Side::Target,
-                format!("{name} is replicated and does not exist on the target"),
-            )
-            .object(&name)
-            .likely()
-            .seen("no such table in the target's catalog")
-            .remedy("create it on the target with the source's definition; or take it out of its replication set on the source"),
+            Cause::new("apply.table_missing", Side::Target, what)
+                .object(&name)
+                .likely()
+                .seen("no such table in the target's catalog")
+                .remedy(remedy),
         );
         return;
     };
@@ -85,7 +104,7 @@ fn one_table(seen: &Seen<'_>, table: &SetTable, target: &TargetClose, found: &mu
         );
         return;
     }
-    columns(seen, &name, table, there, found);
+    columns(seen, &name, table, there, &then, found);
     if table.updates && !there.has_identity {
         found.push(
             Cause::new(
@@ -106,6 +125,7 @@ fn columns(
     name: &QualifiedName,
     table: &SetTable,
     there: &TargetTable,
+    then: &str,
     found: &mut Vec<Cause>,
 ) {
     let list = |names: &[&String]| {
@@ -131,7 +151,7 @@ fn columns(
             .likely()
             .seen(format!("columns only on the source: {}", list(&missing)))
             .remedy(format!(
-                "ALTER TABLE {} ADD COLUMN … on the target, as on the source",
+                "ALTER TABLE {} ADD COLUMN … on the target, as on the source{then}",
                 name.sql()
             )),
         );

@@ -58,6 +58,16 @@ const fn by(from: From, mut known: Known) -> Known {
 
 /// In this order: what is more exact first.
 pub(super) const KNOWN: &[Known] = &[
+    by(
+        From::Worker,
+        known(
+            &["invalid XML document"],
+            "apply.xml_document",
+            Target,
+            "the target reads xml values as whole documents (xmloption = document), and a replicated value is a fragment",
+            "set xmloption to content for the target's database or server (ALTER DATABASE ... SET xmloption = content), then restart the worker",
+        ),
+    ),
     known(
         &["may not be used as an output plugin"],
         "source.output_plugin",

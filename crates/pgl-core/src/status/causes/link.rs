@@ -133,7 +133,7 @@ fn held_nothing(seen: &Seen<'_>, set: &String) -> bool {
         .source
         .as_ref()
         .and_then(|one| one.members.as_ref());
-    let in_none = |one: &super::super::facts::Member| one.exists && one.sets.is_empty();
+    let in_none = |one: &super::super::facts::PlannedMember| one.exists && one.sets.is_empty();
     !wanted.is_empty()
         && !wanted.iter().any(|one| one.set.as_ref() == Some(set))
         && members.is_some_and(|all| !all.iter().any(in_none))

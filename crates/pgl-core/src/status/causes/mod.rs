@@ -9,7 +9,7 @@ mod apply;
 mod known;
 mod link;
 mod log;
-mod members;
+pub(crate) mod members;
 mod safety;
 mod slot;
 mod stream;
@@ -17,10 +17,11 @@ mod stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Close, Snapshot, SourceNow, Subscription, TargetNow, Trouble, TroubleKind};
+use super::facts::{Close, Snapshot, SourceNow, SubscriptionNow, TargetNow, Trouble, TroubleKind};
 use super::state::{Word, word};
-use crate::cutover::{CutOver, READ_WRITE};
+use crate::cutover::{CutOver, Direction, PROMOTION_UNKNOWN, READ_WRITE, UNFINISHED};
 use crate::{Severity, Side, quote_literal};
+use members::few;
 
 /// How sure a cause is.
 #[derive(
@@ -83,14 +84,21 @@ impl Cause {
         self.severity == Severity::Block && !self.id.starts_with("unsafe.")
     }
 
+    /// Whether waiting does not help: it is sure, and somebody has to act.
+    pub fn ends_wait(&self) -> bool {
+        self.stops() && self.is_proven() && self.heals == Heals::Never
+    }
+
     /// Whether rows are missing on the target that no waiting brings, or may be: a table that is empty there
     /// may only be late, and until that is known nothing is synced.
     pub fn loses_rows(&self) -> bool {
-        const LOSE: [&str; 4] = [
+        const LOSE: [&str; 6] = [
             "copy.empty_tables",
             "set.table_missing",
             "set.table_changed",
+            "set.unreplicated",
             "slot.other_consumer",
+            "unsafe.table_recreated",
         ];
         LOSE.contains(&self.id.as_str())
     }
@@ -144,6 +152,11 @@ impl Cause {
         self
     }
 
+    pub(crate) fn seen_all(mut self, evidence: impl IntoIterator<Item = String>) -> Self {
+        self.evidence.extend(evidence);
+        self
+    }
+
     pub(crate) fn fix_on(mut self, side: Side) -> Self {
         self.fix_side = side;
         self
@@ -171,7 +184,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) samples: &'a [Snapshot],
     pub(crate) source: Option<&'a SourceNow>,
     pub(crate) target: Option<&'a TargetNow>,
-    pub(crate) subscription: Option<&'a Subscription>,
+    pub(crate) subscription: Option<&'a SubscriptionNow>,
     pub(crate) close: &'a Close,
     pub(crate) word: Word,
 }
@@ -311,8 +324,14 @@ fn look(all: &[Snapshot], samples: &[Snapshot], close: &Close) -> Vec<Cause> {
     };
     let mut found = Vec::new();
     unreachable(newest, &mut found);
+    unfinished(&seen, &mut found);
     if let Some(cut) = &close.cutover {
         after_cutover(cut, close, &mut found);
+        unblocked(close, &mut found);
+        written_since(&seen, &mut found);
+        if cut.promotion.reverse {
+            safety::replica_triggers(&seen, Direction::Back, &mut found);
+        }
         found.sort_by_key(|cause| (cause.severity, cause.certainty));
         return found;
     }
@@ -342,6 +361,38 @@ fn look(all: &[Snapshot], samples: &[Snapshot], close: &Close) -> Vec<Cause> {
     found
 }
 
+/// An attempt that nobody works on any more: it may have left one database read-only, or both.
+fn unfinished(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    let Some((direction, state)) = seen.close.unfinished else {
+        return;
+    };
+    let on_source = seen.source.and_then(|source| source.holder.as_ref());
+    let on_target = seen.target.and_then(|target| target.holder.as_ref());
+    let mut holders = on_source.into_iter().chain(on_target);
+    if holders.any(|holder| holder.tool == "pgl-cutover") {
+        return;
+    }
+    let side = match direction {
+        Direction::Forward => Side::Source,
+        Direction::Back => Side::Target,
+    };
+    found.push(
+        Cause::new(
+            "cutover.unfinished",
+            side,
+            format!(
+                "a {} was begun and is not over: the {side} may be read-only",
+                direction.noun()
+            ),
+        )
+        .seen(format!(
+            "the journal has it at {}, and no run of pgl-cutover holds the migration's lock",
+            state.as_str()
+        ))
+        .remedy(UNFINISHED),
+    );
+}
+
 /// The target is the production database: the subscription and its slot have done their work.
 fn after_cutover(cut: &CutOver, close: &Close, found: &mut Vec<Cause>) {
     for cause in found.iter_mut().filter(|cause| cause.side == Side::Source) {
@@ -358,7 +409,7 @@ fn after_cutover(cut: &CutOver, close: &Close, found: &mut Vec<Cause>) {
                 "the work after the promotion is not finished",
             )
             .seen(cut.to_string())
-            .remedy("pgl-cutover --resume finishes it"),
+            .remedy("pgl-cutover resume finishes it"),
         );
     }
     let reverse = close.reverse.as_ref().filter(|_| cut.promotion.reverse);
@@ -385,10 +436,56 @@ fn after_cutover(cut: &CutOver, close: &Close, found: &mut Vec<Cause>) {
     }
 }
 
+/// Tables that the former source would let ordinary sessions write to, where they override the setting of the database.
+fn unblocked(close: &Close, found: &mut Vec<Cause>) {
+    let Some(first) = close.unblocked.first() else {
+        return;
+    };
+    found.push(
+        Cause::new(
+            "cutover.unblocked",
+            Side::Source,
+            format!(
+                "the former source has no enabled write-block trigger on {}: sessions that set default_transaction_read_only = off can write there, and those rows would be lost",
+                few(&close.unblocked)
+            ),
+        )
+        .object(first)
+        .seen("pg_trigger has no enabled pgl_refuse_write for it: it was dropped or disabled, the table became a partition of another, or the role of pgl-cutover could not create it")
+        .remedy("stop whoever connects to the former source; to block its writes again: ALTER TABLE … ENABLE ALWAYS TRIGGER pgl_refuse_write, or REVOKE the right to write")
+        .warn(),
+    );
+}
+
+/// The subscription goes on after the promotion, for a rollback, and replicates what the write block of the former source
+/// did not stop. Only a transaction with rows moves the origin; those of reverse replication are not sent back.
+fn written_since(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    let now = seen.target.and_then(|target| target.origin);
+    let (Some(last), Some(now)) = (
+        seen.close.final_lsn,
+        now.and_then(|origin| origin.remote_lsn),
+    ) else {
+        return;
+    };
+    if now > last {
+        found.push(
+            Cause::new(
+                "cutover.written_since",
+                Side::Source,
+                "rows were written to the former source after the cutover, and were replicated to the target",
+            )
+            .seen(format!("the cutover ended at LSN {last} of the source; the target has applied rows up to {now}"))
+            .remedy("on the former source, find and stop the sessions that set default_transaction_read_only = off or session_replication_role = replica. Both sides hold these rows: pgl-verify does not report them")
+            .warn(),
+        );
+    }
+}
+
 /// The statement that makes pglogical try again, where trying again helps.
 fn wake(seen: &Seen<'_>, cause: &mut Cause) {
     // These need a new copy, or a restart of the server.
-    const NO_USE: [&str; 10] = [
+    const NO_USE: [&str; 11] = [
+        "cutover.",
         "copy.",
         "origin.",
         "server.",
@@ -506,17 +603,26 @@ fn missing(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     }
     if seen.word == Word::Disabled {
         let name = seen.subscription.map_or("", |sub| sub.name.as_str());
-        found.push(
-            Cause::new(
-                "subscription.disabled",
-                Side::Target,
-                format!("the subscription {name} is disabled"),
-            )
-            .object(name)
-            .seen("pglogical.subscription.sub_enabled is false and no worker runs")
-            .remedy("enable it; the slot retains WAL on the source until then")
-            .sql(seen.kick()),
-        );
+        let cause = Cause::new(
+            "subscription.disabled",
+            Side::Target,
+            format!("the subscription {name} is disabled"),
+        )
+        .object(name)
+        .seen("pglogical.subscription.sub_enabled is false and no worker runs");
+        // Only pgl-setup's migrations have a plan, with the sets of its tables.
+        let ours = seen.close.wanted.iter().any(|one| one.set.is_some());
+        // pgl-cutover disables it where nothing is replicated back.
+        found.push(match seen.close.no_journal {
+            false if ours => cause
+                .remedy("pgl-control resume enables it, and asks first where the slot was moved meanwhile; the slot retains WAL on the source until then"),
+            true => cause
+                .seen(PROMOTION_UNKNOWN)
+                .remedy("find out whether a cutover was made. If the target is the production database, leave the subscription disabled and remove the migration with pgl-teardown; else enable it: the slot retains WAL on the source until then"),
+            false => cause
+                .remedy("enable it; the slot retains WAL on the source until then")
+                .sql(seen.kick()),
+        });
     }
 }
 

@@ -1,8 +1,14 @@
 //! Replication runs and cannot be trusted, or makes no progress: values that arrive changed,
 //! tables that are empty although pglogical calls them replicated, a worker that waits.
 
+use std::collections::HashMap;
+
+use super::members::{few, resync};
 use super::{Cause, Seen};
-use crate::status::facts::{Override, Snapshot, Subscription, Worker};
+use crate::cutover::{self, Direction, ReplicaTrigger, Timelines};
+use crate::name::show_ident;
+use crate::rules::shadows;
+use crate::status::facts::{OutputOverride, Snapshot, SubscriptionNow, TargetTable, Worker};
 use crate::status::measure::applied;
 use crate::status::state::{Word, unpinned};
 use crate::{QualifiedName, ServerVersion, Severity, Side};
@@ -11,14 +17,21 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     if let Some(subscription) = seen.subscription {
         output(seen, subscription, found);
         settings(seen, found);
+        types(seen, found);
+        fed(seen, found);
+        set_back(seen, found);
+        slot_moved(seen, subscription, found);
+        sequence_names(seen, found);
+        replica_triggers(seen, Direction::Forward, found);
     }
+    copies(seen, found);
     empty_tables(seen, found);
     waits(seen, found);
     frozen(seen, found);
 }
 
 /// What the source's role, database or version sets where the DSN pins nothing.
-fn output(seen: &Seen<'_>, subscription: &Subscription, found: &mut Vec<Cause>) {
+fn output(seen: &Seen<'_>, subscription: &SubscriptionNow, found: &mut Vec<Cause>) {
     let version = seen
         .source
         .map_or(ServerVersion(0), |source| source.version);
@@ -36,8 +49,9 @@ fn output(seen: &Seen<'_>, subscription: &Subscription, found: &mut Vec<Cause>) 
         dangers.push("extra_float_digits is 0 by default before 12".to_owned());
     }
     if let Some(close) = &seen.close.source {
-        let applies =
-            |setting: &&Override| setting.role.is_none() || setting.role == subscription.dsn.user;
+        let applies = |setting: &&OutputOverride| {
+            setting.role.is_none() || setting.role == subscription.dsn.user
+        };
         for setting in close.overrides.iter().filter(applies) {
             let pinned = !missing
                 .iter()
@@ -86,6 +100,25 @@ fn settings(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     let Some(close) = &seen.close.target else {
         return;
     };
+    let as_text = seen
+        .source
+        .zip(seen.target)
+        .is_some_and(|(source, target)| source.version.major_num() != target.version.major_num());
+    if let Some(first) = close.input_settings.first().filter(|_| as_text) {
+        found.push(
+            Cause::new(
+                "unsafe.input_settings",
+                Side::Target,
+                format!(
+                    "unsafe: pglogical's apply worker reads other values than the source sent: {}",
+                    close.input_settings.join(", ")
+                ),
+            )
+            .object(first.split(' ').next().unwrap_or_default())
+            .seen("pg_db_role_setting of this database and of all roles, else the server's configuration")
+            .remedy("reset it for the database, all roles or the server (ALTER DATABASE … RESET, ALTER ROLE ALL RESET, ALTER SYSTEM RESET), restart the worker, and let pgl-verify compare"),
+        );
+    }
     let Some(how) = close.conflict_resolution.as_deref() else {
         return;
     };
@@ -100,6 +133,225 @@ fn settings(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             .seen(format!("pglogical.conflict_resolution = {how}, track_commit_timestamp = on"))
             .remedy("set it to apply_remote and restart the worker; then let pgl-verify compare")
             .sql("ALTER SYSTEM SET pglogical.conflict_resolution = 'apply_remote'; SELECT pg_reload_conf();"),
+        );
+    }
+}
+
+/// Columns whose types differ: what is applied is converted, and may be another value.
+fn types(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    let (Some(source), Some(target)) = (&seen.close.source, &seen.close.target) else {
+        return;
+    };
+    let there: HashMap<(&str, &str), &TargetTable> = target
+        .tables
+        .iter()
+        .map(|one| ((one.schema.as_str(), one.name.as_str()), one))
+        .collect();
+    let mut differ = Vec::new();
+    for one in &source.tables {
+        let Some(other) = there.get(&(one.schema.as_str(), one.name.as_str())) else {
+            continue;
+        };
+        let types: HashMap<&str, &str> = names_and_types(&other.columns, &other.types).collect();
+        for (column, from) in names_and_types(&one.columns, &one.types) {
+            if let Some(to) = types.get(column).filter(|to| **to != from) {
+                let column = show_ident(column);
+                differ.push((
+                    QualifiedName::new(&one.schema, &one.name),
+                    format!("column {column} is {from} on the source and {to} on the target"),
+                ));
+            }
+        }
+    }
+    let Some((first, what)) = differ.first() else {
+        return;
+    };
+    found.push(
+        Cause::new(
+            "unsafe.column_types",
+            Side::Target,
+            format!("unsafe: values may be changed when they are applied: {first}: {what}"),
+        )
+        .object(first)
+        .seen_all(differ.iter().skip(1).take(9).map(|(table, what)| format!("{table}: {what}")))
+        .seen(format!("format_type() of both sides: {} columns differ", differ.len()))
+        .remedy(format!(
+            "make the types the same again (ALTER TABLE … ALTER COLUMN … TYPE) and copy the table again: {}",
+            resync(std::slice::from_ref(first))
+        )),
+    );
+}
+
+fn names_and_types<'a>(
+    columns: &'a [String],
+    types: &'a [String],
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    columns
+        .iter()
+        .map(String::as_str)
+        .zip(types.iter().map(String::as_str))
+}
+
+/// Rows that the source receives by replication have an origin, and the subscription does not forward those.
+fn fed(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    let Some(source) = &seen.close.source else {
+        return;
+    };
+    let Some(first) = source.fed_by.first() else {
+        return;
+    };
+    let names: Vec<String> = source.fed_by.iter().map(|name| show_ident(name)).collect();
+    found.push(
+        Cause::new(
+            "unsafe.cascading_origin",
+            Side::Source,
+            format!("unsafe: the source is a subscriber ({}): the rows that it receives are not replicated to the target", names.join(", ")),
+        )
+        .object(first)
+        .seen("pg_subscription of the source's database")
+        .remedy("let its publisher publish to the target instead: drop that subscription, and copy the tables that it wrote to again with pgl-control resync"),
+    );
+}
+
+/// A server that was promoted or restored may lack what it had confirmed.
+fn set_back(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    let timelines = seen.close.target.as_ref().and_then(|one| one.timelines);
+    let Some(Timelines { then, now }) = timelines.filter(|both| both.changed()) else {
+        return;
+    };
+    found.push(
+        Cause::new(
+            "unsafe.timeline",
+            Side::Target,
+            format!("unsafe: the target is on timeline {now}, and was on {then} when its rows were copied: a standby was promoted or a backup restored, and rows that had been confirmed to the source are not sent again"),
+        )
+        .object(now.to_string())
+        .seen("pg_walfile_name, and the marks that pgl-setup keeps")
+        .remedy("compare with pgl-verify, and copy the tables that differ again with pgl-control resync"),
+    );
+}
+
+/// What was written before the position to which the slot or the origin was moved is not sent.
+fn slot_moved(seen: &Seen<'_>, subscription: &SubscriptionNow, found: &mut Vec<Cause>) {
+    let moved = seen.close.target.as_ref();
+    let moved = moved.and_then(|one| one.slot_moved.clone());
+    let wanted = seen.close.wanted.iter();
+    let wanted = wanted.map(|one| QualifiedName::new(&one.schema, &one.name));
+    let Some(missing) = moved.and_then(|moved| moved.missing(wanted)) else {
+        return;
+    };
+    found.push(
+        Cause::new(
+            "unsafe.slot_moved",
+            Side::Target,
+            format!("unsafe: {}: changes may be missing on the target", missing.what),
+        )
+        .object(&subscription.name)
+        .seen(format!("not compared or copied since: {}", few(&missing.tables)))
+        .seen("the journal's note of pgl-control resume, and of the tables that pgl-control has compared or copied since")
+        .remedy(missing.remedy()),
+    );
+}
+
+/// Sequences that were exchanged: the cutover sets those of the target by name.
+fn sequence_names(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    let (Some(source), Some(target)) = (&seen.close.source, &seen.close.target) else {
+        return;
+    };
+    let mut all = cutover::sequence_mismatches(&source.sequence_users, &target.sequence_users, &[]);
+    all.retain(|mismatch| {
+        let is = |schema: &str, name: &str| {
+            schema == mismatch.table.schema && name == mismatch.table.name
+        };
+        let mut wanted = seen.close.wanted.iter();
+        // An identity is the partitioned table's, whose partitions alone are replicated.
+        wanted.any(|one| is(&one.schema, &one.name))
+            || (target.tables.iter()).any(|one| one.kind == "p" && is(&one.schema, &one.name))
+    });
+    let Some(first) = all.first() else { return };
+    let (what, remedy) = cutover::sequence_mismatches_said(&all, Side::Source);
+    found.push(
+        Cause::new(
+            "unsafe.sequence_names",
+            Side::Source,
+            format!("unsafe: {what}"),
+        )
+        .object(first.table.to_string())
+        .seen("pg_depend on both sides")
+        .remedy(remedy),
+    );
+}
+
+/// What the apply worker runs with its own rights where rows are applied: on the target, for reverse replication on the source.
+pub(super) fn replica_triggers(seen: &Seen<'_>, direction: Direction, found: &mut Vec<Cause>) {
+    let (Some(source), Some(target)) = (&seen.close.source, &seen.close.target) else {
+        return;
+    };
+    let (source, target) = (&source.replica_triggers, &target.replica_triggers);
+    let (side, all) = match direction {
+        Direction::Forward => (
+            Side::Target,
+            cutover::replica_triggers(direction, target, source),
+        ),
+        Direction::Back => (
+            Side::Source,
+            cutover::replica_triggers(direction, source, target),
+        ),
+    };
+    let Some(first) = all.first() else {
+        return;
+    };
+    let name = match (&first.schema, &first.table) {
+        (Some(schema), Some(table)) => QualifiedName::new(schema, table).to_string(),
+        _ => first.name.clone(),
+    };
+    let off: Vec<String> = all.iter().map(|one| format!("{};", one.off)).collect();
+    let mut cause = Cause::new(
+        "unsafe.replica_triggers",
+        side,
+        "unsafe: triggers or rules fire for replicated rows: pglogical's apply worker runs them as a superuser",
+    )
+    .object(name)
+    .remedy("look who made it, which roles are superusers since, and what else it did; disable it, and compare the rows with pgl-verify. Until the cutover nobody but the role of the migration should log in to the target")
+    .sql(off.join(" "));
+    for one in all.iter().map(ReplicaTrigger::said) {
+        cause = cause.seen(one);
+    }
+    found.push(cause);
+}
+
+/// pglogical's own copy of a table asks the source with operators that it names without a schema.
+fn copies(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+    let (Some(now), Some(source), Some(subscription)) =
+        (seen.target, &seen.close.source, seen.subscription)
+    else {
+        return;
+    };
+    // One that has just begun is no failed copy. A second attempt asks for its slot for ever.
+    const BEGINS: f64 = 10.0;
+    let young = |started: f64| now.clock - started < BEGINS;
+    if (now.workers.iter()).any(|worker| worker.kind == "sync" && young(worker.started)) {
+        return;
+    }
+    let Some(table) = now.tables.iter().find(|table| table.status == 'i') else {
+        return;
+    };
+    let path = source.overrides.iter().find(|one| {
+        let role = one.role.is_none() || one.role == subscription.dsn.user;
+        one.name == "search_path" && role && shadows(&one.value)
+    });
+    if let Some(path) = path {
+        found.push(
+            Cause::new(
+                "copy.search_path",
+                Side::Source,
+                "pglogical's copy of a table does not begin: on the source a schema is searched before pg_catalog",
+            )
+            .object(QualifiedName::new(&table.schema, &table.name))
+            .seen(format!("search_path is {} for {}", path.value, path.role.as_deref().unwrap_or("everybody in this database")))
+            .remedy(format!("take pg_catalog out of that search_path: it is searched first where it is not named. Then end the source's sessions with application_name {0}_copy and {0}_copy_slot, where they are: pglogical tries again", subscription.name))
+            .warn()
+            .likely(),
         );
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Cause, Seen};
 use crate::Side;
-use crate::status::facts::{Snapshot, SourceNow, TargetNow};
+use crate::status::facts::{Snapshot, SourceNow, TargetNow, WalSenderNow};
 use crate::status::state::{Word, word};
 
 /// Twice as long as pglogical waits before it confirms what it has received.
@@ -104,15 +104,19 @@ fn no_walsender(seen: &Seen<'_>, source: &SourceNow, target: &TargetNow, found: 
     let mut cause = Cause::new(
         "stream.none",
         Side::Source,
-        "the apply worker runs, and no walsender of the source serves its slot: the connection between them is dead",
+        "no walsender of the source serves the apply worker's slot any more, and the worker has not noticed: its process is stopped, or the network between the two servers is cut",
     )
     .object(&slot.name)
     .may_pass()
     .seen(format!(
-        "the worker (process {}) runs since {age:.0} s, the slot is inactive and confirmed {confirmed}",
+        "the worker (process {}) was started {age:.0} s ago, the slot is inactive and confirmed {confirmed}",
         worker.pid
     ))
-    .remedy("find out what cut the network between the two servers; restart the worker, which would notice a dead connection only much later")
+    .remedy(format!(
+        "on the target's machine: ps -o stat= -p {0}; where it begins with T the process is stopped, and kill -CONT {0} lets it go on; else find out \
+         what cut the network, and restart the worker, which would notice it only much later",
+        worker.pid
+    ))
     .sql(seen.kick())
     .fix_on(Side::Target);
     let lasts = seen.samples.iter().all(|sample| {
@@ -123,6 +127,50 @@ fn no_walsender(seen: &Seen<'_>, source: &SourceNow, target: &TargetNow, found: 
         cause = cause.likely();
     }
     found.push(cause);
+}
+
+/// Which of the two ends of a connection that is silent does not move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Still {
+    Walsender,
+    Worker,
+    /// One of them, or the network between them.
+    Unknown,
+}
+
+/// What a walsender has left unsent since the sample before, while it waits for more, it does not see: its process does
+/// not run. One that waits until the worker takes what it sends, or that has moved since the last answer was overdue,
+/// runs.
+fn still(sender: &WalSenderNow, samples: &[Snapshot]) -> Still {
+    let sources = || {
+        samples
+            .iter()
+            .rev()
+            .skip(1)
+            .filter_map(|one| one.source.known())
+    };
+    let waits = |event: &str| {
+        let wait = sender.wait.as_deref();
+        wait.is_some_and(|wait| wait.eq_ignore_ascii_case(event))
+    };
+    let unsent = sources().next().and_then(|before| before.wal_lsn) > sender.sent_lsn;
+    let moved = sources().any(|before| {
+        before.sender.as_ref().is_some_and(|before| {
+            before.pid == sender.pid
+                && before.sent_lsn < sender.sent_lsn
+                && before.replied_ago.is_some_and(|ago| ago > SILENT_SECONDS)
+        })
+    });
+    if waits("WalSenderWriteData") || moved {
+        Still::Worker
+    } else if unsent
+        && sender.sent_lsn.is_some()
+        && (waits("WalSenderWaitForWAL") || waits("WalSenderMain"))
+    {
+        Still::Walsender
+    } else {
+        Still::Unknown
+    }
 }
 
 /// The worker is connected and does not answer. Where there is nothing to confirm it answers only when the walsender
@@ -151,28 +199,61 @@ fn silent(seen: &Seen<'_>, source: &SourceNow, target: &TargetNow, found: &mut V
     if !asked && !waiting {
         return;
     }
-    let slot = source.slot.as_ref();
-    let waits = target.apply().and_then(|worker| worker.wait.as_deref());
     let since = sender.replied_at.as_deref().unwrap_or("?");
-    found.push(
-        Cause::new(
+    let since = format!("since {since} ({silent:.0} s ago)");
+    let pid = sender.pid;
+    let worker = target.apply();
+    let process = worker.map_or("the apply worker".to_owned(), |one| {
+        format!("the apply worker (process {})", one.pid)
+    });
+    const TIMEOUT: &str = "The source ends the connection after wal_sender_timeout";
+    let (id, side, what, remedy) = match still(sender, seen.samples) {
+        Still::Worker => (
             "apply.silent",
             Side::Target,
-            format!("the apply worker has not confirmed anything since {since} ({silent:.0} s ago)"),
-        )
-        .may_pass()
-        .seen(format!(
-            "the source's walsender {} is in state {}, sent {}, confirmed {}",
-            sender.pid,
-            sender.state.as_deref().unwrap_or("?"),
-            sender.sent_lsn.map_or("?".to_owned(), |lsn| lsn.to_string()),
-            slot.and_then(|slot| slot.confirmed_flush_lsn)
-                .map_or("?".to_owned(), |lsn| lsn.to_string()),
-        ))
-        .seen(format!(
-            "the worker on the target waits for: {}",
-            waits.unwrap_or("nothing that the server shows")
-        ))
-        .remedy("if it waits for a lock, end the session that holds it; if one large transaction is being applied, wait; else the network between the servers is cut or the process is stopped: look at it on the target's machine. The source ends the connection after wal_sender_timeout"),
+            format!("the apply worker has not confirmed anything {since}"),
+            format!(
+                "if it waits for a lock, end the session that holds it; if one large transaction is being applied, wait; else the network between the servers is cut or the process is stopped: look at it on the target's machine. {TIMEOUT}"
+            ),
+        ),
+        Still::Walsender => (
+            "stream.silent",
+            Side::Source,
+            format!(
+                "the source's walsender (process {pid}) does not send what has been written, and has taken no answer {since}"
+            ),
+            format!(
+                "the process is stopped, or its machine is: look at it on the source's machine. pg_terminate_backend({pid}) on the source ends it once it runs again, and pglogical connects anew"
+            ),
+        ),
+        Still::Unknown => (
+            "stream.silent",
+            Side::Source,
+            format!(
+                "the source's walsender (process {pid}) has had no answer of the apply worker {since}: one of the two does not run, or the network between them is cut"
+            ),
+            format!(
+                "look at the walsender on the source's machine and at {process} on the target's: if the worker waits for a lock, end the session that holds it; if one large transaction is being applied, wait. {TIMEOUT}"
+            ),
+        ),
+    };
+    let lsn = |lsn: Option<crate::Lsn>| lsn.map_or("?".to_owned(), |lsn| lsn.to_string());
+    let waits = |wait: Option<&str>| wait.unwrap_or("nothing that the server shows").to_owned();
+    found.push(
+        Cause::new(id, side, what)
+            .may_pass()
+            .seen(format!(
+                "the source's walsender {pid} is in state {}, sent {}, confirmed {}; the source is at {}",
+                sender.state.as_deref().unwrap_or("?"),
+                lsn(sender.sent_lsn),
+                lsn(confirmed),
+                lsn(source.wal_lsn),
+            ))
+            .seen(format!("the walsender waits for: {}", waits(sender.wait.as_deref())))
+            .seen(format!(
+                "the worker on the target waits for: {}",
+                waits(worker.and_then(|worker| worker.wait.as_deref()))
+            ))
+            .remedy(remedy),
     );
 }

@@ -4,9 +4,9 @@ use super::*;
 use crate::Lsn;
 use crate::ServerVersion;
 use crate::status::facts::{
-    Dsn, DsnEnd, ForeignKey, Log, Member, Origin, Override, Queued, Seen, Sender, SetSequence,
-    SetTable, Slot, SourceClose, TableSync, TargetClose, TargetSequence, TargetTable, Trouble,
-    Wanted, Worker,
+    Dsn, DsnEnd, Log, OutputOverride, PlannedMember, Queued, Seen, SetSequence, SetTable, SlotNow,
+    SourceClose, TableSync, TargetClose, TargetForeignKey, TargetOrigin, TargetSequence,
+    TargetTable, Trouble, WalSenderNow, Wanted, Worker,
 };
 
 mod live;
@@ -22,7 +22,7 @@ fn snapshot(at: f64) -> Snapshot {
             version: ServerVersion(130_016),
             database: "shop".into(),
             wal_lsn: Some(Lsn(1000)),
-            slot: Some(Slot {
+            slot: Some(SlotNow {
                 name: "slot".into(),
                 plugin: Some("pglogical_output".into()),
                 database: Some("shop".into()),
@@ -30,7 +30,7 @@ fn snapshot(at: f64) -> Snapshot {
                 active_pid: Some(7),
                 restart_lsn: Some(Lsn(900)),
                 confirmed_flush_lsn: Some(Lsn(1000)),
-                ..Slot::default()
+                ..SlotNow::default()
             }),
             ..SourceNow::default()
         }),
@@ -39,7 +39,7 @@ fn snapshot(at: f64) -> Snapshot {
             database: "shop".into(),
             pglogical: Some("2.4.5".into()),
             subscriptions: vec!["moving".into()],
-            subscription: Some(Subscription {
+            subscription: Some(SubscriptionNow {
                 id: 77,
                 database_oid: 5,
                 name: "moving".into(),
@@ -54,7 +54,7 @@ fn snapshot(at: f64) -> Snapshot {
                     datestyle: Some("ISO".into()),
                     intervalstyle: Some("postgres".into()),
                 },
-                ..Subscription::default()
+                ..SubscriptionNow::default()
             }),
             tables: vec![TableSync {
                 schema: "public".into(),
@@ -115,11 +115,12 @@ fn close() -> Close {
                 updates: true,
                 ..SetTable::default()
             }],
-            members: Some(vec![Member {
+            members: Some(vec![PlannedMember {
                 schema: "public".into(),
                 name: "a".into(),
                 exists: true,
                 sets: vec!["default".into()],
+                unreplicated: Vec::new(),
             }]),
             ..SourceClose::default()
         }),
@@ -146,6 +147,7 @@ fn close() -> Close {
             schema: "public".into(),
             name: "a".into(),
             set: Some("default".into()),
+            ..Wanted::default()
         }],
         ..Close::default()
     }
@@ -257,7 +259,7 @@ const CASES: &[(&str, Change)] = &[
             name: Some("a".into()),
             role: None,
         }];
-        t.foreign_keys = vec![ForeignKey {
+        t.foreign_keys = vec![TargetForeignKey {
             name: "fk".into(),
             schema: "public".into(),
             table: "b".into(),
@@ -415,6 +417,7 @@ const SAID: &[(&str, &str)] = &[
         "subscriber moving initialization failed during nonrecoverable step (d), please try the setup again",
         "copy.failed",
     ),
+    ("invalid XML document", "apply.xml_document"),
     ("something that nobody has seen before", "apply.error"),
 ];
 
@@ -501,7 +504,7 @@ fn output_settings_are_judged_by_what_the_source_does() {
     let with = |role: Option<&str>, name: &str, value: &str| {
         let mut close = close();
         if let Some(source) = &mut close.source {
-            source.overrides = vec![Override {
+            source.overrides = vec![OutputOverride {
                 role: role.map(str::to_owned),
                 this_database: true,
                 name: name.into(),
@@ -528,6 +531,38 @@ fn output_settings_are_judged_by_what_the_source_does() {
     );
     source(&mut now).version = ServerVersion(90_624);
     assert_eq!(severity(&now, &close()), Some(Severity::Block));
+}
+
+/// Seen on 17 and 18: the worker of the table ends with "could not get table list" and is started again, for ever.
+#[test]
+fn a_copy_that_never_begins_is_named_with_the_search_path_of_the_source() {
+    let found = |path: &str, status: char, copying: Option<f64>| {
+        let mut now = snapshot(0.0);
+        target(&mut now).tables[0].status = status;
+        if let Some(age) = copying {
+            let mut sync = target(&mut now).workers[0].clone();
+            sync.kind = "sync".into();
+            sync.started = target(&mut now).clock - age;
+            target(&mut now).workers.push(sync);
+        }
+        let mut close = close();
+        if let Some(source) = &mut close.source {
+            source.overrides = vec![OutputOverride {
+                role: None,
+                this_database: true,
+                name: "search_path".into(),
+                value: path.into(),
+            }];
+        }
+        ids(&[now], &close)
+            .iter()
+            .any(|id| id == "copy.search_path")
+    };
+    assert!(found("app, pg_catalog", 'i', None));
+    assert!(found("app, pg_catalog", 'i', Some(30.0)));
+    assert!(!found("app, pg_catalog", 'i', Some(1.0)));
+    assert!(!found("app, pg_catalog", 'r', None));
+    assert!(!found("app, public", 'i', None));
 }
 
 #[test]

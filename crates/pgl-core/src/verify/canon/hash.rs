@@ -10,8 +10,9 @@
 //!   the minor releases of that day) each had a hash of its own.
 //! - `char(n)` ignores trailing blanks: its stored length is hashed too.
 //! - `numeric` ignores scale, sign and kind: hashed by its text, which has all three. So are `jsonb` and the labels of enums.
-//! - Timestamps, times and money fold like `int8` and have no upper half to be had: hashed by the bytes of their send
-//!   function, as is everything that is not listed here.
+//! - Timestamps, times, intervals and money fold like `int8` and have no upper half to be had: hashed by the bytes of their
+//!   send function, as is everything that is not listed here. These few bytes as text (`bytea_output`, which every session has
+//!   alike): their hexadecimal digits cost half of what an array does, which the bytes of any length are put into.
 //!
 //! A NULL is a number of its own, never NULL: a digest made of these has no way of dropping a row.
 
@@ -96,6 +97,10 @@ fn value(form: &Form, operand: &str, seed: u64, encoding: Encoding) -> Option<St
         "float4" => special_by_text("hashfloat4extended"),
         "float8" => special_by_text("hashfloat8extended"),
         "numeric" => as_text(),
+        "timestamp" | "timestamptz" | "time" | "timetz" | "interval" | "money" => {
+            let bytes = write(form, operand, Flavour::Bytes, encoding);
+            text_hash(&format!("({bytes})::pg_catalog.text"), seed)
+        }
         // Infinite dates cannot be subtracted.
         "date" => format!(
             "CASE WHEN pg_catalog.isfinite({operand}) THEN \

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::verify::decoding::parse;
-use crate::verify::pairing::{Catalog, Entry, Wishes, pair};
+use crate::verify::pairing::{Catalog, PairingEntry, Wishes, pair};
 use crate::verify::types::{ColumnInfo, RelationInfo, TypeInfo, Types};
 
 fn relation(key: Option<&[&str]>, identity: &str) -> RelationInfo {
@@ -12,14 +12,18 @@ fn relation(key: Option<&[&str]>, identity: &str) -> RelationInfo {
         typmod: -1,
         shown: "integer".into(),
         generated: false,
+        is_virtual: false,
     };
     let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
     RelationInfo {
+        oid: 1,
+        layout: String::new(),
         schema: "public".into(),
         name: "t".into(),
         kind: "r".into(),
         persistence: "p".into(),
         root: None,
+        bound: None,
         extension: None,
         row_security: false,
         replica_identity: identity.into(),
@@ -31,11 +35,12 @@ fn relation(key: Option<&[&str]>, identity: &str) -> RelationInfo {
         estimate: 1.0,
         pages: 1,
         readable: true,
+        replica_trigger: None,
         runs: None,
     }
 }
 
-fn paired(relation: RelationInfo) -> Pair {
+fn paired(relation: RelationInfo) -> TablePair {
     let int4 = TypeInfo {
         oid: 23,
         schema: "pg_catalog".into(),
@@ -55,21 +60,21 @@ fn paired(relation: RelationInfo) -> Pair {
         encoding: "UTF8".into(),
     };
     match pair(&catalog, &catalog, &Wishes::default(), None).pop() {
-        Some(Entry::Compare(pair)) => *pair,
+        Some(PairingEntry::Compare(pair)) => *pair,
         other => panic!("{other:?}"),
     }
 }
 
-fn keyed() -> Pair {
+fn keyed() -> TablePair {
     paired(relation(Some(&["id"]), "d"))
 }
 
-fn keyless(identity: &str) -> Pair {
+fn keyless(identity: &str) -> TablePair {
     paired(relation(None, identity))
 }
 
 /// Transactions by number and end, with their changes.
-fn log(pair: &Pair, transactions: &[(u32, u64, &[&str])]) -> ChangeLog {
+fn log(pair: &TablePair, transactions: &[(u32, u64, &[&str])]) -> ChangeLog {
     let wanted = wanted(&[pair]);
     let mut log = ChangeLog::default();
     for (xid, end, lines) in transactions {
@@ -152,6 +157,11 @@ fn a_snapshot_sees_what_had_committed() {
         [100, 105]
     );
     assert!(snapshot("110:110:").still_running(&seen).is_empty());
+    // One that writes, and whose number is above all that have ended: no snapshot lists it, and none sees it.
+    let earlier = snapshot("100:100:").with_in_progress(&[100]);
+    assert_eq!(snapshot("100:100:").still_running(&earlier), [100]);
+    assert_eq!(snapshot("100:102:100").still_running(&earlier), [100]);
+    assert!(snapshot("101:101:").still_running(&earlier).is_empty());
     for bad in ["", "1:2", "1:2:x", "1:2:3:4", "a:2:"] {
         assert_eq!(XidSnapshot::parse(bad), None, "{bad}");
     }
@@ -229,10 +239,13 @@ fn both_keys_of_a_moved_row_count() {
 fn values_that_are_not_shown_are_not_guessed() {
     let pair = keyed();
     let lines: &[&str] = &["UPDATE: id[integer]:1 v[integer]:unchanged-toast-datum"];
-    let unknown = log(&pair, &[(10, 100, lines)]);
-    let all = shown(unknown.effects(&pair, &snapshot("10:10:"), exactly(100)));
+    let unplaced = AppliedRange {
+        upto: Lsn(200),
+        ..exactly(50)
+    };
+    let all = shown(log(&pair, &[(10, 100, lines)]).effects(&pair, &snapshot("10:10:"), unplaced));
     assert_eq!(all, [("1".to_owned(), Then::Unknown)]);
-    let why = |pair: &Pair, line: &str| match log(pair, &[(10, 100, &[line])]).effects(
+    let why = |pair: &TablePair, line: &str| match log(pair, &[(10, 100, &[line])]).effects(
         pair,
         &snapshot("10:10:"),
         exactly(100),
@@ -250,6 +263,64 @@ fn values_that_are_not_shown_are_not_guessed() {
     assert_eq!(
         why(&other, "UPDATE: id[integer]:1 v[integer]:2"),
         NO_IDENTITY
+    );
+}
+
+#[test]
+fn a_value_that_stays_is_that_of_the_row_before() {
+    const STAYS: &str = "v[integer]:unchanged-toast-datum";
+    let pair = keyed();
+    let after = |pair: &TablePair, lines: &[String]| {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        shown(log(pair, &[(10, 100, &lines)]).effects(pair, &snapshot("10:10:"), exactly(100)))
+    };
+    let stays = format!("UPDATE: id[integer]:1 {STAYS}");
+    let moves = format!("UPDATE: old-key: id[integer]:1 new-tuple: id[integer]:2 {STAYS}");
+    let kept = |key: &str| Then::Kept {
+        row: vec![Some(key.to_owned()), None],
+        of: texts(&["1"]),
+        columns: vec![1],
+    };
+    let one = |then: Then| vec![("1".to_owned(), then)];
+    let seven = "UPDATE: id[integer]:1 v[integer]:7".to_owned();
+    let row = |key: &str| Then::Row(texts(&[key, "7"]));
+    // Of the row that the source's snapshot has, however often it is written, and under another key, too.
+    assert_eq!(after(&pair, std::slice::from_ref(&stays)), one(kept("1")));
+    assert_eq!(
+        after(&pair, &[stays.clone(), stays.clone()]),
+        one(kept("1"))
+    );
+    assert_eq!(
+        after(&pair, &[stays.clone(), moves.clone()]),
+        [("1".to_owned(), Then::Absent), ("2".to_owned(), kept("2"))]
+    );
+    // Of the change before.
+    assert_eq!(after(&pair, &[seven.clone(), stays.clone()]), one(row("1")));
+    assert_eq!(after(&pair, &[stays.clone(), seven.clone()]), one(row("1")));
+    assert_eq!(
+        after(&pair, &[seven, moves.clone()]),
+        [("1".to_owned(), Then::Absent), ("2".to_owned(), row("2"))]
+    );
+    // A row that is gone, or of which nothing is known, has none.
+    let gone = "DELETE: id[integer]:1".to_owned();
+    assert_eq!(after(&pair, &[gone, stays.clone()]), one(Then::Unknown));
+    // The line itself shows it where the whole row is logged, with a key and without.
+    let full = paired(RelationInfo {
+        replica_identity: "f".into(),
+        ..relation(Some(&["id"]), "f")
+    });
+    let line =
+        format!("UPDATE: old-key: id[integer]:1 v[integer]:7 new-tuple: id[integer]:2 {STAYS}");
+    assert_eq!(
+        after(&full, std::slice::from_ref(&line)),
+        [("1".to_owned(), Then::Absent), ("2".to_owned(), row("2"))]
+    );
+    assert_eq!(
+        after(&keyless("f"), &[line]),
+        [
+            ("1,7".to_owned(), Then::Net(-1)),
+            ("2,7".to_owned(), Then::Net(1))
+        ]
     );
 }
 
@@ -457,7 +528,7 @@ fn a_row_that_moves_between_partitions_is_where_it_went() {
 fn the_old_row_is_what_the_replica_identity_logs() {
     let update = "UPDATE: id[integer]:1 v[integer]:2";
     let delete = "DELETE: id[integer]:1 v[integer]:2";
-    let effects = |pair: &Pair, line| {
+    let effects = |pair: &TablePair, line| {
         log(pair, &[(200, 100, &[line])]).effects(pair, &snapshot("100:100:"), exactly(100))
     };
     let of = |identity: &str, columns: Option<&[&str]>| {
@@ -482,7 +553,7 @@ fn the_old_row_is_what_the_replica_identity_logs() {
     }
     // Without a key the whole old row is needed, and what a server computes is in none.
     let mut computed = keyless("f");
-    computed.columns[1].generated = true;
+    computed.columns[1].generated = (true, true);
     for (pair, known) in [
         (keyless("f"), true),
         (keyless("d"), false),
@@ -491,4 +562,35 @@ fn the_old_row_is_what_the_replica_identity_logs() {
         let found = effects(&pair, delete);
         assert_eq!(found != Effects::Unknown(NO_IDENTITY), known, "{found:?}");
     }
+}
+
+/// The line shows NULL for a virtual generated column, whatever its value is.
+#[test]
+fn the_null_of_a_virtual_generated_column_is_no_value() {
+    let with = |mut pair: TablePair| {
+        pair.columns[1].is_virtual = true;
+        pair
+    };
+    let of = |pair: &TablePair, line: &str| {
+        log(pair, &[(5, 10, &[line])]).effects(pair, &snapshot("5:5:"), exactly(10))
+    };
+    for line in [
+        "INSERT: id[integer]:1 v[integer]:null",
+        "UPDATE: id[integer]:1 v[integer]:null",
+    ] {
+        let pair = with(keyed());
+        assert_eq!(
+            shown(of(&pair, line)),
+            [("1".to_owned(), Then::Unknown)],
+            "{line}"
+        );
+        let pair = with(keyless("f"));
+        assert_eq!(of(&pair, line), Effects::Unknown(VIRTUAL), "{line}");
+    }
+    let gone = of(&with(keyed()), "DELETE: id[integer]:1");
+    assert_eq!(shown(gone), [("1".to_owned(), Then::Absent)]);
+    // Nothing was written.
+    let pair = with(keyless("f"));
+    let none = log(&pair, &[]).effects(&pair, &snapshot("5:5:"), exactly(10));
+    assert_eq!(none, Effects::Known(Vec::new()));
 }

@@ -24,11 +24,13 @@ fn int4() -> TypeInfo {
 
 fn table(name: &str, columns: &[&str]) -> RelationInfo {
     RelationInfo {
+        oid: 1,
         schema: "public".into(),
         name: name.into(),
         kind: "r".into(),
         persistence: "p".into(),
         root: None,
+        bound: None,
         extension: None,
         row_security: false,
         replica_identity: "d".into(),
@@ -40,8 +42,10 @@ fn table(name: &str, columns: &[&str]) -> RelationInfo {
                 typmod: -1,
                 shown: "integer".into(),
                 generated: false,
+                is_virtual: false,
             })
             .collect(),
+        layout: columns.join(" "),
         primary_key: Some(vec!["id".into()]),
         identity_key: None,
         unique_key: None,
@@ -49,6 +53,7 @@ fn table(name: &str, columns: &[&str]) -> RelationInfo {
         estimate: 1.0,
         pages: 1,
         readable: true,
+        replica_trigger: None,
         runs: None,
     }
 }
@@ -80,12 +85,12 @@ fn run(source: Vec<RelationInfo>, target: Vec<RelationInfo>) -> Vec<(String, Str
         .iter()
         .map(|entry| {
             let what = match entry {
-                Entry::Compare(pair) => {
+                PairingEntry::Compare(pair) => {
                     format!("compare {}/{}", pair.source.len(), pair.target.len())
                 }
-                Entry::Skip(_, why) => format!("skip {why}"),
-                Entry::Differs(_, why) => format!("differs {why}"),
-                Entry::Error(_, why) => format!("error {why}"),
+                PairingEntry::Skip(_, why) => format!("skip {why}"),
+                PairingEntry::Differs(_, why) => format!("differs {why}"),
+                PairingEntry::Error(_, why) => format!("error {why}"),
             };
             (entry.name().name.clone(), what)
         })
@@ -131,6 +136,40 @@ fn partitions_by_leaf_where_layouts_agree_and_by_root_where_not() {
     assert_eq!(found, [("r".into(), "compare 2/1".into())]);
 }
 
+/// pglogical writes a row to the partition of the same name, whatever its bounds: copying the partition again cannot work.
+#[test]
+fn partitions_of_one_name_with_other_bounds_are_compared_with_their_root() {
+    let side = |first: &str, second: &str| {
+        let part = |name: &str, bound: &str| RelationInfo {
+            bound: Some(format!("FOR VALUES {bound}")),
+            ..leaf(name, "r")
+        };
+        catalog(vec![root("r"), part("r1", first), part("r2", second)])
+    };
+    let low = "FROM (0) TO (10)";
+    let source = side(low, "FROM (10) TO (20)");
+    let same = pair(&source, &source.clone(), &Wishes::default(), None);
+    assert_eq!(same.len(), 2);
+    let target = side(low, "FROM (10) TO (30)");
+    let found = pair(&source, &target, &Wishes::default(), None);
+    let [PairingEntry::Compare(pair)] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    assert_eq!(pair.name.name, "r");
+    assert_eq!((pair.source.len(), pair.target.len()), (2, 2));
+    let [difference] = pair.schema_differences.as_slice() else {
+        panic!("{pair:?}");
+    };
+    for part in [
+        "public.r2",
+        "FROM (10) TO (20) on the source",
+        "FROM (10) TO (30) on the target",
+    ] {
+        assert!(difference.contains(part), "{difference}");
+    }
+    assert_eq!(pair.copy_again, [QualifiedName::new("public", "r2")]);
+}
+
 #[test]
 fn unreadable_and_filtered_tables_are_errors() {
     let mut denied = table("a", &["id"]);
@@ -161,7 +200,7 @@ fn columns_pair_by_name_and_differences_are_kept() {
         &Wishes::default(),
         None,
     );
-    let Entry::Compare(pair) = &entries[0] else {
+    let PairingEntry::Compare(pair) = &entries[0] else {
         panic!("{entries:?}")
     };
     let names: Vec<&str> = pair.columns.iter().map(|c| c.name.as_str()).collect();
@@ -241,7 +280,7 @@ fn excluded_columns_never_take_the_key_away() {
     let columns: Vec<usize> = entries
         .iter()
         .map(|entry| match entry {
-            Entry::Compare(pair) => pair.columns.len(),
+            PairingEntry::Compare(pair) => pair.columns.len(),
             _ => 0,
         })
         .collect();
@@ -267,7 +306,7 @@ fn plan(tables: &[(&str, Set)]) -> Plan {
         selection: Selection::default(),
         tables: tables.iter().map(planned).collect(),
         sequences: Vec::new(),
-        by_hand: Vec::new(),
+        manual_steps: Vec::new(),
     }
 }
 
@@ -281,23 +320,23 @@ fn an_unlogged_table_is_left_out_unless_the_plan_carries_it() {
     let (source, target) = (catalog(unlogged()), catalog(vec![table("a", &["id"])]));
     let wishes = Wishes::default();
     let found = pair(&source, &target, &wishes, None);
-    assert!(matches!(&found[..], [Entry::Skip(..)]));
+    assert!(matches!(&found[..], [PairingEntry::Skip(..)]));
     let planned = |set| plan(&[("a", set)]);
     let found = pair(&source, &target, &wishes, Some(&planned(Set::Default)));
-    assert!(matches!(&found[..], [Entry::Compare(_)]));
+    assert!(matches!(&found[..], [PairingEntry::Compare(_)]));
     let found = pair(&source, &target, &wishes, Some(&planned(Set::Excluded)));
-    assert!(matches!(&found[..], [Entry::Skip(..)]));
+    assert!(matches!(&found[..], [PairingEntry::Skip(..)]));
     // Named by the plan, and nowhere: that is no equality of nothing.
     let none = (catalog(Vec::new()), catalog(Vec::new()));
     let found = pair(&none.0, &none.1, &wishes, Some(&planned(Set::Default)));
-    assert!(matches!(&found[..], [Entry::Error(..)]));
+    assert!(matches!(&found[..], [PairingEntry::Error(..)]));
     let found = pair(&none.0, &none.1, &wishes, Some(&planned(Set::Excluded)));
     assert!(found.is_empty());
 }
 
-fn compared(source: &Catalog, target: &Catalog, wishes: &Wishes) -> Pair {
+fn compared(source: &Catalog, target: &Catalog, wishes: &Wishes) -> TablePair {
     match pair(source, target, wishes, None).pop() {
-        Some(Entry::Compare(pair)) => *pair,
+        Some(PairingEntry::Compare(pair)) => *pair,
         other => panic!("{other:?}"),
     }
 }
@@ -359,12 +398,14 @@ fn notes_say_what_is_unusual() {
     };
     let pair = compared(&keyless(), &keyless(), &Wishes::default());
     assert_eq!(pair.notes, ["no key: compared as a multiset of rows"]);
-    // A column that one of the servers computes is a computed one.
-    for at in [0, 1] {
+    // A column that the source alone computes is one that can be written on the target.
+    for (at, generated) in [(0, (true, false)), (1, (false, true))] {
         let mut both = [table("a", &["id"]), table("a", &["id"])];
         both[at].columns[0].generated = true;
         let [one, two] = both.map(|table| catalog(vec![table]));
-        assert!(compared(&one, &two, &Wishes::default()).columns[0].generated);
+        let pair = compared(&one, &two, &Wishes::default());
+        assert_eq!(pair.columns[0].generated, generated);
+        assert_eq!(pair.computed().is_empty(), !generated.1);
     }
 }
 
@@ -375,7 +416,7 @@ fn an_insert_only_set_is_said_of_its_table_alone() {
     let noted: Vec<usize> = pair(&both(), &both(), &Wishes::default(), Some(&plan))
         .iter()
         .map(|entry| match entry {
-            Entry::Compare(pair) => pair.notes.len(),
+            PairingEntry::Compare(pair) => pair.notes.len(),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -434,4 +475,75 @@ fn own_schemas_and_those_of_the_server() {
     ] {
         assert_eq!(is_own(schema), own, "{schema}");
     }
+}
+
+/// DDL that the target has not applied yet, or that the source runs meanwhile, is no difference yet.
+#[test]
+fn a_difference_of_definitions_counts_once_the_source_had_it_twice() {
+    let wishes = Wishes::default();
+    let open = |first: Vec<RelationInfo>, target: Vec<RelationInfo>, second: Vec<RelationInfo>| {
+        let (first, target, second) = (catalog(first), catalog(target), catalog(second));
+        let earlier = pair(&first, &target, &wishes, None);
+        let later = pair(&second, &target, &wishes, None);
+        unconfirmed((&first, &earlier), (&second, &later))
+            .into_iter()
+            .map(|(name, why)| format!("{}: {why}", name.name))
+            .collect::<Vec<_>>()
+    };
+    let old = || vec![table("t", &["id"])];
+    // Without a table, the source would not have the schema either.
+    let other = || vec![table("other", &["id"])];
+    let both = || vec![table("other", &["id"]), table("t", &["id"])];
+    let new = || vec![table("t", &["id", "zz"])];
+    let grown = || {
+        let [one] = [table("t", &["id", "zz"])];
+        vec![RelationInfo {
+            bytes: 1,
+            pages: 2,
+            estimate: 3.0,
+            ..one
+        }]
+    };
+    let created_again = || {
+        vec![RelationInfo {
+            oid: 2,
+            ..table("t", &["id"])
+        }]
+    };
+    let none: Vec<String> = Vec::new();
+    assert_eq!(open(new(), new(), new()), none);
+    // The same on the source in both readings, whatever its size: the target lacks it for good.
+    assert_eq!(open(new(), old(), grown()), none);
+    assert_eq!(open(old(), Vec::new(), old()), none);
+    assert_eq!(open(other(), old(), other()), none);
+    // It came with the second reading.
+    let column = ["t: column zz is only on the source"];
+    assert_eq!(open(old(), old(), new()), column);
+    assert_eq!(
+        open(Vec::new(), Vec::new(), old()),
+        ["t: the target has no such table"]
+    );
+    assert_eq!(
+        open(both(), both(), other()),
+        ["t: the source has no such table"]
+    );
+    assert_eq!(
+        open(old(), Vec::new(), created_again()),
+        ["t: the target has no such table"]
+    );
+    // The target already has what the source had in the second reading.
+    assert_eq!(open(old(), new(), new()), none);
+    let parts = |names: &[&str]| {
+        let leaves = names.iter().map(|name| leaf(name, "r"));
+        std::iter::once(root("r")).chain(leaves).collect::<Vec<_>>()
+    };
+    let uneven = ["r: partitions differ between the sides"];
+    assert_eq!(
+        open(parts(&["r1"]), parts(&["r1"]), parts(&["r1", "r2"])),
+        uneven
+    );
+    assert_eq!(
+        open(parts(&["r1", "r2"]), parts(&["r1"]), parts(&["r1", "r2"])),
+        none
+    );
 }

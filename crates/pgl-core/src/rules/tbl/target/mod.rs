@@ -12,13 +12,13 @@ use crate::facts::objects::{Column, RelKind, Relation, View};
 use crate::facts::{Facts, NotRun};
 
 /// Both sides, where the target has at least one of the tables.
-struct Both<'a> {
+pub(crate) struct Both<'a> {
     source: View<'a>,
     target: View<'a>,
 }
 
 impl<'a> Both<'a> {
-    fn of(facts: &'a Facts) -> Result<Option<Self>, NotRun> {
+    pub(in crate::rules) fn of(facts: &'a Facts) -> Result<Option<Self>, NotRun> {
         let (source, target) = (View::source(facts)?, View::target(facts)?);
         let prepared = source
             .carried()

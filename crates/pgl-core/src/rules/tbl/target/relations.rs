@@ -2,119 +2,80 @@
 
 use std::collections::HashMap;
 
-use super::Both;
-use crate::facts::Facts;
+use crate::Severity;
+use crate::Side::Target;
 use crate::facts::objects::{Persistence, RelKind};
-use crate::rules::{Emit, Ran, Rule};
-use crate::{Severity, Side};
+use crate::rules::common::alter;
+use crate::rules::{Rule, both};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
-    ("tbl.target_not_empty", not_empty),
-    ("tbl.missing_on_target", missing),
-    ("tbl.kind_mismatch", kind),
-    ("tbl.unlogged_target", unlogged),
-    ("tbl.only_on_target", only_there),
-];
-
-fn not_empty(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    // From the copy on they hold this migration's rows.
-    if facts.under_way() {
-        return Ok(());
-    }
-    let Some(both) = Both::of(facts)? else {
-        return Ok(());
-    };
-    let occupied: HashMap<u32, _> = facts
-        .target()?
-        .objects
-        .occupied
-        .get()?
-        .iter()
-        .map(|one| (one.relation, one))
-        .collect();
-    for (one, other) in both.pairs() {
-        let Some(seen) = occupied.get(&other.oid) else {
-            continue;
-        };
-        let name = one.qualified();
-        match seen.has_rows {
-            Some(true) => emit.find(Side::Target, format!("table {name} already holds rows on the target")),
-            None => emit
-                .find(
-                    Side::Target,
-                    format!("table {name} has {} bytes on the target; whether it holds rows was not looked at", seen.bytes),
-                )
-                .severity(Severity::Warn),
-            Some(false) => continue,
+    both("tbl.target_not_empty", |both, emit| {
+        // From the copy on they hold this migration's rows.
+        if emit.facts.under_way() {
+            return Ok(());
         }
-        .object(&name);
-    }
-    Ok(())
-}
-
-fn missing(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let Some(both) = Both::of(facts)? else {
-        return Ok(());
-    };
-    for one in both.source.carried() {
-        let name = one.qualified();
-        if both.target.named(&name).is_none() {
-            emit.find(Side::Target, format!("the target has no table {name}"))
-                .object(&name);
+        let occupied = both.target.objects().occupied.get()?.iter();
+        let occupied: HashMap<u32, _> = occupied.map(|one| (one.relation, one)).collect();
+        for (one, other) in both.pairs() {
+            let (name, seen) = (one.qualified(), occupied.get(&other.oid));
+            match seen.map(|seen| (seen.has_rows, seen.bytes)) {
+                Some((Some(true), _)) => {
+                    let what = format!("table {name} already holds rows on the target");
+                    emit.find(Target, what).object(name);
+                }
+                Some((None, bytes)) => {
+                    let what = format!(
+                        "table {name} has {bytes} bytes on the target; whether it holds rows was not looked at"
+                    );
+                    emit.find(Target, what)
+                        .object(name)
+                        .severity(Severity::Warn);
+                }
+                Some((Some(false), _)) | None => {}
+            }
         }
-    }
-    Ok(())
-}
-
-fn kind(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let Some(both) = Both::of(facts)? else {
-        return Ok(());
-    };
-    for (one, other) in both
-        .pairs()
-        .filter(|(_, other)| other.kind != RelKind::Table)
-    {
-        let (name, kind) = (one.qualified(), other.kind.as_str());
-        emit.find(
-            Side::Target,
-            format!("table {name} is a {kind} on the target"),
-        )
-        .object(&name);
-    }
-    Ok(())
-}
-
-fn unlogged(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let Some(both) = Both::of(facts)? else {
-        return Ok(());
-    };
-    for (one, other) in both.tables() {
-        if other.persistence == Persistence::Unlogged {
+        Ok(())
+    }),
+    both("tbl.missing_on_target", |both, emit| {
+        for one in both.source.carried() {
             let name = one.qualified();
-            emit.find(
-                Side::Target,
-                format!("table {name} is unlogged on the target"),
-            )
-            .object(&name)
-            .sql(format!("ALTER TABLE {} SET LOGGED;", name.sql()));
+            if both.target.named(&name).is_none() {
+                let what = format!("the target has no table {name}");
+                emit.find(Target, what).object(name);
+            }
         }
-    }
-    Ok(())
-}
-
-fn only_there(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let Some(both) = Both::of(facts)? else {
-        return Ok(());
-    };
-    for other in both.target.tables() {
-        let name = other.qualified();
-        if both.source.named(&name).is_none() {
-            emit.find(
-                Side::Target,
-                format!("table {name} exists only on the target"),
-            )
-            .object(&name);
+        Ok(())
+    }),
+    both("tbl.kind_mismatch", |both, emit| {
+        for (one, other) in both
+            .pairs()
+            .filter(|(_, other)| other.kind != RelKind::Table)
+        {
+            let (name, kind) = (one.qualified(), other.kind.as_str());
+            let what = format!("table {name} is a {kind} on the target");
+            emit.find(Target, what).object(name);
         }
-    }
-    Ok(())
-}
+        Ok(())
+    }),
+    both("tbl.unlogged_target", |both, emit| {
+        for (one, other) in both.tables() {
+            if other.persistence == Persistence::Unlogged {
+                let name = one.qualified();
+                let sql = alter(&name, "SET LOGGED");
+                let what = format!("table {name} is unlogged on the target");
+                emit.find(Target, what).object(name).sql(sql);
+            }
+        }
+        Ok(())
+    }),
+    both("tbl.only_on_target", |both, emit| {
+        for other in both.target.tables() {
+            let name = other.qualified();
+            if both.source.named(&name).is_none() {
+                let what = format!("table {name} exists only on the target");
+                emit.find(Target, what).object(name);
+            }
+        }
+        Ok(())
+    }),
+];

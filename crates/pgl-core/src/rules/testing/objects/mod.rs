@@ -10,8 +10,8 @@ pub(super) mod typ;
 
 use super::{known, target as target_facts};
 use crate::facts::objects::{
-    Activity, Column, Constraint, ConstraintKind, DatabaseState, IdentityColumn, Index,
-    LargeObjects, Member, Objects, Relation, RoutineUse, Schema, Sequence, SequenceUse, Standing,
+    Activity, Column, Constraint, ConstraintKind, DatabaseState, ExistingObject, IdentityColumn,
+    Index, LargeObjects, Member, Objects, Relation, RoutineUse, Schema, Sequence, SequenceUse,
     TypeFact, UsedIn, Via,
 };
 use crate::facts::{Facts, Section};
@@ -55,11 +55,11 @@ pub(super) fn clean() -> Objects {
             owner: "postgres".to_owned(),
             ..Schema::default()
         }]),
-        standing: Section::Known(vec![Standing {
+        existing: Section::Known(vec![ExistingObject {
             name: "public".to_owned(),
             owner: "pg_database_owner".to_owned(),
             mine: true,
-            ..Standing::default()
+            ..ExistingObject::default()
         }]),
         relations: Section::Known(Vec::new()),
         columns: Section::Known(Vec::new()),
@@ -344,6 +344,7 @@ pub(crate) fn routine(objects: &mut Objects, used_in: UsedIn) -> &mut RoutineUse
         language: "plpgsql".to_owned(),
         fixed_path: false,
         volatility: "i".to_owned(),
+        owner: Some("app".to_owned()),
         used_in,
         relation: CUSTOMERS,
         object: "thing".to_owned(),

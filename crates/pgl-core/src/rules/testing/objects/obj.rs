@@ -203,6 +203,25 @@ pub(in super::super) const CASES: &[Case] = &[
     silent("obj.functions_search_path", "a function in C", |f| {
         routine(source(f), UsedIn::Index).language = "c".to_owned();
     }),
+    fires("obj.functions_rights", Info, "in a check", |f| {
+        routine(source(f), UsedIn::Check);
+    }),
+    fires("obj.functions_rights", Info, "in a domain", |f| {
+        routine(source(f), UsedIn::Domain);
+    }),
+    silent("obj.functions_rights", "a superuser's", |f| {
+        routine(source(f), UsedIn::Check).owner = None;
+    }),
+    silent("obj.functions_rights", "in a materialised view", |f| {
+        routine(source(f), UsedIn::MatView);
+    }),
+    silent("obj.functions_rights", "without a superuser", |f| {
+        routine(source(f), UsedIn::Check);
+        let server = on_target(f);
+        for role in known(&mut server.roles) {
+            role.superuser = false;
+        }
+    }),
     fires("obj.event_triggers", Warn, "on the source", |f| {
         event_trigger(source(f), Enabled::Origin, None);
     }),

@@ -168,13 +168,6 @@ pub(in super::super) const CASES: &[Case] = &[
         sequence_of(source(f), ORDERS_SEQ).persistence = Persistence::Unlogged;
         f.asked.selection.exclude_tables = vec!["orders".to_owned()];
     }),
-    fires("seq.shared", Info, "two tables draw from it", |f| {
-        uses(source(f), CUSTOMERS_SEQ, ORDERS, Via::Default);
-    }),
-    silent("seq.shared", "partitions repeat the default", |f| {
-        uses(source(f), CUSTOMERS_SEQ, ORDERS, Via::Default);
-        relation(source(f), ORDERS).partition = true;
-    }),
     fires(
         "seq.owner_excluded",
         Warn,

@@ -1,7 +1,9 @@
 //! What the servers show now, against what a log says and what the samples before showed.
 
 use super::*;
-use crate::cutover::{CutOver, Promotion};
+use crate::QualifiedName;
+use crate::control::SlotMoved;
+use crate::cutover::{AttemptState, CutOver, Promotion, SequenceUser, Timelines};
 use crate::status::facts::{Reverse, RunHolder};
 
 /// What the log says, what shows that it is history, and the cause that must not be named then.
@@ -55,7 +57,7 @@ fn live_facts_beat_the_log() {
             ..DsnEnd::default()
         });
         let mut now = down();
-        target(&mut now).origin = Some(Origin { remote_lsn: None });
+        target(&mut now).origin = Some(TargetOrigin { remote_lsn: None });
         let found = causes(&[now.clone()], &close);
         assert_eq!(found.len(), 1, "{id}: {found:#?}");
         assert_eq!(found[0].id, "retry.pending", "{id}");
@@ -211,6 +213,95 @@ fn a_login_with_the_dsn_is_judged_by_its_sqlstate() {
 }
 
 #[test]
+fn what_changes_values_on_the_way_is_not_healthy() {
+    type Fault = fn(&mut SourceClose, &mut TargetClose);
+    let faults: [(&str, Fault); 6] = [
+        ("unsafe.column_types", |source, target| {
+            source.tables[0].types = vec!["integer".into(), "text".into()];
+            target.tables[0].types = vec!["integer".into(), "character varying(3)".into()];
+        }),
+        ("unsafe.input_settings", |_, target| {
+            target.input_settings = vec!["array_nulls is off".into()];
+        }),
+        ("unsafe.cascading_origin", |source, _| {
+            source.fed_by = vec!["feeding".into()];
+        }),
+        ("unsafe.sequence_names", |source, target| {
+            let user = |sequence| SequenceUser {
+                table: QualifiedName::new("public", "a"),
+                column: "no".into(),
+                sequence: QualifiedName::new("public", sequence),
+            };
+            source.sequence_users = vec![user("a_no")];
+            target.sequence_users = vec![user("b_no")];
+        }),
+        ("unsafe.timeline", |_, target| {
+            target.timelines = Some(Timelines { then: 1, now: 2 });
+        }),
+        ("unsafe.slot_moved", |_, target| {
+            target.slot_moved = Some(SlotMoved {
+                what: "the slot was moved".to_owned(),
+                again: Vec::new(),
+            });
+        }),
+    ];
+    let running = [snapshot(0.0), snapshot(1.0)];
+    for (id, fault) in faults {
+        let mut close = close();
+        assert!(ids(&running, &close).is_empty());
+        if let (Some(source), Some(target)) = (&mut close.source, &mut close.target) {
+            fault(source, target);
+        }
+        let found = causes(&running, &close);
+        assert_eq!(found[0].id, id, "{found:#?}");
+        assert_eq!(found[0].severity, Severity::Block);
+    }
+}
+
+#[test]
+fn a_moved_slot_is_settled_by_a_comparison_of_each_table() {
+    let running = [snapshot(0.0), snapshot(1.0)];
+    let mut close = close();
+    let record = |close: &mut Close, again: &[&str]| {
+        close.target.as_mut().expect("a target").slot_moved = Some(SlotMoved {
+            what: "the slot was moved".to_owned(),
+            again: again.iter().map(|one| (*one).to_owned()).collect(),
+        });
+    };
+    record(&mut close, &[]);
+    let found = causes(&running, &close);
+    assert!(
+        found[0]
+            .remedy
+            .contains("pgl-control resync public.a --yes"),
+        "{found:#?}"
+    );
+    record(&mut close, &[r#""public"."a""#]);
+    assert!(ids(&running, &close).is_empty());
+}
+
+#[test]
+fn a_table_whose_changes_are_not_all_replicated_is_not_healthy() {
+    let mut close = close();
+    if let Some(members) = close.source.as_mut().and_then(|one| one.members.as_mut()) {
+        members[0].sets = vec!["default".to_owned()];
+        members[0].unreplicated = vec!["it is UNLOGGED".to_owned()];
+    }
+    let found = causes(&[snapshot(0.0), snapshot(1.0)], &close);
+    assert_eq!(found[0].id, "set.unreplicated");
+    assert!(found[0].loses_rows(), "{found:#?}");
+    assert!(
+        found[0]
+            .what
+            .contains("public.a is replicated: it is UNLOGGED")
+            && found[0]
+                .remedy
+                .ends_with("pgl-control resync public.a --yes"),
+        "{found:#?}"
+    );
+}
+
+#[test]
 fn tables_in_no_set_are_not_healthy() {
     let with = |sets: &[&str], exists| {
         let mut close = close();
@@ -251,6 +342,98 @@ fn tables_in_no_set_are_not_healthy() {
 }
 
 #[test]
+fn a_renamed_table_has_the_remedy_of_the_cutover() {
+    let mut close = close();
+    if let Some(source) = &mut close.source {
+        source.tables[0].name = "b".into();
+        for member in source.members.iter_mut().flatten() {
+            member.exists = false;
+            member.sets.clear();
+        }
+    }
+    for (samples, id, severity) in [
+        (
+            vec![snapshot(0.0), snapshot(1.0)],
+            "set.table_renamed",
+            Severity::Warn,
+        ),
+        (vec![down()], "apply.table_missing", Severity::Block),
+    ] {
+        let found = causes(&samples, &close);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        let cause = &found[0];
+        assert_eq!((cause.id.as_str(), cause.severity), (id, severity));
+        assert_eq!(cause.object.as_deref(), Some("public.b"));
+        assert!(
+            cause
+                .remedy
+                .contains(r#"ALTER TABLE "public"."b" RENAME TO "a""#),
+            "{found:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_table_without_a_sync_state_is_named_with_what_restores_it() {
+    let without = |mut now: Snapshot| {
+        target(&mut now).tables.clear();
+        now
+    };
+    let running = [without(snapshot(0.0)), without(snapshot(1.0))];
+    let mut close = close();
+    let first = |close: &Close| causes(&running, close).remove(0);
+    let found = first(&close);
+    assert_eq!(
+        (found.id.as_str(), found.severity),
+        ("sync.row_missing", Severity::Warn)
+    );
+    assert!(
+        found.remedy.ends_with("pgl-control resync public.a --yes"),
+        "{found:#?}"
+    );
+    // The table that was copied, and another one.
+    for (oid, id) in [(7, "sync.row_missing"), (8, "unsafe.table_recreated")] {
+        close.wanted[0].filled = Some(7);
+        if let Some(there) = &mut close.target {
+            there.tables[0].oid = oid;
+        }
+        let found = first(&close);
+        assert_eq!((found.id.as_str(), found.loses_rows()), (id, oid == 8));
+        assert!(
+            found.remedy.ends_with("pgl-control resync public.a --yes"),
+            "{found:#?}"
+        );
+    }
+    // What can no longer be applied is said once, before it stops replication.
+    type Fault = fn(&mut TargetClose);
+    let faults: [(&str, Fault); 2] = [
+        ("apply.column_missing", |there| {
+            there.tables[0].columns.retain(|one| one != "v");
+        }),
+        ("apply.table_missing", |there| there.tables.clear()),
+    ];
+    for (id, fault) in faults {
+        fault(close.target.as_mut().expect("it was looked at"));
+        let found = causes(&running, &close);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert_eq!(
+            (found[0].id.as_str(), found[0].severity),
+            (id, Severity::Block)
+        );
+        assert!(
+            found[0]
+                .remedy
+                .ends_with("pgl-control resync public.a --yes"),
+            "{found:#?}"
+        );
+    }
+    // pgl-control writes it with its own commit.
+    let mut working = running[1].clone();
+    target(&mut working).holder = Some(RunHolder::of("pgl-control"));
+    assert!(ids(&[working], &super::close()).is_empty());
+}
+
+#[test]
 fn no_statement_removes_a_set_that_held_tables() {
     let gone = |set: &str, members: &[&str]| {
         let mut close = close();
@@ -284,7 +467,7 @@ fn a_slot_that_another_process_reads() {
         let mut sample = snapshot(at);
         let now = target(&mut sample);
         now.workers.pop();
-        now.origin = Some(Origin {
+        now.origin = Some(TargetOrigin {
             remote_lsn: Some(Lsn(900)),
         });
         if let Some(one) = &mut now.subscription {
@@ -332,12 +515,12 @@ fn a_slot_that_another_process_reads() {
 #[test]
 fn a_worker_that_does_not_answer() {
     let mut now = snapshot(1.0);
-    source(&mut now).sender = Some(Sender {
+    source(&mut now).sender = Some(WalSenderNow {
         pid: 7,
         state: Some("streaming".into()),
         replied_ago: Some(19.0),
         replied_at: Some("2026-11-29 10:00:00+00".into()),
-        ..Sender::default()
+        ..WalSenderNow::default()
     });
     assert!(ids(&[snapshot(0.0), now.clone()], &close()).is_empty());
     if let Some(sender) = &mut source(&mut now).sender {
@@ -363,17 +546,18 @@ fn a_worker_that_does_not_answer() {
     if let Some(close) = &mut minute.source {
         close.sender_timeout = 60.0;
     }
-    assert_eq!(ids(&[before.clone(), asked], &minute), ["apply.silent"]);
+    assert_eq!(ids(&[before.clone(), asked], &minute), ["stream.silent"]);
     // What came a moment ago may still be confirmed in time.
     at(&mut now, 600, 500);
     assert!(ids(&[before.clone(), now.clone()], &close()).is_empty());
     at(&mut before, 600, 500);
     let found = causes(&[before, now], &close());
-    assert_eq!(found[0].id, "apply.silent");
+    assert_eq!(found[0].id, "stream.silent");
+    for part in ["since 2026-11-29 10:00:00+00 (21 s ago)", "one of the two"] {
+        assert!(found[0].what.contains(part), "{found:#?}");
+    }
     assert!(
-        found[0]
-            .what
-            .contains("since 2026-11-29 10:00:00+00 (21 s ago)"),
+        found[0].remedy.contains("the apply worker (process"),
         "{found:#?}"
     );
     assert!(
@@ -392,9 +576,103 @@ fn a_worker_that_does_not_answer() {
         (found[0].id.as_str(), found[0].certainty),
         ("stream.none", Certainty::Proven)
     );
+    // Both leave the same traces.
+    for part in ["its process is stopped", "or the network"] {
+        assert!(found[0].what.contains(part), "{found:#?}");
+    }
+    assert!(found[0].remedy.contains("kill -CONT"), "{found:#?}");
     // One that was started a moment ago connects.
     target(&mut cut).clock = 1.0;
     assert!(ids(&[cut.clone(), cut], &close()).is_empty());
+}
+
+#[test]
+fn the_end_of_a_silent_connection_that_does_not_move_is_named() {
+    let silent = |at: f64, written, sent, wait: Option<&str>| {
+        let mut sample = snapshot(at);
+        let now = source(&mut sample);
+        now.wal_lsn = Some(Lsn(written));
+        if let Some(slot) = &mut now.slot {
+            slot.confirmed_flush_lsn = Some(Lsn(500));
+        }
+        now.sender = Some(WalSenderNow {
+            pid: 7,
+            sent_lsn: Some(Lsn(sent)),
+            replied_ago: Some(21.0 + at),
+            wait: wait.map(str::to_owned),
+            ..WalSenderNow::default()
+        });
+        sample
+    };
+    for (before, now, id, side) in [
+        // It waits for what was written long ago: it does not run.
+        (
+            (600, 550),
+            (700, 550, Some("WalSenderWaitForWal")),
+            "stream.silent",
+            Side::Source,
+        ),
+        (
+            (600, 550),
+            (700, 550, Some("WalSenderMain")),
+            "stream.silent",
+            Side::Source,
+        ),
+        // It waits for the worker to take what it sends, or goes on sending.
+        (
+            (600, 550),
+            (700, 550, Some("WalSenderWriteData")),
+            "apply.silent",
+            Side::Target,
+        ),
+        (
+            (600, 600),
+            (700, 700, Some("WalSenderWaitForWal")),
+            "apply.silent",
+            Side::Target,
+        ),
+    ] {
+        let all = [
+            silent(0.0, before.0, before.1, None),
+            silent(1.0, now.0, now.1, now.2),
+        ];
+        let found = causes(&all, &close());
+        assert_eq!(
+            (found[0].id.as_str(), found[0].side),
+            (id, side),
+            "{found:#?}"
+        );
+        assert!(!found[0].what.contains("one of the two"), "{found:#?}");
+    }
+    for wait in [None, Some("WalSenderWaitForWal")] {
+        // It has sent everything, or what it waits for is not shown.
+        let sent = if wait.is_some() { 700 } else { 550 };
+        let all = [silent(0.0, 600, sent, wait), silent(1.0, 700, sent, wait)];
+        let found = causes(&all, &close());
+        assert!(found[0].what.contains("one of the two"), "{found:#?}");
+    }
+}
+
+#[test]
+fn every_dropped_table_is_in_the_remedy() {
+    let mut close = close();
+    if let Some(members) = close.source.as_mut().and_then(|one| one.members.as_mut()) {
+        let mut other = members[0].clone();
+        other.name = "b c".into();
+        members.push(other);
+        for member in members.iter_mut() {
+            member.exists = false;
+        }
+    }
+    let mut other = close.wanted[0].clone();
+    other.name = "b c".into();
+    close.wanted.push(other);
+    let found = causes(&[snapshot(0.0), snapshot(1.0)], &close);
+    assert_eq!(found[0].id, "set.table_dropped");
+    assert_eq!(
+        found[0].remedy,
+        "remove them from the migration: pgl-control remove-table public.a '\"public\".\"b c\"' --yes"
+    );
 }
 
 #[test]
@@ -461,7 +739,7 @@ fn a_worker_that_keeps_failing_proves_what_would_explain_it() {
     let at = |at: f64| Snapshot { at, ..down() };
     let moved = |at: f64| {
         let mut sample = Snapshot { at, ..down() };
-        target(&mut sample).origin = Some(Origin {
+        target(&mut sample).origin = Some(TargetOrigin {
             remote_lsn: Some(Lsn(1)),
         });
         sample
@@ -509,9 +787,60 @@ fn what_pgl_setup_has_not_made_yet_is_not_missing() {
     assert!(ids(&[now], &close()).is_empty());
 }
 
+/// pgl-cutover disables it at the promotion: without a journal nobody is told to enable it.
+#[test]
+fn a_disabled_subscription_is_not_enabled_where_the_promotion_is_unknown() {
+    let mut now = down();
+    if let Some(subscription) = &mut target(&mut now).subscription {
+        subscription.enabled = false;
+    }
+    for unknown in [false, true] {
+        let mut close = close();
+        close.no_journal = unknown;
+        // Without a plan it is no migration of pgl-setup.
+        close.wanted[0].set = None;
+        let found = causes(&[now.clone()], &close);
+        let disabled = found.iter().find(|one| one.id == "subscription.disabled");
+        let cause = disabled.expect("the cause");
+        assert_eq!(
+            cause.sql.is_none() && cause.wake.is_none(),
+            unknown,
+            "{cause:?}"
+        );
+    }
+    // The statement would pass the check of the slot.
+    let found = causes(&[now], &close());
+    let ours = found.iter().find(|one| one.id == "subscription.disabled");
+    let ours = ours.expect("the cause");
+    assert!(ours.sql.is_none() && ours.remedy.contains("pgl-control resume"));
+}
+
+#[test]
+fn an_attempt_that_nobody_works_on_is_a_cause() {
+    let mut close = close();
+    assert!(ids(&[snapshot(0.0)], &close).is_empty());
+    for direction in [Direction::Forward, Direction::Back] {
+        close.unfinished = Some((direction, AttemptState::Blocked));
+        assert_eq!(ids(&[snapshot(0.0)], &close), ["cutover.unfinished"]);
+        let mut now = snapshot(0.0);
+        target(&mut now).holder = Some(RunHolder::of("pgl-status"));
+        assert_eq!(ids(&[now.clone()], &close), ["cutover.unfinished"]);
+        target(&mut now).holder = Some(RunHolder::of("pgl-cutover"));
+        assert!(ids(&[now], &close).is_empty());
+        // pgl-cutover abort without the target.
+        let mut now = snapshot(0.0);
+        source(&mut now).holder = Some(RunHolder::of("pgl-cutover"));
+        assert!(ids(&[now.clone()], &close).is_empty());
+        now.target = Seen::NotGiven;
+        assert!(!ids(&[now], &close).contains(&"cutover.unfinished".to_owned()));
+    }
+}
+
 #[test]
 fn after_the_cutover_the_old_stream_is_no_cause() {
     let mut close = close();
+    // Whoever went on had compared every row, or said so.
+    close.target.as_mut().expect("a target").slot_moved = Some(SlotMoved::default());
     close.cutover = Some(CutOver {
         promotion: Promotion {
             at: "2026-11-29T10:12:09Z".into(),
@@ -527,6 +856,22 @@ fn after_the_cutover_the_old_stream_is_no_cause() {
         ..Reverse::default()
     });
     assert!(ids(&[down()], &close).is_empty());
+    // What got past the write block of the former source is on the target.
+    let mut now = down();
+    let at = |lsn: u64| {
+        Some(TargetOrigin {
+            remote_lsn: Some(Lsn(lsn)),
+        })
+    };
+    close.final_lsn = Some(Lsn(7000));
+    target(&mut now).origin = at(7000);
+    assert!(ids(&[now.clone()], &close).is_empty());
+    target(&mut now).origin = at(7001);
+    assert_eq!(ids(&[now], &close), ["cutover.written_since"]);
+    close.final_lsn = None;
+    close.unblocked = vec![QualifiedName::new("public", "a")];
+    assert!(ids(&[down()], &close).contains(&"cutover.unblocked".to_owned()));
+    close.unblocked.clear();
     if let Some(reverse) = &mut close.reverse {
         reverse.state = Some("down".into());
     }

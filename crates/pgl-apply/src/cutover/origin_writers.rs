@@ -1,0 +1,80 @@
+//! What is not replicated without anybody saying so: changes with a replication origin, which no subscription of a migration
+//! forwards, and what a subscriber has lost that it had confirmed.
+
+use pgl_conn::{Error, Kind, Session};
+use pgl_core::Plan;
+use pgl_core::cutover::{Direction, Timelines};
+
+use super::reverse::back_names;
+use crate::{copy, fingerprint};
+
+/// The timelines of the subscriber; null where none was kept.
+///
+/// # Errors
+/// The servers'.
+pub fn timelines(
+    direction: Direction,
+    provider: &mut Session,
+    subscriber: &mut Session,
+    migration: &str,
+) -> Result<Option<Timelines>, Error> {
+    let kept = match direction {
+        Direction::Forward => fingerprint::kept_marks(subscriber, migration)?,
+        Direction::Back => fingerprint::promoted_marks(provider, migration)?,
+    };
+    let then = kept.and_then(|kept| kept.timeline);
+    let now = pgl_catalog::timeline(subscriber)?;
+    Ok(then.zip(now).map(|(then, now)| Timelines { then, now }))
+}
+
+/// Replication origins under which sessions may have written to the provider since its rows were copied, or since it was
+/// promoted. Empty before 9.5, which has none, and where the role may not read them.
+///
+/// # Errors
+/// The servers'.
+pub fn origin_writers(
+    direction: Direction,
+    provider: &mut Session,
+    subscriber: &mut Session,
+    migration: &str,
+    plan: &Plan,
+) -> Result<Vec<String>, Error> {
+    let since = match direction {
+        Direction::Forward => copy::copied_at(subscriber, migration)?,
+        Direction::Back => {
+            fingerprint::promoted_marks(provider, migration)?.and_then(|kept| kept.lsn)
+        }
+    };
+    let sql = match provider.version() {
+        version if version.at_least(10) => {
+            include_str!("../../sql/cutover/origin_writers.sql")
+        }
+        version if version.at_least_num(90_500) => {
+            include_str!("../../sql/cutover/origin_writers_pg95.sql")
+        }
+        _ => return Ok(Vec::new()),
+    };
+    let Some(since) = since else {
+        return Ok(Vec::new());
+    };
+    let ours = [
+        plan.names.subscription.clone(),
+        back_names(&plan.names).subscription,
+    ];
+    let found = provider.values(
+        sql,
+        &[&since.to_string(), &ours.as_slice()],
+        "replication origins that sessions write under",
+    );
+    match found {
+        Err(error) if error.kind == Kind::Denied => {
+            log::warn!(
+                "{}: not checked whether sessions write under a replication origin: {}",
+                provider.side(),
+                error.message
+            );
+            Ok(Vec::new())
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,156 @@
+//! What of a migration, and of pglogical at all, stands in a database: for taking it down.
+
+use pgl_conn::{Error, Session};
+use pgl_core::QualifiedName;
+use pgl_core::cutover::{AttemptState, Closed};
+use pgl_core::migration::Names;
+use pgl_core::teardown::{Remaining, RemainingSlot, RemainingSubscription, TruncateTrigger};
+use serde::Deserialize;
+
+use crate::{pgl_schema, row, rows};
+
+#[derive(Deserialize)]
+struct Base {
+    extension: Option<String>,
+    extension_ours: bool,
+    emulation_ours: bool,
+    extension_schema: bool,
+    schema_ours: Option<bool>,
+    has_journal: bool,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct WriteBlockTriggers {
+    closed: Option<Closed>,
+    write_block: Option<Vec<QualifiedName>>,
+    attempt: Option<AttemptState>,
+}
+
+#[derive(Deserialize)]
+struct Set {
+    name: String,
+    members: i64,
+}
+
+#[derive(Deserialize)]
+struct Noted {
+    kind: String,
+    name: String,
+}
+
+/// Reads what stands; `migration` picks the notes of the journal.
+///
+/// # Errors
+/// The server's.
+pub fn remaining(session: &mut Session, migration: &str) -> Result<Remaining, Error> {
+    let version = session.version();
+    let base: Base = row(session, base_sql(session), &[])?;
+    let mut out = Remaining {
+        extension: base.extension,
+        extension_ours: base.extension_ours,
+        emulation_ours: base.emulation_ours,
+        extension_schema: base.extension_schema,
+        schema_ours: base.schema_ours,
+        slots: rows::<RemainingSlot>(session, slots_sql(session), &[])?,
+        ..Remaining::default()
+    };
+    if version.at_least_num(90_500) {
+        out.origins = names(session, include_str!("../sql/teardown/origins.sql"))?;
+    }
+    if out.extension.is_some() {
+        out.node = names(session, include_str!("../sql/teardown/node.sql"))?.pop();
+        let sql = include_str!("../sql/teardown/subscriptions.sql");
+        out.subscriptions = rows::<RemainingSubscription>(session, sql, &[])?;
+        let sql = include_str!("../sql/teardown/truncate_triggers.sql");
+        out.truncate_triggers = rows::<TruncateTrigger>(session, sql, &[])?;
+        let sets: Vec<Set> = rows(session, include_str!("../sql/teardown/sets.sql"), &[])?;
+        out.sets = sets
+            .into_iter()
+            .map(|set| (set.name, set.members))
+            .collect();
+    }
+    // What other roles could have written there is never read, let alone acted upon.
+    if base.has_journal && out.schema_ours == Some(true) {
+        pgl_schema::require(session)?;
+        out.journal = names(session, include_str!("../sql/teardown/journal.sql"))?;
+        let noted: Vec<Noted> = rows(
+            session,
+            include_str!("../sql/teardown/noted.sql"),
+            &[&migration],
+        )?;
+        let held = include_str!("../sql/teardown/held.sql");
+        let held: Vec<Set> = rows(session, held, &[&migration])?;
+        out.held = held
+            .into_iter()
+            .map(|held| (held.name, held.members))
+            .collect();
+        let of_kind = |kind: &str| -> Vec<String> {
+            let mine = noted.iter().filter(|noted| noted.kind == kind);
+            mine.map(|noted| noted.name.clone()).collect()
+        };
+        out.grants = of_kind("grant");
+        out.execute = of_kind("execute");
+        out.noted_slots = of_kind("slot");
+        let write_block: WriteBlockTriggers = row(
+            session,
+            include_str!("../sql/teardown/write_block.sql"),
+            &[&migration],
+        )?;
+        out.closed = match write_block.closed {
+            Some(closed) => Some(crate::renamed(session, closed)?),
+            None => None,
+        };
+        out.write_block = write_block.write_block.unwrap_or_default();
+        out.attempt = write_block.attempt;
+    }
+    Ok(out)
+}
+
+/// How the names of a migration's slots end, forward and back, from a server that has pglogical.
+///
+/// # Errors
+/// The server's.
+pub fn slot_endings(session: &mut Session, names: &Names) -> Result<Vec<String>, Error> {
+    let back = names.back_subscription();
+    let pairs = [
+        (&names.provider_node, &names.subscription),
+        // On the way back the target's node is the provider.
+        (&names.subscriber_node, &back),
+    ];
+    let sql = include_str!("../sql/teardown/slot_endings.sql");
+    let mut endings = Vec::new();
+    for (node, subscription) in pairs {
+        let ending: Name = row(session, sql, &[node, subscription])?;
+        endings.push(ending.name);
+    }
+    Ok(endings)
+}
+
+fn names(session: &mut Session, sql: &str) -> Result<Vec<String>, Error> {
+    let all: Vec<Name> = rows(session, sql, &[])?;
+    Ok(all.into_iter().map(|one| one.name).collect())
+}
+
+fn base_sql(session: &Session) -> &'static str {
+    if session.version().at_least_num(90_600) {
+        include_str!("../sql/teardown/base.sql")
+    } else {
+        include_str!("../sql/teardown/base_pg95.sql")
+    }
+}
+
+fn slots_sql(session: &Session) -> &'static str {
+    let version = session.version();
+    if version.at_least(10) {
+        include_str!("../sql/teardown/slots.sql")
+    } else if version.at_least_num(90_500) {
+        include_str!("../sql/teardown/slots_pg96.sql")
+    } else {
+        include_str!("../sql/teardown/slots_pg94.sql")
+    }
+}

@@ -1,0 +1,145 @@
+//! Where a run works: endpoints, the strings that pglogical keeps, the identity of both databases.
+
+use pgl_apply::{Servers, Watch, subscription};
+use pgl_catalog::facts::{Request, collect};
+use pgl_catalog::link::ServerProbe;
+use pgl_cli::{Context, Failure};
+use pgl_conn::{
+    DsnOutline, DsnText, Endpoint, Environment, Error as ConnError, Session, add_options,
+};
+use pgl_core::Side;
+use pgl_core::facts::{Asked, Facts};
+use pgl_core::select::Selection;
+
+use crate::args::Setup;
+
+/// Endpoints and strings.
+pub(crate) struct Place {
+    pub(crate) servers: Servers,
+    /// The source as the target's server reaches it, with pinned output settings.
+    pub(crate) provider_dsn: DsnText,
+    /// The target as its own server reaches it.
+    pub(crate) subscriber_dsn: DsnText,
+    /// The source without a password: pglogical keeps it and nobody reads it.
+    pub(crate) source_note: DsnText,
+    /// Whether the target's database has to be created.
+    pub(crate) target_missing: bool,
+}
+
+impl Place {
+    /// What the checks look at.
+    pub(crate) fn facts(
+        &self,
+        name: &str,
+        selection: &Selection,
+        watch: &dyn Watch,
+    ) -> Result<Facts, pgl_conn::Error> {
+        let request = Request {
+            source: self.servers.source.clone(),
+            target: Some(self.servers.target.clone()),
+            provider_dsn: Some(self.provider_dsn.clone()),
+            asked: Asked {
+                name: name.to_owned(),
+                selection: selection.clone(),
+                ..Asked::default()
+            },
+            probe: ServerProbe::RolledBackSubscription,
+            tool: self.servers.tool,
+        };
+        let mut watched = Vec::new();
+        collect(&request, &mut |handle| {
+            watched.push(watch.cancel_on_stop(handle))
+        })
+    }
+
+    /// Resolves what was typed and connects once to either side, so that every later session goes
+    /// to the same servers.
+    pub(crate) fn find(args: &Setup, context: &Context) -> Result<Self, Failure> {
+        let environment = Environment::capture();
+        let source = context.endpoint(Side::Source, &args.connect, &environment)?;
+        let target = context.endpoint(Side::Target, &args.connect, &environment)?;
+        let mut servers = Servers {
+            tool: context.tool,
+            source,
+            target,
+        };
+        let provider = match &args.provider.provider_dsn {
+            Some(text) => DsnText::new(text.clone()),
+            None => reachable(&servers.source)?,
+        };
+        let merged = add_options(Side::Source, &provider, &subscription::PINNED)?;
+        for warning in &merged.warnings {
+            log::warn!("provider DSN: {warning}");
+        }
+        let subscriber_dsn = match &args.subscriber_dsn {
+            Some(text) => DsnText::new(text.clone()),
+            None => reachable(&servers.target)?,
+        };
+        let source_note = DsnText::new(servers.source.client_conninfo()?);
+        servers.source = servers.session(Side::Source)?.endpoint().clone();
+        let target_missing = match servers.session(Side::Target) {
+            Ok(session) => {
+                servers.target = session.endpoint().clone();
+                false
+            }
+            Err(error) if no_database(&error) => true,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self {
+            servers,
+            provider_dsn: merged.text,
+            subscriber_dsn,
+            source_note,
+            target_missing,
+        })
+    }
+
+    /// A session on a database of the target's server that is always there.
+    pub(crate) fn maintenance(&self) -> Result<Session, ConnError> {
+        let mut servers = self.servers.clone();
+        servers.target = self.servers.target.with_dbname("postgres");
+        servers.session(Side::Target)
+    }
+}
+
+/// The string as it was typed where it names a host, and else what it means here: a service file
+/// or an environment variable of ours says nothing to the other server.
+fn reachable(endpoint: &Endpoint) -> Result<DsnText, ConnError> {
+    let text = endpoint.original_text();
+    let outline = DsnOutline::read(endpoint.side(), text)?;
+    if !outline.hosts.is_empty() && outline.service.is_none() {
+        return Ok(text.clone());
+    }
+    endpoint.portable_dsn()
+}
+
+fn no_database(error: &ConnError) -> bool {
+    error.is_sqlstate("3D000")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_host_that_is_a_host_is_kept_as_it_was_typed() {
+        let environment = Environment::bare()
+            .with_var("PGHOST", "db1.example")
+            .with_var("PGUSER", "mover");
+        for (text, typed) in [
+            ("dbname=webhost", false),
+            ("dbname=shop application_name='host=x'", false),
+            ("postgresql:///webhost", false),
+            ("host=db2.example dbname=webhost", true),
+            ("hostaddr=192.0.2.7 dbname=webhost", true),
+            ("postgresql://db2.example/webhost", true),
+        ] {
+            let endpoint =
+                Endpoint::resolve(Side::Source, Some(text.as_ref()), &environment).unwrap();
+            let found = reachable(&endpoint).unwrap();
+            let found = found.expose_str().unwrap();
+            assert_eq!(found == text, typed, "{text}: {found}");
+            assert_eq!(found.contains("db1.example"), !typed, "{text}: {found}");
+        }
+    }
+}
