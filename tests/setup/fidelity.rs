@@ -41,6 +41,32 @@ fn carriage_returns_arrive() -> Result<()> {
     same_rows(&db)
 }
 
+/// Parts of an index are attached in several levels by several sessions: each index above them becomes valid.
+#[test]
+fn indexes_of_partitioned_tables_are_valid() -> Result<()> {
+    let db = shared_pair(13, 15)?.database("levels")?;
+    db.on_source(
+        "CREATE TABLE top (a int, b int, v int, PRIMARY KEY (a, b)) PARTITION BY LIST (a);
+         CREATE INDEX ON top (v);
+         DO $$ BEGIN FOR a IN 1..10 LOOP
+             EXECUTE format('CREATE TABLE t%s PARTITION OF top FOR VALUES IN (%s) PARTITION BY HASH (b)', a, a);
+             FOR b IN 0..1 LOOP
+                 EXECUTE format('CREATE TABLE t%s_%s PARTITION OF t%s FOR VALUES WITH (MODULUS 2, REMAINDER %s)', a, b, a, b);
+             END LOOP;
+         END LOOP; END $$;
+         INSERT INTO top SELECT k % 10 + 1, k, k FROM generate_series(1, 100) AS k",
+    )?;
+    setup(&db)?.args(["--jobs", "8"]).run()?.expect(0)?;
+    same(
+        &db,
+        "SELECT indexrelid::regclass::text || ' ' || indisvalid FROM pg_index WHERE indrelid::regclass::text ~ '^t' ORDER BY 1",
+    )?;
+    same(
+        &db,
+        "SELECT count(*) FROM pg_index WHERE indrelid::regclass::text ~ '^t' AND indisvalid",
+    )
+}
+
 /// Names that are words of SQL on the newer server only.
 #[test]
 fn names_stay_names_on_a_newer_server() -> Result<()> {

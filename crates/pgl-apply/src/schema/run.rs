@@ -351,13 +351,20 @@ fn once(
     item: &Held,
     statement: &str,
 ) -> Result<(), pgl_conn::Error> {
+    // An index of a partitioned table becomes valid with its last part, and servers up to 18 look for that without a lock
+    // that they keep: two parts attached at once, in two levels, leave it invalid.
+    let alone = if item.kind == "INDEX ATTACH" {
+        "SELECT pg_catalog.pg_advisory_xact_lock('pgl.held'::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8);"
+    } else {
+        ""
+    };
     let quiet = if item.kind.ends_with("TRIGGER") {
         include_str!("../../sql/quiet_triggers.sql")
     } else {
         ""
     };
     let sql = format!(
-        "BEGIN;\n{}\n;{quiet}\n;UPDATE pgl.held SET done = clock_timestamp() WHERE migration = {} AND id = {};\nCOMMIT;",
+        "BEGIN;\n{alone}{}\n;{quiet}\n;UPDATE pgl.held SET done = clock_timestamp() WHERE migration = {} AND id = {};\nCOMMIT;",
         statement,
         quote_literal(migration),
         item.id
