@@ -19,7 +19,7 @@ use pgl_core::verify::condition;
 use pgl_core::verify::fix::{self, RowFix};
 use pgl_core::verify::outcome::{Scope, Totals};
 use pgl_core::verify::pairing::{PairingEntry, TablePair, Wishes, pair, unknown_columns};
-use pgl_core::verify::parsed_condition::{defined_otherwise, refuse_pair};
+use pgl_core::verify::parsed_condition::Encodings;
 use pgl_core::verify::types::RelationInfo;
 use pgl_core::verify::{Mode, Status, TableResult};
 use pgl_core::{Database, Exit, Migration, QualifiedName, Side};
@@ -149,6 +149,7 @@ fn files(
 fn check_condition(
     condition: &str,
     entries: &[PairingEntry],
+    encodings: Encodings<'_>,
     source: &mut Session,
     target: &mut Session,
 ) -> Result<(), Failure> {
@@ -166,13 +167,9 @@ fn check_condition(
             continue;
         };
         let (one, two) = (one.map_err(refused)?, two.map_err(refused)?);
-        let refuse = || one.refuse().or_else(|| two.refuse());
-        if let Some(why) = refuse().or_else(|| defined_otherwise(&one, &two)) {
+        let own = || one.refuse(encodings).or_else(|| two.refuse(encodings));
+        if let Some(why) = own().or_else(|| one.differs(&two)) {
             return Err(refused(why));
-        }
-        if let Some(why) = refuse_pair(&one, &two) {
-            return Err(refused(why)
-                .hint("write COLLATE \"C\" after the column, as in: name COLLATE \"C\" < 'b'"));
         }
     }
     Ok(())
@@ -210,18 +207,6 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         return Err(Failure::refused(
             "one server was built with floating-point timestamps: their stored form cannot be compared",
         ));
-    }
-    if let Some(condition) = &args.how.condition {
-        let called = condition::called(condition);
-        for session in [&mut source, &mut target] {
-            if let Some(one) = catalog::not_immutable(session, &called)?.first() {
-                let why = condition::not_immutable(one);
-                return Err(Failure::usage(format!(
-                    "--where, {}: {why}",
-                    session.side()
-                )));
-            }
-        }
     }
     let catalogs = (
         catalog::catalog(&mut source, &one.encoding)
@@ -274,7 +259,8 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
     };
     let entries = definitions.entries;
     if let Some(condition) = &args.how.condition {
-        check_condition(condition, &entries, &mut source, &mut target)?;
+        let encodings = (one.encoding.as_str(), two.encoding.as_str());
+        check_condition(condition, &entries, encodings, &mut source, &mut target)?;
     }
     let digest = digest::choose(
         args.how.digest,
@@ -341,6 +327,7 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
             unchecked: [&one.encoding, &two.encoding]
                 .iter()
                 .any(|name| *name == "SQL_ASCII"),
+            keeps_local: catalog::replication::keeps_local(&mut target)?,
         },
     })
 }
@@ -380,7 +367,7 @@ impl Run<'_> {
     fn keep(&self, mut result: TableResult, rows: &[RowFix]) {
         result.next = result.next(self.ready.cut_over.as_ref());
         if self.args.how.fix_sql && !matches!(result.status, Status::Identical | Status::Skipped) {
-            let text = fix::table(&result, rows, self.ready.target);
+            let text = fix::table(&result, rows, &self.ready.target);
             lock(&self.fixes).push((result.qualified(), text));
         }
         if self.streams()

@@ -10,11 +10,11 @@ pub use condition::side_condition;
 use std::collections::HashMap;
 
 use pgl_conn::{Begin, Error, Kind, Session};
+use pgl_core::Lsn;
 use pgl_core::verify::outcome::Digest;
 use pgl_core::verify::pairing::Catalog;
 use pgl_core::verify::planned::{Called, may_run};
 use pgl_core::verify::types::{RelationInfo, TypeInfo, Types};
-use pgl_core::{Lsn, QualifiedName};
 use serde::Deserialize;
 
 use crate::{row, rows};
@@ -134,18 +134,6 @@ pub fn catalog(session: &mut Session, encoding: &str) -> Result<Catalog, Error> 
         types: Types::new(types),
         encoding: encoding.to_owned(),
     })
-}
-
-/// Those of some functions that are not IMMUTABLE.
-pub fn not_immutable(
-    session: &mut Session,
-    functions: &[QualifiedName],
-) -> Result<Vec<QualifiedName>, Error> {
-    let sql = include_str!("../../sql/verify_not_immutable.sql");
-    let (schemas, names): (Vec<&str>, Vec<&str>) = (functions.iter())
-        .map(|one| (one.schema.as_str(), one.name.as_str()))
-        .unzip();
-    rows(session, sql, &[&schemas, &names])
 }
 
 #[derive(Deserialize)]

@@ -54,6 +54,18 @@ pub fn unsynced(target: &mut Session) -> Result<Vec<(QualifiedName, String)>, Er
         .collect())
 }
 
+#[derive(Deserialize)]
+struct Resolution {
+    how: String,
+}
+
+/// `pglogical.conflict_resolution` of the target, where a row that was written there may win over a change of the source.
+pub fn keeps_local(target: &mut Session) -> Result<Option<String>, Error> {
+    let sql = include_str!("../../sql/verify_keeps_local.sql");
+    let found: Vec<Resolution> = rows(target, sql, &[])?;
+    Ok(found.into_iter().next().map(|one| one.how))
+}
+
 /// A slot of the source.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct SourceSlot {

@@ -4,7 +4,7 @@
 //! exclusive or of a hash of each column, every column with a seed of its own, hashed once more: only then
 //! may digests be summed. Without the last step a sum of sums would not see two rows that exchange a value.
 
-use pgl_core::verify::canon::{Flavour, output};
+use pgl_core::verify::canon::Flavour;
 use pgl_core::verify::outcome::Digest;
 use pgl_core::verify::pairing::{ComparedColumn, TablePair};
 use pgl_core::verify::rows::Place;
@@ -539,7 +539,7 @@ impl Reading<'_> {
 
     /// What people see of a column. Where the server checks no encoding, bytes above ASCII are escaped.
     fn shown(&self, column: &ComparedColumn, at: &str) -> String {
-        let text = output(&column.canon.operand(at));
+        let text = column.canon.shown(at);
         if self.pair.is_unchecked(self.side) && column.canon.holds_text() {
             format!("pg_catalog.encode(pg_catalog.convert_to({text}, 'SQL_ASCII'), 'escape')")
         } else {

@@ -317,6 +317,17 @@ impl Canon {
         self.source.holds_text()
     }
 
+    /// The value as people see it. A byte above ASCII is a character in no encoding: up to 15 its type (`"char"`) prints it as it is.
+    pub fn shown(&self, relation: &str) -> String {
+        let operand = self.operand(relation);
+        match &self.source.what {
+            What::Builtin { name, .. } if name == "char" => {
+                format!("pg_catalog.encode(pg_catalog.charsend({operand}), 'escape')")
+            }
+            _ => output(&operand),
+        }
+    }
+
     /// The column's name as SQL.
     pub fn column(&self) -> &str {
         &self.column

@@ -26,7 +26,7 @@ pub struct RowFix {
 }
 
 /// Why a table has no statements.
-fn refused(table: &TableResult, rows: &[RowFix], unchecked: bool) -> Option<String> {
+fn refused(table: &TableResult, rows: &[RowFix], target: &Target) -> Option<String> {
     let resync = format!(
         "repair it with: pgl-control resync {} --yes",
         table.qualified().argument()
@@ -62,7 +62,13 @@ fn refused(table: &TableResult, rows: &[RowFix], unchecked: bool) -> Option<Stri
     {
         return Some(format!("{why}; make the definitions the same first"));
     }
-    if unchecked {
+    if let Some(how) = &target.keeps_local {
+        return Some(format!(
+            "pglogical.conflict_resolution = {how} on the target: later changes of the source to these rows would be lost; set it to \
+             apply_remote first"
+        ));
+    }
+    if target.unchecked {
         return Some(format!(
             "its text has no known encoding (SQL_ASCII); {resync}"
         ));
@@ -90,10 +96,10 @@ fn refused(table: &TableResult, rows: &[RowFix], unchecked: bool) -> Option<Stri
 }
 
 /// The part of a script for one table that differs.
-pub fn table(result: &TableResult, rows: &[RowFix], target: Target) -> String {
+pub fn table(result: &TableResult, rows: &[RowFix], target: &Target) -> String {
     let name = result.qualified();
     let shown = one_line(&name.to_string());
-    if let Some(why) = refused(result, rows, target.unchecked) {
+    if let Some(why) = refused(result, rows, target) {
         return format!("-- {shown}: nothing is printed: {}\n", one_line(&why));
     }
     let mut body = String::new();
@@ -116,18 +122,21 @@ pub fn table(result: &TableResult, rows: &[RowFix], target: Target) -> String {
 }
 
 /// What is known of the target.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Target {
     /// Whether it knows identity columns (10 and later).
     pub identity: bool,
     /// Whether its text may be in any encoding.
     pub unchecked: bool,
+    /// `pglogical.conflict_resolution`, where it is not `apply_remote`: a row that a script has written is then the newer one, or
+    /// stops the apply worker.
+    pub keeps_local: Option<String>,
 }
 
 const CHECK: &str = "  GET DIAGNOSTICS n = ROW_COUNT;\n  IF n <> 1 THEN RAISE EXCEPTION \
     'the target has changed since it was compared: nothing is changed; run pgl-verify --fix-sql again'; END IF;\n";
 
-fn insert(table: &QualifiedName, cells: &[Cell], target: Target) -> String {
+fn insert(table: &QualifiedName, cells: &[Cell], target: &Target) -> String {
     let names: Vec<String> = cells.iter().map(|(name, _)| quote_ident(name)).collect();
     let values: Vec<String> = cells
         .iter()
@@ -190,6 +199,7 @@ mod tests {
     const NEW: Target = Target {
         identity: true,
         unchecked: false,
+        keeps_local: None,
     };
 
     fn cell(name: &str, value: Option<&str>) -> Cell {
@@ -231,9 +241,9 @@ mod tests {
             insert: None,
             computed: None,
         };
-        assert!(table(&found, std::slice::from_ref(&row), NEW).contains("DELETE"));
+        assert!(table(&found, std::slice::from_ref(&row), &NEW).contains("DELETE"));
         found.replica_trigger = Some("trigger audit (ENABLE ALWAYS)".to_owned());
-        let sql = table(&found, &[row], NEW);
+        let sql = table(&found, &[row], &NEW);
         assert!(sql.starts_with("-- ") && sql.lines().count() == 1, "{sql}");
         assert!(
             sql.contains("trigger audit (ENABLE ALWAYS) would fire"),
@@ -248,7 +258,7 @@ mod tests {
             insert: Some(vec![cell("id", Some("1")), cell("it's", text)]),
             computed: None,
         };
-        let sql = table(&result(2), &[both(1, Some("a'b")), both(2, None)], NEW);
+        let sql = table(&result(2), &[both(1, Some("a'b")), both(2, None)], &NEW);
         let lines: Vec<&str> = sql
             .lines()
             .filter(|line| line.contains("DELETE") || line.contains("INSERT"))
@@ -268,7 +278,7 @@ mod tests {
             identity: false,
             ..NEW
         };
-        assert!(!table(&result(1), &[both(1, None)], old).contains("OVERRIDING"));
+        assert!(!table(&result(1), &[both(1, None)], &old).contains("OVERRIDING"));
     }
 
     /// A row that only the source had may have been deleted there since, and nothing on the target shows that.
@@ -292,7 +302,7 @@ mod tests {
             let script = |rows: &[RowFix]| {
                 let mut result = result(rows.len());
                 result.mode = Some(mode);
-                table(&result, rows, NEW)
+                table(&result, rows, &NEW)
             };
             let refused = script(&[replaced.clone(), missing.clone()]);
             assert_eq!(
@@ -321,7 +331,7 @@ mod tests {
         };
         let mut result = result(1);
         result.name = "a\nDROP TABLE x".into();
-        let sql = table(&result, &[fix], NEW);
+        let sql = table(&result, &[fix], &NEW);
         let (comment, rest) = sql.split_once('\n').unwrap();
         assert_eq!(comment, "-- s.\"a DROP TABLE x\"");
         assert!(rest.starts_with("DO $pglxx$\n"), "{sql}");
@@ -334,7 +344,7 @@ mod tests {
             ..RowFix::default()
         }];
         let none = |result: &TableResult, rows: &[RowFix], part: &str| {
-            let sql = table(result, rows, NEW);
+            let sql = table(result, rows, &NEW);
             assert!(sql.starts_with("-- ") && sql.lines().count() == 1, "{sql}");
             assert!(sql.contains(part), "{sql}");
         };
@@ -389,13 +399,18 @@ mod tests {
             unchecked: true,
             ..NEW
         };
-        assert!(table(&result(1), &rows, unchecked).contains("SQL_ASCII"));
+        assert!(table(&result(1), &rows, &unchecked).contains("SQL_ASCII"));
+        let keeping = Target {
+            keeps_local: Some("keep_local".into()),
+            ..NEW
+        };
+        assert!(table(&result(1), &rows, &keeping).contains("= keep_local"));
         // A reason of a table that differs is no failure, and all rows that are known to differ are there.
         let printed = |missing| {
             table(
                 &with(&|r| (r.reason, r.missing) = (Some("so".into()), missing)),
                 &rows,
-                NEW,
+                &NEW,
             )
             .contains("DELETE")
         };

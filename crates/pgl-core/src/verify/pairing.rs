@@ -614,7 +614,8 @@ impl Matched<'_> {
                 return Some(format!("the target computes column {}", column.name));
             }
             let types = (&self.source.types, &self.target.types);
-            changes_values(types, column.typed(), other.typed(), 16).then(|| {
+            let recoded = self.source.encoding != self.target.encoding;
+            changes_values(types, recoded, column.typed(), other.typed(), 16).then(|| {
                 format!(
                     "column {} ({} on the source, {} on the target) may round, cut or exchange values there",
                     column.name, column.shown, other.shown
@@ -733,15 +734,26 @@ impl Matched<'_> {
     }
 }
 
-/// Whether a text of a type may become another value of the target's type: a modifier that the source has not, or
-/// attributes in another order.
-fn changes_values(types: (&Types, &Types), one: (u32, i32), two: (u32, i32), depth: u32) -> bool {
+/// `pg_type.oid` of `"char"`.
+const CHAR: u32 = 18;
+/// Of `name`, which is cut after 63 bytes.
+const NAME: u32 = 19;
+
+/// Whether a text of a type may become another value of the target's type: a modifier that the source has not, attributes in
+/// another order, a byte that releases write in two ways, or a name that is longer in another encoding.
+fn changes_values(
+    types: (&Types, &Types),
+    recoded: bool,
+    one: (u32, i32),
+    two: (u32, i32),
+    depth: u32,
+) -> bool {
     let (Some(depth), Some(from), Some(to)) =
         (depth.checked_sub(1), types.0.get(one.0), types.1.get(two.0))
     else {
         return true;
     };
-    let inner = |one, two| changes_values(types, one, two, depth);
+    let inner = |one, two| changes_values(types, recoded, one, two, depth);
     match (from.base, to.base) {
         (Some(base), _) => return inner((base, from.typmod), two),
         (None, Some(base)) => return inner(one, (base, to.typmod)),
@@ -755,6 +767,8 @@ fn changes_values(types: (&Types, &Types), one: (u32, i32), two: (u32, i32), dep
     }
     let mut fields = from.fields.iter().zip(&to.fields);
     two.1 != -1 && two.1 != one.1
+        || two.0 == CHAR
+        || recoded && two.0 == NAME
         || from.fields.len() != to.fields.len()
         || fields.any(|(one, two)| one.name != two.name || inner(one.typed(), two.typed()))
 }

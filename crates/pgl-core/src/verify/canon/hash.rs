@@ -9,7 +9,8 @@
 //! - Floats hash -0 like 0: zeros are hashed by their text. So is NaN, whose bit patterns are one value: before 13.5 (and
 //!   the minor releases of that day) each had a hash of its own.
 //! - `char(n)` ignores trailing blanks: its stored length is hashed too.
-//! - `numeric` ignores scale, sign and kind: hashed by its text, which has all three. So are `jsonb` and the labels of enums.
+//! - `numeric` ignores scale, sign and kind: scale and sign are hashed beside it, special values by their text. `jsonb` ignores
+//!   them, too, and is hashed by its text; so are the labels of enums.
 //! - Timestamps, times, intervals and money fold like `int8` and have no upper half to be had: hashed by the bytes of their
 //!   send function, as is everything that is not listed here. These few bytes as text (`bytea_output`, which every session has
 //!   alike): their hexadecimal digits cost half of what an array does, which the bytes of any length are put into.
@@ -96,7 +97,14 @@ fn value(form: &Form, operand: &str, seed: u64, encoding: Encoding) -> Option<St
         ),
         "float4" => special_by_text("hashfloat4extended"),
         "float8" => special_by_text("hashfloat8extended"),
-        "numeric" => as_text(),
+        // The hash has the digits and their weight; special values have no scale.
+        "numeric" => format!(
+            "coalesce(pg_catalog.hash_numeric_extended({operand}, {seed}) OPERATOR(pg_catalog.#) \
+             pg_catalog.hashint4extended(pg_catalog.scale({operand}), CASE WHEN {operand} OPERATOR(pg_catalog.<) 0 THEN {} ELSE {} END), {})",
+            number(seed ^ 1),
+            number(seed ^ 2),
+            as_text()
+        ),
         "timestamp" | "timestamptz" | "time" | "timetz" | "interval" | "money" => {
             let bytes = write(form, operand, Flavour::Bytes, encoding);
             text_hash(&format!("({bytes})::pg_catalog.text"), seed)

@@ -657,7 +657,7 @@ fn each_type_has_its_hash() {
         ("char", "pg_catalog.hashcharextended("),
         ("uuid", "pg_catalog.uuid_hash_extended("),
         ("float4", "pg_catalog.hashfloat4extended("),
-        ("numeric", "hashtextextended(((t.\"c\")::pg_catalog.text)"),
+        ("numeric", "pg_catalog.hash_numeric_extended(t.\"c\", "),
         ("date", "isfinite(t.\"c\")"),
         ("bool", "CASE WHEN t.\"c\" THEN "),
         ("varchar", "hashtextextended((t.\"c\") COLLATE"),
