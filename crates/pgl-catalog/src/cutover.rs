@@ -11,7 +11,7 @@ use pgl_core::migration::Names;
 use serde::Deserialize;
 
 use crate::database::identity;
-use crate::{pgl_schema, row, rows};
+use crate::{column, pgl_schema, row, rows};
 
 /// What this database records about cutovers of a migration. A database without a journal has no record.
 ///
@@ -34,7 +34,7 @@ pub fn write_block(
     tables: &[QualifiedName],
 ) -> Result<Vec<BlockedTable>, Error> {
     let (schemas, names) = QualifiedName::split(tables);
-    let sql = include_str!("../sql/write_block_tables.sql");
+    let sql = sql!("write_block_tables");
     rows(session, sql, &[&schemas, &names])
 }
 
@@ -55,7 +55,7 @@ pub fn renamed(session: &mut Session, mut stored: Closed) -> Result<Closed, Erro
         "the database's name",
     )?;
     let oids: Vec<i64> = stored.role_oids().into_iter().map(i64::from).collect();
-    let found: Vec<RoleName> = rows(session, include_str!("../sql/role_names.sql"), &[&oids])?;
+    let found: Vec<RoleName> = rows(session, sql!("role_names"), &[&oids])?;
     let roles: HashMap<u32, String> = found.into_iter().map(|one| (one.oid, one.name)).collect();
     stored.rename(database, &roles);
     Ok(stored)
@@ -69,7 +69,7 @@ fn recorded(
     usable: bool,
 ) -> Result<CutoverRecord, Error> {
     let recorded = if usable {
-        let sql = include_str!("../sql/cutover_record.sql");
+        let sql = sql!("cutover_record");
         row(session, sql, &[&migration]).map_err(|error| {
             error.with_context("reading what the journal records about cutovers")
         })?
@@ -87,19 +87,15 @@ fn recorded(
 
 fn traces(session: &mut Session, migration: &str) -> Result<Traces, Error> {
     let subscription = Names::of(migration).back_subscription();
-    let sql = include_str!("../sql/status/reverse.sql");
-    let found: Result<Vec<Named>, Error> = rows(session, sql, &[&subscription]);
+    let sql = sql!("status/reverse");
+    let found: Result<Vec<String>, Error> = column(session, sql, &[&subscription]);
     let reverse_subscription = match found {
         Ok(found) => !found.is_empty(),
         // No pglogical, or not for this role.
         Err(error) if error.kind == Kind::Denied || error.is_sqlstate("42P01") => false,
         Err(error) => return Err(error),
     };
-    let read_only = session.value(
-        include_str!("../sql/read_only.sql"),
-        &[],
-        "whether the database is read-only",
-    )?;
+    let read_only = session.value(sql!("read_only"), &[], "whether the database is read-only")?;
     Ok(Traces {
         reverse_subscription,
         read_only,
@@ -121,7 +117,7 @@ pub fn migration_record(session: &mut Session, migration: &str) -> Result<Migrat
         });
     }
     let begun = session.value(
-        include_str!("../sql/setup_begun.sql"),
+        sql!("setup_begun"),
         &[&migration],
         "whether the migration has begun",
     )?;
@@ -139,22 +135,13 @@ pub fn migration_record(session: &mut Session, migration: &str) -> Result<Migrat
     })
 }
 
-#[derive(Deserialize)]
-pub(crate) struct Timeline {
-    pub(crate) timeline: Option<u32>,
-}
-
 /// The timeline that the server writes; a standby writes none.
 ///
 /// # Errors
 /// The server's.
 pub fn timeline(session: &mut Session) -> Result<Option<u32>, Error> {
-    let sql = if session.version().at_least(10) {
-        include_str!("../sql/timeline.sql")
-    } else {
-        include_str!("../sql/timeline_pg94.sql")
-    };
-    row::<Timeline>(session, sql, &[]).map(|found| found.timeline)
+    let sql = sql!(session.version(), 100_000 => "timeline_pg94", _ => "timeline");
+    Ok(column(session, sql, &[])?.pop().flatten())
 }
 
 /// That pgl-control has found the slot or the origin moved, as the target's journal has it.
@@ -165,7 +152,7 @@ pub fn slot_moved(target: &mut Session, migration: &str) -> Result<Option<SlotMo
     if !pgl_schema::readable(target)? {
         return Ok(None);
     }
-    let sql = include_str!("../sql/slot_moved.sql");
+    let sql = sql!("slot_moved");
     Ok(rows(target, sql, &[&migration])?.pop())
 }
 
@@ -181,12 +168,6 @@ pub fn journal_names(session: &mut Session) -> Result<Vec<String>, Error> {
 }
 
 fn names(session: &mut Session) -> Result<Vec<String>, Error> {
-    let found: Vec<Named> = rows(session, include_str!("../sql/teardown/journal.sql"), &[])
-        .map_err(|error| error.with_context("reading the names of migrations in the journal"))?;
-    Ok(found.into_iter().map(|one| one.name).collect())
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
+    column(session, sql!("teardown/journal"), &[])
+        .map_err(|error| error.with_context("reading the names of migrations in the journal"))
 }

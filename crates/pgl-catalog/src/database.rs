@@ -43,15 +43,9 @@ pub fn identity(session: &mut Session) -> Result<DatabaseIdentity, Error> {
 }
 
 fn seen(session: &mut Session) -> Result<Seen, Error> {
-    let with_control = include_str!("../sql/database.sql");
-    let plain = include_str!("../sql/database_pg94.sql");
-    let seen: Result<Seen, Error> = if session.version().at_least_num(90_600) {
-        row(session, with_control, &[])
-    } else {
-        row(session, plain, &[])
-    };
-    match seen {
-        Err(error) if error.kind == Kind::Denied => row(session, plain, &[]),
+    let newest = sql!(session.version(), 90_600 => "database_pg94", _ => "database");
+    match row(session, newest, &[]) {
+        Err(error) if error.kind == Kind::Denied => row(session, sql!("database_pg94"), &[]),
         other => other,
     }
 }

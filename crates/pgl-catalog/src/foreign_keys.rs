@@ -17,11 +17,7 @@ const SHOWN: usize = 5;
 /// The server's.
 pub fn referring(session: &mut Session, tables: &[QualifiedName]) -> Result<Vec<LinkedKey>, Error> {
     let (schemas, names) = QualifiedName::split(tables);
-    rows(
-        session,
-        include_str!("../sql/foreign_keys.sql"),
-        &[&schemas, &names],
-    )
+    rows(session, sql!("foreign_keys"), &[&schemas, &names])
 }
 
 #[derive(Deserialize)]

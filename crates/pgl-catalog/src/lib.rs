@@ -4,6 +4,22 @@
 //! Statements live in `sql/`, each a file that runs in psql as it stands; variants for older
 //! servers carry a suffix such as `_pg96`.
 
+/// A statement in `sql/`, in the variant for a server: the first of those for servers before a version that is above
+/// the server's, else the last.
+macro_rules! sql {
+    ($file:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/", $file, ".sql"))
+    };
+    ($version:expr, $($before:literal => $older:literal,)+ _ => $newest:literal) => {{
+        let version: pgl_core::ServerVersion = $version;
+        $(if version.0 < $before {
+            sql!($older)
+        } else)+ {
+            sql!($newest)
+        }
+    }};
+}
+
 mod client;
 mod cutover;
 mod database;
@@ -28,4 +44,5 @@ pub use cutover::{
 pub use database::{database, identity};
 pub use lock::{RUN as LOCK_RUN, SESSIONS as LOCK_SESSIONS, lock_holders};
 pub use remaining::{remaining, slot_endings};
+use rows::column;
 pub use rows::{row, rows};

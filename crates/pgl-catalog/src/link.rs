@@ -118,7 +118,7 @@ fn slot_name(
     subscription: &str,
 ) -> Result<String, Error> {
     session.value(
-        include_str!("../sql/server/slot_name.sql"),
+        sql!("server/slot_name"),
         &[&database, &provider_node, &subscription],
         "the slot's name",
     )
@@ -194,11 +194,7 @@ fn reading(session: &mut Session, base: Instant) -> Result<(f64, f64), Error> {
     let mut best = (0.0, f64::INFINITY);
     for _ in 0..TRIES {
         let before = base.elapsed().as_secs_f64();
-        let seconds: f64 = session.value(
-            include_str!("../sql/server/clock.sql"),
-            &[],
-            "the server's clock",
-        )?;
+        let seconds: f64 = session.value(sql!("server/clock"), &[], "the server's clock")?;
         let after = base.elapsed().as_secs_f64();
         let half = (after - before) / 2.0;
         if half < best.1 {
@@ -394,7 +390,7 @@ fn by_dblink(
     options: &LinkOptions<'_>,
     before: &str,
 ) -> Result<Reach, Error> {
-    let dblink = include_str!("../sql/server/dblink.sql");
+    let dblink = sql!("server/dblink");
     let found: Option<String> = match target.value_opt(dblink, &[], "the schema of dblink") {
         Ok(found) => found,
         Err(error) if error.is_lost() => return Err(error),

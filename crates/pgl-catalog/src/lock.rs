@@ -20,7 +20,7 @@ pub fn lock_holders(session: &mut Session, migration: &str) -> Result<Vec<RunHol
     let key = i64::from(lock_key(migration).cast_unsigned());
     rows(
         session,
-        include_str!("../sql/lock_holders.sql"),
+        sql!("lock_holders"),
         &[&i64::from(RUN), &key, &side],
     )
 }

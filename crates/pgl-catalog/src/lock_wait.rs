@@ -5,21 +5,14 @@ use std::time::Duration;
 
 use pgl_conn::{Error, Session};
 use pgl_core::lock_wait::DEADLOCK_TIMEOUT_MS;
-use serde::Deserialize;
-
-use crate::row;
 
 /// The session's `deadlock_timeout`.
 ///
 /// # Errors
 /// The server's.
 pub fn deadlock_timeout(session: &mut Session) -> Result<Duration, Error> {
-    #[derive(Deserialize)]
-    struct Found {
-        millis: u64,
-    }
-    let sql = include_str!("../sql/deadlock_timeout.sql");
-    row::<Found>(session, sql, &[]).map(|found| Duration::from_millis(found.millis))
+    let millis: i64 = session.value(sql!("deadlock_timeout"), &[], "deadlock_timeout")?;
+    Ok(Duration::from_millis(millis.unsigned_abs()))
 }
 
 /// Lowers `deadlock_timeout` of the session where the role may set it. Says whether it could. Not within a

@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet};
 
 use pgl_conn::{Error, Kind, Session};
+use pgl_core::Side;
 use pgl_core::facts::Section;
 use pgl_core::facts::objects::{
     Activity, NamedObject, Objects, Occupied, Persistence, RelKind, Relation, RoutineUse, Sequence,
@@ -15,7 +16,6 @@ use pgl_core::facts::objects::{
 };
 use pgl_core::select::Selection;
 use pgl_core::seqsync::SequenceReading;
-use pgl_core::{ServerVersion, Side};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -31,7 +31,13 @@ const LOOK_INTO: usize = 500;
 /// Only where nothing more can be read: the connection is lost, or the user cancelled.
 pub fn collect(session: &mut Session, selection: &Selection) -> Result<Objects, Error> {
     let at = session.version();
-    let mut relations: Section<Vec<Relation>> = many(session, relations_sql(at))?;
+    let mut relations: Section<Vec<Relation>> = many(
+        session,
+        sql!(
+            at, 90_500 => "objects/relations_pg94", 100_000 => "objects/relations_pg96",
+            120_000 => "objects/relations_pg11", _ => "objects/relations"
+        ),
+    )?;
     if let Section::Known(relations) = &mut relations {
         // Every view of the facts sorts by name; what is in order already costs it little.
         relations.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
@@ -41,43 +47,55 @@ pub fn collect(session: &mut Session, selection: &Selection) -> Result<Objects, 
         Side::Target => occupied(session, &relations, selection)?,
     };
     Ok(Objects {
-        database: one(session, include_str!("../sql/objects/database.sql"))?,
-        schemas: many(session, include_str!("../sql/objects/schemas.sql"))?,
-        existing: many(session, existing_sql(at))?,
+        database: one(session, sql!("objects/database"))?,
+        schemas: many(session, sql!("objects/schemas"))?,
+        existing: many(
+            session,
+            sql!(at, 90_600 => "objects/existing_pg95", _ => "objects/existing"),
+        )?,
         relations,
-        columns: many(session, columns_sql(at))?,
-        indexes: many(session, indexes_sql(at))?,
-        inherits: many(session, include_str!("../sql/objects/inherits.sql"))?,
-        constraints: many(session, include_str!("../sql/objects/constraints.sql"))?,
-        triggers: many(session, include_str!("../sql/objects/triggers.sql"))?,
-        rules: many(session, include_str!("../sql/objects/rules.sql"))?,
+        columns: many(
+            session,
+            sql!(
+                at, 100_000 => "objects/columns_pg96", 120_000 => "objects/columns_pg11",
+                _ => "objects/columns"
+            ),
+        )?,
+        indexes: many(
+            session,
+            sql!(at, 110_000 => "objects/indexes_pg10", _ => "objects/indexes"),
+        )?,
+        inherits: many(session, sql!("objects/inherits"))?,
+        constraints: many(session, sql!("objects/constraints"))?,
+        triggers: many(session, sql!("objects/triggers"))?,
+        rules: many(session, sql!("objects/rules"))?,
         activity: many(session, ACTIVITY)?,
         earlier: None,
         occupied,
-        truncates: many(session, include_str!("../sql/objects/truncates.sql"))?,
+        truncates: many(session, sql!("objects/truncates"))?,
         sequences: sequences(session)?,
         sequences_later: match session.side() {
             Side::Source => Section::default(),
             Side::Target => Section::Known(Vec::new()),
         },
-        sequence_uses: many(session, include_str!("../sql/objects/sequence_uses.sql"))?,
-        sequence_marks: many(session, include_str!("../sql/objects/sequence_marks.sql"))?,
-        types: many(session, include_str!("../sql/objects/types.sql"))?,
-        view_links: many(session, include_str!("../sql/objects/view_links.sql"))?,
-        catalog_views: many(session, include_str!("../sql/objects/catalog_views.sql"))?,
+        sequence_uses: many(session, sql!("objects/sequence_uses"))?,
+        sequence_marks: many(session, sql!("objects/sequence_marks"))?,
+        types: many(session, sql!("objects/types"))?,
+        view_links: many(session, sql!("objects/view_links"))?,
+        catalog_views: many(session, sql!("objects/catalog_views"))?,
         routine_uses: routine_uses(session)?,
-        event_triggers: many(session, include_str!("../sql/objects/event_triggers.sql"))?,
-        settings: many(session, include_str!("../sql/objects/settings.sql"))?,
-        tablespaces: many(session, include_str!("../sql/objects/tablespaces.sql"))?,
-        large_objects: one(session, include_str!("../sql/objects/large_objects.sql"))?,
-        foreign_servers: many(session, include_str!("../sql/objects/foreign_servers.sql"))?,
-        extension_config: many(session, include_str!("../sql/objects/extension_config.sql"))?,
-        members: many(session, include_str!("../sql/objects/members.sql"))?,
-        misc: many(session, include_str!("../sql/objects/misc.sql"))?,
+        event_triggers: many(session, sql!("objects/event_triggers"))?,
+        settings: many(session, sql!("objects/settings"))?,
+        tablespaces: many(session, sql!("objects/tablespaces"))?,
+        large_objects: one(session, sql!("objects/large_objects"))?,
+        foreign_servers: many(session, sql!("objects/foreign_servers"))?,
+        extension_config: many(session, sql!("objects/extension_config"))?,
+        members: many(session, sql!("objects/members"))?,
+        misc: many(session, sql!("objects/misc"))?,
     })
 }
 
-const ACTIVITY: &str = include_str!("../sql/objects/activity.sql");
+const ACTIVITY: &str = sql!("objects/activity");
 
 /// The counters of row changes alone: an earlier reading of them, put into
 /// [`Objects::earlier`], turns totals into rates.
@@ -86,44 +104,6 @@ const ACTIVITY: &str = include_str!("../sql/objects/activity.sql");
 /// The server's.
 pub fn activity(session: &mut Session) -> Result<Vec<Activity>, Error> {
     rows(session, ACTIVITY, &[])
-}
-
-fn existing_sql(at: ServerVersion) -> &'static str {
-    if at.at_least_num(90_600) {
-        include_str!("../sql/objects/existing.sql")
-    } else {
-        include_str!("../sql/objects/existing_pg95.sql")
-    }
-}
-
-fn relations_sql(at: ServerVersion) -> &'static str {
-    if at.at_least(12) {
-        include_str!("../sql/objects/relations.sql")
-    } else if at.at_least(10) {
-        include_str!("../sql/objects/relations_pg11.sql")
-    } else if at.at_least_num(90_500) {
-        include_str!("../sql/objects/relations_pg96.sql")
-    } else {
-        include_str!("../sql/objects/relations_pg94.sql")
-    }
-}
-
-fn columns_sql(at: ServerVersion) -> &'static str {
-    if at.at_least(12) {
-        include_str!("../sql/objects/columns.sql")
-    } else if at.at_least(10) {
-        include_str!("../sql/objects/columns_pg11.sql")
-    } else {
-        include_str!("../sql/objects/columns_pg96.sql")
-    }
-}
-
-fn indexes_sql(at: ServerVersion) -> &'static str {
-    if at.at_least(11) {
-        include_str!("../sql/objects/indexes.sql")
-    } else {
-        include_str!("../sql/objects/indexes_pg10.sql")
-    }
 }
 
 /// A use of a function, with the body that tells what it looks up. Bodies are no part of the facts.
@@ -136,11 +116,7 @@ struct RoutineRow {
 }
 
 fn routine_uses(session: &mut Session) -> Result<Section<Vec<RoutineUse>>, Error> {
-    let read: Result<Vec<RoutineRow>, Error> = rows(
-        session,
-        include_str!("../sql/objects/routine_uses.sql"),
-        &[],
-    );
+    let read: Result<Vec<RoutineRow>, Error> = rows(session, sql!("objects/routine_uses"), &[]);
     let read = read.map(|rows| {
         rows.into_iter()
             .map(|row| RoutineUse {
@@ -202,7 +178,7 @@ fn occupied(
         .take(LOOK_INTO)
         .map(|one| i64::from(one.oid))
         .collect();
-    let sql = include_str!("../sql/objects/occupied.sql");
+    let sql = sql!("objects/occupied");
     let seen: Vec<Occupied> = if looked.is_empty() {
         Vec::new()
     } else {

@@ -40,7 +40,7 @@ pub fn readable(session: &mut Session) -> Result<bool, Error> {
 }
 
 fn facts(session: &mut Session) -> Result<Vec<SchemaFact>, Error> {
-    rows(session, include_str!("../sql/pgl_schema.sql"), &[])
+    rows(session, sql!("pgl_schema"), &[])
 }
 
 fn refused(session: &Session, found: Untrusted) -> Error {

@@ -4,10 +4,10 @@ use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
 use pgl_core::cutover::{AttemptState, Closed};
 use pgl_core::migration::Names;
-use pgl_core::teardown::{Remaining, RemainingSlot, RemainingSubscription, TruncateTrigger};
+use pgl_core::teardown::Remaining;
 use serde::Deserialize;
 
-use crate::{pgl_schema, row, rows};
+use crate::{column, pgl_schema, row, rows};
 
 #[derive(Deserialize)]
 struct Base {
@@ -17,11 +17,6 @@ struct Base {
     extension_schema: bool,
     schema_ours: Option<bool>,
     has_journal: bool,
-}
-
-#[derive(Deserialize)]
-struct Name {
-    name: String,
 }
 
 #[derive(Deserialize)]
@@ -49,26 +44,33 @@ struct Noted {
 /// The server's.
 pub fn remaining(session: &mut Session, migration: &str) -> Result<Remaining, Error> {
     let version = session.version();
-    let base: Base = row(session, base_sql(session), &[])?;
+    let base: Base = row(
+        session,
+        sql!(version, 90_600 => "teardown/base_pg95", _ => "teardown/base"),
+        &[],
+    )?;
+    let slots = sql!(
+        version, 90_500 => "teardown/slots_pg94", 100_000 => "teardown/slots_pg96", _ => "teardown/slots"
+    );
     let mut out = Remaining {
         extension: base.extension,
         extension_ours: base.extension_ours,
         emulation_ours: base.emulation_ours,
         extension_schema: base.extension_schema,
         schema_ours: base.schema_ours,
-        slots: rows::<RemainingSlot>(session, slots_sql(session), &[])?,
+        slots: rows(session, slots, &[])?,
         ..Remaining::default()
     };
     if version.at_least_num(90_500) {
-        out.origins = names(session, include_str!("../sql/teardown/origins.sql"))?;
+        out.origins = column(session, sql!("teardown/origins"), &[])?;
     }
     if out.extension.is_some() {
-        out.node = names(session, include_str!("../sql/teardown/node.sql"))?.pop();
-        let sql = include_str!("../sql/teardown/subscriptions.sql");
-        out.subscriptions = rows::<RemainingSubscription>(session, sql, &[])?;
-        let sql = include_str!("../sql/teardown/truncate_triggers.sql");
-        out.truncate_triggers = rows::<TruncateTrigger>(session, sql, &[])?;
-        let sets: Vec<Set> = rows(session, include_str!("../sql/teardown/sets.sql"), &[])?;
+        out.node = column(session, sql!("teardown/node"), &[])?.pop();
+        let sql = sql!("teardown/subscriptions");
+        out.subscriptions = rows(session, sql, &[])?;
+        let sql = sql!("teardown/truncate_triggers");
+        out.truncate_triggers = rows(session, sql, &[])?;
+        let sets: Vec<Set> = rows(session, sql!("teardown/sets"), &[])?;
         out.sets = sets
             .into_iter()
             .map(|set| (set.name, set.members))
@@ -77,13 +79,9 @@ pub fn remaining(session: &mut Session, migration: &str) -> Result<Remaining, Er
     // What other roles could have written there is never read, let alone acted upon.
     if base.has_journal && out.schema_ours == Some(true) {
         pgl_schema::require(session)?;
-        out.journal = names(session, include_str!("../sql/teardown/journal.sql"))?;
-        let noted: Vec<Noted> = rows(
-            session,
-            include_str!("../sql/teardown/noted.sql"),
-            &[&migration],
-        )?;
-        let held = include_str!("../sql/teardown/held.sql");
+        out.journal = column(session, sql!("teardown/journal"), &[])?;
+        let noted: Vec<Noted> = rows(session, sql!("teardown/noted"), &[&migration])?;
+        let held = sql!("teardown/held");
         let held: Vec<Set> = rows(session, held, &[&migration])?;
         out.held = held
             .into_iter()
@@ -96,11 +94,8 @@ pub fn remaining(session: &mut Session, migration: &str) -> Result<Remaining, Er
         out.grants = of_kind("grant");
         out.execute = of_kind("execute");
         out.noted_slots = of_kind("slot");
-        let write_block: WriteBlockTriggers = row(
-            session,
-            include_str!("../sql/teardown/write_block.sql"),
-            &[&migration],
-        )?;
+        let write_block: WriteBlockTriggers =
+            row(session, sql!("teardown/write_block"), &[&migration])?;
         out.closed = match write_block.closed {
             Some(closed) => Some(crate::renamed(session, closed)?),
             None => None,
@@ -122,35 +117,10 @@ pub fn slot_endings(session: &mut Session, names: &Names) -> Result<Vec<String>,
         // On the way back the target's node is the provider.
         (&names.subscriber_node, &back),
     ];
-    let sql = include_str!("../sql/teardown/slot_endings.sql");
+    let sql = sql!("teardown/slot_endings");
     let mut endings = Vec::new();
     for (node, subscription) in pairs {
-        let ending: Name = row(session, sql, &[node, subscription])?;
-        endings.push(ending.name);
+        endings.push(session.value(sql, &[node, subscription], "how the slot's name ends")?);
     }
     Ok(endings)
-}
-
-fn names(session: &mut Session, sql: &str) -> Result<Vec<String>, Error> {
-    let all: Vec<Name> = rows(session, sql, &[])?;
-    Ok(all.into_iter().map(|one| one.name).collect())
-}
-
-fn base_sql(session: &Session) -> &'static str {
-    if session.version().at_least_num(90_600) {
-        include_str!("../sql/teardown/base.sql")
-    } else {
-        include_str!("../sql/teardown/base_pg95.sql")
-    }
-}
-
-fn slots_sql(session: &Session) -> &'static str {
-    let version = session.version();
-    if version.at_least(10) {
-        include_str!("../sql/teardown/slots.sql")
-    } else if version.at_least_num(90_500) {
-        include_str!("../sql/teardown/slots_pg96.sql")
-    } else {
-        include_str!("../sql/teardown/slots_pg94.sql")
-    }
 }

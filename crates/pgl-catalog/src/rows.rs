@@ -4,6 +4,8 @@
 //! mapping for every type that the driver cannot read (numeric, regclass, interval, name arrays),
 //! and works from 9.4 on, where `row_to_json` has long been there.
 
+use std::collections::HashMap;
+
 use pgl_conn::{Error, Kind, Session, ToSql, field};
 use serde::de::DeserializeOwned;
 
@@ -48,6 +50,19 @@ pub fn row<T: DeserializeOwned>(
             Err(Error::new(session.side(), Kind::Protocol, message))
         }
     }
+}
+
+/// Runs a query that yields one column, and reads it.
+///
+/// # Errors
+/// As [`rows`].
+pub(crate) fn column<T: DeserializeOwned>(
+    session: &mut Session,
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<T>, Error> {
+    let found: Vec<HashMap<String, T>> = rows(session, sql, params)?;
+    Ok(found.into_iter().flat_map(HashMap::into_values).collect())
 }
 
 fn unreadable(side: pgl_core::Side, error: &dyn std::fmt::Display) -> Error {

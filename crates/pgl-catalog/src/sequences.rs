@@ -8,7 +8,7 @@ use pgl_core::cutover::SequenceUser;
 use pgl_core::seqsync::SequenceReading;
 use serde::Deserialize;
 
-use crate::{row, rows};
+use crate::rows;
 
 /// Sequences a statement: each stays locked (not against anybody's use) until it ends, and the
 /// server's lock table is finite.
@@ -62,11 +62,6 @@ struct OfExtension {
 }
 
 #[derive(Deserialize)]
-struct Readable {
-    readable: Option<bool>,
-}
-
-#[derive(Deserialize)]
 struct Replicated {
     oid: u32,
     ahead: Option<i64>,
@@ -103,11 +98,7 @@ pub(crate) fn again(session: &mut Session, oids: &[i64]) -> Result<Vec<Value>, E
 }
 
 fn states_sql(session: &Session) -> &'static str {
-    if session.version().at_least(10) {
-        include_str!("../sql/sequences/states.sql")
-    } else {
-        include_str!("../sql/sequences/states_pg94.sql")
-    }
+    sql!(session.version(), 100_000 => "sequences/states_pg94", _ => "sequences/states")
 }
 
 /// The user's sequences with their states, by schema and name. What the role may not read has no
@@ -129,12 +120,7 @@ pub fn sequences(session: &mut Session) -> Result<Vec<SequenceReading>, Error> {
 }
 
 fn read(session: &mut Session) -> Result<Vec<SequenceReading>, Error> {
-    let modern = session.version().at_least(10);
-    let list = if modern {
-        include_str!("../sql/sequences/list.sql")
-    } else {
-        include_str!("../sql/sequences/list_pg94.sql")
-    };
+    let list = sql!(session.version(), 100_000 => "sequences/list_pg94", _ => "sequences/list");
     let listed: Vec<Listed> = rows(session, list, &[])?;
     let readable: Vec<i64> = listed
         .iter()
@@ -182,20 +168,16 @@ pub fn states(
 
 /// Notes which sequences pglogical replicates, where it is installed and lets us see.
 fn replicated(session: &mut Session, readings: &mut [SequenceReading]) -> Result<(), Error> {
-    let readable: Readable = row(
-        session,
-        include_str!("../sql/sequences/replicated_readable.sql"),
+    let readable: Option<bool> = session.value(
+        sql!("sequences/replicated_readable"),
         &[],
+        "whether pglogical's sequences can be read",
     )?;
-    if readable.readable != Some(true) {
+    if readable != Some(true) {
         return Ok(());
     }
     let index = by_oid(readings);
-    let found: Vec<Replicated> = rows(
-        session,
-        include_str!("../sql/sequences/replicated.sql"),
-        &[],
-    )?;
+    let found: Vec<Replicated> = rows(session, sql!("sequences/replicated"), &[])?;
     for sequence in found {
         if let Some(at) = index.get(&sequence.oid) {
             readings[*at].in_set = true;
@@ -218,11 +200,7 @@ pub fn furthest(session: &mut Session, readings: &mut [SequenceReading]) -> Resu
     for some in wanted.chunks(AT_ONCE) {
         let oids: Vec<i64> = some.iter().map(|(oid, _)| *oid).collect();
         let upwards: Vec<bool> = some.iter().map(|(_, upwards)| *upwards).collect();
-        let found: Vec<Furthest> = rows(
-            session,
-            include_str!("../sql/sequences/furthest.sql"),
-            &[&oids, &upwards],
-        )?;
+        let found: Vec<Furthest> = rows(session, sql!("sequences/furthest"), &[&oids, &upwards])?;
         for column in found {
             if let Some(at) = index.get(&column.oid) {
                 note(&mut readings[*at], column);
@@ -265,11 +243,7 @@ fn note(reading: &mut SequenceReading, column: Furthest) {
 /// # Errors
 /// The server's.
 pub fn of_extensions(session: &mut Session) -> Result<Vec<(QualifiedName, String)>, Error> {
-    let found: Vec<OfExtension> = rows(
-        session,
-        include_str!("../sql/sequences/of_extensions.sql"),
-        &[],
-    )?;
+    let found: Vec<OfExtension> = rows(session, sql!("sequences/of_extensions"), &[])?;
     Ok(found
         .into_iter()
         .map(|one| (QualifiedName::new(&one.schema, &one.name), one.extension))
@@ -281,7 +255,7 @@ pub fn of_extensions(session: &mut Session) -> Result<Vec<(QualifiedName, String
 /// # Errors
 /// The server's.
 pub fn users(session: &mut Session) -> Result<Vec<SequenceUser>, Error> {
-    rows(session, include_str!("../sql/sequences/users.sql"), &[])
+    rows(session, sql!("sequences/users"), &[])
 }
 
 fn by_oid(readings: &[SequenceReading]) -> HashMap<u32, usize> {
@@ -289,16 +263,11 @@ fn by_oid(readings: &[SequenceReading]) -> HashMap<u32, usize> {
     readings.iter().enumerate().map(pair).collect()
 }
 
-#[derive(Deserialize)]
-struct Room {
-    room: i64,
-}
-
 /// How many locks the server has room for in all.
 ///
 /// # Errors
 /// The server's.
 pub fn lock_room(session: &mut Session) -> Result<usize, Error> {
-    let room: Room = row(session, include_str!("../sql/sequences/lock_room.sql"), &[])?;
-    Ok(usize::try_from(room.room).unwrap_or(0))
+    let room: i64 = session.value(sql!("sequences/lock_room"), &[], "the room for locks")?;
+    Ok(usize::try_from(room).unwrap_or(0))
 }

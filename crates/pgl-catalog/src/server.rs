@@ -1,29 +1,14 @@
 //! Facts of one server as a whole. Each section is one statement, outside a transaction, so that
 //! one that fails (a missing right, a view that a managed service hides) costs its section alone.
 
-use pgl_conn::{Access, Error, Kind, Session, SessionOptions, ToSql};
-use pgl_core::ServerVersion;
+use pgl_conn::{Access, Error, Kind, Session, SessionOptions};
 use pgl_core::facts::Section;
 use pgl_core::facts::server::{
-    Identity, NativeSubscription, Pglogical, Role, ServerState, WATCHED,
+    Extension, Identity, NativeSubscription, Pglogical, Role, ServerState, Setting, WATCHED,
 };
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::{row, rows};
-
-/// A statement in the variant for a server: the first of `variants` whose number is above the
-/// server's version, else the newest.
-macro_rules! variant {
-    ($version:expr, $newest:literal $(, $below:literal => $older:literal)*) => {{
-        let version: ServerVersion = $version;
-        $(if version < ServerVersion($below) {
-            include_str!(concat!("../sql/server/", $older, ".sql"))
-        } else)* {
-            include_str!(concat!("../sql/server/", $newest, ".sql"))
-        }
-    }};
-}
+use crate::{column, row, rows};
 
 /// Reads everything. The number of statements does not depend on what the database holds. A second
 /// connection to the same server looks at the settings that a new session gets, which ours pins.
@@ -32,101 +17,72 @@ macro_rules! variant {
 /// Only when the connection is lost; everything else becomes [`Section::Unknown`].
 pub fn collect(session: &mut Session) -> Result<ServerState, Error> {
     let v = session.version();
-    let since = |number: u32| v.at_least_num(number);
-    let watched: &[&(dyn ToSql + Sync)] = &[&WATCHED];
-    let extensions = all(session, include_str!("../sql/server/extensions.sql"), &[])?;
+    let extensions = all(session, sql!("server/extensions"))?;
     let pglogical = pglogical(session, &extensions)?;
     Ok(ServerState {
         identity: identity(session)?,
         settings: settings(session)?,
-        overrides: all(
-            session,
-            include_str!("../sql/server/overrides.sql"),
-            watched,
-        )?,
+        overrides: section(rows(session, sql!("server/overrides"), &[&WATCHED]))?,
         roles: section(roles(session))?,
         rights: one(
             session,
-            variant!(v, "rights", 90_500 => "rights_pg94", 150_000 => "rights_pg14"),
+            sql!(v, 90_500 => "server/rights_pg94", 150_000 => "server/rights_pg14", _ => "server/rights"),
         )?,
         relation_rights: all(
             session,
-            variant!(v, "relation_rights", 90_500 => "relation_rights_pg94"),
-            &[],
+            sql!(v, 90_500 => "server/relation_rights_pg94", _ => "server/relation_rights"),
         )?,
-        referenced_roles: all(
+        referenced_roles: all(session, sql!("server/referenced_roles"))?,
+        truncators: all(session, sql!("server/truncators"))?,
+        system_grants: since(90_600, session, sql!("server/system_grants"))?,
+        md5_roles: names(session, sql!("server/md5_roles"))?,
+        backends: one(
             session,
-            include_str!("../sql/server/referenced_roles.sql"),
-            &[],
+            sql!(v, 100_000 => "server/backends_pg96", _ => "server/backends"),
         )?,
-        truncators: all(session, include_str!("../sql/server/truncators.sql"), &[])?,
-        system_grants: all_since(
-            session,
-            since(90_600),
-            include_str!("../sql/server/system_grants.sql"),
-        )?,
-        md5_roles: names(session, include_str!("../sql/server/md5_roles.sql"))?,
-        backends: one(session, variant!(v, "backends", 100_000 => "backends_pg96"))?,
         sessions: all(
             session,
-            variant!(v, "sessions", 100_000 => "sessions_pg96"),
-            &[],
+            sql!(v, 100_000 => "server/sessions_pg96", _ => "server/sessions"),
         )?,
-        prepared: all(session, include_str!("../sql/server/prepared.sql"), &[])?,
+        prepared: all(session, sql!("server/prepared"))?,
         slots: all(
             session,
-            variant!(
-                v, "slots", 100_000 => "slots_pg96", 130_000 => "slots_pg12", 140_000 => "slots_pg13",
-                170_000 => "slots_pg16"
+            sql!(
+                v, 100_000 => "server/slots_pg96", 130_000 => "server/slots_pg12",
+                140_000 => "server/slots_pg13", 170_000 => "server/slots_pg16", _ => "server/slots"
             ),
-            &[],
         )?,
         senders: all(
             session,
-            variant!(v, "senders", 90_500 => "senders_pg94"),
-            &[],
+            sql!(v, 90_500 => "server/senders_pg94", _ => "server/senders"),
         )?,
-        origins: all_since(
-            session,
-            since(90_500),
-            include_str!("../sql/server/origins.sql"),
-        )?,
+        origins: since(90_500, session, sql!("server/origins"))?,
         pglogical,
-        own_schemas: all(session, include_str!("../sql/pgl_schema.sql"), &[])?,
-        publications: all_since(
-            session,
-            since(100_000),
-            include_str!("../sql/server/publications.sql"),
-        )?,
-        subscriptions: all_since(
-            session,
-            since(100_000),
-            include_str!("../sql/server/subscriptions.sql"),
-        )?,
+        own_schemas: all(session, sql!("pgl_schema"))?,
+        publications: since(100_000, session, sql!("server/publications"))?,
+        subscriptions: section(subscriptions(session))?,
         extensions,
-        available: all(session, include_str!("../sql/server/available.sql"), &[])?,
+        available: all(session, sql!("server/available"))?,
         databases: all(
             session,
-            variant!(
-                v, "databases",
-                90_500 => "databases_pg94", 150_000 => "databases_pg14", 170_000 => "databases_pg16"
+            sql!(
+                v, 90_500 => "server/databases_pg94", 150_000 => "server/databases_pg14",
+                170_000 => "server/databases_pg16", _ => "server/databases"
             ),
-            &[],
         )?,
         collation_uses: all(
             session,
-            variant!(v, "collation_uses", 100_000 => "collation_uses_pg96"),
-            &[],
+            sql!(v, 100_000 => "server/collation_uses_pg96", _ => "server/collation_uses"),
         )?,
-        catalog_collations: names(
-            session,
-            include_str!("../sql/server/catalog_collations.sql"),
-        )?,
-        order_probe: names(session, include_str!("../sql/server/order_probe.sql"))?,
-        volume: one(session, include_str!("../sql/server/volume.sql"))?,
+        catalog_collations: names(session, sql!("server/catalog_collations"))?,
+        order_probe: names(session, sql!("server/order_probe"))?,
+        volume: one(session, sql!("server/volume"))?,
         write_rate: one(
             session,
-            variant!(v, "write_rate", 100_000 => "write_rate_pg96", 140_000 => "write_rate_pg13"),
+            sql!(
+                v, 100_000 => "server/write_rate_pg96", 140_000 => "server/write_rate_pg13",
+                _ => "server/write_rate"
+            ),
         )?,
     })
 }
@@ -136,7 +92,9 @@ pub fn collect(session: &mut Session) -> Result<ServerState, Error> {
 /// # Errors
 /// The server's.
 pub fn roles(session: &mut Session) -> Result<Vec<Role>, Error> {
-    let sql = variant!(session.version(), "roles", 90_500 => "roles_pg94", 160_000 => "roles_pg15");
+    let sql = sql!(
+        session.version(), 90_500 => "server/roles_pg94", 160_000 => "server/roles_pg15", _ => "server/roles"
+    );
     rows(session, sql, &[])
 }
 
@@ -165,29 +123,21 @@ pub fn subscriptions(session: &mut Session) -> Result<Vec<NativeSubscription>, E
     if !session.version().at_least(10) {
         return Ok(Vec::new());
     }
-    rows(
-        session,
-        include_str!("../sql/server/subscriptions.sql"),
-        &[],
-    )
+    rows(session, sql!("server/subscriptions"), &[])
 }
 
-fn all<T: DeserializeOwned>(
-    session: &mut Session,
-    sql: &str,
-    params: &[&(dyn ToSql + Sync)],
-) -> Result<Section<Vec<T>>, Error> {
-    section(rows(session, sql, params))
+fn all<T: DeserializeOwned>(session: &mut Session, sql: &str) -> Result<Section<Vec<T>>, Error> {
+    section(rows(session, sql, &[]))
 }
 
 /// Rows of a catalog that older servers do not have: there, nothing can be in it.
-fn all_since<T: DeserializeOwned>(
+fn since<T: DeserializeOwned>(
+    number: u32,
     session: &mut Session,
-    exists: bool,
     sql: &str,
 ) -> Result<Section<Vec<T>>, Error> {
-    if exists {
-        all(session, sql, &[])
+    if session.version().at_least_num(number) {
+        all(session, sql)
     } else {
         Ok(Section::Known(Vec::new()))
     }
@@ -197,24 +147,17 @@ fn one<T: DeserializeOwned>(session: &mut Session, sql: &str) -> Result<Section<
     section(row(session, sql, &[]))
 }
 
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-}
-
 fn names(session: &mut Session, sql: &str) -> Result<Section<Vec<String>>, Error> {
-    section(rows::<Named>(session, sql, &[]).map(|all| all.into_iter().map(|n| n.name).collect()))
+    section(column(session, sql, &[]))
 }
 
 fn identity(session: &mut Session) -> Result<Section<Identity>, Error> {
     let v = session.version();
-    let newest = variant!(v, "identity", 90_500 => "identity_pg94", 90_600 => "identity_pg95");
+    let newest = sql!(
+        v, 90_500 => "server/identity_pg94", 90_600 => "server/identity_pg95", _ => "server/identity"
+    );
     let seen = match row(session, newest, &[]) {
-        Err(error) if error.kind == Kind::Denied => row(
-            session,
-            include_str!("../sql/server/identity_pg95.sql"),
-            &[],
-        ),
+        Err(error) if error.kind == Kind::Denied => row(session, sql!("server/identity_pg95"), &[]),
         other => other,
     };
     section(seen)
@@ -222,11 +165,9 @@ fn identity(session: &mut Session) -> Result<Section<Identity>, Error> {
 
 /// The settings of a new session. Ours has some of them pinned in the start-up packet, and there
 /// the server's own value cannot be seen any more.
-fn settings(
-    session: &mut Session,
-) -> Result<Section<Vec<pgl_core::facts::server::Setting>>, Error> {
+fn settings(session: &mut Session) -> Result<Section<Vec<Setting>>, Error> {
     let options = SessionOptions::new("preflight", Access::ReadOnly).untouched();
-    let sql = variant!(session.version(), "settings", 90_500 => "settings_pg94");
+    let sql = sql!(session.version(), 90_500 => "server/settings_pg94", _ => "server/settings");
     let seen = Session::connect(session.endpoint(), &options)
         .and_then(|mut plain| rows(&mut plain, sql, &[&WATCHED]));
     Ok(match seen {
@@ -238,7 +179,7 @@ fn settings(
 
 fn pglogical(
     session: &mut Session,
-    extensions: &Section<Vec<pgl_core::facts::server::Extension>>,
+    extensions: &Section<Vec<Extension>>,
 ) -> Result<Section<Option<Pglogical>>, Error> {
     if let Section::Known(installed) = extensions
         && !installed
@@ -247,5 +188,5 @@ fn pglogical(
     {
         return Ok(Section::Known(None));
     }
-    section(row(session, include_str!("../sql/server/pglogical.sql"), &[]).map(Some))
+    section(row(session, sql!("server/pglogical"), &[]).map(Some))
 }

@@ -7,21 +7,16 @@ use pgl_core::setup::archive::IndexFact;
 use pgl_core::setup::compare::TableShape;
 use serde::Deserialize;
 
-use crate::{row, rows};
+use crate::{column, row, rows};
 
 /// Tables, views and materialised views of the database with their columns.
 ///
 /// # Errors
 /// The server's.
 pub fn tables(session: &mut Session) -> Result<Vec<TableShape>, Error> {
-    let version = session.version();
-    let sql = if version.at_least(12) {
-        include_str!("../sql/setup_tables.sql")
-    } else if version.at_least(10) {
-        include_str!("../sql/setup_tables_pg10.sql")
-    } else {
-        include_str!("../sql/setup_tables_pg94.sql")
-    };
+    let sql = sql!(
+        session.version(), 100_000 => "setup_tables_pg94", 120_000 => "setup_tables_pg10", _ => "setup_tables"
+    );
     rows(session, sql, &[])
 }
 
@@ -30,7 +25,7 @@ pub fn tables(session: &mut Session) -> Result<Vec<TableShape>, Error> {
 /// # Errors
 /// The server's.
 pub fn stored(session: &mut Session) -> Result<Vec<Stored>, Error> {
-    rows(session, include_str!("../sql/stored.sql"), &[])
+    rows(session, sql!("stored"), &[])
 }
 
 /// Indexes and the constraints that stand on them.
@@ -38,7 +33,7 @@ pub fn stored(session: &mut Session) -> Result<Vec<Stored>, Error> {
 /// # Errors
 /// The server's.
 pub fn indexes(session: &mut Session) -> Result<Vec<IndexFact>, Error> {
-    rows(session, include_str!("../sql/setup_indexes.sql"), &[])
+    rows(session, sql!("setup_indexes"), &[])
 }
 
 /// What the database defines, by name.
@@ -46,12 +41,7 @@ pub fn indexes(session: &mut Session) -> Result<Vec<IndexFact>, Error> {
 /// # Errors
 /// The server's.
 pub fn definitions(session: &mut Session) -> Result<Vec<Definition>, Error> {
-    rows(session, include_str!("../sql/definitions.sql"), &[])
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: Option<String>,
+    rows(session, sql!("definitions"), &[])
 }
 
 /// Roles that the objects of the database refer to.
@@ -59,8 +49,7 @@ struct Named {
 /// # Errors
 /// The server's.
 pub fn roles_needed(session: &mut Session) -> Result<Vec<String>, Error> {
-    let found: Vec<Named> = rows(session, include_str!("../sql/setup_roles.sql"), &[])?;
-    Ok(found.into_iter().filter_map(|row| row.name).collect())
+    column(session, sql!("setup_roles"), &[])
 }
 
 /// Who may truncate one of these tables and not use schema pglogical; `None` stands for PUBLIC.
@@ -72,12 +61,7 @@ pub fn truncaters(
     tables: &[QualifiedName],
 ) -> Result<Vec<Option<String>>, Error> {
     let (schemas, names) = QualifiedName::split(tables);
-    let found: Vec<Named> = rows(
-        session,
-        include_str!("../sql/setup_truncaters.sql"),
-        &[&schemas, &names],
-    )?;
-    Ok(found.into_iter().map(|row| row.name).collect())
+    column(session, sql!("setup_truncaters"), &[&schemas, &names])
 }
 
 /// Who may execute functions of schema pglogical.
@@ -94,11 +78,7 @@ pub struct Execute {
 /// # Errors
 /// The server's.
 pub fn execute(session: &mut Session) -> Result<Execute, Error> {
-    row(
-        session,
-        include_str!("../sql/setup_pglogical_execute.sql"),
-        &[],
-    )
+    row(session, sql!("setup_pglogical_execute"), &[])
 }
 
 /// A materialised view.
@@ -117,7 +97,7 @@ pub struct Matview {
 /// # Errors
 /// The server's.
 pub fn matviews(session: &mut Session) -> Result<Vec<Matview>, Error> {
-    rows(session, include_str!("../sql/setup_matviews.sql"), &[])
+    rows(session, sql!("setup_matviews"), &[])
 }
 
 /// A member of a replication set.
@@ -136,7 +116,7 @@ pub struct SetMember {
 /// # Errors
 /// The server's; also when pglogical is not installed.
 pub fn members(session: &mut Session) -> Result<Vec<SetMember>, Error> {
-    rows(session, include_str!("../sql/setup_members.sql"), &[])
+    rows(session, sql!("setup_members"), &[])
 }
 
 /// A trigger that fires for replicated rows.
@@ -157,7 +137,7 @@ pub struct LoudTrigger {
 /// # Errors
 /// The server's.
 pub fn loud_triggers(session: &mut Session) -> Result<Vec<LoudTrigger>, Error> {
-    rows(session, include_str!("../sql/setup_loud_triggers.sql"), &[])
+    rows(session, sql!("setup_loud_triggers"), &[])
 }
 
 /// Triggers, event triggers and rules that fire for replicated rows.
@@ -165,5 +145,5 @@ pub fn loud_triggers(session: &mut Session) -> Result<Vec<LoudTrigger>, Error> {
 /// # Errors
 /// The server's.
 pub fn replica_triggers(session: &mut Session) -> Result<Vec<ReplicaTrigger>, Error> {
-    rows(session, include_str!("../sql/replica_triggers.sql"), &[])
+    rows(session, sql!("replica_triggers"), &[])
 }

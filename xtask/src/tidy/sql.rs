@@ -172,7 +172,8 @@ fn is_included(tree: &Tree, path: &str) -> bool {
     };
     let in_code = tree.sources.iter().any(|source| {
         source.code().iter().any(|t| {
-            t.kind == Kind::Str && (named(&t.text) || t.text.ends_with(&format!("{folder}/{name}")))
+            t.kind == Kind::Str
+                && (named(&t.text) || t.text == format!("{folder}/{stem}"))
                 // A macro that joins the folder and the identifier: `statement!(tables)`.
                 || t.kind == Kind::Ident && t.text == stem && path.starts_with("crates/")
         })

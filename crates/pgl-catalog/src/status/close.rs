@@ -10,26 +10,19 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{allowed, logs};
-use crate::cutover::{Timeline, slot_moved, timeline};
+use crate::cutover::{slot_moved, timeline};
 use crate::pgl_schema::readable;
-use crate::{row, rows, sequences};
+use crate::{column, row, rows, sequences};
 
 /// Tables a statement: each stays locked (not against anybody's use) until it ends.
 const AT_ONCE: usize = 500;
 
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Begin {
-    read_only: bool,
-}
-
 fn read_only(session: &mut Session) -> Result<bool, Error> {
-    let begin: Begin = row(session, include_str!("../../sql/status/read_only.sql"), &[])?;
-    Ok(begin.read_only)
+    session.value(
+        sql!("status/read_only"),
+        &[],
+        "whether sessions begin read-only",
+    )
 }
 
 fn list<T: DeserializeOwned>(
@@ -50,7 +43,7 @@ pub fn members(
     sets: &[String],
 ) -> Result<Vec<PlannedMember>, Error> {
     let (schemas, names) = QualifiedName::split(tables);
-    let sql = include_str!("../../sql/status/members.sql");
+    let sql = sql!("status/members");
     rows(session, sql, &[&schemas, &names, &sets])
 }
 
@@ -64,42 +57,25 @@ pub fn source_close(
     sets: &[String],
     wanted: &[QualifiedName],
 ) -> Result<SourceClose, Error> {
-    let mut close: SourceClose = row(
-        session,
-        include_str!("../../sql/status/source_settings.sql"),
-        &[],
-    )?;
+    let mut close: SourceClose = row(session, sql!("status/source_settings"), &[])?;
     close.read_only = read_only(session)?;
     close.fed_by = allowed(crate::server::subscriptions(session))?
         .into_iter()
         .map(|one| one.name)
         .collect();
-    close.overrides = allowed(rows(
-        session,
-        include_str!("../../sql/status/overrides.sql"),
-        &[],
-    ))?;
+    close.overrides = allowed(rows(session, sql!("status/overrides"), &[]))?;
     if close.pglogical {
-        let named: Vec<Named> = allowed(rows(
-            session,
-            include_str!("../../sql/status/sets.sql"),
-            &[],
-        ))?;
-        close.sets = named.into_iter().map(|one| one.name).collect();
-        let tables = include_str!("../../sql/status/set_tables.sql");
+        close.sets = allowed(column(session, sql!("status/sets"), &[]))?;
+        let tables = sql!("status/set_tables");
         close.tables = list(session, tables, sets)?;
         close.members = match members(session, wanted, sets) {
             Ok(found) => Some(found),
             Err(error) if error.kind == Kind::Denied => None,
             Err(error) => return Err(error),
         };
-        let sequences = include_str!("../../sql/status/set_sequences.sql");
+        let sequences = sql!("status/set_sequences");
         close.sequences = list(session, sequences, sets)?;
-        close.queue = allowed(rows(
-            session,
-            include_str!("../../sql/status/queue.sql"),
-            &[],
-        ))?;
+        close.queue = allowed(rows(session, sql!("status/queue"), &[]))?;
     }
     close.sequence_users = allowed(sequences::users(session))?;
     close.replica_triggers = crate::setup::replica_triggers(session)?;
@@ -112,28 +88,11 @@ pub fn source_close(
 /// # Errors
 /// The server's, except that the role may not read something.
 pub fn target_close(session: &mut Session, migration: &str) -> Result<TargetClose, Error> {
-    let mut close: TargetClose = row(
-        session,
-        include_str!("../../sql/status/target_settings.sql"),
-        &[],
-    )?;
+    let mut close: TargetClose = row(session, sql!("status/target_settings"), &[])?;
     close.read_only = read_only(session)?;
-    close.tables = allowed(rows(
-        session,
-        include_str!("../../sql/status/target_tables.sql"),
-        &[],
-    ))?;
-    close.foreign_keys = allowed(rows(
-        session,
-        include_str!("../../sql/status/foreign_keys.sql"),
-        &[],
-    ))?;
-    let roles: Vec<Named> = allowed(rows(
-        session,
-        include_str!("../../sql/status/roles.sql"),
-        &[],
-    ))?;
-    close.roles = roles.into_iter().map(|one| one.name).collect();
+    close.tables = allowed(rows(session, sql!("status/target_tables"), &[]))?;
+    close.foreign_keys = allowed(rows(session, sql!("status/foreign_keys"), &[]))?;
+    close.roles = allowed(column(session, sql!("status/roles"), &[]))?;
     close.sequences = sequences::sequences(session)?
         .into_iter()
         .map(|one| TargetSequence {
@@ -156,9 +115,8 @@ fn timelines(target: &mut Session, migration: &str) -> Result<Option<Timelines>,
     if !readable(target)? {
         return Ok(None);
     }
-    let sql = include_str!("../../sql/status/journal_timeline.sql");
-    let kept: Option<Timeline> = allowed(rows(target, sql, &[&migration]))?.pop();
-    let then = kept.and_then(|kept| kept.timeline);
+    let sql = sql!("status/journal_timeline");
+    let then: Option<u32> = allowed(column(target, sql, &[&migration]))?.pop();
     Ok(then
         .zip(timeline(target)?)
         .map(|(then, now)| Timelines { then, now }))
@@ -182,7 +140,7 @@ pub fn has_rows(
     let mut all = HashMap::new();
     for some in names.chunks(AT_ONCE) {
         let (schemas, tables) = QualifiedName::split(some);
-        let sql = include_str!("../../sql/status/has_rows.sql");
+        let sql = sql!("status/has_rows");
         let found: Vec<HasRows> = rows(session, sql, &[&schemas, &tables])?;
         for one in found {
             if let Some(has_rows) = one.has_rows {

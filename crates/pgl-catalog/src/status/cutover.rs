@@ -5,12 +5,11 @@ use std::time::Instant;
 use pgl_conn::{Error, Kind, Session};
 use pgl_core::cutover::CutoverRecord;
 use pgl_core::status::facts::Reverse;
-use serde::Deserialize;
 
 use super::now::source_now;
 use super::shown;
 use crate::pgl_schema::pglogical;
-use crate::{cutover_record, rows};
+use crate::{column, cutover_record};
 
 /// What this database's journal records about cutovers; none where it may not be read.
 ///
@@ -25,31 +24,26 @@ pub fn cutover(session: &mut Session, migration: &str) -> Result<Option<CutoverR
     }
 }
 
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-}
-
 /// The subscription of this name on the former source, with its state; none where there is none.
 ///
 /// # Errors
 /// The server's.
 pub fn reverse(source: &mut Session, subscription: &str) -> Result<Option<Reverse>, Error> {
     pglogical(source)?;
-    let sql = include_str!("../../sql/status/reverse.sql");
-    let found: Option<Named> = match rows(source, sql, &[&subscription]) {
+    let sql = sql!("status/reverse");
+    let slot: Option<String> = match column(source, sql, &[&subscription]) {
         Ok(mut found) => found.pop(),
         // No pglogical any more, or not for this role.
         Err(error) if error.kind == Kind::Denied || error.is_sqlstate("42P01") => None,
         Err(error) => return Err(error),
     };
-    let Some(slot) = found else {
+    let Some(slot) = slot else {
         return Ok(None);
     };
     Ok(Some(Reverse {
         subscription: subscription.to_owned(),
         state: shown(source, subscription)?,
-        slot: slot.name,
+        slot,
         lag_bytes: None,
     }))
 }

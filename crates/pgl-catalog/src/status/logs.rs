@@ -5,7 +5,7 @@ use pgl_core::status::facts::Log;
 use pgl_core::status::log::entries;
 use serde::Deserialize;
 
-use crate::rows;
+use crate::{column, rows};
 
 /// How much of the log is read.
 const TAIL: i64 = 512 * 1024;
@@ -14,20 +14,10 @@ const TAIL: i64 = 512 * 1024;
 /// plain file (`pg_ctl -l`, Debian's `pg_ctlcluster`), it is the log.
 const STANDARD_ERROR: &str = "/proc/self/fd/2";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct File {
     path: Option<String>,
     data_directory: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Size {
-    size: Option<i64>,
 }
 
 /// The last part of the server's log with all passwords removed, or why it cannot be read.
@@ -52,12 +42,9 @@ pub fn tail(session: &mut Session) -> Result<Log, Error> {
 fn read(session: &mut Session, log: &mut Log) -> Result<(), Error> {
     let mut path = STANDARD_ERROR.to_owned();
     if session.version().at_least(10) {
-        let sql = include_str!("../../sql/status/log_file.sql");
-        let file: Option<File> = rows(session, sql, &[])?.pop();
-        let file = file.unwrap_or(File {
-            path: None,
-            data_directory: None,
-        });
+        let file: File = rows(session, sql!("status/log_file"), &[])?
+            .pop()
+            .unwrap_or_default();
         let directory = file.data_directory;
         if let Some(name) = file.path {
             log.place = match (&directory, name.starts_with('/')) {
@@ -72,23 +59,22 @@ fn read(session: &mut Session, log: &mut Log) -> Result<(), Error> {
             );
         }
     }
-    let sql = include_str!("../../sql/status/log_size.sql");
-    let size: Option<Size> = rows(session, sql, &[&path])?.pop();
+    let sql = sql!("status/log_size");
+    let size: Option<Option<i64>> = column(session, sql, &[&path])?.pop();
     // A pipe, a socket and a terminal have no size, and reading one would wait for ever.
-    let size = size.and_then(|one| one.size).unwrap_or(0);
+    let size = size.flatten().unwrap_or(0);
     if size == 0 {
         log.unread = Some("the server's standard error is not a file".to_owned());
         return Ok(());
     }
     let from = (size - TAIL).max(0);
-    let sql = include_str!("../../sql/status/log_read.sql");
+    let sql = sql!("status/log_read");
     let bytes: Option<Option<Vec<u8>>> =
         session.value_opt(sql, &[&path, &from, &TAIL], "the end of the server's log")?;
     let bytes = bytes.flatten();
     // Lines of several databases stand in one log, each in its own encoding.
     let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
     log.tail = Some(entries(&text).join("\n"));
-    let sql = include_str!("../../sql/status/log_now.sql");
-    log.now = rows::<Named>(session, sql, &[])?.pop().map(|one| one.name);
+    log.now = column(session, sql!("status/log_now"), &[])?.pop();
     Ok(())
 }

@@ -15,9 +15,8 @@ pub use logs::tail;
 pub use now::{Sizes, filled, kept_plan, set_sizes, sizes, slot_name, source_now, target_now};
 
 use pgl_conn::{Error, Kind, Session};
-use serde::Deserialize;
 
-use crate::rows;
+use crate::column;
 
 /// What the role may not read is left out: a reason that needs it is then not found, and what is
 /// readable still is.
@@ -31,14 +30,10 @@ fn allowed<T>(read: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
     }
 }
 
-#[derive(Deserialize)]
-struct Shown {
-    name: Option<String>,
-}
-
 /// The state of a subscription as pglogical itself reports it; none where that is not permitted.
 fn shown(session: &mut Session, subscription: &str) -> Result<Option<String>, Error> {
-    let sql = include_str!("../../sql/status/shown.sql");
-    let found: Option<Shown> = allowed(rows(session, sql, &[&subscription]))?.pop();
-    Ok(found.and_then(|one| one.name))
+    let sql = sql!("status/shown");
+    Ok(allowed(column(session, sql, &[&subscription]))?
+        .pop()
+        .flatten())
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{allowed, shown};
 use crate::pgl_schema::{pglogical, readable};
-use crate::{lock_holders, row, rows};
+use crate::{column, lock_holders, row, rows};
 
 /// The source now: its clock and position, the slot of this name and who serves it, and the run that holds the migration's
 /// lock there. `began` is
@@ -27,16 +27,11 @@ pub fn source_now(
     slot: Option<&str>,
     began: Instant,
 ) -> Result<SourceNow, Error> {
-    let sql = if session.version().at_least(10) {
-        include_str!("../../sql/status/source_now.sql")
-    } else {
-        include_str!("../../sql/status/source_now_pg94.sql")
-    };
+    let sql =
+        sql!(session.version(), 100_000 => "status/source_now_pg94", _ => "status/source_now");
     // The slot first and the position after it: what is between them is never too little.
     let slot = match slot {
-        Some(slot) => {
-            rows::<SlotNow>(session, include_str!("../../sql/status/slot.sql"), &[&slot])?.pop()
-        }
+        Some(slot) => rows::<SlotNow>(session, sql!("status/slot"), &[&slot])?.pop(),
         None => None,
     };
     let asked = Instant::now();
@@ -44,7 +39,7 @@ pub fn source_now(
     now.clock_error = asked.elapsed().as_secs_f64() / 2.0;
     now.clock_at = (asked - began).as_secs_f64() + now.clock_error;
     if let Some(pid) = slot.as_ref().and_then(|slot| slot.active_pid) {
-        let sql = include_str!("../../sql/status/sender.sql");
+        let sql = sql!("status/sender");
         now.sender = rows::<WalSenderNow>(session, sql, &[&pid])?.pop();
     }
     now.slot = slot;
@@ -62,9 +57,8 @@ pub fn slot_name(
     target_database: &str,
     subscription: &str,
 ) -> Result<Option<String>, Error> {
-    let sql = include_str!("../../sql/status/slot_name.sql");
-    let found: Option<Named> = rows(session, sql, &[&target_database, &subscription])?.pop();
-    Ok(found.map(|one| one.name))
+    let sql = sql!("status/slot_name");
+    Ok(column(session, sql, &[&target_database, &subscription])?.pop())
 }
 
 #[derive(Deserialize)]
@@ -72,11 +66,6 @@ struct Base {
     #[serde(flatten)]
     now: TargetNow,
     track_commit_timestamp: bool,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
 }
 
 #[derive(Deserialize)]
@@ -100,11 +89,6 @@ struct Sync {
     status: String,
 }
 
-#[derive(Deserialize)]
-struct Applied {
-    committed: f64,
-}
-
 /// The target now, as far as it concerns the migration of this name and its subscription, and that
 /// subscription's provider DSN. `began` is where the program's own clock starts.
 ///
@@ -117,11 +101,8 @@ pub fn target_now(
     began: Instant,
 ) -> Result<(TargetNow, Option<DsnText>), Error> {
     pglogical(session)?;
-    let sql = if session.version().at_least(10) {
-        include_str!("../../sql/status/target_now.sql")
-    } else {
-        include_str!("../../sql/status/target_now_pg94.sql")
-    };
+    let sql =
+        sql!(session.version(), 100_000 => "status/target_now_pg94", _ => "status/target_now");
     let asked = Instant::now();
     let base: Base = row(session, sql, &[])?;
     let mut now = base.now;
@@ -133,18 +114,8 @@ pub fn target_now(
     if now.pglogical.is_none() {
         return Ok((now, None));
     }
-    let named: Vec<Named> = rows(
-        session,
-        include_str!("../../sql/status/subscriptions.sql"),
-        &[],
-    )?;
-    now.subscriptions = named.into_iter().map(|one| one.name).collect();
-    let found: Option<Found> = rows(
-        session,
-        include_str!("../../sql/status/subscription.sql"),
-        &[&subscription],
-    )?
-    .pop();
+    now.subscriptions = column(session, sql!("status/subscriptions"), &[])?;
+    let found: Option<Found> = rows(session, sql!("status/subscription"), &[&subscription])?.pop();
     let Some(found) = found else {
         return Ok((now, None));
     };
@@ -176,7 +147,7 @@ pub fn target_now(
 }
 
 fn tables(session: &mut Session, subscription: u32) -> Result<Vec<TableSync>, Error> {
-    let sql = include_str!("../../sql/status/tables.sql");
+    let sql = sql!("status/tables");
     let found: Vec<Sync> = rows(session, sql, &[&i64::from(subscription)])?;
     Ok(found
         .into_iter()
@@ -189,11 +160,7 @@ fn tables(session: &mut Session, subscription: u32) -> Result<Vec<TableSync>, Er
 }
 
 fn workers(session: &mut Session, apply: &str) -> Result<Vec<Worker>, Error> {
-    let sql = if session.version().at_least_num(90_600) {
-        include_str!("../../sql/status/workers.sql")
-    } else {
-        include_str!("../../sql/status/workers_pg94.sql")
-    };
+    let sql = sql!(session.version(), 90_600 => "status/workers_pg94", _ => "status/workers");
     rows(session, sql, &[&apply])
 }
 
@@ -203,11 +170,7 @@ fn origin(session: &mut Session, name: &str) -> Result<(Option<TargetOrigin>, bo
     if !session.version().at_least_num(90_500) {
         return Ok((None, false));
     }
-    match rows(
-        session,
-        include_str!("../../sql/status/origin.sql"),
-        &[&name],
-    ) {
+    match rows(session, sql!("status/origin"), &[&name]) {
         Ok(mut found) => Ok((found.pop(), true)),
         Err(error) if error.kind == Kind::Denied => Ok((None, false)),
         Err(error) => Err(error),
@@ -228,7 +191,7 @@ fn holder(
     let found = run_holder(session, migration)?;
     let journal = match &found {
         Some(_) if readable(session)? => {
-            let sql = include_str!("../../sql/status/journal_copy.sql");
+            let sql = sql!("status/journal_copy");
             allowed(rows(session, sql, &[&migration]))?
                 .pop()
                 .unwrap_or_default()
@@ -236,11 +199,6 @@ fn holder(
         _ => CopyJournal::default(),
     };
     Ok((found, journal))
-}
-
-#[derive(Deserialize)]
-struct Kept {
-    plan: Plan,
 }
 
 /// The plan that pgl-setup keeps in the target's journal.
@@ -252,9 +210,8 @@ pub fn kept_plan(session: &mut Session, migration: &str) -> Result<Option<Plan>,
     if !readable(session)? {
         return Ok(None);
     }
-    let sql = include_str!("../../sql/status/journal_plan.sql");
-    let found: Option<Kept> = allowed(rows(session, sql, &[&migration]))?.pop();
-    Ok(found.map(|kept| kept.plan))
+    let sql = sql!("status/journal_plan");
+    Ok(allowed(column(session, sql, &[&migration]))?.pop())
 }
 
 #[derive(Deserialize)]
@@ -272,30 +229,22 @@ pub fn filled(target: &mut Session, migration: &str) -> Result<Vec<(String, u32)
     if !readable(target)? {
         return Ok(Vec::new());
     }
-    let sql = include_str!("../../sql/filled.sql");
+    let sql = sql!("filled");
     let found: Vec<Filled> = allowed(rows(target, sql, &[&migration, &StepId::Copy.as_str()]))?;
     Ok(found.into_iter().map(|one| (one.table, one.oid)).collect())
 }
 
 fn last_applied(session: &mut Session, origin: &str) -> Result<Option<f64>, Error> {
-    let sql = if session.version().at_least(14) {
-        include_str!("../../sql/status/last_applied.sql")
-    } else {
-        include_str!("../../sql/status/last_applied_pg95.sql")
-    };
-    let found: Option<Applied> = allowed(rows(session, sql, &[&origin]))?.pop();
-    Ok(found.map(|one| one.committed))
+    let sql =
+        sql!(session.version(), 140_000 => "status/last_applied_pg95", _ => "status/last_applied");
+    Ok(allowed(column(session, sql, &[&origin]))?.pop())
 }
 
 fn copies(session: &mut Session, copier: &str) -> Result<Vec<CopyNow>, Error> {
-    let version = session.version();
-    let sql = if version.at_least(14) {
-        include_str!("../../sql/status/copies.sql")
-    } else if version.at_least_num(90_600) {
-        include_str!("../../sql/status/copies_pg96.sql")
-    } else {
-        include_str!("../../sql/status/copies_pg94.sql")
-    };
+    let sql = sql!(
+        session.version(), 90_600 => "status/copies_pg94", 140_000 => "status/copies_pg96",
+        _ => "status/copies"
+    );
     rows(session, sql, &[&copier])
 }
 
@@ -321,7 +270,7 @@ fn named_sizes(found: Vec<Sized>) -> Sizes {
 /// # Errors
 /// The server's; also where pglogical is not installed.
 pub fn set_sizes(session: &mut Session, sets: &[String]) -> Result<Sizes, Error> {
-    let sql = include_str!("../../sql/status/set_sizes.sql");
+    let sql = sql!("status/set_sizes");
     Ok(named_sizes(rows(session, sql, &[&sets])?))
 }
 
@@ -331,6 +280,6 @@ pub fn set_sizes(session: &mut Session, sets: &[String]) -> Result<Sizes, Error>
 /// The server's.
 pub fn sizes(session: &mut Session, names: &[QualifiedName]) -> Result<Sizes, Error> {
     let (schemas, tables) = QualifiedName::split(names);
-    let sql = include_str!("../../sql/status/sizes.sql");
+    let sql = sql!("status/sizes");
     Ok(named_sizes(rows(session, sql, &[&schemas, &tables])?))
 }
