@@ -19,20 +19,12 @@ pub(crate) fn pg_dumps() -> Vec<ClientTool> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|dir| dir.join("pg_dump"));
     let mut found: Vec<ClientTool> = Vec::new();
-    let first = on_path
-        .filter(|file| file.is_file())
-        .take(1)
-        .map(|file| (file, true));
-    let packaged = packaged().into_iter().map(|file| (file, false));
-    for (file, on_path) in first.chain(packaged) {
+    let first = on_path.filter(|file| file.is_file()).take(1);
+    for file in first.chain(packaged()) {
         if let Some((version, major_num)) = version(&file)
             && !found.iter().any(|tool| tool.version == version)
         {
-            found.push(ClientTool {
-                version,
-                major_num,
-                on_path,
-            });
+            found.push(ClientTool { version, major_num });
         }
     }
     found.sort_by(|a, b| (a.major_num, &a.version).cmp(&(b.major_num, &b.version)));

@@ -128,10 +128,7 @@ fn replication_login(source: &Session, options: &LinkOptions<'_>) -> Section<Rep
     let seen = Walsender::connect(source.endpoint(), &WalsenderOptions::new(options.tool))
         .and_then(|mut walsender| walsender.identify_system());
     Section::Known(match seen {
-        Ok(identity) => ReplicationLogin::Ok {
-            system_identifier: identity.system_identifier,
-            database: identity.dbname,
-        },
+        Ok(_) => ReplicationLogin::Ok,
         Err(error) => ReplicationLogin::Refused {
             sqlstate: error.sqlstate.clone(),
             message: error.message.clone(),
@@ -220,7 +217,20 @@ fn reach(
     outline: &DsnOutline,
     options: &LinkOptions<'_>,
 ) -> Result<Reach, Error> {
-    let not_provable = |reason: String| Ok(Reach::NotProvable { reason });
+    let tried = try_reach(target, dsn, outline, options)?;
+    Ok(tried.unwrap_or_else(|reason| Reach::NotProvable { reason }))
+}
+
+/// What was proved, or why nothing could be.
+type Tried = Result<Reach, String>;
+
+fn try_reach(
+    target: &mut Session,
+    dsn: &DsnText,
+    outline: &DsnOutline,
+    options: &LinkOptions<'_>,
+) -> Result<Tried, Error> {
+    let not_provable = |reason: String| Ok(Err(reason));
     if options.probe == ServerProbe::Off {
         return not_provable("the probe was switched off".to_owned());
     }
@@ -254,12 +264,10 @@ fn reach(
         ServerProbe::RolledBackSubscription if target.version().at_least(10) => {
             by_subscription(target, text, outline, options)
         }
-        _ => Reach::NotProvable {
-            reason: "CREATE SUBSCRIPTION was not tried".to_owned(),
-        },
+        _ => Err("CREATE SUBSCRIPTION was not tried".to_owned()),
     };
     match first {
-        Reach::NotProvable { reason } => by_dblink(target, text, outline, options, &reason),
+        Err(before) => by_dblink(target, text, outline, options, &before),
         proved => Ok(proved),
     }
 }
@@ -312,26 +320,14 @@ fn by_subscription(
     dsn: &str,
     outline: &DsnOutline,
     options: &LinkOptions<'_>,
-) -> Reach {
+) -> Tried {
     let session_options = SessionOptions::new(options.tool, Access::ReadWrite)
         .statement_timeout(PROBE_TIMEOUT)
         .lock_timeout(Duration::from_secs(2));
-    let mut session = match Session::connect(target.endpoint(), &session_options) {
-        Ok(session) => session,
-        Err(error) => {
-            return Reach::NotProvable {
-                reason: reason(&error),
-            };
-        }
-    };
-    match hush(&mut session, outline) {
-        Ok(None) => {}
-        Ok(Some(reason)) => return Reach::NotProvable { reason },
-        Err(error) => {
-            return Reach::NotProvable {
-                reason: reason(&error),
-            };
-        }
+    let mut session =
+        Session::connect(target.endpoint(), &session_options).map_err(|error| reason(&error))?;
+    if let Some(reason) = hush(&mut session, outline).map_err(|error| reason(&error))? {
+        return Err(reason);
     }
     let name = format!("pgl_probe_{}", session.backend_pid());
     let create = format!(
@@ -349,9 +345,9 @@ fn by_subscription(
         log::debug!("{error}");
     }
     match outcome {
-        Ok(()) => Reach::Reached {
+        Ok(()) => Ok(Reach::Reached {
             by: Probe::RolledBackSubscription,
-        },
+        }),
         Err(error) => judge(&error, outline),
     }
 }
@@ -359,27 +355,23 @@ fn by_subscription(
 /// Tells failures before, in and after connecting apart. Those after it show that the source was
 /// reached: a source before 10 has no publications to list, and does not take SQL on a
 /// replication connection.
-fn judge(error: &Error, outline: &DsnOutline) -> Reach {
+fn judge(error: &Error, outline: &DsnOutline) -> Tried {
     let by = Probe::RolledBackSubscription;
     let message = outline.redact(&error.message);
     let connected = ["could not receive list", "could not clear search path"];
     let state = error.sqlstate.as_deref().unwrap_or_default();
     if connected.iter().any(|sign| message.contains(sign)) {
-        Reach::Reached { by }
+        Ok(Reach::Reached { by })
     } else if message.contains("could not connect to the publisher") || state.starts_with("08") {
-        Reach::Failed { by, message }
+        Ok(Reach::Failed { by, message })
     } else if error.kind == Kind::Timeout {
-        Reach::Failed {
-            by,
-            message: format!("no answer within {} s", PROBE_TIMEOUT.as_secs()),
-        }
+        let message = format!("no answer within {} s", PROBE_TIMEOUT.as_secs());
+        Ok(Reach::Failed { by, message })
     } else {
-        Reach::NotProvable {
-            reason: match &error.sqlstate {
-                Some(state) => format!("{message} ({state})"),
-                None => message,
-            },
-        }
+        Err(match &error.sqlstate {
+            Some(state) => format!("{message} ({state})"),
+            None => message,
+        })
     }
 }
 
@@ -389,21 +381,16 @@ fn by_dblink(
     outline: &DsnOutline,
     options: &LinkOptions<'_>,
     before: &str,
-) -> Result<Reach, Error> {
+) -> Result<Tried, Error> {
     let dblink = sql!("server/dblink");
     let found: Option<String> = match target.value_opt(dblink, &[], "the schema of dblink") {
         Ok(found) => found,
         Err(error) if error.is_lost() => return Err(error),
-        Err(error) => {
-            return Ok(Reach::NotProvable {
-                reason: format!("{before}; {}", reason(&error)),
-            });
-        }
+        Err(error) => return Ok(Err(format!("{before}; {}", reason(&error)))),
     };
     let Some(schema) = found else {
-        return Ok(Reach::NotProvable {
-            reason: format!("{before}, and the target database has no dblink"),
-        });
+        let reason = format!("{before}, and the target database has no dblink");
+        return Ok(Err(reason));
     };
     let sql = format!(
         "SELECT answer FROM {}.dblink($1, 'SELECT 1') AS t (answer integer)",
@@ -419,25 +406,18 @@ fn by_dblink(
         }
     });
     Ok(match asked {
-        Ok(Some(reason)) => Reach::NotProvable { reason },
-        Ok(None) => Reach::Reached { by: Probe::Dblink },
+        Ok(Some(reason)) => Err(reason),
+        Ok(None) => Ok(Reach::Reached { by: Probe::Dblink }),
         Err(error) => {
-            let detail = error
-                .detail
-                .as_deref()
-                .map_or(String::new(), |d| format!(": {d}"));
+            let detail = error.detail.as_deref();
+            let detail = detail.map_or(String::new(), |detail| format!(": {detail}"));
             let message = outline.redact(&format!("{}{detail}", error.message));
-            let connecting = error
-                .sqlstate
-                .as_deref()
-                .is_some_and(|code| code.starts_with("08"));
-            if connecting {
-                Reach::Failed {
-                    by: Probe::Dblink,
-                    message,
-                }
+            let state = error.sqlstate.as_deref().unwrap_or_default();
+            let by = Probe::Dblink;
+            if state.starts_with("08") {
+                Ok(Reach::Failed { by, message })
             } else {
-                Reach::NotProvable { reason: message }
+                Err(message)
             }
         }
     })
@@ -464,15 +444,12 @@ mod tests {
             |message: &str| judge(&Error::new(Side::Target, Kind::Server, message), &outline);
         assert!(matches!(
             judged("could not receive list of replicated tables from the publisher: ERROR"),
-            Reach::Reached { .. }
+            Ok(Reach::Reached { .. })
         ));
         assert!(matches!(
             judged("subscription \"x\" could not connect to the publisher: refused"),
-            Reach::Failed { .. }
+            Ok(Reach::Failed { .. })
         ));
-        assert!(matches!(
-            judged("permission denied"),
-            Reach::NotProvable { .. }
-        ));
+        assert!(judged("permission denied").is_err());
     }
 }

@@ -11,7 +11,7 @@ use pgl_conn::{Error, Kind, Session};
 use pgl_core::Side;
 use pgl_core::facts::Section;
 use pgl_core::facts::objects::{
-    Activity, NamedObject, Objects, Occupied, Persistence, RelKind, Relation, RoutineUse, Sequence,
+    NamedObject, Objects, Occupied, Persistence, RelKind, Relation, RoutineUse, Sequence,
     SequenceLater, needed_schemas,
 };
 use pgl_core::select::Selection;
@@ -69,8 +69,7 @@ pub fn collect(session: &mut Session, selection: &Selection) -> Result<Objects, 
         constraints: many(session, sql!("objects/constraints"))?,
         triggers: many(session, sql!("objects/triggers"))?,
         rules: many(session, sql!("objects/rules"))?,
-        activity: many(session, ACTIVITY)?,
-        earlier: None,
+        activity: many(session, sql!("objects/activity"))?,
         occupied,
         truncates: many(session, sql!("objects/truncates"))?,
         sequences: sequences(session)?,
@@ -85,7 +84,6 @@ pub fn collect(session: &mut Session, selection: &Selection) -> Result<Objects, 
         catalog_views: many(session, sql!("objects/catalog_views"))?,
         routine_uses: routine_uses(session)?,
         event_triggers: many(session, sql!("objects/event_triggers"))?,
-        settings: many(session, sql!("objects/settings"))?,
         tablespaces: many(session, sql!("objects/tablespaces"))?,
         large_objects: one(session, sql!("objects/large_objects"))?,
         foreign_servers: many(session, sql!("objects/foreign_servers"))?,
@@ -93,17 +91,6 @@ pub fn collect(session: &mut Session, selection: &Selection) -> Result<Objects, 
         members: many(session, sql!("objects/members"))?,
         misc: many(session, sql!("objects/misc"))?,
     })
-}
-
-const ACTIVITY: &str = sql!("objects/activity");
-
-/// The counters of row changes alone: an earlier reading of them, put into
-/// [`Objects::earlier`], turns totals into rates.
-///
-/// # Errors
-/// The server's.
-pub fn activity(session: &mut Session) -> Result<Vec<Activity>, Error> {
-    rows(session, ACTIVITY, &[])
 }
 
 /// A use of a function, with the body that tells what it looks up. Bodies are no part of the facts.

@@ -119,24 +119,11 @@ pub fn members(session: &mut Session) -> Result<Vec<SetMember>, Error> {
     rows(session, sql!("setup_members"), &[])
 }
 
-/// A trigger that fires for replicated rows.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct LoudTrigger {
-    /// Schema of its table; none for an event trigger.
-    pub schema: Option<String>,
-    /// Its table.
-    pub table: Option<String>,
-    /// Its name.
-    pub name: String,
-    /// `A` (always) or `R` (replica).
-    pub enabled: String,
-}
-
 /// Triggers that fire for replicated rows.
 ///
 /// # Errors
 /// The server's.
-pub fn loud_triggers(session: &mut Session) -> Result<Vec<LoudTrigger>, Error> {
+pub fn loud_triggers(session: &mut Session) -> Result<Vec<ReplicaTrigger>, Error> {
     rows(session, sql!("setup_loud_triggers"), &[])
 }
 

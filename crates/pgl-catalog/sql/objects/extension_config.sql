@@ -1,7 +1,6 @@
 -- Configuration tables of extensions, and how many rows of the user each holds by the extension's own
 -- filter, counted up to 1000; null where the role may not look.
 SELECT e.extname AS extension,
-       c.oid::int8 AS relation,
        pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
        CASE WHEN pg_catalog.has_schema_privilege(n.oid, 'USAGE')
              AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
@@ -15,4 +14,4 @@ CROSS JOIN LATERAL unnest(e.extconfig, e.extcondition) AS f (relation, filter)
 JOIN pg_catalog.pg_class c ON c.oid = f.relation AND c.relkind = 'r'
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE e.extname NOT IN ('pglogical', 'pglogical_origin')
-ORDER BY 1, 3;
+ORDER BY 1, 2;

@@ -2,12 +2,8 @@
 -- to no extension are named.
 SELECT n.nspname AS name,
        pg_catalog.pg_get_userbyid(n.nspowner) AS owner,
-       e.extname AS extension,
        coalesce(r.names, '{}') AS relations
 FROM pg_catalog.pg_namespace n
-LEFT JOIN pg_catalog.pg_depend d
-       ON d.classid = 'pg_catalog.pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e'
-LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
 LEFT JOIN (SELECT c.relnamespace AS oid, pg_catalog.array_agg(c.relname::text ORDER BY c.relname) AS names
            FROM pg_catalog.pg_class c
            JOIN pg_catalog.pg_namespace o ON o.oid = c.relnamespace

@@ -1,8 +1,7 @@
 -- Triggers of the user; those that the server or pglogical keeps for itself are internal.
 SELECT g.tgrelid::int8 AS relation,
        g.tgname AS name,
-       g.tgenabled AS enabled,
-       g.tgtype::int & 1 = 1 AS row
+       g.tgenabled AS enabled
 FROM pg_catalog.pg_trigger g
 JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -1,10 +1,4 @@
 -- Extensions whose files are there.
-SELECT
-    e.name,
-    e.default_version,
-    coalesce(array_agg(v.version ORDER BY v.version) FILTER (WHERE v.version IS NOT NULL), '{}')
-        AS versions
-FROM pg_catalog.pg_available_extensions AS e
-LEFT JOIN pg_catalog.pg_available_extension_versions AS v ON v.name = e.name
-GROUP BY e.name, e.default_version
+SELECT name, default_version
+FROM pg_catalog.pg_available_extensions
 ORDER BY 1;

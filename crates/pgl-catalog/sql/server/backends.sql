@@ -4,7 +4,6 @@ SELECT
         WHERE backend_type = 'client backend'
             OR (backend_type IS NULL AND usesysid IS NOT NULL AND application_name NOT LIKE 'pglogical %')
     ) AS clients,
-    count(*) FILTER (WHERE backend_type = 'walsender') AS walsenders,
     count(*) FILTER (
         WHERE backend_type NOT IN (
             'client backend', 'walsender', 'parallel worker', 'autovacuum launcher',
@@ -13,8 +12,6 @@ SELECT
             'walreceiver', 'walsummarizer', 'walwriter'
         )
     ) AS workers,
-    count(*) FILTER (WHERE backend_type = 'parallel worker') AS parallel_workers,
     count(*) FILTER (WHERE application_name LIKE 'pglogical supervisor%' AND client_port IS NULL) AS pglogical_supervisors,
-    count(*) FILTER (WHERE application_name LIKE 'pglogical manager %' AND client_port IS NULL) AS pglogical_managers,
     count(*) FILTER (WHERE backend_type IS NULL) AS hidden
 FROM pg_catalog.pg_stat_activity;

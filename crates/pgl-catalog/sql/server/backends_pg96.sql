@@ -1,10 +1,7 @@
 -- Processes by kind. Before 10, where only those in a database are shown, without their kind.
 SELECT
     count(*) FILTER (WHERE application_name NOT LIKE 'pglogical %' OR client_port IS NOT NULL) AS clients,
-    (SELECT count(*) FROM pg_catalog.pg_stat_replication) AS walsenders,
     count(*) FILTER (WHERE application_name LIKE 'pglogical %' AND client_port IS NULL) AS workers,
-    0 AS parallel_workers,
     count(*) FILTER (WHERE application_name LIKE 'pglogical supervisor%' AND client_port IS NULL) AS pglogical_supervisors,
-    count(*) FILTER (WHERE application_name LIKE 'pglogical manager %' AND client_port IS NULL) AS pglogical_managers,
     0 AS hidden
 FROM pg_catalog.pg_stat_activity;

@@ -2,7 +2,6 @@
 SELECT
     n.nspname AS schema,
     c.collname AS name,
-    c.collprovider AS provider,
     c.collversion AS version,
     pg_catalog.pg_collation_actual_version(c.oid) AS actual_version,
     u.example

@@ -2,7 +2,6 @@
 SELECT
     n.nspname AS schema,
     c.collname AS name,
-    'c' AS provider,
     NULL AS version,
     NULL AS actual_version,
     u.example

@@ -1,11 +1,14 @@
--- ALTER DATABASE ... SET and ALTER ROLE ... SET. $1: text[] of the names whose values are read: other
--- settings may hold secrets of applications.
+-- ALTER DATABASE ... SET and ALTER ROLE ... SET. Applications keep secrets in settings of their own: values are read of
+-- this database's parameters without a dot in their name, elsewhere of the names in $1 (text[]).
 SELECT
     d.datname AS database,
     r.rolname AS role,
     split_part(s.entry, '=', 1) AS name,
     CASE
-        WHEN lower(split_part(s.entry, '=', 1)) IN (SELECT lower(n) FROM unnest($1::text[]) AS n)
+        WHEN CASE
+            WHEN d.datname = current_database() THEN strpos(split_part(s.entry, '=', 1), '.') = 0
+            ELSE lower(split_part(s.entry, '=', 1)) IN (SELECT lower(n) FROM unnest($1::text[]) AS n)
+        END
             THEN substr(s.entry, strpos(s.entry, '=') + 1)
     END AS value
 FROM (

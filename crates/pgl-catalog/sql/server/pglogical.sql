@@ -5,7 +5,6 @@ SELECT
         FROM pglogical.local_node AS l
         JOIN pglogical.node AS n ON n.node_id = l.node_id
     ) AS local_node,
-    ARRAY(SELECT node_name::text FROM pglogical.node ORDER BY 1) AS nodes,
     (
         SELECT coalesce(json_agg(f), '[]')
         FROM (
@@ -13,10 +12,7 @@ SELECT
                 s.set_name AS name,
                 (
                     SELECT count(*) FROM pglogical.replication_set_table AS t WHERE t.set_id = s.set_id
-                ) AS tables,
-                (
-                    SELECT count(*) FROM pglogical.replication_set_seq AS q WHERE q.set_id = s.set_id
-                ) AS sequences
+                ) AS tables
             FROM pglogical.replication_set AS s
             WHERE s.set_nodeid IN (SELECT node_id FROM pglogical.local_node)
             ORDER BY s.set_name

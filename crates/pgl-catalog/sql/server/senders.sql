@@ -1,9 +1,8 @@
--- Walsenders of the whole cluster, with the slot that each reads from. 9.5 and later.
+-- Walsenders of the whole cluster. 9.5 and later.
 SELECT
     coalesce(r.application_name, '') AS application,
     r.state,
     r.sync_state,
-    s.slot_name AS slot,
     coalesce(s.slot_type = 'logical', false) AS logical
 FROM pg_catalog.pg_stat_replication AS r
 LEFT JOIN pg_catalog.pg_replication_slots AS s ON s.active_pid = r.pid

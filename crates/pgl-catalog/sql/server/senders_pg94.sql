@@ -3,7 +3,6 @@ SELECT
     coalesce(application_name, '') AS application,
     state,
     sync_state,
-    NULL AS slot,
     EXISTS (
         SELECT 1
         FROM pg_catalog.pg_replication_slots AS s

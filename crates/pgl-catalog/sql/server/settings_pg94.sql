@@ -6,12 +6,11 @@ SELECT
     reset_val AS value,
     unit,
     context,
-    boot_val AS boot_value,
     NULL::boolean AS pending_restart
 FROM pg_catalog.pg_settings
 WHERE name OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
 UNION ALL
-SELECT 'shared_preload_libraries', NULL, NULL, 'postmaster', NULL, NULL
+SELECT 'shared_preload_libraries', NULL, NULL, 'postmaster', NULL
 WHERE NOT EXISTS (
     SELECT 1 FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) 'shared_preload_libraries'
 )

@@ -5,7 +5,6 @@ SELECT
     database,
     active,
     temporary AS temporary,
-    restart_lsn,
     CASE
         WHEN pg_catalog.pg_is_in_recovery()
             THEN pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_replay_lsn(), restart_lsn)

@@ -5,7 +5,6 @@ SELECT
     database,
     active,
     false AS temporary,
-    restart_lsn,
     CASE
         WHEN pg_catalog.pg_is_in_recovery()
             THEN pg_catalog.pg_xlog_location_diff(pg_catalog.pg_last_xlog_replay_location(), restart_lsn)

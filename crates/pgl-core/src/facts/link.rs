@@ -77,12 +77,7 @@ pub enum Probe {
 #[serde(rename_all = "snake_case", tag = "outcome")]
 pub enum ReplicationLogin {
     /// IDENTIFY_SYSTEM answered.
-    Ok {
-        /// The cluster's identifier.
-        system_identifier: String,
-        /// Database of the replication connection.
-        database: Option<String>,
-    },
+    Ok,
     /// It was refused.
     Refused {
         /// SQLSTATE, where there was one.
@@ -132,6 +127,4 @@ pub struct ClientTool {
     pub version: String,
     /// A number that orders majors as `ServerVersion::major_num` does.
     pub major_num: u32,
-    /// Whether it is the one that PATH finds.
-    pub on_path: bool,
 }

@@ -8,7 +8,7 @@ pub mod link;
 pub mod objects;
 pub mod server;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -160,13 +160,11 @@ impl Facts {
 
     /// The two databases, for the envelope of a document; none where the source is unknown.
     pub fn migration(&self) -> Option<Migration> {
+        let target = self.target.as_ref();
         Some(Migration {
             name: self.migration_name().ok()?,
             source: self.source.server.as_database()?,
-            target: self
-                .target
-                .as_ref()
-                .and_then(|target| target.server.as_database()),
+            target: target.and_then(|target| target.server.as_database()),
         })
     }
 
@@ -215,23 +213,24 @@ impl Facts {
     /// Another migration that has left the source or promoted the target, or is about to: by name, with the side that
     /// records it.
     pub fn other_cutover(&self) -> Option<(String, Side, CutoverState)> {
-        let others = |server: &ServerFacts| server.record.get().ok().map(|one| one.others.clone());
-        let source = others(&self.source).unwrap_or_default();
-        let target = self.target.as_ref().and_then(others).unwrap_or_default();
-        let names: BTreeSet<&String> = source.keys().chain(target.keys()).collect();
-        names.into_iter().find_map(|name| {
-            [
-                (Side::Target, cutover_state(None, target.get(name))),
-                (Side::Source, cutover_state(source.get(name), None)),
-            ]
-            .into_iter()
-            .find(|(_, state)| {
-                matches!(
-                    state,
-                    CutoverState::CutOver(_) | CutoverState::Unfinished(_)
-                )
-            })
-            .map(|(side, state)| (name.clone(), side, state))
+        let mut others: Vec<(&String, Side, &CutoverRecord)> = Vec::new();
+        for (side, server) in self.sides() {
+            let record = server.record.get().into_iter();
+            let known = record.flat_map(|record| &record.others);
+            others.extend(known.map(|(name, record)| (name, side, record)));
+        }
+        // Of one migration the target's record goes first.
+        others.sort_by_key(|(name, side, _)| (*name, *side == Side::Source));
+        others.into_iter().find_map(|(name, side, record)| {
+            let state = match side {
+                Side::Source => cutover_state(Some(record), None),
+                Side::Target => cutover_state(None, Some(record)),
+            };
+            let left = matches!(
+                state,
+                CutoverState::CutOver(_) | CutoverState::Unfinished(_)
+            );
+            left.then(|| (name.clone(), side, state))
         })
     }
 
@@ -240,6 +239,12 @@ impl Facts {
     pub fn in_setup(&self) -> bool {
         let begun = |server: &ServerFacts| server.record.get().is_ok_and(|record| record.begun);
         !self.under_way() && self.target.as_ref().is_some_and(begun)
+    }
+
+    /// The source, and the target where there is one.
+    pub fn sides(&self) -> impl Iterator<Item = (Side, &ServerFacts)> {
+        let target = self.target.iter().map(|target| (Side::Target, target));
+        std::iter::once((Side::Source, &self.source)).chain(target)
     }
 
     /// The target's facts, or the reason to report a check as not run.

@@ -169,23 +169,15 @@ fn extension_rows(facts: &Facts, list: &mut List) {
 }
 
 fn settings(facts: &Facts, list: &mut List) {
-    let Ok(settings) = facts.source.objects.settings.get() else {
+    let Ok(settings) = facts.source.server.database_settings() else {
         return;
     };
-    let there = facts
-        .target()
-        .ok()
-        .and_then(|target| target.objects.settings.get().ok());
-    for setting in settings {
-        if there.is_some_and(|there| there.contains(setting)) {
-            continue;
-        }
-        let of = match &setting.role {
-            None => String::new(),
-            Some(role) => format!(" for role {role}"),
-        };
-        let action = format!("set {}{of} for the target database as well", setting.name);
-        list.add("obj.db_role_settings", Some(setting.name.clone()), action);
+    let there = facts.target();
+    let there = there.and_then(|target| target.server.database_settings());
+    for (role, name, _) in settings.difference(&there.unwrap_or_default()) {
+        let of = role.map_or(String::new(), |role| format!(" for role {role}"));
+        let action = format!("set {name}{of} for the target database as well");
+        list.add("obj.db_role_settings", Some((*name).to_owned()), action);
     }
 }
 

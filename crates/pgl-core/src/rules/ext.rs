@@ -219,7 +219,6 @@ mod cases {
         known(&mut server.available).push(AvailableExtension {
             name: name.into(),
             default_version: Some(version.into()),
-            versions: vec![version.into()],
         });
     }
 

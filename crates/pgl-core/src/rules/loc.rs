@@ -186,7 +186,6 @@ mod cases {
         known(&mut source(f).collation_uses).push(CollationUse {
             schema: schema.into(),
             name: name.into(),
-            provider: "i".into(),
             version: Some("153.80".into()),
             actual_version: Some("153.80".into()),
             example: "public.t.c".into(),

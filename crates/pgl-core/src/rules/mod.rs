@@ -207,13 +207,11 @@ impl Check {
 
 /// Looks at the source, and at the target where there is one.
 fn each_server(facts: &Facts, mut look: impl FnMut(Side, &ServerState) -> Ran) -> Ran {
-    let mut look = |side, server| {
-        look(side, server).map_err(|NotRun(reason)| NotRun(format!("{side}: {reason}")))
-    };
-    let source = look(Side::Source, &facts.source.server);
-    let target = facts.target.as_ref();
-    let target = target.map_or(Ok(()), |target| look(Side::Target, &target.server));
-    source.and(target)
+    let of_side = |side, NotRun(reason)| NotRun(format!("{side}: {reason}"));
+    let ran: Vec<Ran> = (facts.sides())
+        .map(|(side, one)| look(side, &one.server).map_err(|error| of_side(side, error)))
+        .collect();
+    ran.into_iter().collect()
 }
 
 static CHECKS: LazyLock<Vec<Check>> = LazyLock::new(|| {

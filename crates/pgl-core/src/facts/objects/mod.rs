@@ -16,13 +16,12 @@ use serde::{Deserialize, Serialize};
 pub use body::{NamedObject, needed_schemas};
 pub use others::{
     CatalogView, DatabaseState, EventTrigger, ExistingKind, ExistingObject, ExtensionConfig,
-    ForeignServer, LargeObjects, Member, Misc, MiscKind, RoutineUse, Schema, Setting, Tablespace,
-    TypeFact, UsedIn, ViewLink,
+    ForeignServer, LargeObjects, Member, Misc, MiscKind, RoutineUse, Schema, Tablespace, TypeFact,
+    UsedIn, ViewLink,
 };
 pub use relations::{
     Activity, Column, Constraint, ConstraintKind, Enabled, Generated, IdentityColumn, Index,
-    Inherit, Occupied, Persistence, RelKind, Relation, ReplIdent, Rule, Sample, Trigger,
-    TruncateStatement,
+    Inherit, Occupied, Persistence, RelKind, Relation, ReplIdent, Rule, Trigger, TruncateStatement,
 };
 pub(crate) use sequences::number as sequence_number;
 pub use sequences::{Sequence, SequenceLater, SequenceMark, SequenceUse, Via};
@@ -56,8 +55,6 @@ pub struct Objects {
     pub rules: Section<Vec<Rule>>,
     /// Counters of row changes since the statistics were reset.
     pub activity: Section<Vec<Activity>>,
-    /// An earlier reading of the same counters, where the caller took one.
-    pub earlier: Option<Sample>,
     /// Tables of the target with a file that is not empty; empty on the source.
     pub occupied: Section<Vec<Occupied>>,
     /// TRUNCATE statements that pg_stat_statements remembers.
@@ -81,8 +78,6 @@ pub struct Objects {
     pub routine_uses: Section<Vec<RoutineUse>>,
     /// Event triggers.
     pub event_triggers: Section<Vec<EventTrigger>>,
-    /// `ALTER DATABASE … SET` and `ALTER ROLE … IN DATABASE … SET`.
-    pub settings: Section<Vec<Setting>>,
     /// Tablespaces of the cluster and how many relations of this database lie there.
     pub tablespaces: Section<Vec<Tablespace>>,
     /// Large objects.

@@ -12,8 +12,6 @@ pub struct DatabaseState {
     pub data_checksums: bool,
     /// Pages found broken since the statistics were reset (12+, with checksums).
     pub checksum_failures: Option<i64>,
-    /// Seconds since the database's statistics were reset; null where they never were.
-    pub stats_age_seconds: Option<f64>,
     /// How many temporary tables sessions hold at this moment.
     pub temporary_tables: i64,
 }
@@ -26,8 +24,6 @@ pub struct Schema {
     pub name: String,
     /// Owner.
     pub owner: String,
-    /// The extension that owns it or has its objects there as its only schema.
-    pub extension: Option<String>,
     /// For the suite's own and pglogical's schemas: names of the relations in them that no
     /// extension owns. Empty for others.
     pub relations: Vec<String>,
@@ -171,19 +167,6 @@ pub struct EventTrigger {
     pub extension: Option<String>,
 }
 
-/// One setting of `pg_db_role_setting` for this database.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Setting {
-    /// The role; null for the whole database.
-    pub role: Option<String>,
-    /// The parameter.
-    pub name: String,
-    /// Its value; null for parameters with a dot in their name, which applications use to keep
-    /// secrets.
-    pub value: Option<String>,
-}
-
 /// One tablespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
@@ -227,8 +210,6 @@ pub struct ForeignServer {
 pub struct ExtensionConfig {
     /// The extension.
     pub extension: String,
-    /// The table or sequence.
-    pub relation: u32,
     /// Schema and name, as SQL writes it.
     pub name: String,
     /// Rows that the extension's own filter takes for the user's, counted up to 1000; null where

@@ -82,8 +82,6 @@ pub struct Relation {
     pub kind: RelKind,
     /// Persistence.
     pub persistence: Persistence,
-    /// Owner.
-    pub owner: String,
     /// Replica identity.
     pub identity: ReplIdent,
     /// Whether it is a partition (10+).
@@ -300,8 +298,6 @@ pub struct Trigger {
     pub name: String,
     /// When it fires.
     pub enabled: Enabled,
-    /// Whether it fires for each row.
-    pub row: bool,
 }
 
 /// One rewrite rule.
@@ -332,16 +328,6 @@ pub struct Activity {
     pub live: i64,
     /// `n_dead_tup`.
     pub dead: i64,
-}
-
-/// An earlier reading of the counters.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Sample {
-    /// How long before the reading in [`super::Objects::activity`], in seconds.
-    pub seconds: f64,
-    /// The counters then.
-    pub activity: Vec<Activity>,
 }
 
 /// A table of the target whose file is not empty.

@@ -54,7 +54,8 @@ impl<'a> View<'a> {
         Self::of(facts.target()?, &facts.asked.selection)
     }
 
-    fn of(server: &'a ServerFacts, selection: &'a Selection) -> Result<Self, NotRun> {
+    /// Those of one side.
+    pub fn of(server: &'a ServerFacts, selection: &'a Selection) -> Result<Self, NotRun> {
         let objects = &server.objects;
         let mut relations: Vec<&Relation> = objects.relations.get()?.iter().collect();
         relations.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));

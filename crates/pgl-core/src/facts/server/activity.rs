@@ -8,16 +8,10 @@ use serde::{Deserialize, Serialize};
 pub struct Backends {
     /// Client connections, our own included.
     pub clients: u32,
-    /// Walsenders.
-    pub walsenders: u32,
     /// Background workers, which count against `max_worker_processes`; parallel workers left out.
     pub workers: u32,
-    /// Parallel query workers, which count too but come and go.
-    pub parallel_workers: u32,
     /// pglogical's supervisor, one a cluster.
     pub pglogical_supervisors: u32,
-    /// pglogical's managers, one a database with a node.
-    pub pglogical_managers: u32,
     /// Processes whose kind the role may not see.
     pub hidden: u32,
 }

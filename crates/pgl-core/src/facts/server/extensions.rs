@@ -22,6 +22,4 @@ pub struct AvailableExtension {
     pub name: String,
     /// The version that CREATE EXTENSION takes.
     pub default_version: Option<String>,
-    /// All versions that can be installed.
-    pub versions: Vec<String>,
 }

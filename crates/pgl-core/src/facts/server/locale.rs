@@ -42,8 +42,6 @@ pub struct CollationUse {
     pub schema: String,
     /// Name.
     pub name: String,
-    /// `c` libc, `i` ICU, `b` built in, `d` default.
-    pub provider: String,
     /// Version of the library when the collation was made (10+).
     pub version: Option<String>,
     /// The library's version now (10+).

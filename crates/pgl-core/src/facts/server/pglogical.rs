@@ -11,8 +11,6 @@ use serde::{Deserialize, Serialize};
 pub struct Pglogical {
     /// The database's own node.
     pub local_node: Option<String>,
-    /// All nodes it knows.
-    pub nodes: Vec<String>,
     /// Replication sets of the local node.
     pub sets: Vec<PglogicalSet>,
     /// Subscriptions.
@@ -32,8 +30,6 @@ pub struct PglogicalSet {
     pub name: String,
     /// Tables in it.
     pub tables: u64,
-    /// Sequences in it.
-    pub sequences: u64,
 }
 
 /// One subscription.

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Lsn;
-
 /// One row of `pg_replication_slots`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -18,8 +16,6 @@ pub struct Slot {
     pub active: bool,
     /// Whether it goes with its session (10+).
     pub temporary: bool,
-    /// Oldest WAL that it holds back.
-    pub restart_lsn: Option<Lsn>,
     /// Bytes of WAL that it holds back.
     pub retained_bytes: Option<i64>,
     /// `reserved`, `extended`, `unreserved`, `lost` (13+).
@@ -45,8 +41,6 @@ pub struct Sender {
     pub state: Option<String>,
     /// `async`, `potential`, `sync`, `quorum`.
     pub sync_state: Option<String>,
-    /// Slot in use, where it can be told (9.5+).
-    pub slot: Option<String>,
     /// Whether the slot in use is logical.
     pub logical: bool,
 }

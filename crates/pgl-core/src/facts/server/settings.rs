@@ -1,5 +1,7 @@
 //! Settings of the server, and what databases and roles override.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::ServerState;
@@ -81,8 +83,6 @@ pub struct Setting {
     pub unit: Option<String>,
     /// `postmaster`: a change needs a restart; `sighup`, `superuser`, `user`: it does not.
     pub context: String,
-    /// Built-in default.
-    pub boot_value: Option<String>,
     /// Whether the configuration file holds another value that waits for a restart; null before
     /// 9.5.
     pub pending_restart: Option<bool>,
@@ -136,8 +136,8 @@ pub(crate) fn is_true(value: &str) -> bool {
     )
 }
 
-/// One setting of `pg_db_role_setting`. The value is null for names outside the list that rules
-/// look at: applications keep secrets in settings of their own.
+/// One setting of `pg_db_role_setting`. Applications keep secrets in settings of their own: of the connected database
+/// the value is null for parameters with a dot in their name, elsewhere for names outside the list that rules look at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Override {
@@ -208,6 +208,18 @@ impl ServerState {
     /// Whether a setting that has to be known is on.
     pub fn is_on(&self, name: &str) -> Result<bool, NotRun> {
         Ok(self.value(name)?.is_some_and(is_true))
+    }
+
+    /// Role, name and value of what the connected database has for all roles or one.
+    pub fn database_settings(
+        &self,
+    ) -> Result<BTreeSet<(Option<&str>, &str, Option<&str>)>, NotRun> {
+        let database = Some(&self.identity.get()?.database);
+        let own = self.overrides.get()?.iter();
+        let own = own.filter(|found| found.database.as_ref() == database);
+        Ok(own
+            .map(|found| (found.role.as_deref(), &*found.name, found.value.as_deref()))
+            .collect())
     }
 
     /// The overrides of one setting that can meet a session in the connected database.

@@ -1,10 +1,9 @@
 //! What belongs to the database or the cluster as a whole.
 
-use std::collections::BTreeSet;
-
-use crate::Side::{self, Source, Target};
+use crate::Side::{Source, Target};
+use crate::facts::Facts;
 use crate::facts::objects::Enabled;
-use crate::facts::{Facts, ServerFacts};
+use crate::facts::server::ServerState;
 use crate::migration::{OWN_SCHEMA, OWN_TABLES};
 use crate::name::{quote_ident, show_ident};
 use crate::pgl_schema::{self, SchemaFact, Untrusted};
@@ -14,7 +13,7 @@ use crate::setting_literal;
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
     facts("obj.event_triggers", |facts, emit| {
-        for (side, server) in sides(facts) {
+        for (side, server) in facts.sides() {
             let triggers = server.objects.event_triggers.get()?.iter();
             let firing = triggers.filter(|one| one.enabled != Enabled::Disabled);
             let mut firing: Vec<_> = firing.filter(|one| one.extension.is_none()).collect();
@@ -74,27 +73,15 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     }),
 ];
 
-/// The source, and the target where there is one.
-fn sides(facts: &Facts) -> impl Iterator<Item = (Side, &ServerFacts)> {
-    let target = facts.target.iter().map(|target| (Target, target));
-    std::iter::once((Source, &facts.source)).chain(target)
-}
-
 fn settings(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
-    let target = facts.target.as_ref();
-    let there = target
-        .map(|target| target.objects.settings.get())
-        .transpose()?;
-    let there: Option<BTreeSet<_>> = there.map(|there| there.iter().collect());
-    let database = target.and_then(|target| target.server.identity.get().ok());
+    let target = facts.target.as_ref().map(|target| &target.server);
+    let there = target.map(ServerState::database_settings).transpose()?;
+    let database = target.and_then(|target| target.identity.get().ok());
     let database = database.map(|identity| quote_ident(&identity.database));
-    let mut known: Vec<_> = facts.source.objects.settings.get()?.iter().collect();
-    known.sort();
-    for one in known {
-        if there.as_ref().is_some_and(|there| there.contains(one)) {
+    for one @ (role, name, value) in facts.source.server.database_settings()? {
+        if there.as_ref().is_some_and(|there| there.contains(&one)) {
             continue;
         }
-        let (name, value, role) = (&one.name, one.value.as_deref(), one.role.as_deref());
         let of = role.map_or("the database".to_owned(), |role| {
             format!("role {} in the database", show_ident(role))
         });
@@ -123,7 +110,7 @@ fn schema(
     ours: &[&str],
     trusted: fn(&[SchemaFact]) -> Result<(), Untrusted>,
 ) -> Ran {
-    for (side, server) in sides(facts) {
+    for (side, server) in facts.sides() {
         if let Err(found) = trusted(server.server.own_schemas.get()?) {
             emit.find(side, found.what).object(name).remedy(found.hint);
             continue;

@@ -85,9 +85,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
 
 /// The sides to look at: the source, and the target where its facts are there.
 fn views(facts: &Facts) -> Result<Vec<(Side, View<'_>)>, NotRun> {
-    let mut views = vec![(Source, View::source(facts)?)];
-    if facts.target.is_some() {
-        views.push((Target, View::target(facts)?));
-    }
-    Ok(views)
+    let selection = &facts.asked.selection;
+    let view = |(side, one)| Ok((side, View::of(one, selection)?));
+    facts.sides().map(view).collect()
 }

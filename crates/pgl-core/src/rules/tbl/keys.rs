@@ -109,34 +109,25 @@ fn unusual(view: &View<'_>, one: &Relation, emit: &mut Emit<'_>, is: bool, how: 
 }
 
 fn no_key_mutations(view: &View<'_>, emit: &mut Emit<'_>) -> Ran {
-    let by_table = |all: &[Activity]| -> HashMap<u32, Activity> {
-        all.iter().map(|one| (one.relation, *one)).collect()
-    };
-    let now = by_table(view.objects().activity.get()?);
-    let earlier = view.objects().earlier.as_ref();
-    let before = by_table(earlier.map_or(&[], |sample| sample.activity.as_slice()));
+    let activity = view.objects().activity.get()?.iter();
+    let activity: HashMap<u32, _> = activity.map(|one| (one.relation, one)).collect();
     for relation in view.carried() {
         if matches!(view.key(relation)?, KeySource::Key(_)) {
             continue;
         }
-        let counted = now.get(&relation.oid).copied().unwrap_or_default();
-        let (updated, deleted) = (counted.updated, counted.deleted);
-        if updated <= 0 && deleted <= 0 {
+        let Some(Activity {
+            updated, deleted, ..
+        }) = activity.get(&relation.oid)
+        else {
+            continue;
+        };
+        if *updated <= 0 && *deleted <= 0 {
             continue;
         }
         let name = relation.qualified();
-        let mut what = format!(
+        let what = format!(
             "table {name} without usable key saw {updated} updates and {deleted} deletes since the statistics were reset"
         );
-        if let Some(sample) = earlier {
-            let before = before.get(&relation.oid).copied().unwrap_or_default();
-            let updated = updated.saturating_sub(before.updated).max(0);
-            let deleted = deleted.saturating_sub(before.deleted).max(0);
-            let seconds = sample.seconds;
-            what.push_str(&format!(
-                "; {updated} and {deleted} of them in the last {seconds:.0} s"
-            ));
-        }
         let sql = identity_sql(view, relation)?;
         emit.find(Source, what).object(name).sql_opt(sql);
     }

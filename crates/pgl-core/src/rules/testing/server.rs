@@ -69,10 +69,7 @@ pub(crate) fn pglogical(server: &mut ServerState, version: &str) {
     known(&mut server.available)
         .iter_mut()
         .filter(|ext| ext.name == "pglogical")
-        .for_each(|ext| {
-            ext.default_version = Some(version.to_owned());
-            ext.versions = vec![version.to_owned()];
-        });
+        .for_each(|ext| ext.default_version = Some(version.to_owned()));
 }
 
 fn setting(name: &str, value: &str, unit: &str, context: &str) -> Setting {
@@ -81,7 +78,6 @@ fn setting(name: &str, value: &str, unit: &str, context: &str) -> Setting {
         value: Some(value.to_owned()),
         unit: Some(unit.to_owned()).filter(|unit| !unit.is_empty()),
         context: context.to_owned(),
-        boot_value: Some(value.to_owned()),
         pending_restart: Some(false),
     }
 }
@@ -214,11 +210,8 @@ fn clean_server(version: u32, text: &str, identifier: &str, pglogical: &str) -> 
         md5_roles: Section::Known(Vec::new()),
         backends: Section::Known(Backends {
             clients: 4,
-            walsenders: 0,
             workers: 2,
-            parallel_workers: 0,
             pglogical_supervisors: 1,
-            pglogical_managers: 0,
             hidden: 0,
         }),
         sessions: Section::Known(Vec::new()),
@@ -244,7 +237,6 @@ fn clean_server(version: u32, text: &str, identifier: &str, pglogical: &str) -> 
             .map(|(name, version)| AvailableExtension {
                 name: (*name).to_owned(),
                 default_version: Some((*version).to_owned()),
-                versions: vec![(*version).to_owned()],
             })
             .collect(),
         ),
@@ -309,10 +301,7 @@ pub(super) fn clean_link() -> Link {
         server_to_server: Section::Known(Reach::Reached {
             by: Probe::RolledBackSubscription,
         }),
-        replication_login: Section::Known(ReplicationLogin::Ok {
-            system_identifier: "7000000000000000001".to_owned(),
-            database: Some("shop".to_owned()),
-        }),
+        replication_login: Section::Known(ReplicationLogin::Ok),
         source_pooler: Section::Known(Pooler::default()),
         target_pooler: Section::Known(Pooler::default()),
         snapshot: Section::Known(SnapshotImport {
@@ -327,7 +316,6 @@ pub(super) fn clean_link() -> Link {
         pg_dump: Section::Known(vec![ClientTool {
             version: "17.11".to_owned(),
             major_num: 1_700,
-            on_path: true,
         }]),
         provider_role: None,
         // As pglogical names them: databases shop, nodes pgl_source_shop and pgl_target_shop.

@@ -199,7 +199,6 @@ pub(in crate::rules) const CASES: &[Case] = &[
                 sets: vec![PglogicalSet {
                     name: "default".into(),
                     tables: 2,
-                    sequences: 0,
                 }],
                 ..Pglogical::default()
             });

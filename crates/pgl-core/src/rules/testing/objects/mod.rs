@@ -69,7 +69,6 @@ pub(super) fn clean() -> Objects {
         triggers: Section::Known(Vec::new()),
         rules: Section::Known(Vec::new()),
         activity: Section::Known(Vec::new()),
-        earlier: None,
         occupied: Section::Known(Vec::new()),
         truncates: Section::Known(Vec::new()),
         sequences: Section::Known(Vec::new()),
@@ -81,7 +80,6 @@ pub(super) fn clean() -> Objects {
         catalog_views: Section::Known(Vec::new()),
         routine_uses: Section::Known(Vec::new()),
         event_triggers: Section::Known(Vec::new()),
-        settings: Section::Known(Vec::new()),
         tablespaces: Section::Known(Vec::new()),
         large_objects: Section::Known(LargeObjects::default()),
         foreign_servers: Section::Known(Vec::new()),
@@ -182,7 +180,6 @@ pub(crate) fn table<'a>(objects: &'a mut Objects, oid: u32, name: &str) -> &'a m
         oid,
         schema: "public".to_owned(),
         name: name.to_owned(),
-        owner: "postgres".to_owned(),
         rows_estimate: Some(100),
         heap_bytes: 8192,
         ..Relation::default()

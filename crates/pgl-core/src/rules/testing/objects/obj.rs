@@ -6,9 +6,9 @@ use super::*;
 use crate::ServerVersion;
 use crate::Severity::{Block, Info, Warn};
 use crate::facts::objects::{
-    CatalogView, Enabled, EventTrigger, ForeignServer, Misc, MiscKind, RelKind, Setting, Tablespace,
+    CatalogView, Enabled, EventTrigger, ForeignServer, Misc, MiscKind, RelKind, Tablespace,
 };
-use crate::facts::server::ServerState;
+use crate::facts::server::{Override, ServerState};
 use crate::pgl_schema::{Aspect, SchemaFact};
 
 fn misc(facts: &mut Facts, kind: MiscKind) {
@@ -36,8 +36,9 @@ fn event_trigger(objects: &mut Objects, enabled: Enabled, extension: Option<&str
     });
 }
 
-fn setting(objects: &mut Objects, value: Option<&str>) {
-    known(&mut objects.settings).push(Setting {
+fn setting(server: &mut ServerState, value: Option<&str>) {
+    known(&mut server.overrides).push(Override {
+        database: Some("shop".to_owned()),
         role: None,
         name: "search_path".to_owned(),
         value: value.map(str::to_owned),
@@ -55,7 +56,6 @@ fn schema(objects: &mut Objects, name: &str, relations: &[&str]) {
     known(&mut objects.schemas).push(Schema {
         name: name.to_owned(),
         owner: "somebody".to_owned(),
-        extension: None,
         relations: relations.iter().map(|one| (*one).to_owned()).collect(),
     });
 }
@@ -258,8 +258,8 @@ pub(in super::super) const CASES: &[Case] = &[
         Warn,
         "the target has another value",
         |f| {
-            setting(source(f), Some("app, public"));
-            setting(there(f), Some("public"));
+            setting(&mut f.source.server, Some("app, public"));
+            setting(on_target(f), Some("public"));
         },
     ),
     fires(
@@ -267,12 +267,12 @@ pub(in super::super) const CASES: &[Case] = &[
         Warn,
         "a value that is not shown",
         |f| {
-            setting(source(f), None);
+            setting(&mut f.source.server, None);
         },
     ),
     silent("obj.db_role_settings", "the target has it too", |f| {
-        setting(source(f), Some("app, public"));
-        setting(there(f), Some("app, public"));
+        setting(&mut f.source.server, Some("app, public"));
+        setting(on_target(f), Some("app, public"));
     }),
     fires("obj.schema_pgl", Block, "somebody else's tables", |f| {
         schema(source(f), "pgl", &["games"]);
@@ -323,7 +323,7 @@ pub(in super::super) const CASES: &[Case] = &[
 #[test]
 fn lists_stay_lists() {
     let mut facts = super::super::clean();
-    setting(source(&mut facts), Some("app, public"));
+    setting(&mut facts.source.server, Some("app, public"));
     let (findings, _) = super::super::run("obj.db_role_settings", &facts);
     let sql = findings[0].sql.clone().unwrap();
     assert!(

@@ -4,8 +4,8 @@ use super::super::{Case, fires, known, silent};
 use super::*;
 use crate::Severity::{Block, Info, Warn};
 use crate::facts::objects::{
-    Enabled, ExtensionConfig, Generated, Inherit, Persistence, RelKind, ReplIdent, Rule, Sample,
-    Trigger, TruncateStatement,
+    Enabled, ExtensionConfig, Generated, Inherit, Persistence, RelKind, ReplIdent, Rule, Trigger,
+    TruncateStatement,
 };
 
 fn inherit(objects: &mut Objects, child: u32, parent: u32) {
@@ -26,14 +26,12 @@ fn trigger(objects: &mut Objects, enabled: Enabled) {
         relation: CUSTOMERS,
         name: "audit".to_owned(),
         enabled,
-        row: true,
     });
 }
 
 fn config(objects: &mut Objects, user_rows: Option<i64>) {
     known(&mut objects.extension_config).push(ExtensionConfig {
         extension: "postgis".to_owned(),
-        relation: 999,
         name: "public.spatial_ref_sys".to_owned(),
         user_rows,
     });
@@ -423,26 +421,6 @@ pub(in super::super) const CASES: &[Case] = &[
         keyless(source(f));
     }),
 ];
-
-#[test]
-fn a_second_reading_gives_the_rate() {
-    let mut facts = super::super::clean();
-    let oid = keyless(source(&mut facts));
-    changed(source(&mut facts), oid, 30, 4);
-    source(&mut facts).earlier = Some(Sample {
-        seconds: 10.0,
-        activity: vec![Activity {
-            relation: oid,
-            updated: 25,
-            deleted: 4,
-            ..Activity::default()
-        }],
-    });
-    let (findings, _) = super::super::run("tbl.no_key_mutations", &facts);
-    let what = &findings[0].what;
-    assert!(what.contains("30 updates and 4 deletes"), "{what}");
-    assert!(what.contains("5 and 0 of them in the last 10 s"), "{what}");
-}
 
 #[test]
 fn the_sql_quotes_what_it_names() {
