@@ -19,6 +19,7 @@ use pgl_core::seqsync::SequenceReading;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::sequences::{AGAIN, again, seconds};
 use crate::{row, rows};
 
 /// Tables of the target that are looked into. Each stays locked (against nobody's use) until the
@@ -104,18 +105,14 @@ struct RoutineRow {
 
 fn routine_uses(session: &mut Session) -> Result<Section<Vec<RoutineUse>>, Error> {
     let read: Result<Vec<RoutineRow>, Error> = rows(session, sql!("objects/routine_uses"), &[]);
-    let read = read.map(|rows| {
-        rows.into_iter()
-            .map(|row| RoutineUse {
-                needed_schemas: row.body.zip(row.named).and_then(|(body, named)| {
-                    let found = needed_schemas(&row.routine.language, &body, &named)?;
-                    Some(found.into_iter().collect())
-                }),
-                ..row.routine
-            })
-            .collect()
-    });
-    section(session, read)
+    let needed = |row: RoutineRow| RoutineUse {
+        needed_schemas: row.body.zip(row.named).and_then(|(body, named)| {
+            let found = needed_schemas(&row.routine.language, &body, &named)?;
+            Some(found.into_iter().collect())
+        }),
+        ..row.routine
+    };
+    Ok(section(session, read)?.map(|rows| rows.into_iter().map(needed).collect()))
 }
 
 fn many<T: DeserializeOwned>(session: &mut Session, sql: &str) -> Result<Section<Vec<T>>, Error> {
@@ -165,33 +162,23 @@ fn occupied(
         .take(LOOK_INTO)
         .map(|one| i64::from(one.oid))
         .collect();
-    let sql = sql!("objects/occupied");
-    let seen: Vec<Occupied> = if looked.is_empty() {
-        Vec::new()
+    let seen: Section<Vec<Occupied>> = if looked.is_empty() {
+        Section::Known(Vec::new())
     } else {
-        let read = rows(session, sql, &[&looked]);
-        match section(session, read)? {
-            Section::Known(seen) => seen,
-            unknown => return Ok(unknown),
-        }
+        let read = rows(session, sql!("objects/occupied"), &[&looked]);
+        section(session, read)?
     };
-    let known: HashSet<u32> = seen.iter().map(|one| one.relation).collect();
-    let rest = full.into_iter().filter(|one| !known.contains(&one.oid));
-    let mut all: Vec<Occupied> = rest
-        .map(|one| Occupied {
+    Ok(seen.map(|mut all| {
+        let known: HashSet<u32> = all.iter().map(|one| one.relation).collect();
+        let rest = full.into_iter().filter(|one| !known.contains(&one.oid));
+        all.extend(rest.map(|one| Occupied {
             relation: one.oid,
             bytes: one.heap_bytes,
             has_rows: None,
-        })
-        .collect();
-    all.extend(seen);
-    all.sort_by_key(|one| one.relation);
-    Ok(Section::Known(all))
-}
-
-/// Microseconds as seconds: exact to the microsecond for centuries to come.
-fn seconds(micros: i64) -> f64 {
-    micros as f64 / 1e6
+        }));
+        all.sort_by_key(|one| one.relation);
+        all
+    }))
 }
 
 /// Reads the sequences of the source that are likely to move a second time, for
@@ -213,36 +200,20 @@ pub fn sequences_later(
     if oids.is_empty() {
         return Ok(Section::Known(Vec::new()));
     }
-    let read = crate::sequences::again(session, &oids);
-    Ok(match section(session, read)? {
-        Section::Known(values) => Section::Known(
-            values
-                .into_iter()
-                .map(|value| SequenceLater {
-                    sequence: value.oid,
-                    last_value: value.last_value.map(|value| value.to_string()),
-                    read_at: seconds(value.read_at),
-                })
-                .collect(),
-        ),
-        Section::Unknown(reason) => Section::Unknown(reason),
-    })
+    let read = again(session, &oids);
+    section(session, read)
 }
 
 /// The sequences that have been called, those first whose tables saw the most inserts. Of a
 /// sequence without a table nothing is known, so it goes before them all.
 fn busiest(sequences: &[Sequence], objects: &Objects) -> Vec<i64> {
-    let inserts: HashMap<u32, i64> = match &objects.activity {
-        Section::Known(all) => all.iter().map(|one| (one.relation, one.inserted)).collect(),
-        Section::Unknown(_) => HashMap::new(),
-    };
+    let activity = objects.activity.get().into_iter().flatten();
+    let inserts: HashMap<u32, i64> = activity.map(|one| (one.relation, one.inserted)).collect();
     let mut fed: HashMap<u32, i64> = HashMap::new();
-    if let Section::Known(uses) = &objects.sequence_uses {
-        for one in uses {
-            let inserted = inserts.get(&one.relation).copied().unwrap_or(0);
-            let most = fed.entry(one.sequence).or_default();
-            *most = inserted.max(*most);
-        }
+    for one in objects.sequence_uses.get().into_iter().flatten() {
+        let inserted = inserts.get(&one.relation).copied().unwrap_or(0);
+        let most = fed.entry(one.sequence).or_default();
+        *most = inserted.max(*most);
     }
     let mut called: Vec<&Sequence> = sequences
         .iter()
@@ -254,7 +225,7 @@ fn busiest(sequences: &[Sequence], objects: &Objects) -> Vec<i64> {
     });
     called
         .into_iter()
-        .take(crate::sequences::AGAIN)
+        .take(AGAIN)
         .map(|one| i64::from(one.oid))
         .collect()
 }
@@ -262,12 +233,8 @@ fn busiest(sequences: &[Sequence], objects: &Objects) -> Vec<i64> {
 fn sequences(session: &mut Session) -> Result<Section<Vec<Sequence>>, Error> {
     let own_catalog = session.version().at_least(10);
     let read = crate::sequences::sequences(session);
-    let readings = match section(session, read)? {
-        Section::Known(readings) => readings,
-        Section::Unknown(reason) => return Ok(Section::Unknown(reason)),
-    };
-    let all = readings.into_iter().map(|one| sequence(one, own_catalog));
-    Ok(Section::Known(all.collect()))
+    let all = |readings: Vec<_>| readings.into_iter().map(|one| sequence(one, own_catalog));
+    Ok(section(session, read)?.map(|readings| all(readings).collect()))
 }
 
 /// The fact that rules and plan want. Before 10 the parameters of a sequence stand in itself: they

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
 use pgl_core::cutover::SequenceUser;
+use pgl_core::facts::objects::SequenceLater;
 use pgl_core::seqsync::SequenceReading;
 use serde::Deserialize;
 
@@ -70,31 +71,24 @@ struct Replicated {
 /// How many sequences [`again`] reads: as many as one statement takes.
 pub(crate) const AGAIN: usize = AT_ONCE;
 
-/// The value of a sequence at a moment.
-pub(crate) struct Value {
-    /// Object id.
-    pub(crate) oid: u32,
-    /// `last_value`, where it was handed out.
-    pub(crate) last_value: Option<i64>,
-    /// Microseconds since 1970, by the server's clock.
-    pub(crate) read_at: i64,
+/// Microseconds as seconds: exact to the microsecond for centuries to come.
+pub(crate) fn seconds(micros: i64) -> f64 {
+    micros as f64 / 1e6
 }
 
 /// Where some sequences stand, in one statement; see [`AGAIN`].
 ///
 /// # Errors
 /// The server's.
-pub(crate) fn again(session: &mut Session, oids: &[i64]) -> Result<Vec<Value>, Error> {
-    let sql = states_sql(session);
-    let found: Vec<State> = rows(session, sql, &[&oids])?;
-    Ok(found
-        .into_iter()
-        .map(|state| Value {
-            oid: state.oid,
-            last_value: state.last_value.filter(|_| state.is_called == Some(true)),
-            read_at: state.read_at,
-        })
-        .collect())
+pub(crate) fn again(session: &mut Session, oids: &[i64]) -> Result<Vec<SequenceLater>, Error> {
+    let found: Vec<State> = rows(session, states_sql(session), &[&oids])?;
+    let called = |state: &State| state.last_value.filter(|_| state.is_called == Some(true));
+    let later = |state: State| SequenceLater {
+        sequence: state.oid,
+        last_value: called(&state).map(|value| value.to_string()),
+        read_at: seconds(state.read_at),
+    };
+    Ok(found.into_iter().map(later).collect())
 }
 
 fn states_sql(session: &Session) -> &'static str {

@@ -69,22 +69,13 @@ impl Names {
     /// Derives the names of a migration. Other characters than `[a-z0-9_]` and lengths above 40
     /// are folded into a hash, so that two names never meet in one.
     pub fn of(migration: &str) -> Self {
-        let plain: String = migration
-            .chars()
-            .map(|c| {
-                if c.is_ascii_lowercase() || c.is_ascii_digit() {
-                    c
-                } else {
-                    '_'
-                }
-            })
-            .collect();
+        let plain = |c: char| matches!(c, 'a'..='z' | '0'..='9');
+        let plain = migration.replace(|c: char| !plain(c), "_");
         let unchanged = plain == migration && plain.len() <= 40;
         let stem = if unchanged {
             plain
         } else {
-            let cut: String = plain.chars().take(24).collect();
-            format!("{cut}_{:08x}", fnv1a(migration.as_bytes()))
+            format!("{plain:.24}_{:08x}", fnv1a(migration.as_bytes()))
         };
         Self {
             provider_node: format!("pgl_source_{stem}"),

@@ -86,12 +86,8 @@ pub fn own(facts: &[SchemaFact]) -> Result<PglSchema, Untrusted> {
         return Ok(PglSchema::Absent);
     };
     let owner = schema.role.as_deref().unwrap_or_default();
-    if !schema
-        .detail
-        .as_deref()
-        .unwrap_or_default()
-        .starts_with("pgl:")
-    {
+    let comment = schema.detail.as_deref().unwrap_or_default();
+    if !comment.starts_with("pgl:") {
         return Err(Untrusted {
             what: format!(
                 "schema \"{OWN_SCHEMA}\" exists, is owned by role {owner:?} and was not created by pgl-setup"
@@ -116,11 +112,8 @@ pub fn own(facts: &[SchemaFact]) -> Result<PglSchema, Untrusted> {
             ),
         });
     }
-    let tables = facts
-        .iter()
-        .filter(|fact| fact.aspect == Aspect::Table)
-        .count();
-    Ok(if tables == crate::migration::OWN_TABLES.len() {
+    let tables = facts.iter().filter(|fact| fact.aspect == Aspect::Table);
+    Ok(if tables.count() == crate::migration::OWN_TABLES.len() {
         PglSchema::Usable
     } else {
         PglSchema::Incomplete
@@ -135,54 +128,59 @@ pub fn pglogical(facts: &[SchemaFact]) -> Result<(), Untrusted> {
     let Some(fact) = facts.iter().find(|fact| fact.aspect == Aspect::Pglogical) else {
         return Ok(());
     };
-    let role = fact
-        .role
-        .as_deref()
-        .map_or("PUBLIC".to_owned(), |role| format!("role {role:?}"));
-    let what = match fact.detail.as_deref() {
-        Some("owner") | None => format!(
-            "{} is owned by {role}, which is neither the connected role nor a superuser",
-            fact.object
-        ),
-        Some(privilege) => format!("{role} has {privilege} on {}", fact.object),
+    let detail = fact.detail.as_deref();
+    let what = match detail {
+        Some("owner") | None => fact.owned(),
+        Some(_) => fact.granted(),
     };
-    let what =
-        format!("schema \"pglogical\" cannot be trusted, none of its functions is called: {what}");
-    if !matches!(fact.detail.as_deref(), Some("owner" | "CREATE") | None) {
-        let grantee = fact
-            .role
-            .as_deref()
-            .map_or("PUBLIC".to_owned(), quote_ident);
-        return Err(Untrusted {
-            what,
-            hint: format!(
+    let hint = match detail {
+        Some("owner" | "CREATE") | None => {
+            "let a superuser own the schema and everything in it, and let nobody else create there; where pglogical is not \
+             installed yet, ALTER SCHEMA pglogical RENAME TO another name: a server with pglogical preloaded may crash at \
+             DROP SCHEMA pglogical CASCADE"
+                .to_owned()
+        }
+        Some(_) => {
+            let grantee = fact.role.as_deref();
+            let grantee = grantee.map_or("PUBLIC".to_owned(), quote_ident);
+            format!(
                 "who writes pglogical's tables can have statements executed as a superuser on the other side: REVOKE ALL ON ALL TABLES \
                  IN SCHEMA pglogical FROM {grantee}; (ALTER DEFAULT PRIVILEGES may have granted it)"
-            ),
-        });
-    }
+            )
+        }
+    };
     Err(Untrusted {
-        what,
-        hint: "let a superuser own the schema and everything in it, and let nobody else create there; where pglogical is not \
-               installed yet, ALTER SCHEMA pglogical RENAME TO another name: a server with pglogical preloaded may crash at \
-               DROP SCHEMA pglogical CASCADE"
-            .to_owned(),
+        what: format!(
+            "schema \"pglogical\" cannot be trusted, none of its functions is called: {what}"
+        ),
+        hint,
     })
+}
+
+impl SchemaFact {
+    fn who(&self) -> String {
+        let role = self.role.as_deref();
+        role.map_or("PUBLIC".to_owned(), |role| format!("role {role:?}"))
+    }
+
+    fn owned(&self) -> String {
+        let (object, role) = (&self.object, self.who());
+        format!("{object} is owned by {role}, which is neither the connected role nor a superuser")
+    }
+
+    fn granted(&self) -> String {
+        let detail = self.detail.as_deref().unwrap_or_default();
+        format!("{} has {detail} on {}", self.who(), self.object)
+    }
 }
 
 fn problem(fact: &SchemaFact) -> Option<String> {
     let object = &fact.object;
-    let role = match fact.role.as_deref() {
-        Some(role) => format!("role {role:?}"),
-        None => "PUBLIC".to_owned(),
-    };
     let detail = fact.detail.as_deref().unwrap_or_default();
     match fact.aspect {
         Aspect::Schema | Aspect::Table | Aspect::PglogicalExists | Aspect::Pglogical => None,
-        Aspect::Owner => Some(format!(
-            "{object} is owned by {role}, which is neither the connected role nor a superuser"
-        )),
-        Aspect::Privilege => Some(format!("{role} has {detail} on {object}")),
+        Aspect::Owner => Some(fact.owned()),
+        Aspect::Privilege => Some(fact.granted()),
         Aspect::Attached => Some(format!("{object} has {detail}")),
         Aspect::Shape => Some(format!("{object} is {detail}")),
     }

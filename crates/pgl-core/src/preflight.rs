@@ -263,13 +263,12 @@ fn examine_with<'a>(
 /// Whether a check is about the properties of the target's database, which does not exist yet: pgl-setup creates it as the
 /// source's is.
 fn of_missing_database(facts: &Facts, id: &str) -> bool {
-    facts.target.as_ref().is_some_and(|target| target.stood_in)
-        && (id.starts_with("loc.") || id == "conf.connection_limit")
+    facts.stood_in() && (id.starts_with("loc.") || id == "conf.connection_limit")
 }
 
 /// Takes back what was found about the database that stood in for the target's; says whether there was any.
 fn drop_of_stand_in(facts: &Facts, findings: &mut Vec<Finding>, before: usize) -> bool {
-    if !facts.target.as_ref().is_some_and(|target| target.stood_in) {
+    if !facts.stood_in() {
         return false;
     }
     let found = findings.len();
@@ -279,12 +278,11 @@ fn drop_of_stand_in(facts: &Facts, findings: &mut Vec<Finding>, before: usize) -
             && (family.iter().any(|family| finding.id.starts_with(family))
                 || ["act.writers_on_target", "role.create_on_db"].contains(&finding.id.as_str()))
     };
-    let of_this_check = findings.split_off(before);
-    findings.extend(
-        of_this_check
-            .into_iter()
-            .filter(|finding| !of_database(finding)),
-    );
+    let mut at = 0;
+    findings.retain(|finding| {
+        at += 1;
+        at <= before || !of_database(finding)
+    });
     findings.len() < found
 }
 
@@ -296,10 +294,8 @@ fn left_to_setup(id: &str) -> bool {
 
 fn count(findings: &[Finding], states: &[CheckState]) -> FindingCounts {
     let of = |severity| {
-        findings
-            .iter()
-            .filter(|finding| finding.severity == severity)
-            .count()
+        let of = findings.iter().filter(|one| one.severity == severity);
+        of.count()
     };
     let ended = |state| states.iter().filter(|check| check.state == state).count();
     FindingCounts {
@@ -321,9 +317,9 @@ mod tests {
         let fires = Run::Facts(|_, emit| {
             emit.find(Side::Source, "two\nlines; DROP TABLE x")
                 .object("x")
-                .sql("SELECT 1");
+                .sql("SELECT 1".to_owned());
             emit.find(Side::Source, "again")
-                .sql("SELECT 1")
+                .sql("SELECT 1".to_owned())
                 .needs_restart();
             Ok(())
         });

@@ -35,27 +35,20 @@ impl Selection {
     /// Whether an object is meant that goes by several names: one of them has to be included, and
     /// none excluded.
     pub fn includes_any(&self, names: &[QualifiedName]) -> bool {
+        let any = |patterns: &[String], fits: Match| {
+            let mut patterns = patterns.iter();
+            patterns.any(|pattern| names.iter().any(|name| fits(pattern, name)))
+        };
         let wanted = (self.schemas.is_empty() && self.tables.is_empty())
-            || self
-                .schemas
-                .iter()
-                .any(|pattern| names.iter().any(|name| matches(pattern, &name.schema)))
-            || self
-                .tables
-                .iter()
-                .any(|pattern| names.iter().any(|name| matches_qualified(pattern, name)));
+            || any(&self.schemas, matches_schema)
+            || any(&self.tables, matches_qualified);
         wanted && !names.iter().any(|name| self.excludes(name))
     }
 
     /// Whether an exclusion names it.
     pub fn excludes(&self, name: &QualifiedName) -> bool {
-        self.exclude_schemas
-            .iter()
-            .any(|pattern| matches(pattern, &name.schema))
-            || self
-                .exclude_tables
-                .iter()
-                .any(|pattern| matches_qualified(pattern, name))
+        let any = |patterns: &[String], fits: Match| patterns.iter().any(|one| fits(one, name));
+        any(&self.exclude_schemas, matches_schema) || any(&self.exclude_tables, matches_qualified)
     }
 }
 
@@ -83,31 +76,17 @@ impl Selection {
             return Ok(());
         }
         let names: Vec<&QualifiedName> = names.into_iter().collect();
-        let schema: Match = |pattern, name| matches(pattern, &name.schema);
-        let options: [(&str, &[String], Match, Wildcards); 4] = [
-            ("--schema", &self.schemas, schema, Wildcards::MustMatch),
-            (
-                "--table",
-                &self.tables,
-                matches_qualified,
-                Wildcards::MustMatch,
-            ),
-            (
-                "--exclude-schema",
-                &self.exclude_schemas,
-                schema,
-                Wildcards::MayMatch,
-            ),
-            (
-                "--exclude-table",
-                &self.exclude_tables,
-                matches_qualified,
-                Wildcards::MayMatch,
-            ),
+        let wanted: [(&str, &[String], Match); 2] = [
+            ("--schema", &self.schemas, matches_schema),
+            ("--table", &self.tables, matches_qualified),
         ];
-        for (option, patterns, fits, wildcards) in options {
-            for pattern in patterns {
-                let exempt = wildcards == Wildcards::MayMatch && has_wildcard(pattern);
+        let excluded: [(&str, &[String], Match); 2] = [
+            ("--exclude-schema", &self.exclude_schemas, matches_schema),
+            ("--exclude-table", &self.exclude_tables, matches_qualified),
+        ];
+        for (option, patterns, fits) in wanted.iter().chain(&excluded) {
+            for pattern in *patterns {
+                let exempt = option.starts_with("--exclude") && has_wildcard(pattern);
                 if !exempt && !names.iter().any(|name| fits(pattern, name)) {
                     return Err(EmptySelection::NoMatch(format!("{option} {pattern}")));
                 }
@@ -116,39 +95,20 @@ impl Selection {
         if names.iter().any(|name| self.includes(name)) {
             return Ok(());
         }
-        let all = [
-            ("--exclude-schema", &self.exclude_schemas),
-            ("--exclude-table", &self.exclude_tables),
-        ];
-        let typed: Vec<String> = all
-            .into_iter()
-            .flat_map(|(option, patterns)| {
-                patterns.iter().map(move |one| format!("{option} {one}"))
-            })
-            .collect();
+        let typed = excluded.iter().flat_map(|(option, patterns, _)| {
+            let patterns = patterns.iter();
+            patterns.map(move |one| format!("{option} {one}"))
+        });
+        let typed: Vec<String> = typed.collect();
         Err(EmptySelection::AllExcluded(typed.join(" ")))
     }
 }
 
 type Match = fn(&str, &QualifiedName) -> bool;
 
-/// What a pattern with wildcards has to do.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wildcards {
-    MustMatch,
-    MayMatch,
-}
-
 fn has_wildcard(pattern: &str) -> bool {
-    let mut rest = Some(pattern);
-    while let Some(part) = rest {
-        let (found, after) = pieces(part);
-        if found.iter().any(|piece| !matches!(piece, Piece::Is(_))) {
-            return true;
-        }
-        rest = after;
-    }
-    false
+    let mut all = all_pieces(pattern).into_iter();
+    all.any(|piece| !matches!(piece, Piece::Is(_)))
 }
 
 /// One piece of a pattern.
@@ -181,8 +141,8 @@ fn pieces(pattern: &str) -> (Vec<Piece>, Option<&str>) {
     (out, None)
 }
 
-fn matches(pattern: &str, name: &str) -> bool {
-    // A schema pattern has no second part; a dot in it can only be meant literally.
+/// The pieces of a whole pattern. A schema pattern has no second part; a dot in it can only be meant literally.
+fn all_pieces(pattern: &str) -> Vec<Piece> {
     let (mut all, mut rest) = pieces(pattern);
     while let Some(more) = rest {
         all.push(Piece::Is('.'));
@@ -190,7 +150,15 @@ fn matches(pattern: &str, name: &str) -> bool {
         all.extend(next);
         rest = after;
     }
-    fits(&all, name)
+    all
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    fits(&all_pieces(pattern), name)
+}
+
+fn matches_schema(pattern: &str, name: &QualifiedName) -> bool {
+    matches(pattern, &name.schema)
 }
 
 fn matches_qualified(pattern: &str, name: &QualifiedName) -> bool {

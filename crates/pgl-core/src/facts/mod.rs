@@ -146,6 +146,14 @@ impl<T> Section<T> {
             Self::Unknown(reason) => Err(NotRun(reason.clone())),
         }
     }
+
+    /// The same with what is made of the value.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Section<U> {
+        match self {
+            Self::Known(value) => Section::Known(make(value)),
+            Self::Unknown(reason) => Section::Unknown(reason),
+        }
+    }
 }
 
 impl Facts {
@@ -245,6 +253,11 @@ impl Facts {
     pub fn sides(&self) -> impl Iterator<Item = (Side, &ServerFacts)> {
         let target = self.target.iter().map(|target| (Side::Target, target));
         std::iter::once((Side::Source, &self.source)).chain(target)
+    }
+
+    /// Whether the target's database does not exist yet.
+    pub fn stood_in(&self) -> bool {
+        self.target.as_ref().is_some_and(|target| target.stood_in)
     }
 
     /// The target's facts, or the reason to report a check as not run.

@@ -1,34 +1,36 @@
 //! From facts to the plan. Pure, and the same for the same facts in whatever order they come.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{ManualStep, Plan, PlanSequence, PlanTable, Set, manual_steps};
 use crate::facts::objects::{
-    Activity, KeySource, Persistence, RelKind, Relation, Sequence, SequenceUse, Via, View,
+    Activity, KeySource, Persistence, RelKind, Relation, Sequence, Via, View,
 };
 use crate::facts::{Facts, NotRun};
-use crate::migration::Names;
 use crate::name::show_ident;
 
 /// Makes the plan. `Err` when a section of the source's facts that it cannot do without was not
 /// readable.
 pub fn build(facts: &Facts) -> Result<Plan, NotRun> {
     let view = View::source(facts)?;
-    let name = match facts.asked.name.as_str() {
-        "" => &facts.source.server.identity.get()?.database,
-        name => name,
+    let activity = facts.source.objects.activity.get().ok();
+    let activity: Option<HashMap<u32, &Activity>> =
+        activity.map(|all| all.iter().map(|one| (one.relation, one)).collect());
+    // Whether rows were changed after they were inserted. What is not known counts as yes.
+    let changed = |relation: u32| {
+        let of = activity.as_ref().and_then(|all| all.get(&relation));
+        of.is_none_or(|one| one.updated > 0 || one.deleted > 0)
     };
-    let mut tables = Vec::new();
-    let activity = Changes::of(facts);
-    for relation in view.relations().filter(|one| one.kind == RelKind::Table) {
-        tables.push(table(&view, relation, &activity)?);
-    }
+    let relations = view.relations().filter(|one| one.kind == RelKind::Table);
+    let tables: Vec<PlanTable> = relations
+        .map(|one| table(&view, one, &changed))
+        .collect::<Result<_, _>>()?;
     let sequences = sequences(&view)?;
     let mut manual_steps: Vec<ManualStep> = manual_steps::list(facts, &view, &tables)?;
     manual_steps.sort();
     manual_steps.dedup();
     Ok(Plan {
-        names: Names::of(name),
+        names: facts.names()?,
         selection: facts.asked.selection.clone(),
         tables,
         sequences,
@@ -36,27 +38,11 @@ pub fn build(facts: &Facts) -> Result<Plan, NotRun> {
     })
 }
 
-/// UPDATE and DELETE counters, as far as they are known.
-struct Changes<'a>(Option<HashMap<u32, &'a Activity>>);
-
-impl<'a> Changes<'a> {
-    fn of(facts: &'a Facts) -> Self {
-        let known = facts.source.objects.activity.get().ok();
-        Self(known.map(|all| all.iter().map(|one| (one.relation, one)).collect()))
-    }
-
-    /// Whether rows were changed after they were inserted. What is not known counts as yes.
-    fn seen(&self, relation: u32) -> bool {
-        match &self.0 {
-            None => true,
-            Some(all) => all
-                .get(&relation)
-                .is_none_or(|one| one.updated > 0 || one.deleted > 0),
-        }
-    }
-}
-
-fn table(view: &View<'_>, relation: &Relation, changes: &Changes<'_>) -> Result<PlanTable, NotRun> {
+fn table(
+    view: &View<'_>,
+    relation: &Relation,
+    changed: &impl Fn(u32) -> bool,
+) -> Result<PlanTable, NotRun> {
     let key = view.key(relation)?;
     let mut recopy = false;
     let (set, reason) = if let Some(extension) = &relation.extension {
@@ -77,7 +63,7 @@ fn table(view: &View<'_>, relation: &Relation, changes: &Changes<'_>) -> Result<
         match insert_only(key) {
             None => (Set::Default, None),
             Some(why) => {
-                recopy = changes.seen(relation.oid);
+                recopy = changed(relation.oid);
                 (Set::DefaultInsertOnly, Some(why.to_owned()))
             }
         }
@@ -112,24 +98,17 @@ fn insert_only(key: KeySource<'_>) -> Option<&'static str> {
 }
 
 fn sequences(view: &View<'_>) -> Result<Vec<PlanSequence>, NotRun> {
-    let mut owners: HashMap<u32, &SequenceUse> = HashMap::new();
-    for one in view.objects().sequence_uses.get()? {
-        if one.via != Via::Default {
-            owners.insert(one.sequence, one);
-        }
-    }
-    let mut seen = HashSet::new();
+    let mut all = view.sequences()?;
+    all.dedup_by_key(|one| one.oid);
     let mut planned = Vec::new();
-    for sequence in view.sequences()? {
-        if !seen.insert(sequence.oid) {
-            continue;
-        }
-        let owner = owners.get(&sequence.oid);
+    for sequence in all {
+        let mut uses = view.uses(sequence.oid)?.iter();
+        let owner = uses.rfind(|one| one.via != Via::Default);
         planned.push(PlanSequence {
             schema: sequence.schema.clone(),
             name: sequence.name.clone(),
             owned_by: match owner {
-                Some(owner) => column_name(view, owner)?,
+                Some(owner) => view.column_name(owner.relation, owner.column)?,
                 None => None,
             },
             identity: owner.is_some_and(|owner| owner.via == Via::Identity),
@@ -138,14 +117,6 @@ fn sequences(view: &View<'_>) -> Result<Vec<PlanSequence>, NotRun> {
         });
     }
     Ok(planned)
-}
-
-fn column_name(view: &View<'_>, owner: &SequenceUse) -> Result<Option<String>, NotRun> {
-    let column = view.column(owner.relation, owner.column)?;
-    let relation = view.relation(owner.relation);
-    Ok(relation
-        .zip(column)
-        .map(|(relation, column)| format!("{}.{}", relation.qualified(), show_ident(&column.name))))
 }
 
 /// Share of the sequence's own range that is used up, rounded down.

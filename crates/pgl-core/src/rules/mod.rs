@@ -283,46 +283,37 @@ const FAMILIES: &[&[Rule]] = &[
 /// Whether SQL drops an object, ends a session or undoes a transaction. `DROP NOT NULL` is none of
 /// these: the column and its rows stay.
 fn destroys(sql: &str) -> bool {
-    let mut words = sql_words(sql).into_iter().peekable();
-    while let Some(word) = words.next() {
-        let found = match word.as_str() {
-            "drop" => words.peek().map(String::as_str) != Some("not"),
-            "truncate" | "delete" | "rollback" | "reassign" => true,
-            other => ["drop_", "_drop", "_terminate_"]
-                .iter()
-                .any(|part| other.contains(part)),
-        };
-        if found {
-            return true;
-        }
-    }
-    false
+    let words = sql_words(sql);
+    let mut each = words.iter().enumerate();
+    each.any(|(at, word)| match word.as_str() {
+        "drop" => words.get(at + 1).is_none_or(|next| next != "not"),
+        "truncate" | "delete" | "rollback" | "reassign" => true,
+        other => ["drop_", "_drop", "_terminate_"]
+            .iter()
+            .any(|part| other.contains(part)),
+    })
 }
 
 /// The words of SQL in lower case, without what is in quotes: a name may be any word.
 fn sql_words(sql: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
     let mut quote = None;
-    for c in sql.chars() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            Some(_) => {}
-            None if c == '\'' || c == '"' => quote = Some(c),
-            None if c.is_alphanumeric() || c == '_' => {
-                word.extend(c.to_lowercase());
-                continue;
-            }
-            None => {}
+    let blank = |c: char| match quote {
+        Some(open) => {
+            quote = quote.filter(|_| c != open);
+            ' '
         }
-        if !word.is_empty() {
-            words.push(std::mem::take(&mut word));
+        None if matches!(c, '\'' | '"') => {
+            quote = Some(c);
+            ' '
         }
-    }
-    if !word.is_empty() {
-        words.push(word);
-    }
-    words
+        None => c,
+    };
+    let bare: String = sql.chars().map(blank).collect();
+    bare.to_lowercase()
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Takes the findings of one check.
@@ -399,23 +390,14 @@ impl Draft<'_> {
         self
     }
 
-    /// SQL that fixes it, to be run on the finding's `fix_side`. What drops or ends something goes to
+    /// SQL that fixes it, where there is any, to be run on the finding's `fix_side`. What drops or ends something goes to
     /// the manual steps: no check can know that nobody else needs it.
-    pub(crate) fn sql(self, sql: impl Into<String>) -> Self {
-        let sql = sql.into();
-        if destroys(&sql) {
-            return self.manual_sql(sql);
+    pub(crate) fn sql(self, sql: impl Into<Option<String>>) -> Self {
+        match sql.into() {
+            Some(sql) if destroys(&sql) => return self.manual_sql(sql),
+            sql => self.finding.sql = sql,
         }
-        self.finding.sql = Some(sql);
         self
-    }
-
-    /// SQL that fixes it, where there is any.
-    fn sql_opt(self, sql: Option<String>) -> Self {
-        match sql {
-            Some(sql) => self.sql(sql),
-            None => self,
-        }
     }
 
     /// SQL that only a person may run, who knows what depends on it.

@@ -24,7 +24,7 @@ pub(super) const CHECKS: &[Rule] = &[
                 "slot {name} exists already ({kind}, {state}), and the target has no subscription of that name"
             );
             let sql = (!slot.active).then(|| drop_slot(slot));
-            emit.find(Source, what).object(name).sql_opt(sql);
+            emit.find(Source, what).object(name).sql(sql);
         }
         Ok(())
     }),

@@ -100,7 +100,7 @@ pub(super) const CHECKS: &[Rule] = &[
             emit.find(side, format!("the {side} is 9.4: {NAME} is created first"))
                 .severity(Severity::Info)
                 .remedy("pgl-setup creates it; without it, create it before pglogical.")
-                .sql("CREATE EXTENSION IF NOT EXISTS pglogical_origin;");
+                .sql("CREATE EXTENSION IF NOT EXISTS pglogical_origin;".to_owned());
         }
         Ok(())
     }),
@@ -111,7 +111,7 @@ pub(super) const CHECKS: &[Rule] = &[
             if PglogicalVersion::parse(version) < there.and_then(PglogicalVersion::parse) {
                 let there = there.unwrap_or("newer");
                 let what = format!("extension pglogical is {version}, its files are {there}");
-                let sql = "ALTER EXTENSION pglogical UPDATE;";
+                let sql = "ALTER EXTENSION pglogical UPDATE;".to_owned();
                 emit.find(side, what).object("pglogical").sql(sql);
             }
         }

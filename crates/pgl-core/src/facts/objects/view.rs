@@ -10,6 +10,7 @@ use super::{
 };
 use crate::QualifiedName;
 use crate::facts::{Facts, NotRun, ServerFacts};
+use crate::name::show_ident;
 use crate::select::Selection;
 
 /// What pglogical can use to find a row again.
@@ -101,15 +102,8 @@ impl<'a> View<'a> {
 
     /// The relation's columns by number.
     pub fn columns(&self, relation: u32) -> Result<&[&'a Column], NotRun> {
-        let all = self.objects.columns.get()?;
-        let grouped = self.columns.get_or_init(|| {
-            let mut grouped = group(all, |column| column.relation);
-            for columns in grouped.values_mut() {
-                columns.sort_by_key(|column| column.number);
-            }
-            grouped
-        });
-        Ok(grouped.get(&relation).map_or(&[], Vec::as_slice))
+        let order = |one: &Column| (one.relation, one.number);
+        grouped(&self.columns, self.objects.columns.get()?, relation, order)
     }
 
     /// One column.
@@ -118,28 +112,25 @@ impl<'a> View<'a> {
         Ok(columns.iter().find(|one| one.number == number).copied())
     }
 
+    /// `schema.table.column`, for people.
+    pub fn column_name(&self, relation: u32, number: i16) -> Result<Option<String>, NotRun> {
+        let column = self.column(relation, number)?;
+        let known = self.relation(relation).zip(column);
+        Ok(known.map(|(table, one)| format!("{}.{}", table.qualified(), show_ident(&one.name))))
+    }
+
     /// The relation's indexes by name.
     pub fn indexes(&self, relation: u32) -> Result<&[&'a Index], NotRun> {
-        let all = self.objects.indexes.get()?;
-        let grouped = self.indexes.get_or_init(|| {
-            let mut grouped = group(all, |index| index.relation);
-            for indexes in grouped.values_mut() {
-                indexes.sort_by(|a, b| a.name.cmp(&b.name));
-            }
-            grouped
-        });
-        Ok(grouped.get(&relation).map_or(&[], Vec::as_slice))
+        let order = |one: &'a Index| (one.relation, &one.name);
+        grouped(&self.indexes, self.objects.indexes.get()?, relation, order)
     }
 
     /// The names of an index's key columns, in key order.
     pub fn key_names(&self, index: &Index) -> Result<Vec<String>, NotRun> {
-        let mut names = Vec::with_capacity(index.key.len());
-        for number in &index.key {
-            if let Some(column) = self.column(index.relation, *number)? {
-                names.push(column.name.clone());
-            }
-        }
-        Ok(names)
+        let columns = index.key.iter();
+        let columns = columns.map(|number| self.column(index.relation, *number));
+        let known = columns.filter_map(Result::transpose);
+        known.map(|column| Ok(column?.name.clone())).collect()
     }
 
     /// Direct parents, by inheritance or partitioning.
@@ -171,16 +162,9 @@ impl<'a> View<'a> {
 
     /// Whether the patterns take this relation. A partition also goes with the tables above it.
     pub fn wanted(&self, relation: &Relation) -> bool {
-        let name = relation.qualified();
-        let above = self.above(relation);
-        let excluded = above
-            .iter()
-            .any(|up| self.selection.excludes(&up.qualified()));
-        let included = self.selection.includes(&name)
-            || above
-                .iter()
-                .any(|up| self.selection.includes(&up.qualified()));
-        included && !excluded && !self.selection.excludes(&name)
+        let mut names = vec![relation.qualified()];
+        names.extend(self.above(relation).into_iter().map(Relation::qualified));
+        self.selection.includes_any(&names)
     }
 
     /// Relations of the user that the patterns take: no extension's, but of any kind.
@@ -196,8 +180,7 @@ impl<'a> View<'a> {
 
     /// The tables that pglogical can carry.
     pub fn carried(&self) -> impl Iterator<Item = &'a Relation> {
-        self.tables()
-            .filter(|one| one.persistence == Persistence::Permanent)
+        self.relations().filter(|one| self.is_carried(one))
     }
 
     /// Whether pglogical carries this relation in this migration.
@@ -265,13 +248,10 @@ impl<'a> View<'a> {
         if !plain {
             return Ok(false);
         }
-        for number in &index.key {
-            let column = self.column(index.relation, *number)?;
-            if !column.is_some_and(|column| column.not_null) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        let columns = index.key.iter();
+        let columns = columns.map(|number| self.column(index.relation, *number));
+        let columns: Vec<Option<&Column>> = columns.collect::<Result<_, _>>()?;
+        Ok((columns.iter()).all(|column| column.is_some_and(|one| one.not_null)))
     }
 
     /// The index that would serve best as replica identity: the fewest columns, then by name.
@@ -288,16 +268,11 @@ impl<'a> View<'a> {
     /// The names of the columns that COPY can carry; none if these are all.
     pub fn copy_columns(&self, relation: u32) -> Result<Option<Vec<String>>, NotRun> {
         let columns = self.columns(relation)?;
-        let plain = |column: &&&Column| column.generated == Generated::No;
-        Ok(
-            (columns.iter().filter(plain).count() < columns.len()).then(|| {
-                columns
-                    .iter()
-                    .filter(plain)
-                    .map(|column| column.name.clone())
-                    .collect()
-            }),
-        )
+        let plain = columns
+            .iter()
+            .filter(|column| column.generated == Generated::No);
+        let names: Vec<String> = plain.map(|column| column.name.clone()).collect();
+        Ok((names.len() < columns.len()).then_some(names))
     }
 
     /// The sequences that the migration is about, sorted by name. An owned sequence goes with its
@@ -318,9 +293,13 @@ impl<'a> View<'a> {
 
     /// The columns that a sequence belongs to.
     pub fn uses(&self, sequence: u32) -> Result<&[&'a SequenceUse], NotRun> {
-        let all = self.objects.sequence_uses.get()?;
-        let grouped = self.uses.get_or_init(|| group(all, |one| one.sequence));
-        Ok(grouped.get(&sequence).map_or(&[], Vec::as_slice))
+        let order = |one: &SequenceUse| (one.sequence, ());
+        grouped(
+            &self.uses,
+            self.objects.sequence_uses.get()?,
+            sequence,
+            order,
+        )
     }
 
     fn wants_sequence(&self, sequence: &Sequence, uses: &[&SequenceUse]) -> bool {
@@ -339,11 +318,22 @@ impl<'a> View<'a> {
     }
 }
 
-/// Groups facts by the object that they belong to.
-fn group<T>(all: &[T], key: impl Fn(&T) -> u32) -> ByRelation<'_, T> {
-    let mut grouped: ByRelation<'_, T> = HashMap::new();
-    for one in all {
-        grouped.entry(key(one)).or_default().push(one);
-    }
-    grouped
+/// Facts of one object, of all of them grouped by the object that they belong to, in order.
+fn grouped<'v, 'a, T, K: Ord>(
+    groups: &'v OnceCell<ByRelation<'a, T>>,
+    all: &'a [T],
+    of: u32,
+    order: impl Fn(&'a T) -> (u32, K),
+) -> Result<&'v [&'a T], NotRun> {
+    let groups = groups.get_or_init(|| {
+        let mut groups: ByRelation<'a, T> = HashMap::new();
+        for one in all {
+            groups.entry(order(one).0).or_default().push(one);
+        }
+        for group in groups.values_mut() {
+            group.sort_by(|a, b| order(a).cmp(&order(b)));
+        }
+        groups
+    });
+    Ok(groups.get(&of).map_or(&[], Vec::as_slice))
 }

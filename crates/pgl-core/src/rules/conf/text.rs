@@ -100,7 +100,7 @@ fn text_setting(
         let sql = set_parameter(server, name, good)?.sql;
         emit.find(Side::Source, format!("{name} is {value} on the source"))
             .object(name)
-            .sql_opt(sql);
+            .sql(sql);
     }
     Ok(())
 }

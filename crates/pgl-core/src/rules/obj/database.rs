@@ -97,7 +97,7 @@ fn settings(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
             format!("ALTER {scope} SET {quoted} TO {value};")
         });
         let draft = emit.find(Source, what).object(name).fix_on(Target);
-        draft.severity(warn_if(there.is_some())).sql_opt(sql);
+        draft.severity(warn_if(there.is_some())).sql(sql);
     }
     Ok(())
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, HashMap};
 use crate::Side::Source;
 use crate::facts::NotRun;
 use crate::facts::objects::{Persistence, SequenceUse, Via, View, sequence_number as number};
-use crate::name::show_ident;
 use crate::rules::{Emit, Ran, Rule, objects};
 use crate::{Severity, quote_literal};
 
@@ -99,11 +98,7 @@ fn columns_of<'a>(
 ) -> Result<Vec<String>, NotRun> {
     let mut names = BTreeSet::new();
     for one in uses {
-        let column = view.column(one.relation, one.column)?;
-        if let (Some(relation), Some(column)) = (view.relation(one.relation), column) {
-            let (table, column) = (relation.qualified(), show_ident(&column.name));
-            names.insert(format!("{table}.{column}"));
-        }
+        names.extend(view.column_name(one.relation, one.column)?);
     }
     Ok(names.into_iter().collect())
 }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use crate::Side::Source;
 use crate::facts::NotRun;
 use crate::facts::objects::{Via, View, sequence_number as number};
-use crate::name::show_ident;
 use crate::rules::{Emit, Ran, Rule, objects};
 
 /// Share of a range from which on a sequence is nearly used up.
@@ -77,17 +76,15 @@ fn behind_data(view: &View<'_>, emit: &mut Emit<'_>) -> Ran {
                 (false, Some(last)) => extreme < last,
                 (false, None) => extreme <= start,
             };
-            let relation = view.relation(one.relation);
-            let column = view.column(one.relation, one.column)?;
-            if let (true, Some(relation), Some(column)) = (overtaken, relation, column) {
-                let (name, table) = (sequence.qualified(), relation.qualified());
-                let column = show_ident(&column.name);
+            let column = view.column_name(one.relation, one.column)?;
+            if let (true, Some(column)) = (overtaken, column) {
+                let name = sequence.qualified();
                 let state = match last {
                     Some(last) => format!("is at {last}"),
                     None => "was never called".to_owned(),
                 };
                 let what = format!(
-                    "sequence {name} {state}, but {table}.{column} held {extreme} when it was last analysed"
+                    "sequence {name} {state}, but {column} held {extreme} when it was last analysed"
                 );
                 emit.find(Source, what).object(name);
             }

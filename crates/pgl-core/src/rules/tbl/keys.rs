@@ -17,7 +17,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
             let name = one.qualified();
             let what = format!("table {name} has no primary key and no other replica identity");
             let draft = emit.find(Source, what).object(name);
-            draft.sql_opt(identity_sql(view, one)?);
+            draft.sql(identity_sql(view, one)?);
         }
         Ok(())
     }),
@@ -30,7 +30,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
             let what = format!(
                 "table {name} has the unique index {index} over NOT NULL columns ({columns})"
             );
-            emit.find(Source, what).object(name).sql_opt(sql);
+            emit.find(Source, what).object(name).sql(sql);
         }
         Ok(())
     }),
@@ -129,7 +129,7 @@ fn no_key_mutations(view: &View<'_>, emit: &mut Emit<'_>) -> Ran {
             "table {name} without usable key saw {updated} updates and {deleted} deletes since the statistics were reset"
         );
         let sql = identity_sql(view, relation)?;
-        emit.find(Source, what).object(name).sql_opt(sql);
+        emit.find(Source, what).object(name).sql(sql);
     }
     Ok(())
 }

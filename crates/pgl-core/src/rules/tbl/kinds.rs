@@ -19,7 +19,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
             let name = one.qualified();
             let sql = alterable.then(|| alter(&name, "SET LOGGED"));
             let what = format!("table {name} is unlogged");
-            emit.find(Source, what).object(name).sql_opt(sql);
+            emit.find(Source, what).object(name).sql(sql);
         }
         Ok(())
     }),

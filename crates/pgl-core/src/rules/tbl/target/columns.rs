@@ -21,7 +21,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
                 let sql = alter(&name, format!("ADD COLUMN {quoted} {of}"));
                 let sql = (column.generated == Generated::No).then_some(sql);
                 let what = format!("table {name} has no column {shown} on the target");
-                emit.find(Target, what).object(name).sql_opt(sql);
+                emit.find(Target, what).object(name).sql(sql);
             }
         }
         Ok(())

@@ -81,7 +81,7 @@ fn key(both: &Both<'_>, emit: &mut Emit<'_>) -> Ran {
         let columns: Vec<String> = here.iter().map(|name| quote_ident(name)).collect();
         let sql = alter(&name, format!("ADD PRIMARY KEY ({})", columns.join(", ")));
         let sql = (index.primary && !has_primary).then_some(sql);
-        emit.find(Target, what).object(name).sql_opt(sql);
+        emit.find(Target, what).object(name).sql(sql);
     }
     Ok(())
 }
