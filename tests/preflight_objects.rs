@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use pgl_conn::{Access, Endpoint, Environment, Session, SessionOptions};
 use pgl_core::facts::objects::Objects;
-use pgl_core::facts::server::Identity;
+use pgl_core::facts::server::{Identity, WATCHED};
 use pgl_core::facts::{Facts, NotRun, Section, ServerFacts};
 use pgl_core::plan::{self, Set};
 use pgl_core::rules;
@@ -39,6 +39,9 @@ fn server(side: Side, dsn: &str, selection: &Selection) -> Result<ServerFacts> {
     });
     let schemas = include_str!("../crates/pgl-catalog/sql/pgl_schema.sql");
     facts.server.own_schemas = Section::Known(pgl_catalog::rows(&mut session, schemas, &[])?);
+    let overrides = include_str!("../crates/pgl-catalog/sql/server/overrides.sql");
+    let overrides = pgl_catalog::rows(&mut session, overrides, &[&WATCHED])?;
+    facts.server.overrides = Section::Known(overrides);
     facts.objects = pgl_catalog::objects::collect(&mut session, selection)?;
     if side == Side::Source {
         facts.objects.sequences_later =

@@ -103,39 +103,30 @@ pub struct RoleDifference {
 pub fn differences(source: &Role, target: &Role, version: ServerVersion) -> Vec<RoleDifference> {
     let name = quote_ident(&source.name);
     let mut found = Vec::new();
+    let mut differs = |what: String, fix: Option<String>| found.push(RoleDifference { what, fix });
     for (attribute, has) in ATTRIBUTES {
         let (wanted, is) = (has(source), has(target));
         if wanted != is {
-            found.push(RoleDifference {
-                what: format!(
-                    "{}, on the source {}",
-                    word(attribute, is),
-                    word(attribute, wanted)
-                ),
-                // A superuser is made by a person.
-                fix: (wanted && *attribute != "SUPERUSER")
-                    .then(|| format!("ALTER ROLE {name} {attribute};")),
-            });
+            let (here, there) = (word(attribute, wanted), word(attribute, is));
+            // A superuser is made by a person.
+            let fix = (wanted && *attribute != "SUPERUSER")
+                .then(|| format!("ALTER ROLE {name} {attribute};"));
+            differs(format!("{there}, on the source {here}"), fix);
         }
     }
     let (wanted, is) = (source.connection_limit, target.connection_limit);
     if wanted != is {
         let lacks = is != -1 && (wanted == -1 || wanted > is);
-        found.push(RoleDifference {
-            what: format!("CONNECTION LIMIT {is}, on the source {wanted}"),
-            fix: lacks.then(|| format!("ALTER ROLE {name} CONNECTION LIMIT {wanted};")),
-        });
+        let fix = lacks.then(|| format!("ALTER ROLE {name} CONNECTION LIMIT {wanted};"));
+        differs(
+            format!("CONNECTION LIMIT {is}, on the source {wanted}"),
+            fix,
+        );
     }
     if source.valid_until != target.valid_until {
-        let shown = |until: &Option<String>| until.clone().unwrap_or_else(|| "infinity".to_owned());
-        found.push(RoleDifference {
-            what: format!(
-                "VALID UNTIL {}, on the source {}",
-                shown(&target.valid_until),
-                shown(&source.valid_until)
-            ),
-            fix: None,
-        });
+        let shown = |role: &Role| role.valid_until.clone().unwrap_or("infinity".to_owned());
+        let (here, there) = (shown(source), shown(target));
+        differs(format!("VALID UNTIL {there}, on the source {here}"), None);
     }
     let of = |role: &Role, group: &str| -> Option<Gives> {
         let mut all = role.memberships.iter();
@@ -143,39 +134,28 @@ pub fn differences(source: &Role, target: &Role, version: ServerVersion) -> Vec<
             .map(|one| gives(role, one))
     };
     for membership in &source.memberships {
-        let group = show_ident(&membership.role);
-        let wanted = gives(source, membership);
-        let what = match of(target, &membership.role) {
+        let (group, wanted) = (show_ident(&membership.role), gives(source, membership));
+        let is = of(target, &membership.role);
+        let there = match is {
             Some(is) if is == wanted => continue,
-            Some(is) => format!(
-                "member of {group} with {}, on the source with {}",
-                options(is),
-                options(wanted)
-            ),
-            None => format!(
-                "no member of {group}, on the source with {}",
-                options(wanted)
-            ),
+            Some(is) => format!("member of {group} with {}", options(is)),
+            None => format!("no member of {group}"),
         };
-        let more = of(target, &membership.role).is_some_and(|is| {
+        let more = is.is_some_and(|is| {
             (is.admin && !wanted.admin)
                 || (is.inherit && !wanted.inherit)
                 || (is.set && !wanted.set)
         });
-        found.push(RoleDifference {
-            what,
-            fix: (!more).then(|| grant_sql(source, membership, version)),
-        });
+        let fix = (!more).then(|| grant_sql(source, membership, version));
+        differs(
+            format!("{there}, on the source with {}", options(wanted)),
+            fix,
+        );
     }
     for membership in &target.memberships {
         if of(source, &membership.role).is_none() {
-            found.push(RoleDifference {
-                what: format!(
-                    "member of {}, on the source not",
-                    show_ident(&membership.role)
-                ),
-                fix: None,
-            });
+            let group = show_ident(&membership.role);
+            differs(format!("member of {group}, on the source not"), None);
         }
     }
     found

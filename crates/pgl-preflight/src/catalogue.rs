@@ -70,14 +70,14 @@ fn table() -> Table {
     table
 }
 
+fn if_guardrail(check: &Check, word: &'static str) -> &'static str {
+    if check.text.guardrail { word } else { "" }
+}
+
 fn people(context: &Context) -> String {
     let mut page = Page::new(context.streams.width, context.streams.out_color);
     for entry in all() {
-        let guardrail = if entry.text.guardrail {
-            ", guardrail"
-        } else {
-            ""
-        };
+        let guardrail = if_guardrail(entry, ", guardrail");
         let rest = format!(
             "  ({}, {}{guardrail})",
             entry.text.severity,
@@ -98,11 +98,7 @@ pub fn markdown() -> String {
     );
     let cell = |text: &str| text.replace('|', "\\|");
     for entry in all() {
-        let guardrail = if entry.text.guardrail {
-            " (guardrail)"
-        } else {
-            ""
-        };
+        let guardrail = if_guardrail(entry, " (guardrail)");
         let _ = writeln!(
             text,
             "| `{}` | {}{guardrail} | {} | {} | {} |",

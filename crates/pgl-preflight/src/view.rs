@@ -87,35 +87,20 @@ impl Report for Preflight {
     }
 
     fn records(document: &Document<Self>) -> Vec<Value> {
-        let findings = document
-            .body
-            .findings
-            .iter()
-            .map(|f| json!({"type": "finding", "finding": f}));
-        let checks = document
-            .body
-            .checks
-            .iter()
-            .map(|c| json!({"type": "check", "check": c}));
-        let plan = document.plan.iter().flat_map(|plan| {
-            let tables = plan
-                .tables
-                .iter()
-                .map(|t| json!({"type": "table", "table": t}));
-            let sequences = plan
-                .sequences
-                .iter()
-                .map(|s| json!({"type": "sequence", "sequence": s}));
-            let manual_steps = plan
-                .manual_steps
-                .iter()
-                .map(|b| json!({"type": "manual_steps", "manual_steps": b}));
-            tables
-                .chain(sequences)
-                .chain(manual_steps)
-                .collect::<Vec<_>>()
-        });
-        findings.chain(checks).chain(plan).collect()
+        let body = &document.body;
+        let findings = body.findings.iter();
+        let findings = findings.map(|f| json!({"type": "finding", "finding": f}));
+        let checks = body.checks.iter();
+        let checks = checks.map(|c| json!({"type": "check", "check": c}));
+        let mut records: Vec<Value> = findings.chain(checks).collect();
+        if let Some(plan) = &document.plan {
+            let (tables, steps) = (plan.tables.iter(), plan.manual_steps.iter());
+            let sequences = plan.sequences.iter();
+            records.extend(tables.map(|t| json!({"type": "table", "table": t})));
+            records.extend(sequences.map(|s| json!({"type": "sequence", "sequence": s})));
+            records.extend(steps.map(|b| json!({"type": "manual_steps", "manual_steps": b})));
+        }
+        records
     }
 }
 
@@ -150,25 +135,18 @@ fn show_group(group: &[Finding], page: &mut Page) {
         ));
     }
     page.wrapped(4, &format!("Why: {}", first.why));
-    let mut remedies: Vec<&str> = group
-        .iter()
-        .take(NAMED)
-        .map(|f| f.remedy.as_str())
-        .collect();
+    let shown = || group.iter().take(NAMED);
+    let mut remedies: Vec<&str> = shown().map(|f| f.remedy.as_str()).collect();
     remedies.dedup();
     for remedy in remedies {
         page.wrapped(4, &format!("Remedy: {remedy}"));
     }
-    for sql in group.iter().take(NAMED).filter_map(|f| f.sql.as_deref()) {
+    for sql in shown().filter_map(|f| f.sql.as_deref()) {
         for line in sql.lines() {
             page.line(format!("        {line}"));
         }
     }
-    let manual: Vec<&str> = group
-        .iter()
-        .take(NAMED)
-        .filter_map(|f| f.manual_sql.as_deref())
-        .collect();
+    let manual: Vec<&str> = shown().filter_map(|f| f.manual_sql.as_deref()).collect();
     if !manual.is_empty() {
         page.wrapped(4, "Only when you know that nobody needs it:");
     }
@@ -179,12 +157,8 @@ fn show_group(group: &[Finding], page: &mut Page) {
 
 fn not_run(document: &Document<Preflight>, page: &mut Page) {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
-    for check in document
-        .body
-        .checks
-        .iter()
-        .filter(|check| check.state == CheckOutcome::NotRun)
-    {
+    let checks = document.body.checks.iter();
+    for check in checks.filter(|check| check.state == CheckOutcome::NotRun) {
         let reason = check.reason.as_deref().unwrap_or("");
         match reasons.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, ids)) => ids.push(&check.id),

@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use pgl_conn::{Error, Kind, Session};
+use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
 use pgl_core::cutover::Timelines;
 use pgl_core::status::facts::{PlannedMember, SourceClose, TargetClose, TargetSequence};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use super::{allowed, logs};
 use crate::cutover::{slot_moved, timeline};
@@ -23,14 +22,6 @@ fn read_only(session: &mut Session) -> Result<bool, Error> {
         &[],
         "whether sessions begin read-only",
     )
-}
-
-fn list<T: DeserializeOwned>(
-    session: &mut Session,
-    sql: &str,
-    sets: &[String],
-) -> Result<Vec<T>, Error> {
-    allowed(rows(session, sql, &[&sets]))
 }
 
 /// What the source's `sets` have of these tables; the database must have pglogical's node.
@@ -66,15 +57,9 @@ pub fn source_close(
     close.overrides = allowed(rows(session, sql!("status/overrides"), &[]))?;
     if close.pglogical {
         close.sets = allowed(column(session, sql!("status/sets"), &[]))?;
-        let tables = sql!("status/set_tables");
-        close.tables = list(session, tables, sets)?;
-        close.members = match members(session, wanted, sets) {
-            Ok(found) => Some(found),
-            Err(error) if error.kind == Kind::Denied => None,
-            Err(error) => return Err(error),
-        };
-        let sequences = sql!("status/set_sequences");
-        close.sequences = list(session, sequences, sets)?;
+        close.tables = allowed(rows(session, sql!("status/set_tables"), &[&sets]))?;
+        close.members = allowed(members(session, wanted, sets).map(Some))?;
+        close.sequences = allowed(rows(session, sql!("status/set_sequences"), &[&sets]))?;
         close.queue = allowed(rows(session, sql!("status/queue"), &[]))?;
     }
     close.sequence_users = allowed(sequences::users(session))?;
@@ -104,8 +89,7 @@ pub fn target_close(session: &mut Session, migration: &str) -> Result<TargetClos
         .collect();
     close.sequence_users = allowed(sequences::users(session))?;
     close.timelines = timelines(session, migration)?;
-    let moved = slot_moved(session, migration).map(|found| found.into_iter().collect());
-    close.slot_moved = allowed(moved)?.pop();
+    close.slot_moved = allowed(slot_moved(session, migration))?;
     close.replica_triggers = crate::setup::replica_triggers(session)?;
     close.log = logs::tail(session)?;
     Ok(close)

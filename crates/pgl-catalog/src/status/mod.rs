@@ -20,11 +20,11 @@ use crate::column;
 
 /// What the role may not read is left out: a reason that needs it is then not found, and what is
 /// readable still is.
-fn allowed<T>(read: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
+fn allowed<T: Default>(read: Result<T, Error>) -> Result<T, Error> {
     match read {
         Err(error) if error.kind == Kind::Denied => {
             log::info!("left out: {error}");
-            Ok(Vec::new())
+            Ok(T::default())
         }
         other => other,
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use pgl_conn::{DsnText, Error, Kind, Session};
+use pgl_conn::{DsnText, Error, Session};
 use pgl_core::setup::StepId;
 use pgl_core::status::facts::{
     CopyJournal, CopyNow, RunHolder, SlotNow, SourceNow, SubscriptionNow, TableSync, TargetNow,
@@ -170,11 +170,8 @@ fn origin(session: &mut Session, name: &str) -> Result<(Option<TargetOrigin>, bo
     if !session.version().at_least_num(90_500) {
         return Ok((None, false));
     }
-    match rows(session, sql!("status/origin"), &[&name]) {
-        Ok(mut found) => Ok((found.pop(), true)),
-        Err(error) if error.kind == Kind::Denied => Ok((None, false)),
-        Err(error) => Err(error),
-    }
+    let found = rows(session, sql!("status/origin"), &[&name]);
+    allowed(found.map(|mut found| (found.pop(), true)))
 }
 
 /// The run of one of these tools that holds the migration's lock.

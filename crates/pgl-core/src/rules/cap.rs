@@ -32,10 +32,8 @@ pub(super) const CHECKS: &[Rule] = &[
         let size = facts.source.server.volume.get()?.database_bytes;
         if size >= WORTH_A_WORD && !facts.under_way() {
             let size = bytes(float(size) * 1.25);
-            emit.find(
-                Target,
-                format!("about {size} of free disk space are needed"),
-            );
+            let what = format!("about {size} of free disk space are needed");
+            emit.find(Target, what);
         }
         Ok(())
     }),

@@ -33,10 +33,8 @@ pub(super) const CHECKS: &[Rule] = &[
             let state = sqlstate
                 .as_deref()
                 .map_or(String::new(), |code| format!(" ({code})"));
-            emit.find(
-                Source,
-                format!("the source refuses a replication connection: {message}{state}"),
-            );
+            let what = format!("the source refuses a replication connection: {message}{state}");
+            emit.find(Source, what);
         }
         Ok(())
     }),
@@ -66,10 +64,10 @@ pub(super) const CHECKS: &[Rule] = &[
         if seen.imported < seen.tried {
             let (failed, tried) = (seen.tried - seen.imported, seen.tried);
             let message = seen.message.as_deref().unwrap_or("no message");
-            emit.find(
-                Source,
-                format!("{failed} of {tried} further connections could not take over an exported snapshot: {message}"),
+            let what = format!(
+                "{failed} of {tried} further connections could not take over an exported snapshot: {message}"
             );
+            emit.find(Source, what);
         }
         Ok(())
     }),
@@ -106,10 +104,10 @@ pub(super) const CHECKS: &[Rule] = &[
             let size = |count| bytes(float(count));
             let (there, here) = (size(to.database_bytes), size(from.database_bytes));
             let (theirs, ours) = (to.tables, from.tables);
-            emit.find(
-                Target,
-                format!("the target holds {there} in {theirs} tables, the source {here} in {ours} tables"),
+            let what = format!(
+                "the target holds {there} in {theirs} tables, the source {here} in {ours} tables"
             );
+            emit.find(Target, what);
         }
         Ok(())
     }),
@@ -123,10 +121,8 @@ pub(super) const CHECKS: &[Rule] = &[
         let identity = server.identity.get()?;
         let known = identity.version.at_least_num(90_500);
         if known && identity.remote && identity.tls.is_none() {
-            emit.find(
-                side,
-                format!("the connection to the {side} is not encrypted"),
-            );
+            let what = format!("the connection to the {side} is not encrypted");
+            emit.find(side, what);
         }
         Ok(())
     }),
@@ -169,12 +165,10 @@ pub(super) const CHECKS: &[Rule] = &[
             }
             Some(newest) if newest.major_num < needed.major_num() => {
                 let newest = &newest.version;
-                emit.find(
-                    Source,
-                    format!(
-                        "the newest pg_dump on this machine is {newest}, the source is {needed}"
-                    ),
+                let what = format!(
+                    "the newest pg_dump on this machine is {newest}, the source is {needed}"
                 );
+                emit.find(Source, what);
             }
             Some(_) => {}
         }

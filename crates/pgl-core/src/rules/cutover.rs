@@ -36,10 +36,11 @@ fn cutover(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
         if let Some((name, side, other)) = facts.other_cutover()
             && let Some(refusal) = refusal(&other, Purpose::Fix)
         {
-            emit.find(
-                side,
-                format!("migration {name:?}, which the {side} belongs to, was {}", refusal.what),
-            )
+            let what = format!(
+                "migration {name:?}, which the {side} belongs to, was {}",
+                refusal.what
+            );
+            emit.find(side, what)
             .remedy(format!(
                 "Give that migration's name with --name; or remove it first: pgl-teardown --name {name}."
             ));

@@ -28,13 +28,11 @@ pub(super) const CHECKS: &[Rule] = &[
             let name = &found.name;
             if let Some(instead) = gone(name, version.major_num()) {
                 let major = version.major();
-                emit.find(
-                    Source,
-                    format!("extension {name} does not exist for PostgreSQL {major}"),
-                )
-                .object(name)
-                .remedy(format!("Before the migration: {instead}."))
-                .sql(format!("DROP EXTENSION {};", quote_ident(name)));
+                let what = format!("extension {name} does not exist for PostgreSQL {major}");
+                emit.find(Source, what)
+                    .object(name)
+                    .remedy(format!("Before the migration: {instead}."))
+                    .sql(format!("DROP EXTENSION {};", quote_ident(name)));
             }
         }
         Ok(())
@@ -78,12 +76,12 @@ pub(super) const CHECKS: &[Rule] = &[
             if let Some(other) = to.extension(name)?.filter(|other| other.schema != *here) {
                 let there = &other.schema;
                 let (quoted, schema) = (quote_ident(name), quote_ident(here));
-                emit.find(
-                    Target,
-                    format!("extension {name} is in schema {here} on the source and in {there} on the target"),
-                )
-                .object(name)
-                .sql(format!("ALTER EXTENSION {quoted} SET SCHEMA {schema};"));
+                let what = format!(
+                    "extension {name} is in schema {here} on the source and in {there} on the target"
+                );
+                emit.find(Target, what)
+                    .object(name)
+                    .sql(format!("ALTER EXTENSION {quoted} SET SCHEMA {schema};"));
             }
         }
         Ok(())

@@ -130,12 +130,8 @@ pub(super) const CHECKS: &[Rule] = &[
         for found in server.subscriptions.get()? {
             let (name, disabled) = (show_ident(&found.name), disabled(found.enabled));
             let quoted = quote_ident(&found.name);
-            emit.find(
-                Source,
-                format!("the source is a subscriber: {name}{disabled}"),
-            )
-            .object(name)
-            .sql(format!(
+            let what = format!("the source is a subscriber: {name}{disabled}");
+            emit.find(Source, what).object(name).sql(format!(
                 "ALTER SUBSCRIPTION {quoted} DISABLE;\nDROP SUBSCRIPTION {quoted};"
             ));
         }
@@ -161,11 +157,8 @@ pub(super) const CHECKS: &[Rule] = &[
             .collect();
         if !others.is_empty() {
             let count = plural(others.len() as u64, "replication origin");
-            emit.find(
-                Source,
-                format!("{count} of other software: {}", some_of(&others)),
-            )
-            .object(others.join(", "));
+            let what = format!("{count} of other software: {}", some_of(&others));
+            emit.find(Source, what).object(others.join(", "));
         }
         Ok(())
     }),

@@ -15,10 +15,8 @@ use crate::{QualifiedName, ServerVersion, Severity};
 pub(super) const CHECKS: &[Rule] = &[
     objects("type.removed", |view, emit| {
         // Without a target the newest is assumed: that is where people go.
-        let target = emit
-            .facts
-            .target()
-            .and_then(|target| target.server.version());
+        let target = emit.facts.target();
+        let target = target.and_then(|target| target.server.version());
         let target = target.unwrap_or(ServerVersion(999_999));
         report(view, emit, |fact| match fact.name.as_str() {
             "unknown" => fact.system && target.at_least(10),

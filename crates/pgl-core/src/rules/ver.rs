@@ -23,10 +23,8 @@ pub(super) const CHECKS: &[Rule] = &[
     pair("ver.direction", |source, target, emit| {
         let (from, to) = (source.version()?, target.version()?);
         if to.major_num() < from.major_num() {
-            emit.find(
-                Target,
-                format!("the target ({to}) is older than the source ({from})"),
-            );
+            let what = format!("the target ({to}) is older than the source ({from})");
+            emit.find(Target, what);
         }
         Ok(())
     }),

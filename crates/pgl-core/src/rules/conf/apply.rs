@@ -1,5 +1,6 @@
 //! Settings that decide how changes are applied, and who may write.
 
+use super::text::{bad_overrides, meets};
 use crate::Side;
 use crate::cutover::READ_WRITE;
 use crate::facts::server::{ServerState, is_true};
@@ -59,20 +60,19 @@ const READ_ONLY: &str = "default_transaction_read_only";
 fn default_read_only(side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
     let severity = block_if(side == Side::Target);
     let user = server.identity.get()?.user.as_str();
-    let mut named = false;
-    for found in server.overrides_of(READ_ONLY)? {
-        let meets = found.role.as_deref().is_none_or(|role| role == user);
-        if meets && found.value.as_deref().is_some_and(is_true) {
-            named = true;
-            let sql = format!("{READ_WRITE}; {}", found.reset_sql());
-            let draft = emit.overridden(side, READ_ONLY, found, "on");
-            draft.severity(severity).sql(sql);
-        }
-    }
-    if server.is_on(READ_ONLY)? && !named {
+    let overrides = bad_overrides(server, READ_ONLY, is_true)?.into_iter();
+    let mut met = overrides
+        .filter(|(found, _)| meets(found, Some(user)))
+        .peekable();
+    if server.is_on(READ_ONLY)? && met.peek().is_none() {
         let what = format!("{READ_ONLY} is on for the {side}'s server");
         emit.set((side, server), (READ_ONLY, "off"), what)?
             .severity(severity);
+    }
+    for (found, _) in met {
+        let sql = format!("{READ_WRITE}; {}", found.reset_sql());
+        let draft = emit.overridden(side, READ_ONLY, found, "on");
+        draft.severity(severity).sql(sql);
     }
     Ok(())
 }
@@ -106,14 +106,12 @@ fn sync_rep(side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
 
 fn session_replication_role(side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
     const NAME: &str = "session_replication_role";
-    let mut named = false;
-    for found in server.overrides_of(NAME)? {
-        if let Some(value) = found.value.as_deref().filter(|value| *value != "origin") {
-            named = true;
-            emit.overridden(side, NAME, found, value);
-        }
+    let other = |value: &str| value != "origin";
+    let overrides = bad_overrides(server, NAME, other)?;
+    for (found, value) in &overrides {
+        emit.overridden(side, NAME, found, value);
     }
-    if server.value(NAME)?.is_some_and(|value| value != "origin") && !named {
+    if overrides.is_empty() && server.value(NAME)?.is_some_and(other) {
         let what = format!("{NAME} is not origin on the {side}");
         emit.set((side, server), (NAME, "'origin'"), what)?;
     }

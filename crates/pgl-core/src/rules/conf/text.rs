@@ -50,10 +50,10 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     ),
 ];
 
-type Overrides<'a> = Vec<(&'a Override, &'a str)>;
+pub(super) type Overrides<'a> = Vec<(&'a Override, &'a str)>;
 
 /// Overrides of a setting with a bad value.
-fn bad_overrides<'a>(
+pub(super) fn bad_overrides<'a>(
     server: &'a ServerState,
     name: &'a str,
     bad: impl Fn(&str) -> bool,
@@ -76,7 +76,7 @@ fn bad_value<'a>(
 }
 
 /// Whether sessions of this role get an override; of no role, those of the apply worker.
-fn meets(found: &Override, role: Option<&str>) -> bool {
+pub(super) fn meets(found: &Override, role: Option<&str>) -> bool {
     found.role.is_none() || found.role.as_deref() == role
 }
 

@@ -80,11 +80,9 @@ fn timeout(name: &str, side: Side, server: &ServerState, emit: &mut Emit<'_>) ->
     let other = emit.facts.link.provider_role.as_deref();
     let other = other.filter(|role| side == Side::Source && *role != user);
     if other.is_some() {
-        for found in server
-            .overrides_of(name)?
-            .filter(|found| found.role.as_deref() == other)
-        {
-            if let Some(value) = found.value.as_deref().filter(|value| is_set(value)) {
+        let (overrides, set) = (server.overrides_of(name)?, |value: &&str| is_set(value));
+        for found in overrides.filter(|found| found.role.as_deref() == other) {
+            if let Some(value) = found.value.as_deref().filter(set) {
                 emit.overridden(side, name, found, value);
             }
         }

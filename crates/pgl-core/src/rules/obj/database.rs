@@ -49,12 +49,8 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         Ok(())
     }),
     source("obj.invalid_databases", |server, emit| {
-        for one in server
-            .databases
-            .get()?
-            .iter()
-            .filter(|one| one.connection_limit == -2)
-        {
+        let databases = server.databases.get()?.iter();
+        for one in databases.filter(|one| one.connection_limit == -2) {
             let name = show_ident(&one.name);
             let sql = format!("DROP DATABASE {};", quote_ident(&one.name));
             let what = format!("database {name} is invalid: its DROP was interrupted");

@@ -50,10 +50,8 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     }),
     objects("obj.views_on_syscat", |view, emit| {
         let source = emit.facts.source.server.version()?;
-        let target = emit
-            .facts
-            .target()
-            .and_then(|target| target.server.version());
+        let target = emit.facts.target();
+        let target = target.and_then(|target| target.server.version());
         let newer = target.is_ok_and(|target| target.major_num() > source.major_num());
         let mut needs: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
         for link in view.objects().catalog_views.get()? {

@@ -71,12 +71,8 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         );
         let member_at_once = self_grant.iter().any(|word| word == "set");
         let (there, name) = (to.roles_by_name()?, show_ident(&me.name));
-        for found in from
-            .referenced_roles
-            .get()?
-            .iter()
-            .filter(|found| found.owned > 0)
-        {
+        let referenced = from.referenced_roles.get()?.iter();
+        for found in referenced.filter(|found| found.owned > 0) {
             let (owner, objects) = (show_ident(&found.role), plural(found.owned, "object"));
             match there.get(found.role.as_str()) {
                 Some(role) if role.may_become => {}

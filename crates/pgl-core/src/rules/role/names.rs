@@ -17,12 +17,8 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     pair("role.missing_on_target", missing_on_target),
     pair("role.differs", |from, to, emit| {
         let (there, version) = (to.roles_by_name()?, to.version()?);
-        for role in from
-            .roles
-            .get()?
-            .iter()
-            .filter(|role| !of_the_service(&role.name))
-        {
+        let roles = from.roles.get()?.iter();
+        for role in roles.filter(|role| !of_the_service(&role.name)) {
             let name = show_ident(&role.name);
             let other = there.get(role.name.as_str());
             let found = other.map(|other| differences(role, other, version));
@@ -69,12 +65,8 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
             return Ok(());
         }
         let referenced = referenced(server)?;
-        for role in server
-            .roles
-            .get()?
-            .iter()
-            .filter(|role| role.name.starts_with("pg_"))
-        {
+        let roles = server.roles.get()?.iter();
+        for role in roles.filter(|role| role.name.starts_with("pg_")) {
             let name = &role.name;
             let severity = match referenced.contains_key(name.as_str()) {
                 true => Severity::Block,
@@ -103,10 +95,8 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         let grants = server.system_grants.get()?.iter();
         let names: Vec<&str> = grants.map(|grant| grant.object.as_str()).collect();
         if !names.is_empty() {
-            let target = emit
-                .facts
-                .target()
-                .and_then(|target| target.server.platform());
+            let target = emit.facts.target();
+            let target = target.and_then(|target| target.server.platform());
             let severity = warn_if(target.is_ok_and(|platform| platform.is_managed()));
             let what = format!("changed privileges on system objects: {}", some_of(&names));
             let draft = emit.find(Source, what).object(names.join(", "));

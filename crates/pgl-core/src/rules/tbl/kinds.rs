@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::Side::Source;
-use crate::facts::objects::{Persistence, RelKind};
+use crate::facts::objects::{Persistence, RelKind, Relation};
 use crate::name::show_ident;
 use crate::rules::common::alter;
 use crate::rules::{Rule, facts, objects};
@@ -12,10 +12,8 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     objects("tbl.unlogged", |view, emit| {
         // 9.4 cannot make a table logged in place.
         let alterable = emit.facts.source.server.version()?.at_least_num(90_500);
-        for one in view
-            .tables()
-            .filter(|one| one.persistence == Persistence::Unlogged)
-        {
+        let unlogged = |one: &&Relation| one.persistence == Persistence::Unlogged;
+        for one in view.tables().filter(unlogged) {
             let name = one.qualified();
             let sql = alterable.then(|| alter(&name, "SET LOGGED"));
             let what = format!("table {name} is unlogged");

@@ -8,6 +8,10 @@
 pub(crate) mod objects;
 pub(crate) mod server;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
 use super::all;
 use crate::facts::{Facts, MigrationRecord, NotRun, Section, ServerFacts};
 use crate::preflight::fix_script;
@@ -72,6 +76,15 @@ pub(crate) fn known<T>(section: &mut Section<T>) -> &mut T {
         Section::Known(value) => value,
         Section::Unknown(reason) => panic!("the baseline does not know this section: {reason}"),
     }
+}
+
+/// Facts of which every section is known, and empty.
+pub(crate) fn nothing_unknown<T: Default + Serialize + DeserializeOwned>() -> T {
+    let mut facts = serde_json::to_value(T::default()).expect("facts are JSON");
+    for section in facts.as_object_mut().expect("sections").values_mut() {
+        *section = json!({"known": []});
+    }
+    serde_json::from_value(facts).expect("an empty list, or a fact of which all is left out")
 }
 
 /// The target's facts, for changing them.

@@ -11,7 +11,7 @@ use crate::facts::server::{
 };
 use crate::facts::{Facts, Section};
 
-use super::{known, target};
+use super::{known, nothing_unknown, target};
 
 /// Changes a setting of a server, or adds it.
 pub(crate) fn set(server: &mut ServerState, name: &str, value: &str) {
@@ -190,7 +190,6 @@ fn clean_server(version: u32, text: &str, identifier: &str, pglogical: &str) -> 
                 .map(|(name, value, unit, context)| setting(name, value, unit, context))
                 .collect(),
         ),
-        overrides: Section::Known(Vec::new()),
         roles: Section::Known(roles),
         rights: Section::Known(Rights {
             create_on_database: true,
@@ -198,30 +197,19 @@ fn clean_server(version: u32, text: &str, identifier: &str, pglogical: &str) -> 
             set_replication_role: Some(true),
             origin_functions: Some(true),
         }),
-        relation_rights: Section::Known(Vec::new()),
         referenced_roles: Section::Known(vec![Referenced {
             role: "app".to_owned(),
             superuser: false,
             owned: 12,
             granted: 0,
         }]),
-        truncators: Section::Known(Vec::new()),
-        system_grants: Section::Known(Vec::new()),
-        md5_roles: Section::Known(Vec::new()),
         backends: Section::Known(Backends {
             clients: 4,
             workers: 2,
             pglogical_supervisors: 1,
             hidden: 0,
         }),
-        sessions: Section::Known(Vec::new()),
-        prepared: Section::Known(Vec::new()),
-        slots: Section::Known(Vec::new()),
-        senders: Section::Known(Vec::new()),
-        origins: Section::Known(Vec::new()),
         pglogical: Section::Known(None),
-        publications: Section::Known(Vec::new()),
-        subscriptions: Section::Known(Vec::new()),
         extensions: Section::Known(vec![Extension {
             name: "plpgsql".to_owned(),
             version: "1.0".to_owned(),
@@ -255,9 +243,7 @@ fn clean_server(version: u32, text: &str, identifier: &str, pglogical: &str) -> 
             xid_age: 1_000_000,
             multixact_age: Some(1_000),
         }]),
-        collation_uses: Section::Known(Vec::new()),
         catalog_collations: Section::Known(vec!["C".to_owned(), "de-x-icu".to_owned()]),
-        own_schemas: Section::Known(Vec::new()),
         order_probe: Section::Known(vec!["1-1".to_owned(), "11".to_owned(), "a".to_owned()]),
         volume: Section::Known(Volume {
             database_bytes: 5 << 30,
@@ -271,6 +257,7 @@ fn clean_server(version: u32, text: &str, identifier: &str, pglogical: &str) -> 
             wal_bytes: 1 << 30,
             wal_seconds: 100_000.0,
         }),
+        ..nothing_unknown()
     }
 }
 

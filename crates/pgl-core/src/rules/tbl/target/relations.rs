@@ -47,10 +47,8 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         Ok(())
     }),
     both("tbl.kind_mismatch", |both, emit| {
-        for (one, other) in both
-            .pairs()
-            .filter(|(_, other)| other.kind != RelKind::Table)
-        {
+        let others = both.pairs();
+        for (one, other) in others.filter(|(_, other)| other.kind != RelKind::Table) {
             let (name, kind) = (one.qualified(), other.kind.as_str());
             let what = format!("table {name} is a {kind} on the target");
             emit.find(Target, what).object(name);

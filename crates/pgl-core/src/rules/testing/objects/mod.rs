@@ -8,11 +8,11 @@ pub(super) mod target;
 pub(super) mod tbl;
 pub(super) mod typ;
 
-use super::{known, target as target_facts};
+use super::{known, nothing_unknown, target as target_facts};
 use crate::facts::objects::{
     Activity, Column, Constraint, ConstraintKind, DatabaseState, ExistingObject, IdentityColumn,
-    Index, LargeObjects, Member, Objects, Relation, RoutineUse, Schema, Sequence, SequenceUse,
-    TypeFact, UsedIn, Via,
+    Index, Member, Objects, Relation, RoutineUse, Schema, Sequence, SequenceUse, TypeFact, UsedIn,
+    Via,
 };
 use crate::facts::{Facts, Section};
 
@@ -61,31 +61,8 @@ pub(super) fn clean() -> Objects {
             mine: true,
             ..ExistingObject::default()
         }]),
-        relations: Section::Known(Vec::new()),
-        columns: Section::Known(Vec::new()),
-        indexes: Section::Known(Vec::new()),
-        inherits: Section::Known(Vec::new()),
-        constraints: Section::Known(Vec::new()),
-        triggers: Section::Known(Vec::new()),
-        rules: Section::Known(Vec::new()),
-        activity: Section::Known(Vec::new()),
-        occupied: Section::Known(Vec::new()),
-        truncates: Section::Known(Vec::new()),
-        sequences: Section::Known(Vec::new()),
-        sequences_later: Section::Known(Vec::new()),
-        sequence_uses: Section::Known(Vec::new()),
-        sequence_marks: Section::Known(Vec::new()),
         types: Section::Known(system_types()),
-        view_links: Section::Known(Vec::new()),
-        catalog_views: Section::Known(Vec::new()),
-        routine_uses: Section::Known(Vec::new()),
-        event_triggers: Section::Known(Vec::new()),
-        tablespaces: Section::Known(Vec::new()),
-        large_objects: Section::Known(LargeObjects::default()),
-        foreign_servers: Section::Known(Vec::new()),
-        extension_config: Section::Known(Vec::new()),
-        members: Section::Known(Vec::new()),
-        misc: Section::Known(Vec::new()),
+        ..nothing_unknown()
     };
     table(&mut objects, CUSTOMERS, "customers");
     column(&mut objects, CUSTOMERS, "id", INT4).not_null = true;
