@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{ManualStep, PlanTable, Set};
 use crate::facts::objects::{Persistence, RelKind, Relation, View, ViewLink};
+use crate::facts::server::Override;
 use crate::facts::{Facts, NotRun};
 
 /// Everything to do by hand, or by a later tool on demand. Sections that could not be read add
@@ -174,10 +175,11 @@ fn settings(facts: &Facts, list: &mut List) {
     };
     let there = facts.target();
     let there = there.and_then(|target| target.server.database_settings());
-    for (role, name, _) in settings.difference(&there.unwrap_or_default()) {
+    for Override { role, name, .. } in settings.difference(&there.unwrap_or_default()) {
+        let role = role.as_ref();
         let of = role.map_or(String::new(), |role| format!(" for role {role}"));
         let action = format!("set {name}{of} for the target database as well");
-        list.add("obj.db_role_settings", Some((*name).to_owned()), action);
+        list.add("obj.db_role_settings", Some(name.clone()), action);
     }
 }
 

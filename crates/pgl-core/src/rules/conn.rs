@@ -40,13 +40,11 @@ pub(super) const CHECKS: &[Rule] = &[
     }),
     facts("conn.not_pooler", |facts, emit| {
         let link = &facts.link;
-        let mut poolers = vec![(Source, link.source_pooler.get())];
-        poolers.extend(
-            facts
-                .target
-                .as_ref()
-                .map(|_| (Target, link.target_pooler.get())),
-        );
+        let poolers = facts.sides().map(|(side, _)| match side {
+            Source => (side, link.source_pooler.get()),
+            Target => (side, link.target_pooler.get()),
+        });
+        let poolers: Vec<_> = poolers.collect();
         for (side, seen) in poolers.clone() {
             let sign = match seen {
                 Ok(seen) if seen.backend_changes => "one session met different backends",

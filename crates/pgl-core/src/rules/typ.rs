@@ -153,9 +153,9 @@ fn mismatch(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
             continue;
         }
         let missing = here.iter().filter(|part| !there.contains(part)).cloned();
-        let missing = missing.collect::<Vec<_>>().join(", ");
+        let missing: Vec<String> = missing.collect();
         let enumerated = one.kind == "e";
-        let lacks = enumerated && here.iter().any(|part| !there.contains(part));
+        let (lacks, missing) = (enumerated && !missing.is_empty(), missing.join(", "));
         let what = match (enumerated, lacks) {
             (true, true) => format!("enum {name} lacks these labels on the target: {missing}"),
             (true, false) => format!("enum {name} has other labels or another order on the target"),

@@ -69,28 +69,13 @@ impl<'a> Name<'a> {
     /// Reads `character varying(10)`, `numeric(10,2)`. `timestamp(3) with time zone` keeps its
     /// ending: such names only ever compare as a whole, like arrays and types of the user.
     fn of(text: &'a str) -> Self {
-        let parts = text
-            .strip_suffix(')')
-            .and_then(|rest| rest.split_once('('))
-            .and_then(|(base, limits)| {
-                let mut numbers = limits.split(',').map(str::parse::<i64>);
-                let first = numbers.next()?.ok()?;
-                let second = match numbers.next() {
-                    None => 0,
-                    Some(number) => number.ok()?,
-                };
-                Some((base, (first, second)))
-            });
-        match parts {
-            Some((base, limit)) => Self {
-                base,
-                limit: Some(limit),
-            },
-            None => Self {
-                base: text,
-                limit: None,
-            },
-        }
+        let parts = text.strip_suffix(')').and_then(|rest| {
+            let (base, limits) = rest.split_once('(')?;
+            let (first, second) = limits.split_once(',').unwrap_or((limits, "0"));
+            Some((base, (first.parse().ok()?, second.parse().ok()?)))
+        });
+        let (base, limit) = parts.map_or((text, None), |(base, limit)| (base, Some(limit)));
+        Self { base, limit }
     }
 }
 

@@ -119,18 +119,25 @@ impl Sequence {
             return None;
         }
         let last = number(self.last_value.as_ref())?;
-        let (min, max) = (number(self.min.as_ref())?, number(self.max.as_ref())?);
-        let ascending = self.ascending()?;
-        let (from, to) = if ascending {
-            (min, limit.map_or(max, |limit| max.min(limit)))
-        } else {
-            (max, limit.map_or(min, |limit| min.max(limit)))
-        };
+        let (min, max) = (number(self.min.as_ref()), number(self.max.as_ref()));
+        let from = if self.ascending()? { min? } else { max? };
+        let to = self.end(limit)?;
         let whole = (to - from).abs();
         if whole == 0 {
             return Some(100.0);
         }
         Some((last - from).abs() as f64 / whole as f64 * 100.0)
+    }
+
+    /// The end of its range; `limit` stands for a tighter one.
+    pub fn end(&self, limit: Option<i128>) -> Option<i128> {
+        Some(if self.ascending()? {
+            let max = number(self.max.as_ref())?;
+            limit.map_or(max, |limit| max.min(limit))
+        } else {
+            let min = number(self.min.as_ref())?;
+            limit.map_or(min, |limit| min.max(limit))
+        })
     }
 
     /// How many values were taken between the two readings, and in how many seconds; none where

@@ -57,10 +57,9 @@ impl PglogicalVersion {
             let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
             digits.parse::<u32>().ok()
         });
-        let major = parts.next().flatten()?;
-        let minor = parts.next().flatten().unwrap_or(0);
-        let patch = parts.next().flatten().unwrap_or(0);
-        Some(Self(major, minor, patch))
+        let mut next = || parts.next().flatten();
+        let major = next()?;
+        Some(Self(major, next().unwrap_or(0), next().unwrap_or(0)))
     }
 }
 

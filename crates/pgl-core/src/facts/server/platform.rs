@@ -47,23 +47,22 @@ impl Platform {
     }
 }
 
+/// Names that only a managed service has; the first that a server has counts.
+const SIGNS: &[(&str, Platform)] = &[
+    ("aurora_version", Platform::Aurora),
+    ("rdsadmin", Platform::Rds),
+    ("rds_superuser", Platform::Rds),
+    ("alloydbsuperuser", Platform::AlloyDb),
+    ("cloudsqlsuperuser", Platform::CloudSql),
+    ("azure_pg_admin", Platform::Azure),
+];
+
 impl ServerState {
     /// Who runs the server.
     pub fn platform(&self) -> Result<Platform, NotRun> {
         let markers = &self.identity.get()?.markers;
         let has = |name: &str| markers.iter().any(|marker| marker == name);
-        Ok(if has("aurora_version") {
-            Platform::Aurora
-        } else if has("rdsadmin") || has("rds_superuser") {
-            Platform::Rds
-        } else if has("alloydbsuperuser") {
-            Platform::AlloyDb
-        } else if has("cloudsqlsuperuser") {
-            Platform::CloudSql
-        } else if has("azure_pg_admin") {
-            Platform::Azure
-        } else {
-            Platform::SelfManaged
-        })
+        let sign = SIGNS.iter().find(|(name, _)| has(name));
+        Ok(sign.map_or(Platform::SelfManaged, |(_, platform)| *platform))
     }
 }

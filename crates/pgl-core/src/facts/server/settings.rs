@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ServerState;
 use crate::facts::NotRun;
+use crate::{quote_ident, setting_literal};
 
 /// The settings that rules look at; nothing else is read, for settings can hold secrets.
 pub const WATCHED: &[&str] = &[
@@ -138,7 +139,7 @@ pub(crate) fn is_true(value: &str) -> bool {
 
 /// One setting of `pg_db_role_setting`. Applications keep secrets in settings of their own: of the connected database
 /// the value is null for parameters with a dot in their name, elsewhere for names outside the list that rules look at.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Override {
     /// Database that it is limited to; null for all.
@@ -162,22 +163,29 @@ impl Override {
         }
     }
 
-    /// `ALTER ROLE … RESET name`.
-    pub fn reset_sql(&self) -> String {
-        use crate::quote_ident as q;
-        let name = self.name.as_str();
+    /// `ROLE … IN DATABASE …`, as ALTER takes it.
+    fn scope_sql(&self) -> String {
         match (&self.role, &self.database) {
             (Some(role), Some(database)) => {
-                format!(
-                    "ALTER ROLE {} IN DATABASE {} RESET {name};",
-                    q(role),
-                    q(database)
-                )
+                let (role, database) = (quote_ident(role), quote_ident(database));
+                format!("ROLE {role} IN DATABASE {database}")
             }
-            (Some(role), None) => format!("ALTER ROLE {} RESET {name};", q(role)),
-            (None, Some(database)) => format!("ALTER DATABASE {} RESET {name};", q(database)),
-            (None, None) => format!("ALTER ROLE ALL RESET {name};"),
+            (Some(role), None) => format!("ROLE {}", quote_ident(role)),
+            (None, Some(database)) => format!("DATABASE {}", quote_ident(database)),
+            (None, None) => "ROLE ALL".to_owned(),
         }
+    }
+
+    /// `ALTER ROLE … RESET name`.
+    pub fn reset_sql(&self) -> String {
+        format!("ALTER {} RESET {};", self.scope_sql(), self.name)
+    }
+
+    /// `ALTER ROLE … SET name TO value`.
+    pub fn set_sql(&self, value: &str) -> String {
+        let (scope, name) = (self.scope_sql(), quote_ident(&self.name));
+        let value = setting_literal(&self.name, value);
+        format!("ALTER {scope} SET {name} TO {value};")
     }
 }
 
@@ -210,16 +218,16 @@ impl ServerState {
         Ok(self.value(name)?.is_some_and(is_true))
     }
 
-    /// Role, name and value of what the connected database has for all roles or one.
-    pub fn database_settings(
-        &self,
-    ) -> Result<BTreeSet<(Option<&str>, &str, Option<&str>)>, NotRun> {
+    /// What the connected database has for all roles or one, without the database's name.
+    pub fn database_settings(&self) -> Result<BTreeSet<Override>, NotRun> {
         let database = Some(&self.identity.get()?.database);
         let own = self.overrides.get()?.iter();
         let own = own.filter(|found| found.database.as_ref() == database);
-        Ok(own
-            .map(|found| (found.role.as_deref(), &*found.name, found.value.as_deref()))
-            .collect())
+        let nameless = |found: Override| Override {
+            database: None,
+            ..found
+        };
+        Ok(own.cloned().map(nameless).collect())
     }
 
     /// The overrides of one setting that can meet a session in the connected database.

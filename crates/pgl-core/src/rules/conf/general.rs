@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use crate::Side::Target;
 use crate::rules::common::bytes;
 use crate::rules::{Rule, pair, setting, target};
-use crate::{quote_ident, setting_literal};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
     setting("conf.fsync", ("fsync", "on"), |side, it| {
@@ -59,10 +58,8 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
                 Some(role) => to.role(role)?.is_some(),
                 None => true,
             };
-            if let (true, Some(value)) = (exists, value) {
-                let of = found.role.as_deref().map_or("ALL".to_owned(), quote_ident);
-                let (quoted, value) = (quote_ident(name), setting_literal(name, value));
-                draft.sql(format!("ALTER ROLE {of} SET {quoted} TO {value};"));
+            if exists {
+                draft.sql(value.map(|value| found.set_sql(value)));
             }
         }
         Ok(())

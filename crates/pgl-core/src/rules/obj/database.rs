@@ -3,13 +3,12 @@
 use crate::Side::{Source, Target};
 use crate::facts::Facts;
 use crate::facts::objects::Enabled;
-use crate::facts::server::ServerState;
+use crate::facts::server::{Override, ServerState};
 use crate::migration::{OWN_SCHEMA, OWN_TABLES};
 use crate::name::{quote_ident, show_ident};
 use crate::pgl_schema::{self, SchemaFact, Untrusted};
 use crate::rules::common::warn_if;
 use crate::rules::{Emit, Ran, Rule, facts, source};
-use crate::setting_literal;
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
     facts("obj.event_triggers", |facts, emit| {
@@ -73,11 +72,12 @@ fn settings(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
     let target = facts.target.as_ref().map(|target| &target.server);
     let there = target.map(ServerState::database_settings).transpose()?;
     let database = target.and_then(|target| target.identity.get().ok());
-    let database = database.map(|identity| quote_ident(&identity.database));
-    for one @ (role, name, value) in facts.source.server.database_settings()? {
+    let database = database.map(|identity| &identity.database);
+    for one in facts.source.server.database_settings()? {
         if there.as_ref().is_some_and(|there| there.contains(&one)) {
             continue;
         }
+        let (name, value, role) = (&one.name, one.value.as_deref(), one.role.as_deref());
         let of = role.map_or("the database".to_owned(), |role| {
             format!("role {} in the database", show_ident(role))
         });
@@ -85,12 +85,12 @@ fn settings(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
             format!(" = {value}")
         });
         let what = format!("{of} sets {name}{shown}, which a schema dump does not contain");
-        let sql = database.as_deref().zip(value).map(|(database, value)| {
-            let (quoted, value) = (quote_ident(name), setting_literal(name, value));
-            let scope = role.map_or(format!("DATABASE {database}"), |role| {
-                format!("ROLE {} IN DATABASE {database}", quote_ident(role))
-            });
-            format!("ALTER {scope} SET {quoted} TO {value};")
+        let sql = database.zip(value).map(|(database, value)| {
+            let there = Override {
+                database: Some(database.clone()),
+                ..one.clone()
+            };
+            there.set_sql(value)
         });
         let draft = emit.find(Source, what).object(name).fix_on(Target);
         draft.severity(warn_if(there.is_some())).sql(sql);

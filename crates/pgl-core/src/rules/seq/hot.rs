@@ -60,13 +60,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[objects("seq.hot", |view, emit| {
 fn values_left(sequence: &Sequence, limit: Option<i128>) -> Option<i128> {
     let last = number(sequence.last_value.as_ref())?;
     let step = number(sequence.increment.as_ref()).filter(|step| *step != 0)?;
-    let end = if step > 0 {
-        let max = number(sequence.max.as_ref())?;
-        limit.map_or(max, |limit| max.min(limit))
-    } else {
-        let min = number(sequence.min.as_ref())?;
-        limit.map_or(min, |limit| min.max(limit))
-    };
+    let end = sequence.end(limit)?;
     (!sequence.cycle).then(|| ((end - last) / step).max(0))
 }
 
