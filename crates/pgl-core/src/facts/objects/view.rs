@@ -331,7 +331,7 @@ fn grouped<'v, 'a, T, K: Ord>(
             groups.entry(order(one).0).or_default().push(one);
         }
         for group in groups.values_mut() {
-            group.sort_by(|a, b| order(a).cmp(&order(b)));
+            group.sort_by_key(|one| order(one));
         }
         groups
     });
