@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use pgl_conn::{Error, Session};
+use pgl_core::QualifiedName;
 use pgl_core::control::MOVED;
 use pgl_core::cutover::{CatalogMark, Fingerprint, KeptMarks, Labels, TableMark};
 use pgl_core::setup::StepId;
-use pgl_core::{QualifiedName, quote_literal};
 use serde::Deserialize;
 
 use crate::journal;
@@ -167,12 +167,7 @@ fn read(target: &mut Session, migration: &str, object: &str) -> Result<Option<Ke
 
 /// The statement that forgets the marks of a copy that is made again.
 pub(crate) fn forget(migration: &str) -> String {
-    format!(
-        "DELETE FROM pgl.journal WHERE migration = {} AND step = {} AND object = {};\n",
-        quote_literal(migration),
-        quote_literal(StepId::Guard.as_str()),
-        quote_literal(KEPT)
-    )
+    journal::forget_object(migration, StepId::Guard, KEPT)
 }
 
 /// What becomes of marks that are kept already.

@@ -24,14 +24,18 @@ pub struct Note {
 ///
 /// # Errors
 /// The server's. A database without the journal has none.
-pub fn notes(session: &mut Session, migration: &str, step: StepId) -> Result<Vec<Note>, Error> {
+pub fn notes(
+    session: &mut Session,
+    migration: &str,
+    step: impl AsRef<str>,
+) -> Result<Vec<Note>, Error> {
     if !exists(session)? {
         return Ok(Vec::new());
     }
     pgl_catalog::rows(
         session,
         include_str!("../sql/journal_read.sql"),
-        &[&migration, &step.as_str()],
+        &[&migration, &step.as_ref()],
     )
 }
 
@@ -42,7 +46,7 @@ pub fn notes(session: &mut Session, migration: &str, step: StepId) -> Result<Vec
 pub fn note(
     session: &mut Session,
     migration: &str,
-    step: StepId,
+    step: impl AsRef<str>,
     object: &str,
 ) -> Result<Option<Note>, Error> {
     if !exists(session)? {
@@ -51,7 +55,7 @@ pub fn note(
     let found: Vec<Note> = pgl_catalog::rows(
         session,
         include_str!("../sql/journal_note.sql"),
-        &[&migration, &step.as_str(), &object],
+        &[&migration, &step.as_ref(), &object],
     )?;
     Ok(found.into_iter().next())
 }
@@ -110,7 +114,7 @@ pub fn keep_pair(
         // What one role knows of a cluster is not replaced by what another may not read.
         if !kept.is_some_and(|kept| kept.source.same(&one) && kept.target.same(&two)) {
             let detail = serde_json::json!(pair);
-            session.batch(&record(migration, PAIR, "", side.as_str(), &detail))?;
+            session.batch(&statement(migration, PAIR, "", side.as_str(), &detail))?;
             changed = true;
         }
     }
@@ -145,27 +149,24 @@ pub fn write(
 /// The statements that write a note, for a transaction that does more.
 pub fn statement(
     migration: &str,
-    step: StepId,
+    step: impl AsRef<str>,
     object: &str,
     state: &str,
     detail: &Value,
 ) -> String {
-    record(migration, step.as_str(), object, state, detail)
+    let forget = forget_object(migration, &step, object);
+    let [migration, step, object, state, detail] =
+        [migration, step.as_ref(), object, state, &detail.to_string()].map(quote_literal);
+    format!(
+        "{forget}INSERT INTO pgl.journal (migration, step, object, state, detail) VALUES ({migration}, {step}, {object}, {state}, {detail});\n"
+    )
 }
 
-/// Likewise, for a tool whose step is none of setup's.
-pub(crate) fn record(
-    migration: &str,
-    step: &str,
-    object: &str,
-    state: &str,
-    detail: &Value,
-) -> String {
-    let [migration, step, object, state, detail] =
-        [migration, step, object, state, &detail.to_string()].map(quote_literal);
+/// Removes the note about one object of a step.
+pub(crate) fn forget_object(migration: &str, step: impl AsRef<str>, object: &str) -> String {
+    let [migration, step, object] = [migration, step.as_ref(), object].map(quote_literal);
     format!(
-        "DELETE FROM pgl.journal WHERE migration = {migration} AND step = {step} AND object = {object};\n\
-         INSERT INTO pgl.journal (migration, step, object, state, detail) VALUES ({migration}, {step}, {object}, {state}, {detail});\n"
+        "DELETE FROM pgl.journal WHERE migration = {migration} AND step = {step} AND object = {object};\n"
     )
 }
 

@@ -224,7 +224,7 @@ pub fn grants(session: &mut Session, migration: &str, plan: Option<&Plan>) -> Re
         Side::Target => ("target.grants", "target.execute"),
     };
     let row = |step: &str, object: &str, state: &str| {
-        journal::record(migration, step, object, state, &json!(null))
+        journal::statement(migration, step, object, state, &json!(null))
     };
     let before = pgl_catalog::setup::execute(session)?;
     let mut sql = String::from("BEGIN;\n");

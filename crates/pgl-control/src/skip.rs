@@ -24,7 +24,7 @@ fn object(lsn: Lsn) -> String {
 }
 
 /// The transaction that a note keeps.
-fn read(note: control::Noted) -> Result<Transaction, Failure> {
+fn read(note: control::Note) -> Result<Transaction, Failure> {
     let what = format!("the note {:?}", note.object);
     Ok(journal::detail(Side::Target, note, &what)?)
 }

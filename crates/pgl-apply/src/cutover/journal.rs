@@ -6,6 +6,7 @@
 use pgl_conn::{Error, Kind, Session};
 use pgl_core::cutover::{Attempt, AttemptState, STEP};
 use pgl_core::quote_literal;
+use serde_json::Value;
 
 use crate::journal;
 
@@ -24,22 +25,12 @@ fn read(session: &mut Session, migration: &str, object: &str) -> Result<Option<S
 }
 
 /// The statements that replace a row.
-pub(super) fn statement(migration: &str, object: &str, state: &str, detail: &str) -> String {
-    let [migration, step, object, state, detail] =
-        [migration, STEP, object, state, detail].map(quote_literal);
-    format!(
-        "DELETE FROM pgl.journal WHERE migration = {migration} AND step = {step} AND object = {object};\n\
-         INSERT INTO pgl.journal (migration, step, object, state, detail) VALUES ({migration}, {step}, {object}, {state}, {detail});\n"
-    )
+pub(super) fn statement(migration: &str, object: &str, state: &str, detail: &Value) -> String {
+    journal::statement(migration, STEP, object, state, detail)
 }
 
 pub(super) fn forget(migration: &str, object: &str) -> String {
-    format!(
-        "DELETE FROM pgl.journal WHERE migration = {} AND step = {} AND object = {};\n",
-        quote_literal(migration),
-        quote_literal(STEP),
-        quote_literal(object)
-    )
+    journal::forget_object(migration, STEP, object)
 }
 
 pub(super) fn parse<T: serde::de::DeserializeOwned>(
@@ -103,7 +94,7 @@ pub fn undo(migration: &str, attempt: &Attempt, by: &str) -> String {
     over.state = AttemptState::Restored;
     let mut detail = serde_json::json!(over);
     detail[BY] = by.into();
-    let row = statement(migration, "", over.state.as_str(), &detail.to_string());
+    let row = statement(migration, "", over.state.as_str(), &detail);
     format!("{guard}{row}")
 }
 
@@ -117,7 +108,7 @@ pub fn rolled_back_by(session: &mut Session, migration: &str) -> Result<Option<S
     let Some(text) = read(session, migration, "")? else {
         return Ok(None);
     };
-    let detail: serde_json::Value = parse(session, &text)?;
+    let detail: Value = parse(session, &text)?;
     Ok(detail[BY].as_str().map(str::to_owned))
 }
 
@@ -145,7 +136,7 @@ pub fn still_made(
 
 /// The statements that record, in the database that an attempt is to promote, that it is the one.
 pub fn claim(migration: &str, token: &str) -> String {
-    let detail = serde_json::json!({"token": token}).to_string();
+    let detail = serde_json::json!({"token": token});
     statement(migration, INCOMING, INCOMING, &detail)
 }
 
@@ -176,7 +167,7 @@ const OVER: [AttemptState; 3] = [
 ];
 
 fn row(migration: &str, attempt: &Attempt) -> String {
-    let detail = serde_json::json!(attempt).to_string();
+    let detail = serde_json::json!(attempt);
     statement(migration, "", attempt.state.as_str(), &detail)
 }
 
@@ -232,8 +223,7 @@ pub fn promoted_by(session: &mut Session, migration: &str) -> Result<Option<Stri
 /// The statements that record the promotion of a database. An attempt to leave it, which it may have made
 /// before, is undone by that.
 pub(super) fn promoted_sql(migration: &str, attempt: &Attempt, left: Option<&Attempt>) -> String {
-    let detail =
-        serde_json::json!({"token": attempt.token, "reverse": attempt.reverse}).to_string();
+    let detail = serde_json::json!({"token": attempt.token, "reverse": attempt.reverse});
     let mut sql = statement(migration, PROMOTED, PROMOTED, &detail);
     if let Some(left) = left {
         let mut left = left.clone();

@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pgl_conn::{Error as ConnError, Kind, Session, field};
 use pgl_core::cutover::STEP;
-use pgl_core::{quote_ident, quote_literal};
+use pgl_core::quote_ident;
 use serde::Deserialize;
+use serde_json::Value;
 
+use super::journal;
 use crate::{Error, Watch};
 
 /// What is read and written at once; `large_objects.sql` takes pieces of the same size.
@@ -131,7 +133,7 @@ pub fn carry(
         within(new, |new| {
             for oid in some {
                 new.query("SELECT pg_catalog.lo_unlink($1)", &[oid])?;
-                new.batch(&forget(migration, *oid))?;
+                new.batch(&journal::forget(migration, &object(*oid)))?;
             }
             Ok(())
         })?;
@@ -195,7 +197,7 @@ fn write(
             // Removed since it was listed, before the pause: here, too.
             Err(error) if error.is_sqlstate("42704") => {
                 new.query("SELECT pg_catalog.lo_unlink($1)", &[&one.oid])?;
-                new.batch(&forget(migration, one.oid))?;
+                new.batch(&journal::forget(migration, &object(one.oid)))?;
                 return Ok(0);
             }
             Err(error) => return Err(error),
@@ -220,12 +222,12 @@ fn write(
         sql.push_str(&grant(one.oid, right));
     }
     if !exists {
-        sql.push_str(&forget(migration, one.oid));
-        sql.push_str(&format!(
-            "INSERT INTO pgl.journal (migration, step, object, state) VALUES ({}, {}, {}, 'copied');\n",
-            quote_literal(migration),
-            quote_literal(STEP),
-            quote_literal(&object(one.oid))
+        let object = object(one.oid);
+        sql.push_str(&journal::statement(
+            migration,
+            &object,
+            "copied",
+            &Value::Null,
         ));
     }
     new.batch(&sql)?;
@@ -253,15 +255,6 @@ fn grant(oid: u32, right: &Right) -> String {
 
 fn object(oid: u32) -> String {
     format!("large object {oid}")
-}
-
-fn forget(migration: &str, oid: u32) -> String {
-    format!(
-        "DELETE FROM pgl.journal WHERE migration = {} AND step = {} AND object = {};\n",
-        quote_literal(migration),
-        quote_literal(STEP),
-        quote_literal(&object(oid))
-    )
 }
 
 /// The objects that we have brought.

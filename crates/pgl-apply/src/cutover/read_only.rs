@@ -132,7 +132,7 @@ pub fn close(
     plan: &Closed,
     with: &str,
 ) -> Result<(), Error> {
-    let detail = serde_json::json!(plan).to_string();
+    let detail = serde_json::json!(plan);
     let sql = format!(
         "BEGIN;\n{}{with}{};\nCOMMIT;",
         journal::statement(migration, CLOSED, CLOSED, &detail),

@@ -94,7 +94,7 @@ impl WriteBlockTriggers {
     }
 
     fn row(&self, migration: &str) -> String {
-        let detail = serde_json::json!(self.tables()).to_string();
+        let detail = serde_json::json!(self.tables());
         journal::statement(migration, WRITE_BLOCK, WRITE_BLOCK, &detail)
     }
 
