@@ -1,7 +1,7 @@
 //! What has changed since the setup: tables that no plan knows, and definitions that only one side has.
 //! Replication carries neither, and after the cutover nobody would miss them before they are needed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,9 +27,12 @@ pub struct Definition {
 /// have to.
 pub fn unplanned(plan: &Plan, now: &Plan) -> Vec<String> {
     let mut found = Vec::new();
+    let tables: HashMap<QualifiedName, _> = (plan.tables.iter())
+        .map(|one| (one.qualified(), one))
+        .collect();
     for table in now.tables.iter() {
         let name = table.qualified();
-        match plan.tables.iter().find(|one| one.qualified() == name) {
+        match tables.get(&name) {
             None if table.set == Set::Excluded && !table.recopy_at_cutover => {}
             None => found.push(format!("{name} is in no plan")),
             // Its changes leave no trace in the log that replication reads.
@@ -44,9 +47,11 @@ pub fn unplanned(plan: &Plan, now: &Plan) -> Vec<String> {
             Some(_) => {}
         }
     }
+    let sequences: HashSet<QualifiedName> =
+        plan.sequences.iter().map(|one| one.qualified()).collect();
     for sequence in now.sequences.iter() {
         let name = sequence.qualified();
-        if !plan.sequences.iter().any(|one| one.qualified() == name) {
+        if !sequences.contains(&name) {
             found.push(format!("sequence {name} is in no plan"));
         }
     }
@@ -164,22 +169,24 @@ pub fn renamed(
     members: &[QualifiedName],
 ) -> Renamed {
     let there = |one: &Stored| QualifiedName::new(&one.schema, &one.name);
-    let unknown = |name: &QualifiedName| !plan.tables.iter().any(|one| one.qualified() == *name);
+    let known: HashSet<QualifiedName> = plan.tables.iter().map(PlanTable::qualified).collect();
+    let unknown = |name: &QualifiedName| !known.contains(name);
+    let all: HashSet<QualifiedName> = stored.iter().map(there).collect();
     let planned: Vec<QualifiedName> = carried
         .iter()
-        .filter(|name| !stored.iter().any(|one| there(one) == **name))
+        .filter(|name| !all.contains(name))
         .cloned()
         .collect();
+    // Without a table that is missing, somebody has added another one to the set.
+    if planned.is_empty() {
+        return Renamed::default();
+    }
     let now = stored
         .iter()
         .filter(|one| !one.sequence)
         .map(there)
         .filter(|name| members.contains(name) && unknown(name))
         .collect();
-    // Without a table that is missing, somebody has added another one to the set.
-    if planned.is_empty() {
-        return Renamed::default();
-    }
     let subscription = &plan.names.subscription;
     let reverse = direction == Direction::Back;
     Renamed {

@@ -78,14 +78,24 @@ pub struct KeptMarks {
 impl KeptMarks {
     /// Adds the marks of tables, in place of earlier ones where `replace` says so.
     pub fn add(&mut self, tables: Vec<TableMark>, replace: bool) {
+        let places: BTreeMap<QualifiedName, usize> = (self.tables.iter().enumerate())
+            .map(|(at, one)| (one.table.clone(), at))
+            .collect();
         for mark in tables {
-            match self.tables.iter_mut().find(|one| one.table == mark.table) {
+            match places
+                .get(&mark.table)
+                .and_then(|at| self.tables.get_mut(*at))
+            {
                 Some(one) if replace => *one = mark,
                 Some(_) => {}
                 None => self.tables.push(mark),
             }
         }
     }
+}
+
+fn by_table(marks: &[TableMark]) -> BTreeMap<&QualifiedName, &TableMark> {
+    marks.iter().map(|mark| (&mark.table, mark)).collect()
 }
 
 fn table_change(before: &TableMark, now: &TableMark) -> Option<&'static str> {
@@ -105,9 +115,12 @@ fn table_change(before: &TableMark, now: &TableMark) -> Option<&'static str> {
 /// What has changed on `side`, as sentences; empty where nothing has.
 pub fn changes(side: Side, before: &Fingerprint, now: &Fingerprint) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
+    let known = by_table(&before.tables);
     for one in &now.tables {
-        let known = before.tables.iter().find(|b| b.table == one.table);
-        if let Some(what) = known.and_then(|known| table_change(known, one)) {
+        if let Some(what) = known
+            .get(&one.table)
+            .and_then(|known| table_change(known, one))
+        {
             found.push(format!("{side} table {} {what}", one.table));
         }
     }
@@ -141,8 +154,7 @@ pub fn doubtful(
     now: &[TableMark],
     labels: &BTreeMap<QualifiedName, Labels>,
 ) -> Vec<(QualifiedName, Doubt)> {
-    let kept: BTreeMap<&QualifiedName, &TableMark> =
-        kept.tables.iter().map(|mark| (&mark.table, mark)).collect();
+    let kept = by_table(&kept.tables);
     now.iter()
         .filter_map(|one| {
             let known = kept.get(&one.table)?;
@@ -167,12 +179,14 @@ pub fn doubtful(
 /// Tables that are not in the replication set of the plan, `wanted`: by name they are there, and yet nothing of them is
 /// replicated after they were dropped and created again.
 pub fn not_members(wanted: &[(QualifiedName, &str)], now: &[TableMark]) -> Vec<String> {
+    let now = by_table(now);
+    let is_in = |table: &QualifiedName, set: &str| {
+        now.get(table)
+            .is_some_and(|one| one.sets.iter().any(|is| is == set))
+    };
     wanted
         .iter()
-        .filter(|(table, set)| {
-            !now.iter()
-                .any(|one| one.table == *table && one.sets.iter().any(|is| is == set))
-        })
+        .filter(|(table, set)| !is_in(table, set))
         .map(|(table, set)| format!("{table} (set {set})"))
         .collect()
 }

@@ -1,6 +1,8 @@
 //! Which sequences `--table` and `--schema` select: those that a matching table owns, and those that
 //! match by their own name.
 
+use std::collections::HashMap;
+
 use crate::QualifiedName;
 use crate::select::{EmptySelection, Selection};
 
@@ -20,11 +22,10 @@ pub fn pick(
     if selection.is_everything() {
         return Ok(wanted);
     }
-    let owner = |name: &QualifiedName| {
-        all.iter()
-            .find(|one| one.qualified() == *name)
-            .and_then(SequenceReading::owner)
-    };
+    let owners: HashMap<QualifiedName, _> = (all.iter())
+        .map(|one| (one.qualified(), one.owner()))
+        .collect();
+    let owner = |name: &QualifiedName| owners.get(name).cloned().flatten();
     let named: Vec<Vec<QualifiedName>> = wanted
         .iter()
         .map(|name| std::iter::once(name.clone()).chain(owner(name)).collect())

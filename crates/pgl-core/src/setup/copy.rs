@@ -3,6 +3,8 @@
 //! A task is a part of a table's rows; today always all of them. Largest first, so that the last
 //! worker is not left alone with the largest table.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::compare::TableShape;
@@ -53,11 +55,14 @@ pub fn tasks(
     target: ServerVersion,
 ) -> Vec<Task> {
     let one_major = source.major_num() == target.major_num();
+    let shapes: HashMap<(&str, &str), &TableShape> = (shapes.iter())
+        .map(|shape| ((shape.schema.as_str(), shape.name.as_str()), shape))
+        .collect();
     let mut tasks: Vec<Task> = plan
         .replicated()
         .map(|table| (table.qualified(), Some(table)))
         .chain(extra.iter().map(|name| (name.clone(), None)))
-        .filter_map(|(name, planned)| task(name, planned, shapes, one_major))
+        .filter_map(|(name, planned)| task(name, planned, &shapes, one_major))
         .collect();
     tasks.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.table.cmp(&b.table)));
     tasks
@@ -66,12 +71,10 @@ pub fn tasks(
 fn task(
     name: QualifiedName,
     planned: Option<&PlanTable>,
-    shapes: &[TableShape],
+    shapes: &HashMap<(&str, &str), &TableShape>,
     one_major: bool,
 ) -> Option<Task> {
-    let shape = shapes
-        .iter()
-        .find(|shape| shape.schema == name.schema && shape.name == name.name)?;
+    let shape = shapes.get(&(name.schema.as_str(), name.name.as_str()))?;
     let carried: Vec<_> = shape.columns.iter().filter(|c| !c.generated).collect();
     let form = if one_major && carried.iter().all(|c| c.built_in) {
         Form::Binary

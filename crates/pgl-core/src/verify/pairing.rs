@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::canon::{Canon, Encoding};
 use super::types::{ColumnInfo, RelationInfo, Types};
-use crate::plan::{Plan, Set};
+use crate::plan::{Plan, PlanTable, Set};
 use crate::select::Selection;
 use crate::{QualifiedName, Side};
 
@@ -214,16 +214,18 @@ pub fn unconfirmed(
     earlier: (&Catalog, &[PairingEntry]),
     later: (&Catalog, &[PairingEntry]),
 ) -> Vec<(QualifiedName, String)> {
-    let lasts = |entry: &PairingEntry| {
+    let lasts = |entry: &PairingEntry, difference: &String| {
         let before = earlier.1.iter().find(|one| one.name() == entry.name());
         before.is_some_and(|before| {
-            before.difference() == entry.difference()
+            before.difference().as_ref() == Some(difference)
                 && before.source(earlier.0) == entry.source(later.0)
         })
     };
-    let open = later.1.iter().filter(|entry| !lasts(entry));
-    open.filter_map(|entry| Some((entry.name().clone(), entry.difference()?)))
-        .collect()
+    let different = later.1.iter().filter_map(|entry| {
+        let difference = entry.difference()?;
+        (!lasts(entry, &difference)).then(|| (entry.name().clone(), difference))
+    });
+    different.collect()
 }
 
 /// Schemas that belong to the replication itself or to the server.
@@ -255,7 +257,12 @@ pub fn pair(
     for relation in &target.relations {
         names.entry(relation.qualified()).or_default().1 = Some(relation);
     }
-    let source_schemas: Vec<&str> = source.relations.iter().map(|r| r.schema.as_str()).collect();
+    let source_schemas: BTreeSet<&str> =
+        source.relations.iter().map(|r| r.schema.as_str()).collect();
+    let planned: BTreeMap<QualifiedName, &PlanTable> = (plan.into_iter())
+        .flat_map(|plan| &plan.tables)
+        .map(|table| (table.qualified(), table))
+        .collect();
     let mut entries = Vec::new();
     for (name, found) in &names {
         if is_own(&name.schema) {
@@ -286,26 +293,20 @@ pub fn pair(
             source,
             target,
             wishes,
-            plan,
-            new_schema: !source_schemas.contains(&name.schema.as_str()),
+            planned: planned.get(name).copied(),
+            new_schema: !source_schemas.contains(name.schema.as_str()),
         };
         if let Some(entry) = matched.entry(&roots) {
             entries.push(entry);
         }
     }
     // What the plan names has to be somewhere.
-    let gone = plan
-        .into_iter()
-        .flat_map(|plan| &plan.tables)
-        .filter(|table| {
-            let name = table.qualified();
-            table.set != Set::Excluded
-                && !names.contains_key(&name)
-                && wishes.selection.includes(&name)
-        });
-    entries.extend(gone.map(|table| {
+    let gone = planned.into_iter().filter(|(name, table)| {
+        table.set != Set::Excluded && !names.contains_key(name) && wishes.selection.includes(name)
+    });
+    entries.extend(gone.map(|(name, _)| {
         let why = "the plan names it, and neither side has it";
-        PairingEntry::Error(table.qualified(), why.to_owned())
+        PairingEntry::Error(name, why.to_owned())
     }));
     entries
 }
@@ -440,7 +441,7 @@ struct Matched<'a> {
     source: &'a Catalog,
     target: &'a Catalog,
     wishes: &'a Wishes,
-    plan: Option<&'a Plan>,
+    planned: Option<&'a PlanTable>,
     new_schema: bool,
 }
 
@@ -492,12 +493,7 @@ impl Matched<'_> {
     /// Why the table is left out: some reason, or none where it has no rows of its own and its
     /// leaves stand in the list.
     fn by_design(&self, uneven: bool) -> Option<Option<String>> {
-        let planned = self.plan.and_then(|plan| {
-            plan.tables
-                .iter()
-                .find(|table| table.qualified() == *self.name)
-        });
-        if let Some(table) = planned.filter(|table| table.set == Set::Excluded) {
+        if let Some(table) = self.planned.filter(|table| table.set == Set::Excluded) {
             let reason = table.reason.as_deref().unwrap_or("excluded");
             return Some(Some(format!("left out by the plan: {reason}")));
         }
@@ -514,7 +510,7 @@ impl Matched<'_> {
         }
         // One that the plan carries was logged when the plan was made: its rows have to be there.
         if relation.persistence == "u"
-            && planned.is_none()
+            && self.planned.is_none()
             && self.wishes.selection.tables.is_empty()
         {
             return Some(Some(
@@ -594,12 +590,7 @@ impl Matched<'_> {
                 shown_key(two.primary_key.as_ref())
             ));
         }
-        if let Some(table) = self.plan.and_then(|plan| {
-            plan.tables
-                .iter()
-                .find(|table| table.qualified() == *self.name)
-        }) && table.set == Set::DefaultInsertOnly
-        {
+        if (self.planned).is_some_and(|table| table.set == Set::DefaultInsertOnly) {
             notes.push(
                 "insert-only replication set: updates and deletes on the source are not replicated"
                     .into(),
