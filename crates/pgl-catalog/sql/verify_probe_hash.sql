@@ -22,8 +22,9 @@ FROM (
         FROM (VALUES (16777217.5::float4), ('NaN'), ('Infinity'), (1e-40)) AS t (v)
     UNION ALL SELECT 9, pg_catalog.hashtextextended(v COLLATE "C", 8472519873265412345)
         FROM (VALUES (''), ('a'), ('plain words'), (repeat('long ', 5000)), ('0'), ('-0')) AS t (v)
-    UNION ALL SELECT 10, coalesce(pg_catalog.hash_numeric_extended(v, 8472519873265412345)
-            # pg_catalog.hashint4extended(pg_catalog.scale(v), CASE WHEN v < 0 THEN 1::int8 ELSE 2 END),
+    UNION ALL SELECT 10, coalesce(pg_catalog.hashint4extended(
+            CASE WHEN v < 0 THEN -1 - pg_catalog.scale(v) ELSE pg_catalog.scale(v) END,
+            pg_catalog.hash_numeric_extended(v, 8472519873265412345)),
             pg_catalog.hashtextextended(v::text COLLATE "C", 8472519873265412345))
         FROM (VALUES (0::numeric), (1.00), (-1.0), ('NaN'), (1e-30), (123456789012345678901234567890.5)) AS t (v)
     UNION ALL SELECT 11, pg_catalog.hashtextextended((jsonb '{"b": 1.0, "a": [null, "x"]}')::text COLLATE "C",

@@ -51,11 +51,7 @@ pub fn side_condition(
         Call::Operator(oid) => Some(*oid),
         _ => None,
     });
-    let mut types = calls(|call| match call {
-        Call::Compare(oid) => Some(*oid),
-        _ => None,
-    });
-    types.extend(parsed.converted.iter().copied().map(i64::from));
+    let types: Vec<i64> = parsed.types.iter().copied().map(i64::from).collect();
     Ok(Some(Ok(SideCondition {
         functions: rows(
             session,

@@ -19,7 +19,8 @@ fn read(condition: &str) -> Result<(), String> {
     while let Some(c) = chars.next() {
         let mut text = false;
         match (c, chars.peek()) {
-            _ if c.is_whitespace() => text = after_text,
+            // Any other blank is the beginning of a name for the server.
+            _ if c.is_ascii_whitespace() => text = after_text,
             ('-', Some('-')) => {
                 chars.by_ref().find(|c| matches!(c, '\n' | '\r'));
                 text = after_text;
@@ -205,6 +206,10 @@ mod tests {
             (r"note = E'x\'", "quote without its end (')"),
             ("\"note = 1", "quote without its end (\")"),
             ("note = $a$ $b$", "quote without its end ($a$)"),
+            (
+                "\u{a0}$$ = 1) OR (TRUE OR \u{a0}$$ = 1",
+                "closing parenthesis",
+            ),
             ("a /* /* */", "comment"),
             ("at < 'now'", "'now' depends"),
             ("at < ' TODAY 12:00 '::timestamptz", "'t' || 'oday'"),

@@ -3,7 +3,7 @@
 //! moment. So only what is known to is accepted: operators and casts of `pg_catalog` on numbers, dates and the like, equality and
 //! other functions of text that need no order, and the order of text by its bytes (`COLLATE "C"`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -12,12 +12,34 @@ const DEFAULT: u32 = 100;
 /// Of `C` and `POSIX`.
 const BYTEWISE: [u32; 2] = [950, 951];
 
-/// `pg_type.oid` of types whose values are numbers of one server only (`regclass` and its like).
-const REG: [u32; 11] = [
-    24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191,
+/// `pg_type.oid` of the types that a condition may be about, besides arrays of them, domains over them, and enums. An extension's
+/// types compare as they like, those of the server's objects are numbers of one server only, and composites hold anything.
+const TYPES: [u32; 33] = [
+    16, 17, 18, 19, 20, 21, 23, 25, 26, 114, 650, 700, 701, 705, 774, 790, 829, 869, 1042, 1043,
+    1082, 1083, 1114, 1184, 1186, 1266, 1560, 1562, 1700, 2950, 3220, 3802, 5069,
 ];
-/// Of `date`, `time`, `timestamp`, `timestamptz` and `timetz`: a text is one of them by the server's table of time zones.
-const MOMENTS: [u32; 5] = [1082, 1083, 1114, 1184, 1266];
+/// Of `date`, `time`, `timestamp`, `timestamptz`, `interval` and `timetz`: what a text means depends on the server's table of time zones,
+/// on its release, and on the moment.
+const MOMENTS: [u32; 6] = [1082, 1083, 1114, 1184, 1186, 1266];
+
+/// Fields of nodes that are a `pg_type.oid`.
+const TYPE_FIELDS: [&str; 15] = [
+    "array_typeid",
+    "casetype",
+    "coalescetype",
+    "consttype",
+    "element_typeid",
+    "funcresulttype",
+    "minmaxtype",
+    "opresulttype",
+    "refarraytype",
+    "refcontainertype",
+    "refelemtype",
+    "refrestype",
+    "resulttype",
+    "typeId",
+    "vartype",
+];
 
 /// Nodes that hold nothing but other nodes, columns and constants, under the names that servers from 9.4 on print.
 const TRANSPARENT: &[&str] = &[
@@ -147,10 +169,6 @@ const BY_ORDER: &[&str] = &[
     "text_lt",
     "texticlike",
     "texticnlike",
-    "texticregexeq",
-    "texticregexne",
-    "textregexeq",
-    "textregexne",
     "upper",
 ];
 
@@ -184,8 +202,10 @@ pub struct ParsedCondition {
     pub calls: Vec<(Call, u32)>,
     /// Types whose input function reads the text of a value.
     pub converted: Vec<u32>,
-    /// Constants that are dates or times, as the server stores them.
-    pub moments: Vec<String>,
+    /// Types of all its parts.
+    pub types: BTreeSet<u32>,
+    /// Constants: the type, and the value as the server stores it.
+    pub constants: Vec<(u32, String)>,
 }
 
 /// A function that a condition calls.
@@ -207,14 +227,20 @@ pub struct CalledFunction {
     pub plain: bool,
 }
 
-/// A type that a condition converts to, or compares.
+/// A type of a condition.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ConditionType {
     /// `pg_type.oid`.
     pub oid: u32,
     /// `format_type()`.
     pub name: String,
-    /// Whether the input function depends on nothing but the text, or on settings that every session of ours has alike.
+    /// What it is a domain over or an array of; else itself.
+    pub base: u32,
+    /// Whether it is an array.
+    pub array: bool,
+    /// Whether that is an enum.
+    pub labels: bool,
+    /// Whether the input function depends on nothing but the text.
     pub fixed: bool,
     /// As [`CalledFunction::plain`].
     pub plain: bool,
@@ -330,6 +356,8 @@ impl Node {
     }
 
     fn put(&self, found: &mut ParsedCondition) -> Result<(), String> {
+        let types = TYPE_FIELDS.iter().flat_map(|field| self.all(field));
+        found.types.extend(types.filter(|oid| *oid != 0));
         let call = match self.kind.as_str() {
             "OPEXPR" | "SCALARARRAYOPEXPR" | "DISTINCTEXPR" | "NULLIFEXPR" => {
                 Call::Function(self.one("opfuncid")?)
@@ -371,20 +399,10 @@ impl Node {
                         .to_owned(),
                 );
             }
-            "VAR" | "CONST" => {
-                let kind = match self.kind.as_str() {
-                    "VAR" => self.one("vartype")?,
-                    _ => self.one("consttype")?,
-                };
-                if REG.contains(&kind) {
-                    return Err(
-                        "a value of regclass or its like is a number that another server does not have"
-                            .to_owned(),
-                    );
-                }
-                if MOMENTS.contains(&kind) && self.kind == "CONST" {
-                    found.moments.push(self.words("constvalue").join(" "));
-                }
+            "VAR" => return Ok(()),
+            "CONST" => {
+                let value = self.words("constvalue").join(" ");
+                found.constants.push((self.one("consttype")?, value));
                 return Ok(());
             }
             kind if TRANSPARENT.contains(&kind) => return Ok(()),
@@ -405,37 +423,86 @@ const ENCODINGS: &str =
 impl SideCondition {
     /// Why the condition could mean something else on another server or at another moment; nothing where it cannot.
     pub fn refuse(&self, encodings: Encodings<'_>) -> Option<String> {
-        for oid in &self.parsed.converted {
-            let known = self.types.iter().find(|one| one.oid == *oid);
-            if known.is_none_or(|one| !(one.fixed && one.plain)) {
-                let name = known.map_or_else(|| oid.to_string(), |one| one.name.clone());
-                return Some(format!("a conversion to {name} is {UNKNOWN}"));
-            }
+        let types: BTreeMap<u32, &ConditionType> =
+            self.types.iter().map(|one| (one.oid, one)).collect();
+        let shown = |oid: &u32| {
+            types
+                .get(oid)
+                .map_or_else(|| oid.to_string(), |one| one.name.clone())
+        };
+        let is = |oid: &u32, what: fn(&ConditionType) -> bool| {
+            types.get(oid).is_some_and(|one| what(one))
+        };
+        let mut converted = self.parsed.converted.iter();
+        if let Some(oid) = converted.find(|oid| !is(oid, |one| one.fixed && one.plain)) {
+            return Some(format!("a conversion to {} is {UNKNOWN}", shown(oid)));
+        }
+        let mut constants = self.parsed.constants.iter().map(|(oid, _)| oid);
+        if constants.any(|oid| is(oid, |one| one.array && MOMENTS.contains(&one.base))) {
+            return Some(format!(
+                "dates or times in an array that is a text: {UNKNOWN}"
+            ));
         }
         let mut calls = self.parsed.calls.iter();
-        calls.find_map(|(call, collation)| {
+        let called = calls.find_map(|(call, collation)| {
             if let Call::Compare(kind) = call {
-                let plain = (self.types.iter()).any(|one| one.oid == *kind && one.plain);
-                return (!plain).then(|| format!("GREATEST or LEAST of this type: {UNKNOWN}"));
+                return (!is(kind, |one| one.plain))
+                    .then(|| format!("GREATEST or LEAST of this type: {UNKNOWN}"));
             }
-            let function = self.functions.iter().find(|one| match call {
-                Call::Function(oid) | Call::Named(oid) => one.oid == *oid,
-                Call::Operator(oid) => one.operators.contains(oid),
-                Call::Compare(_) => false,
-            });
+            let function = self.function(*call);
             let Some(function) = function else {
                 return Some(format!("a function: {UNKNOWN}"));
             };
             let named = matches!(call, Call::Named(_));
             let why = function.refuse(named, *collation, encodings)?;
             Some(format!("{}.{}(): {why}", function.schema, function.name))
+        });
+        called.or_else(|| {
+            let mut all = self.parsed.types.iter();
+            let oid = all.find(|oid| !is(oid, |one| one.labels || TYPES.contains(&one.base)))?;
+            Some(format!("type {}: {UNKNOWN}", shown(oid)))
         })
     }
 
     /// Why a condition that is accepted on both sides could mean something else on the other; nothing where it cannot.
     pub fn differs(&self, other: &Self) -> Option<String> {
-        (self.parsed.moments != other.parsed.moments).then(|| {
-            "a date or time in it is another one on the target: write it with a numeric offset from UTC".to_owned()
+        if self.constants() != other.constants() {
+            return Some(
+                "a number, date, time or interval in it is another one on the target: write dates and times with a numeric offset \
+                 from UTC, and intervals in whole units"
+                    .to_owned(),
+            );
+        }
+        let name = |side: &Self, at: usize| {
+            let (call, _) = side.parsed.calls.get(at)?;
+            side.function(*call).map(|one| format!("{}()", one.name))
+        };
+        let mut calls = 0..self.parsed.calls.len().max(other.parsed.calls.len());
+        let (one, two) = calls.find_map(|at| {
+            let (one, two) = (name(self, at), name(other, at));
+            (one != two).then_some((one, two))
+        })?;
+        let shown = |name: Option<String>| name.unwrap_or_else(|| "nothing".to_owned());
+        Some(format!(
+            "it calls {} on the source and {} on the target (for extract, write date_part)",
+            shown(one),
+            shown(two)
+        ))
+    }
+
+    /// Constants that every server stores alike.
+    fn constants(&self) -> Vec<&(u32, String)> {
+        let plain = |oid: u32| self.types.iter().any(|one| one.oid == oid && one.plain);
+        (self.parsed.constants.iter())
+            .filter(|(oid, _)| plain(*oid))
+            .collect()
+    }
+
+    fn function(&self, call: Call) -> Option<&CalledFunction> {
+        self.functions.iter().find(|one| match call {
+            Call::Function(oid) | Call::Named(oid) => one.oid == oid,
+            Call::Operator(oid) => one.operators.contains(&oid),
+            Call::Compare(_) => false,
         })
     }
 }
@@ -466,7 +533,9 @@ impl CalledFunction {
             true => EXACT.contains(&name),
             false => !INEXACT.contains(&source),
         };
-        let unit = UNITS.contains(&name) && !source.ends_with("_zone");
+        // Quarters of negative intervals have other numbers from 18 on.
+        let unit =
+            UNITS.contains(&name) && !(source.ends_with("_zone") || source.contains("interval"));
         let known = self.schema == "pg_catalog" && fixed && (self.plain && exact || unit);
         (!known).then(|| UNKNOWN.to_owned())
     }
@@ -507,9 +576,12 @@ mod tests {
                 immutable,
                 plain,
             };
-        let typed = |oid, name: &str, fixed, plain| ConditionType {
+        let typed = |oid, name: &str, base, fixed, plain| ConditionType {
             oid,
             name: name.to_owned(),
+            base,
+            array: name.ends_with("[]"),
+            labels: name.starts_with("mood"),
             fixed,
             plain,
         };
@@ -559,9 +631,16 @@ mod tests {
                 function(17_000, "app", "f", "int4lt", true, true),
             ],
             types: vec![
-                typed(23, "integer", true, true),
-                typed(25, "text", true, false),
-                typed(1184, "timestamp with time zone", false, true),
+                typed(16, "boolean", 16, true, true),
+                typed(23, "integer", 23, true, true),
+                typed(25, "text", 25, true, false),
+                typed(1184, "timestamp with time zone", 1184, false, true),
+                typed(1185, "timestamp with time zone[]", 1184, false, false),
+                typed(2205, "regclass", 2205, false, true),
+                typed(2210, "regclass[]", 2205, false, false),
+                typed(17_002, "mood[]", 17_001, false, false),
+                typed(17_003, "app.positive", 23, false, true),
+                typed(17_004, "citext[]", 17_005, false, false),
             ],
         }
     }
@@ -600,7 +679,8 @@ mod tests {
             ]
         );
         assert_eq!(found.converted, [1184]);
-        assert_eq!(found.moments, ["4 [ 3 0 0 -1 ]"]);
+        assert_eq!(found.constants, [(1184, "4 [ 3 0 0 -1 ]".to_owned())]);
+        assert_eq!(found.types, BTreeSet::from([16, 25, 1184]));
         assert_eq!(parse(&tree("<>")), Ok(ParsedCondition::default()));
         for (part, what) in [
             ("{JSONEXPR :op 1}", "JSONEXPR"),
@@ -612,11 +692,6 @@ mod tests {
             ),
             ("{VAR :varno 1 :varattno -1 :vartype 27}", "system column"),
             ("{VAR :varno 1 :varattno 0 :vartype 17001}", "whole row"),
-            ("{VAR :varno 1 :varattno 1 :vartype 2205}", "regclass"),
-            (
-                "{CONST :consttype 2206 :constvalue 4 [ 1 0 0 0 ]}",
-                "regclass",
-            ),
         ] {
             let why = parse(&tree(part)).unwrap_err();
             assert!(why.contains(what), "{why}");
@@ -690,13 +765,45 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_the_same_on_both_sides() {
-        let at = |byte: u8| {
+    fn types_are_the_servers_own() {
+        let var = |kind: u32| format!("{{VAR :varno 1 :varattno 1 :vartype {kind}}}");
+        for (kind, taken) in [
+            (23, true),
+            (1185, true),
+            (2205, false),
+            (2210, false),
+            (17_002, true),
+            (17_003, true),
+            (17_004, false),
+            (999, false),
+        ] {
+            assert_eq!(refused(&var(kind)).is_none(), taken, "{kind}");
+            let relabelled = format!("{{RELABELTYPE :arg {VAR} :resulttype {kind}}}");
+            assert_eq!(refused(&relabelled).is_none(), taken, "{kind}");
+        }
+        let now = "{CONST :consttype 1185 :constvalue 8 [ 0 0 ]}";
+        assert!(refused(now).unwrap().contains("array"));
+    }
+
+    #[test]
+    fn constants_and_functions_are_the_same_on_both_sides() {
+        let at = |kind: u32, byte: u8| {
             side(&format!(
-                "{{CONST :consttype 1184 :constvalue 8 [ {byte} 0 ]}}"
+                "{{CONST :consttype {kind} :constvalue 8 [ {byte} 0 ]}}"
             ))
         };
-        assert_eq!(at(1).differs(&at(1)), None);
-        assert!(at(1).differs(&at(2)).is_some());
+        assert_eq!(at(1184, 1).differs(&at(1184, 1)), None);
+        assert!(at(1184, 1).differs(&at(1184, 2)).is_some());
+        assert!(at(23, 1).differs(&at(23, 2)).is_some());
+        // A label is a number of the server's, a text its bytes there.
+        assert_eq!(at(25, 1).differs(&at(25, 2)), None);
+        let (one, two) = (side(&named(1397)), side(&named(1217)));
+        assert_eq!(one.differs(&one), None);
+        let why = one.differs(&two).unwrap();
+        assert!(
+            why.contains("abs() on the source and date_trunc()"),
+            "{why}"
+        );
+        assert!(one.differs(&side(VAR)).unwrap().contains("nothing"));
     }
 }

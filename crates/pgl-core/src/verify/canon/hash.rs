@@ -97,12 +97,12 @@ fn value(form: &Form, operand: &str, seed: u64, encoding: Encoding) -> Option<St
         ),
         "float4" => special_by_text("hashfloat4extended"),
         "float8" => special_by_text("hashfloat8extended"),
-        // The hash has the digits and their weight; special values have no scale.
+        // The hash of the digits has the weight as it is: it is mixed once more, or the weights of two columns could cancel
+        // each other out. Special values have no scale.
         "numeric" => format!(
-            "coalesce(pg_catalog.hash_numeric_extended({operand}, {seed}) OPERATOR(pg_catalog.#) \
-             pg_catalog.hashint4extended(pg_catalog.scale({operand}), CASE WHEN {operand} OPERATOR(pg_catalog.<) 0 THEN {} ELSE {} END), {})",
-            number(seed ^ 1),
-            number(seed ^ 2),
+            "coalesce(pg_catalog.hashint4extended(CASE WHEN {operand} OPERATOR(pg_catalog.<) 0 THEN \
+             -1 OPERATOR(pg_catalog.-) pg_catalog.scale({operand}) ELSE pg_catalog.scale({operand}) END, \
+             pg_catalog.hash_numeric_extended({operand}, {seed})), {})",
             as_text()
         ),
         "timestamp" | "timestamptz" | "time" | "timetz" | "interval" | "money" => {

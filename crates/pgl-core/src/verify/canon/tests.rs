@@ -658,6 +658,10 @@ fn each_type_has_its_hash() {
         ("uuid", "pg_catalog.uuid_hash_extended("),
         ("float4", "pg_catalog.hashfloat4extended("),
         ("numeric", "pg_catalog.hash_numeric_extended(t.\"c\", "),
+        (
+            "numeric",
+            "coalesce(coalesce(pg_catalog.hashint4extended(CASE ",
+        ),
         ("date", "isfinite(t.\"c\")"),
         ("bool", "CASE WHEN t.\"c\" THEN "),
         ("varchar", "hashtextextended((t.\"c\") COLLATE"),
