@@ -266,7 +266,7 @@ pub(crate) fn live(
     let start = replication::slot_create(&mut decoder, &slot).map_err(|error| {
         ran_out(error, asked, limit)
             .with_context("making a temporary slot")
-            .with_hint("it waits until every transaction that was writing has ended: look for old ones in pg_stat_activity")
+            .with_hint("it waits until every transaction that was writing has ended: look for old ones in pg_stat_activity and pg_prepared_xacts")
     })?;
     decoder.batch("SET statement_timeout = 0")?;
     let (source, seen) = complete_snapshot(pool, &mut decoder)?;
