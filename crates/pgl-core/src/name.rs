@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A schema and the name of an object in it, both as the catalog stores them (unquoted).
 #[derive(
-    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 pub struct QualifiedName {
     /// Schema name.

@@ -95,10 +95,7 @@ fn unreplicated(provider: &mut Session, plan: &Plan) -> Result<Vec<String>, Erro
     Ok(pgl_catalog::status::members(provider, &tables, &sets)?
         .into_iter()
         .filter(|one| !one.unreplicated.is_empty())
-        .map(|one| {
-            let name = QualifiedName::new(&one.schema, &one.name);
-            format!("{name} ({})", one.unreplicated.join(", "))
-        })
+        .map(|one| format!("{} ({})", one.table, one.unreplicated.join(", ")))
         .collect())
 }
 

@@ -247,15 +247,12 @@ impl Material<'_> {
         let running = target
             .copies
             .iter()
-            .map(|copy| {
-                let name = pgl_core::QualifiedName::new(&copy.schema, &copy.name);
-                CopyTable {
-                    rows: copy.rows,
-                    disk_bytes: copy.disk_bytes,
-                    source_bytes: source.get(&name).copied(),
-                    schema: name.schema,
-                    name: name.name,
-                }
+            .map(|copy| CopyTable {
+                schema: copy.table.schema.clone(),
+                name: copy.table.name.clone(),
+                rows: copy.rows,
+                disk_bytes: copy.disk_bytes,
+                source_bytes: source.get(&copy.table).copied(),
             })
             .collect();
         let total_bytes = (!source.is_empty()).then(|| source.values().sum());

@@ -112,8 +112,7 @@ impl CopySizes {
             .map(|(_, bytes)| bytes)
             .sum();
         let running = now.copies.iter().map(|copy| {
-            let name = QualifiedName::new(&copy.schema, &copy.name);
-            let size = self.source.get(&name).copied().unwrap_or(0);
+            let size = self.source.get(&copy.table).copied().unwrap_or(0);
             copy.bytes.or(copy.disk_bytes).unwrap_or(0).min(size)
         });
         whole + running.sum::<u64>()
@@ -202,11 +201,6 @@ impl<'a> Observer<'a> {
             Seen::Failed(trouble) => return Seen::Failed(trouble),
             Seen::NotGiven => return Seen::NotGiven,
         };
-        now.system_identifier = self
-            .target
-            .database
-            .as_ref()
-            .and_then(|database| database.system_identifier.clone());
         if let Some(subscription) = &mut now.subscription {
             self.slot = Some(subscription.slot_name.clone());
             if let Some(endpoint) = dsn.as_ref().and_then(catalog::provider) {
@@ -298,10 +292,7 @@ impl<'a> Observer<'a> {
             .and_then(|target| target.subscription.as_ref());
         let sets = subscription.map(|subscription| subscription.sets.clone());
         let wanted = self.wanted(newest);
-        let names: Vec<QualifiedName> = wanted
-            .iter()
-            .map(|one| QualifiedName::new(&one.schema, &one.name))
-            .collect();
+        let names: Vec<QualifiedName> = wanted.iter().map(|one| one.table.clone()).collect();
         let mut source = match (&mut self.source, &sets, newest.source.known()) {
             (Some(place), Some(sets), Some(_)) => known(place.with(self.context, |session| {
                 catalog::source_close(session, sets, &names)
@@ -437,8 +428,7 @@ impl<'a> Observer<'a> {
             Some(plan) => plan
                 .replicated()
                 .map(|table| Wanted {
-                    schema: table.schema.clone(),
-                    name: table.name.clone(),
+                    table: table.qualified(),
                     set: table.set.name().map(str::to_owned),
                     filled: filled.get(&table.qualified().sql()).copied(),
                 })
@@ -446,9 +436,8 @@ impl<'a> Observer<'a> {
             None => now
                 .tables
                 .iter()
-                .map(|table| Wanted {
-                    schema: table.schema.clone(),
-                    name: table.name.clone(),
+                .map(|one| Wanted {
+                    table: one.table.clone(),
                     set: None,
                     filled: None,
                 })
@@ -495,11 +484,7 @@ impl<'a> Observer<'a> {
     }
 
     fn look_for_rows(&mut self, source: &mut SourceClose, target: &mut TargetClose) {
-        let names: Vec<QualifiedName> = source
-            .tables
-            .iter()
-            .map(|table| QualifiedName::new(&table.schema, &table.name))
-            .collect();
+        let names: Vec<QualifiedName> = source.tables.iter().map(|one| one.table.clone()).collect();
         let Some(place) = self.source.as_mut().filter(|_| names.len() <= MOST_TABLES) else {
             return;
         };
@@ -517,13 +502,11 @@ impl<'a> Observer<'a> {
             return;
         }
         let here = known(place.with(self.context, |session| catalog::has_rows(session, &empty)));
-        for table in &mut source.tables {
-            let name = QualifiedName::new(&table.schema, &table.name);
-            table.has_rows = here.as_ref().and_then(|here| here.get(&name).copied());
+        for one in &mut source.tables {
+            one.has_rows = here.as_ref().and_then(|here| here.get(&one.table).copied());
         }
-        for table in &mut target.tables {
-            let name = QualifiedName::new(&table.schema, &table.name);
-            table.has_rows = there.as_ref().and_then(|there| there.get(&name).copied());
+        for one in &mut target.tables {
+            one.has_rows = (there.as_ref()).and_then(|there| there.get(&one.table).copied());
         }
     }
 }

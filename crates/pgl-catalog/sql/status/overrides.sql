@@ -1,6 +1,5 @@
 -- What roles and this database override of the settings that shape the text of values, and of search_path.
 SELECT r.rolname::text AS role,
-       s.setdatabase <> 0 AS this_database,
        lower(split_part(one, '=', 1)) AS name,
        substring(one FROM position('=' IN one) + 1) AS value
   FROM pg_db_role_setting s

@@ -2,7 +2,6 @@
 SELECT current_setting('server_version_num')::integer AS version,
        current_database() AS database,
        extract(epoch FROM clock_timestamp())::float8 AS clock,
-       pg_is_in_recovery() AS in_recovery,
        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text AS wal_lsn,
        (SELECT CASE WHEN setting::bigint >= 0 THEN setting::bigint * 1024 * 1024 END
           FROM pg_settings WHERE name = 'max_slot_wal_keep_size') AS max_slot_wal_keep_bytes,

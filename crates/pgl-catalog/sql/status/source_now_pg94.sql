@@ -2,7 +2,6 @@
 SELECT current_setting('server_version_num')::integer AS version,
        current_database() AS database,
        extract(epoch FROM clock_timestamp())::float8 AS clock,
-       pg_is_in_recovery() AS in_recovery,
        CASE WHEN pg_is_in_recovery() THEN pg_last_xlog_replay_location() ELSE pg_current_xlog_location() END::text AS wal_lsn,
        NULL::bigint AS max_slot_wal_keep_bytes,
        extract(epoch FROM pg_postmaster_start_time())::float8 AS started,

@@ -5,7 +5,6 @@ SELECT s.sub_id::bigint AS id,
        s.sub_enabled AS enabled,
        s.sub_slot_name::text AS slot_name,
        s.sub_replication_sets AS sets,
-       coalesce(extract(epoch FROM (row_to_json(s) ->> 'sub_apply_delay')::interval), 0)::float8 AS apply_delay,
        y.sync_kind::text AS sync_kind,
        y.sync_status::text AS sync_status,
        i.if_dsn AS secret_dsn

@@ -1,6 +1,5 @@
 -- The target now, without pglogical's own catalog. 9.4 to 9.6.
 SELECT current_setting('server_version_num')::integer AS version,
-       current_database() AS database,
        extract(epoch FROM clock_timestamp())::float8 AS clock,
        extract(epoch FROM pg_postmaster_start_time())::float8 AS started,
        NULL::float8 AS helpers_started,

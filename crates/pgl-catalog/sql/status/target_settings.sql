@@ -5,7 +5,6 @@ SELECT current_setting('max_worker_processes')::integer AS max_workers,
             OR coalesce(row_to_json(a) ->> 'backend_type', '') IN ('parallel worker', 'logical replication launcher',
                                                                   'logical replication worker')) AS used_workers,
        (SELECT setting FROM pg_settings WHERE name = 'pglogical.conflict_resolution') AS conflict_resolution,
-       coalesce((SELECT setting = 'on' FROM pg_settings WHERE name = 'pglogical.use_spi'), false) AS use_spi,
        coalesce((SELECT setting = 'on' FROM pg_settings WHERE name = 'track_commit_timestamp'), false) AS track_commit_timestamp,
        -- The apply worker runs as no role: its sessions get what the database has, or all roles, or the server.
        ARRAY(SELECT s.name || ' is ' || v.value

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
 use pgl_core::cutover::Timelines;
-use pgl_core::status::facts::{PlannedMember, SourceClose, TargetClose, TargetSequence};
+use pgl_core::status::facts::{PlannedMember, SourceClose, TargetClose};
 use serde::Deserialize;
 
 use super::{allowed, logs};
@@ -80,12 +80,7 @@ pub fn target_close(session: &mut Session, migration: &str) -> Result<TargetClos
     close.roles = allowed(column(session, sql!("status/roles"), &[]))?;
     close.sequences = sequences::sequences(session)?
         .into_iter()
-        .map(|one| TargetSequence {
-            min: Some(one.min),
-            max: Some(one.max),
-            schema: one.schema,
-            name: one.name,
-        })
+        .map(|one| (one.qualified(), one.min..=one.max))
         .collect();
     close.sequence_users = allowed(sequences::users(session))?;
     close.timelines = timelines(session, migration)?;
@@ -108,8 +103,8 @@ fn timelines(target: &mut Session, migration: &str) -> Result<Option<Timelines>,
 
 #[derive(Deserialize)]
 struct HasRows {
-    schema: String,
-    name: String,
+    #[serde(flatten)]
+    table: QualifiedName,
     has_rows: Option<bool>,
 }
 
@@ -126,11 +121,11 @@ pub fn has_rows(
         let (schemas, tables) = QualifiedName::split(some);
         let sql = sql!("status/has_rows");
         let found: Vec<HasRows> = rows(session, sql, &[&schemas, &tables])?;
-        for one in found {
-            if let Some(has_rows) = one.has_rows {
-                all.insert(QualifiedName::new(one.schema, one.name), has_rows);
-            }
-        }
+        all.extend(
+            found
+                .into_iter()
+                .filter_map(|one| Some((one.table, one.has_rows?))),
+        );
     }
     Ok(all)
 }

@@ -5,8 +5,8 @@ use std::time::Instant;
 use pgl_conn::{DsnText, Error, Session};
 use pgl_core::setup::StepId;
 use pgl_core::status::facts::{
-    CopyJournal, CopyNow, RunHolder, SlotNow, SourceNow, SubscriptionNow, TableSync, TargetNow,
-    TargetOrigin, WalSenderNow, Worker,
+    CopyJournal, CopyNow, RunHolder, SlotNow, SourceNow, SubscriptionNow, TargetNow, TargetOrigin,
+    WalSenderNow, Worker,
 };
 use pgl_core::{Plan, QualifiedName};
 use serde::Deserialize;
@@ -70,23 +70,9 @@ struct Base {
 
 #[derive(Deserialize)]
 struct Found {
-    id: u32,
-    database_oid: u32,
-    name: String,
-    enabled: bool,
-    slot_name: String,
-    sets: Vec<String>,
-    apply_delay: f64,
-    sync_kind: Option<String>,
-    sync_status: Option<String>,
+    #[serde(flatten)]
+    now: SubscriptionNow,
     secret_dsn: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Sync {
-    schema: String,
-    name: String,
-    status: String,
 }
 
 /// The target now, as far as it concerns the migration of this name and its subscription, and that
@@ -120,23 +106,10 @@ pub fn target_now(
         return Ok((now, None));
     };
     let dsn = found.secret_dsn.map(DsnText::new);
-    let subscription = SubscriptionNow {
-        id: found.id,
-        database_oid: found.database_oid,
-        name: found.name,
-        enabled: found.enabled,
-        slot_name: found.slot_name,
-        sets: found.sets,
-        apply_delay: found.apply_delay,
-        sync_kind: found.sync_kind.and_then(|kind| kind.chars().next()),
-        sync_status: found.sync_status.and_then(|status| status.chars().next()),
-        ..SubscriptionNow::default()
-    };
-    let subscription = SubscriptionNow {
-        shown: shown(session, &subscription.name)?,
-        ..subscription
-    };
-    now.tables = tables(session, subscription.id)?;
+    let mut subscription = found.now;
+    subscription.shown = shown(session, &subscription.name)?;
+    let id = i64::from(subscription.id);
+    now.tables = rows(session, sql!("status/tables"), &[&id])?;
     now.workers = workers(session, &subscription.apply_name())?;
     (now.origin, now.origin_readable) = origin(session, &subscription.slot_name)?;
     if base.track_commit_timestamp {
@@ -144,19 +117,6 @@ pub fn target_now(
     }
     now.subscription = Some(subscription);
     Ok((now, dsn))
-}
-
-fn tables(session: &mut Session, subscription: u32) -> Result<Vec<TableSync>, Error> {
-    let sql = sql!("status/tables");
-    let found: Vec<Sync> = rows(session, sql, &[&i64::from(subscription)])?;
-    Ok(found
-        .into_iter()
-        .map(|one| TableSync {
-            schema: one.schema,
-            name: one.name,
-            status: one.status.chars().next().unwrap_or('\0'),
-        })
-        .collect())
 }
 
 fn workers(session: &mut Session, apply: &str) -> Result<Vec<Worker>, Error> {
@@ -250,15 +210,15 @@ pub type Sizes = Vec<(QualifiedName, u64)>;
 
 #[derive(Deserialize)]
 struct Sized {
-    schema: String,
-    name: String,
+    #[serde(flatten)]
+    table: QualifiedName,
     bytes: Option<u64>,
 }
 
 fn named_sizes(found: Vec<Sized>) -> Sizes {
     found
         .into_iter()
-        .filter_map(|one| Some((QualifiedName::new(one.schema, one.name), one.bytes?)))
+        .filter_map(|one| Some((one.table, one.bytes?)))
         .collect()
 }
 

@@ -1,5 +1,8 @@
 //! What was seen at one instant, and what is looked at more closely when something is wrong.
 
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::control::SlotMoved;
@@ -98,8 +101,6 @@ pub struct SourceNow {
     pub clock_at: f64,
     /// Half the round trip of the query that read the clock, in seconds.
     pub clock_error: f64,
-    /// Whether it is a standby.
-    pub in_recovery: bool,
     /// Current write position.
     pub wal_lsn: Option<Lsn>,
     /// The subscription's slot.
@@ -171,10 +172,6 @@ pub struct WalSenderNow {
 pub struct TargetNow {
     /// Version.
     pub version: ServerVersion,
-    /// Cluster identifier.
-    pub system_identifier: Option<String>,
-    /// Database.
-    pub database: String,
     /// The server's clock, in seconds since 1970.
     pub clock: f64,
     /// When that was read, in seconds on this program's own monotonic clock.
@@ -210,7 +207,25 @@ pub struct TargetNow {
     pub journal: CopyJournal,
 }
 
+impl SourceNow {
+    /// What the target has confirmed as flushed.
+    pub fn confirmed(&self) -> Option<Lsn> {
+        self.slot.as_ref()?.confirmed_flush_lsn
+    }
+}
+
 impl TargetNow {
+    /// The source's position up to which everything is applied.
+    pub fn applied(&self) -> Option<Lsn> {
+        self.origin?.remote_lsn
+    }
+
+    /// The subscription's sync state of this table.
+    pub fn sync(&self, table: &QualifiedName) -> Option<char> {
+        let mut all = self.tables.iter();
+        all.find(|one| one.table == *table).map(|one| one.status)
+    }
+
     /// The subscription's apply worker.
     pub fn apply(&self) -> Option<&Worker> {
         self.workers.iter().find(|worker| worker.kind == "apply")
@@ -233,8 +248,6 @@ pub struct SubscriptionNow {
     pub slot_name: String,
     /// Its replication sets.
     pub sets: Vec<String>,
-    /// Its `apply_delay` in seconds.
-    pub apply_delay: f64,
     /// Kind of initial synchronisation: `f`, `d`, `s` or `i` (none).
     pub sync_kind: Option<char>,
     /// State of the subscription as a whole: `i`, `s`, `d`, `c`, `w`, `u`, `y`, `r`.
@@ -270,10 +283,9 @@ pub struct Dsn {
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TableSync {
-    /// Schema.
-    pub schema: String,
-    /// Name.
-    pub name: String,
+    /// Its name.
+    #[serde(flatten)]
+    pub table: QualifiedName,
     /// pglogical's letter.
     pub status: char,
 }
@@ -308,10 +320,9 @@ pub struct TargetOrigin {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CopyNow {
-    /// Schema.
-    pub schema: String,
-    /// Name.
-    pub name: String,
+    /// Its name.
+    #[serde(flatten)]
+    pub table: QualifiedName,
     /// Bytes read by COPY (14 and later).
     pub bytes: Option<u64>,
     /// Rows read by COPY (14 and later).
@@ -355,10 +366,9 @@ pub struct Close {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Wanted {
-    /// Schema.
-    pub schema: String,
-    /// Name.
-    pub name: String,
+    /// Its name.
+    #[serde(flatten)]
+    pub table: QualifiedName,
     /// Its replication set; null where no plan says it.
     pub set: Option<String>,
     /// Object id on the target of the table that was copied; null where no journal says it.
@@ -369,10 +379,9 @@ pub struct Wanted {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PlannedMember {
-    /// Schema.
-    pub schema: String,
-    /// Name.
-    pub name: String,
+    /// Its name.
+    #[serde(flatten)]
+    pub table: QualifiedName,
     /// Whether there is a table of this name.
     pub exists: bool,
     /// The subscription's replication sets that it is in.
@@ -445,8 +454,6 @@ pub struct SourceClose {
 pub struct OutputOverride {
     /// The role; null means all.
     pub role: Option<String>,
-    /// Whether it is for this database only.
-    pub this_database: bool,
     /// The setting, lower case.
     pub name: String,
     /// Its value.
@@ -457,10 +464,9 @@ pub struct OutputOverride {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SetTable {
-    /// Schema.
-    pub schema: String,
-    /// Name.
-    pub name: String,
+    /// Its name.
+    #[serde(flatten)]
+    pub table: QualifiedName,
     /// Columns that are replicated.
     pub columns: Vec<String>,
     /// Their types, as `format_type` has them.
@@ -479,10 +485,9 @@ pub struct SetTable {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SetSequence {
-    /// Schema.
-    pub schema: String,
-    /// Name.
-    pub name: String,
+    /// Its name.
+    #[serde(flatten)]
+    pub sequence: QualifiedName,
     /// The value that pglogical sends, which lies ahead of the sequence.
     pub sent: Option<i64>,
 }
@@ -507,8 +512,8 @@ pub struct Queued {
 pub struct TargetClose {
     /// Tables and their columns.
     pub tables: Vec<TargetTable>,
-    /// Sequences and their bounds.
-    pub sequences: Vec<TargetSequence>,
+    /// Sequences and the values that they can have.
+    pub sequences: HashMap<QualifiedName, RangeInclusive<i64>>,
     /// The columns that take their values from sequences.
     pub sequence_users: Vec<SequenceUser>,
     /// Foreign keys, by what they reference.
@@ -523,8 +528,6 @@ pub struct TargetClose {
     pub read_only: bool,
     /// `pglogical.conflict_resolution`.
     pub conflict_resolution: Option<String>,
-    /// `pglogical.use_spi`.
-    pub use_spi: bool,
     /// `track_commit_timestamp`.
     pub track_commit_timestamp: bool,
     /// Settings by which the apply worker reads other values than were sent: `array_nulls is off`.
@@ -541,14 +544,20 @@ pub struct TargetClose {
     pub sessions_lost: u32,
 }
 
+impl TargetClose {
+    /// The table of this name.
+    pub fn table(&self, name: &QualifiedName) -> Option<&TargetTable> {
+        self.tables.iter().find(|one| one.table == *name)
+    }
+}
+
 /// A table on the target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TargetTable {
-    /// Schema.
-    pub schema: String,
-    /// Name.
-    pub name: String,
+    /// Its name.
+    #[serde(flatten)]
+    pub table: QualifiedName,
     /// Object id.
     pub oid: u32,
     /// `r` table, `p` partitioned, `v` view…
@@ -565,20 +574,6 @@ pub struct TargetTable {
     pub has_identity: bool,
     /// Whether it has rows; null where not looked at or not permitted.
     pub has_rows: Option<bool>,
-}
-
-/// A sequence on the target.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct TargetSequence {
-    /// Schema.
-    pub schema: String,
-    /// Name.
-    pub name: String,
-    /// Smallest value; null where not permitted.
-    pub min: Option<i64>,
-    /// Largest value.
-    pub max: Option<i64>,
 }
 
 /// A foreign key on the target.

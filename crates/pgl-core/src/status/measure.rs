@@ -92,12 +92,7 @@ pub struct Skew {
 /// Everything up to here is applied: the origin moves with each transaction, the confirmed
 /// position also past WAL that concerns nobody here.
 pub fn applied(source: &SourceNow, target: Option<&TargetNow>) -> Option<Lsn> {
-    let confirmed = source
-        .slot
-        .as_ref()
-        .and_then(|slot| slot.confirmed_flush_lsn);
-    let origin = target.and_then(|target| target.origin?.remote_lsn);
-    confirmed.into_iter().chain(origin).max()
+    source.confirmed().max(target.and_then(TargetNow::applied))
 }
 
 /// The lag in the newest of the samples, oldest first.
@@ -115,19 +110,15 @@ pub fn lag(samples: &[Snapshot]) -> Option<Lag> {
     let source_lsn = source.wal_lsn?;
     let applied_lsn = applied(source, target)?;
     let bytes = source_lsn.bytes_since(applied_lsn);
-    let confirmed_flush_lsn = source
-        .slot
-        .as_ref()
-        .and_then(|slot| slot.confirmed_flush_lsn);
-    let (seconds, seconds_from) = match seconds(samples, source, target, applied_lsn, bytes) {
-        Some((seconds, from)) => (Some(round(seconds)), Some(from)),
-        None => (None, None),
-    };
+    let confirmed_flush_lsn = source.confirmed();
+    let (seconds, seconds_from) = seconds(samples, source, target, applied_lsn, bytes)
+        .map(|(seconds, from)| (round(seconds), from))
+        .unzip();
     Some(Lag {
         source_lsn,
         applied_lsn,
         confirmed_flush_lsn,
-        origin_lsn: target.and_then(|target| target.origin?.remote_lsn),
+        origin_lsn: target.and_then(TargetNow::applied),
         bytes,
         unconfirmed_bytes: confirmed_flush_lsn.map(|lsn| source_lsn.bytes_since(lsn)),
         seconds,

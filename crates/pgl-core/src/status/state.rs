@@ -145,8 +145,8 @@ pub fn tables(target: Option<&TargetNow>) -> Tables {
         .iter()
         .filter(|table| table.status != 'r')
         .map(|table| TableState {
-            schema: table.schema.clone(),
-            name: table.name.clone(),
+            schema: table.table.schema.clone(),
+            name: table.table.name.clone(),
             state: sync_word(table.status).to_owned(),
         })
         .collect();

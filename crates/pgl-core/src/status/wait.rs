@@ -153,7 +153,7 @@ fn position(sample: &Snapshot) -> Option<Lsn> {
     let target = sample.target.known();
     match sample.source.known() {
         Some(source) => applied(source, target),
-        None => target.and_then(|target| target.origin?.remote_lsn),
+        None => target.and_then(TargetNow::applied),
     }
 }
 

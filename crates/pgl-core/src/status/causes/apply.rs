@@ -18,7 +18,7 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     };
     for table in &source.tables {
         // What was dropped on the target stops replication at the next change of the table, if it has not yet.
-        if seen.stopped() || lacks_state(seen, &table.schema, &table.name) {
+        if seen.stopped() || lacks_state(seen, &table.table) {
             one_table(seen, table, target, found);
         }
     }
@@ -58,32 +58,28 @@ fn nonrecoverable(seen: &Seen<'_>, found: &mut Vec<Cause>) {
 }
 
 fn one_table(seen: &Seen<'_>, table: &SetTable, target: &TargetClose, found: &mut Vec<Cause>) {
-    let name = QualifiedName::new(&table.schema, &table.name);
+    let name = &table.table;
     // What was dropped on the target took rows or values with it.
-    let then = match lacks_state(seen, &table.schema, &table.name) {
+    let then = match lacks_state(seen, name) {
         true => format!(
             "; it was dropped on the target, so when replication runs again: {}",
-            resync(std::slice::from_ref(&name))
+            resync(std::slice::from_ref(name))
         ),
         false => String::new(),
     };
-    let there = target
-        .tables
-        .iter()
-        .find(|there| there.schema == table.schema && there.name == table.name);
-    let Some(there) = there else {
+    let Some(there) = target.table(name) else {
         let mut what = format!("{name} is replicated and does not exist on the target");
         let mut remedy = match then.is_empty() {
             true => "create it on the target with the source's definition; or take it out of its replication set on the source".to_owned(),
             false => format!("create it on the target with the source's definition{then}"),
         };
         let renamed = renamed(seen);
-        if renamed.now.contains(&name) {
+        if renamed.now.contains(name) {
             (what, remedy) = renamed.said();
         }
         found.push(
             Cause::new("apply.table_missing", Side::Target, what)
-                .object(&name)
+                .object(name)
                 .likely()
                 .seen("no such table in the target's catalog")
                 .remedy(remedy),
@@ -97,14 +93,14 @@ fn one_table(seen: &Seen<'_>, table: &SetTable, target: &TargetClose, found: &mu
                 Side::Target,
                 format!("{name} is partitioned on the target and an ordinary table on the source: that crashes pglogical's apply worker and with it the server"),
             )
-            .object(&name)
+            .object(name)
             .likely()
             .seen("relkind p on the target")
             .remedy("make it an ordinary table on the target, or partition it on the source"),
         );
         return;
     }
-    columns(seen, &name, table, there, &then, found);
+    columns(seen, table, there, &then, found);
     if table.updates && !there.has_identity {
         found.push(
             Cause::new(
@@ -112,7 +108,7 @@ fn one_table(seen: &Seen<'_>, table: &SetTable, target: &TargetClose, found: &mu
                 Side::Target,
                 format!("{name} has no replica identity index on the target: no update or delete can be applied"),
             )
-            .object(&name)
+            .object(name)
             .likely()
             .seen("no valid primary key and no REPLICA IDENTITY index on the target")
             .remedy("create the primary key that the source has, then let pglogical try again"),
@@ -122,12 +118,12 @@ fn one_table(seen: &Seen<'_>, table: &SetTable, target: &TargetClose, found: &mu
 
 fn columns(
     seen: &Seen<'_>,
-    name: &QualifiedName,
     table: &SetTable,
     there: &TargetTable,
     then: &str,
     found: &mut Vec<Cause>,
 ) {
+    let name = &table.table;
     let list = |names: &[&String]| {
         names
             .iter()
@@ -297,19 +293,15 @@ fn roles(source: &SourceClose, target: &TargetClose, found: &mut Vec<Cause>) {
 
 fn sequences(source: &SourceClose, target: &TargetClose, found: &mut Vec<Cause>) {
     for sequence in &source.sequences {
-        let name = QualifiedName::new(&sequence.schema, &sequence.name);
-        let there = target
-            .sequences
-            .iter()
-            .find(|there| there.schema == sequence.schema && there.name == sequence.name);
-        let Some(there) = there else {
+        let name = &sequence.sequence;
+        let Some(there) = target.sequences.get(name) else {
             found.push(
                 Cause::new(
                     "apply.sequence_missing",
                     Side::Target,
                     format!("the sequence {name} is replicated and does not exist on the target"),
                 )
-                .object(&name)
+                .object(name)
                 .likely()
                 .seen("no such sequence in the target's catalog")
                 .remedy("create it on the target; better still, take it out of its set on the source and let pgl-seqsync set it")
@@ -317,17 +309,15 @@ fn sequences(source: &SourceClose, target: &TargetClose, found: &mut Vec<Cause>)
             );
             continue;
         };
-        let (Some(sent), Some(min), Some(max)) = (sequence.sent, there.min, there.max) else {
-            continue;
-        };
-        if !(min..=max).contains(&sent) {
+        if let Some(sent) = sequence.sent.filter(|sent| !there.contains(sent)) {
+            let (min, max) = (*there.start(), *there.end());
             found.push(
                 Cause::new(
                     "apply.sequence_bounds",
                     Side::Target,
                     format!("pglogical sends {sent} for the sequence {name}, which is out of its bounds"),
                 )
-                .object(&name)
+                .object(name)
                 .likely()
                 .seen(format!("the target's sequence goes from {min} to {max}"))
                 .remedy("take the sequence out of its set on the source, widen its bounds on the target until the message has passed, then restore them and let pgl-seqsync set the value")

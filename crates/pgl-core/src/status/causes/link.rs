@@ -3,7 +3,7 @@
 use super::known::SET_REMEDY;
 use super::{Cause, Seen};
 use crate::status::facts::Seen as Tried;
-use crate::status::facts::{Trouble, TroubleKind};
+use crate::status::facts::{PlannedMember, Trouble, TroubleKind};
 use crate::status::log::crashes;
 use crate::status::state::Word;
 use crate::{Side, quote_literal};
@@ -133,7 +133,7 @@ fn held_nothing(seen: &Seen<'_>, set: &String) -> bool {
         .source
         .as_ref()
         .and_then(|one| one.members.as_ref());
-    let in_none = |one: &super::super::facts::PlannedMember| one.exists && one.sets.is_empty();
+    let in_none = |one: &PlannedMember| one.exists && one.sets.is_empty();
     !wanted.is_empty()
         && !wanted.iter().any(|one| one.set.as_ref() == Some(set))
         && members.is_some_and(|all| !all.iter().any(in_none))

@@ -7,7 +7,7 @@
 
 use super::{Cause, Seen};
 use crate::cutover::Renamed;
-use crate::status::facts::{PlannedMember, Wanted};
+use crate::status::facts::PlannedMember;
 use crate::{QualifiedName, Side};
 
 /// What helps where changes of a table in a set are not replicated.
@@ -25,16 +25,11 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     let Some(members) = close.members.as_ref().filter(|_| close.pglogical) else {
         return;
     };
-    let of = |wanted: &Wanted| -> Option<&PlannedMember> {
-        members
-            .iter()
-            .find(|one| one.schema == wanted.schema && one.name == wanted.name)
-    };
     let (mut missing, mut gone, mut changed) = (Vec::new(), Vec::new(), Vec::new());
     let mut partly: Vec<(QualifiedName, &[String])> = Vec::new();
     for wanted in &seen.close.wanted {
-        let name = QualifiedName::new(&wanted.schema, &wanted.name);
-        match of(wanted) {
+        let name = wanted.table.clone();
+        match members.iter().find(|one| one.table == name) {
             None => {}
             Some(member) if !member.exists => gone.push(name),
             Some(member) if member.sets.is_empty() => missing.push(name),
@@ -136,23 +131,14 @@ pub(super) fn renamed(seen: &Seen<'_>) -> Renamed {
     let (Some(close), Some(subscription)) = (&seen.close.source, seen.subscription) else {
         return Renamed::default();
     };
-    let gone = |one: &&PlannedMember| !one.exists;
     let members = close.members.iter().flatten();
     let planned: Vec<QualifiedName> = members
-        .filter(gone)
-        .map(|one| QualifiedName::new(&one.schema, &one.name))
+        .filter(|one| !one.exists)
+        .map(|one| one.table.clone())
         .collect();
-    let unknown = |name: &QualifiedName| {
-        let wanted = &seen.close.wanted;
-        name.schema != "pgl"
-            && !(wanted.iter()).any(|one| one.schema == name.schema && one.name == name.name)
-    };
-    let now: Vec<QualifiedName> = close
-        .tables
-        .iter()
-        .map(|one| QualifiedName::new(&one.schema, &one.name))
-        .filter(unknown)
-        .collect();
+    let unknown = |name: &&QualifiedName| name.schema != "pgl" && !wanted(seen, name);
+    let in_sets = close.tables.iter().map(|one| &one.table);
+    let now: Vec<QualifiedName> = in_sets.filter(unknown).cloned().collect();
     if planned.is_empty() || now.is_empty() {
         return Renamed::default();
     }
@@ -165,17 +151,19 @@ pub(super) fn renamed(seen: &Seen<'_>) -> Renamed {
 }
 
 /// Whether pglogical has no state for a table of the plan on the target. A tool that works adds it with its own commit.
-pub(super) fn lacks_state(seen: &Seen<'_>, schema: &str, name: &str) -> bool {
+pub(super) fn lacks_state(seen: &Seen<'_>, table: &QualifiedName) -> bool {
     let Some(now) = seen.target.filter(|now| now.holder.is_none()) else {
         return false;
     };
-    let planned = |one: &Wanted| one.schema == schema && one.name == name;
     let members = seen.close.source.iter().flat_map(|close| &close.members);
     // Of a table that the source has no more, nothing is missing.
-    let gone = |one: &PlannedMember| one.schema == schema && one.name == name && !one.exists;
-    seen.close.wanted.iter().any(planned)
-        && !members.flatten().any(gone)
-        && !(now.tables.iter()).any(|one| one.schema == schema && one.name == name)
+    let gone = |one: &PlannedMember| one.table == *table && !one.exists;
+    wanted(seen, table) && !members.flatten().any(gone) && now.sync(table).is_none()
+}
+
+/// Whether this table is to be replicated.
+pub(super) fn wanted(seen: &Seen<'_>, table: &QualifiedName) -> bool {
+    seen.close.wanted.iter().any(|one| one.table == *table)
 }
 
 /// The command that compares tables, copies those that differ, and restores the states of all.
@@ -187,18 +175,15 @@ pub(super) fn resync(names: &[QualifiedName]) -> String {
 fn without_state(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     let mut applied = Vec::new();
     for wanted in &seen.close.wanted {
-        let name = QualifiedName::new(&wanted.schema, &wanted.name);
+        let name = wanted.table.clone();
         let explained =
             |cause: &Cause| cause.stops() && cause.object.as_ref() == Some(&name.to_string());
-        if !lacks_state(seen, &wanted.schema, &wanted.name) || found.iter().any(explained) {
+        if !lacks_state(seen, &name) || found.iter().any(explained) {
             continue;
         }
-        let tables = seen.close.target.iter().flat_map(|close| &close.tables);
-        let there = tables
-            .filter(|there| there.schema == wanted.schema && there.name == wanted.name)
-            .map(|there| there.oid)
-            .next();
-        match (wanted.filled, there) {
+        let target = seen.close.target.as_ref();
+        let there = target.and_then(|close| close.table(&name));
+        match (wanted.filled, there.map(|there| there.oid)) {
             (Some(filled), Some(oid)) if filled != oid => found.push(
                 Cause::new(
                     "unsafe.table_recreated",

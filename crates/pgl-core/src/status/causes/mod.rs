@@ -218,9 +218,8 @@ impl Seen<'_> {
     /// twice or more, or none came for longer than pglogical waits before it starts one again.
     fn fails(&self) -> Option<String> {
         let seen = self.enabled();
-        let position = |now: &TargetNow| now.origin.and_then(|origin| origin.remote_lsn);
-        let at = position(self.target?);
-        let moved = seen.iter().rposition(|(_, now)| position(now) != at);
+        let at = self.target?.applied();
+        let moved = seen.iter().rposition(|(_, now)| now.applied() != at);
         let stuck = &seen[moved.map_or(0, |last| last + 1)..];
         let ran = stuck.iter().rposition(|(_, now)| now.apply().is_some());
         let without = &stuck[ran.map_or(0, |last| last + 1)..];
@@ -460,11 +459,8 @@ fn unblocked(close: &Close, found: &mut Vec<Cause>) {
 /// The subscription goes on after the promotion, for a rollback, and replicates what the write block of the former source
 /// did not stop. Only a transaction with rows moves the origin; those of reverse replication are not sent back.
 fn written_since(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let now = seen.target.and_then(|target| target.origin);
-    let (Some(last), Some(now)) = (
-        seen.close.final_lsn,
-        now.and_then(|origin| origin.remote_lsn),
-    ) else {
+    let now = seen.target.and_then(TargetNow::applied);
+    let (Some(last), Some(now)) = (seen.close.final_lsn, now) else {
         return;
     };
     if now > last {

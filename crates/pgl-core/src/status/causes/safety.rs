@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::members::{few, resync};
+use super::members::{few, resync, wanted};
 use super::{Cause, Seen};
 use crate::cutover::{self, Direction, ReplicaTrigger, Timelines};
 use crate::name::show_ident;
@@ -142,14 +142,11 @@ fn types(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     let (Some(source), Some(target)) = (&seen.close.source, &seen.close.target) else {
         return;
     };
-    let there: HashMap<(&str, &str), &TargetTable> = target
-        .tables
-        .iter()
-        .map(|one| ((one.schema.as_str(), one.name.as_str()), one))
-        .collect();
+    let there: HashMap<&QualifiedName, &TargetTable> =
+        target.tables.iter().map(|one| (&one.table, one)).collect();
     let mut differ = Vec::new();
     for one in &source.tables {
-        let Some(other) = there.get(&(one.schema.as_str(), one.name.as_str())) else {
+        let Some(other) = there.get(&one.table) else {
             continue;
         };
         let types: HashMap<&str, &str> = names_and_types(&other.columns, &other.types).collect();
@@ -157,7 +154,7 @@ fn types(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             if let Some(to) = types.get(column).filter(|to| **to != from) {
                 let column = show_ident(column);
                 differ.push((
-                    QualifiedName::new(&one.schema, &one.name),
+                    &one.table,
                     format!("column {column} is {from} on the source and {to} on the target"),
                 ));
             }
@@ -177,7 +174,7 @@ fn types(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         .seen(format!("format_type() of both sides: {} columns differ", differ.len()))
         .remedy(format!(
             "make the types the same again (ALTER TABLE … ALTER COLUMN … TYPE) and copy the table again: {}",
-            resync(std::slice::from_ref(first))
+            resync(std::slice::from_ref(*first))
         )),
     );
 }
@@ -235,8 +232,7 @@ fn set_back(seen: &Seen<'_>, found: &mut Vec<Cause>) {
 fn slot_moved(seen: &Seen<'_>, subscription: &SubscriptionNow, found: &mut Vec<Cause>) {
     let moved = seen.close.target.as_ref();
     let moved = moved.and_then(|one| one.slot_moved.clone());
-    let wanted = seen.close.wanted.iter();
-    let wanted = wanted.map(|one| QualifiedName::new(&one.schema, &one.name));
+    let wanted = seen.close.wanted.iter().map(|one| one.table.clone());
     let Some(missing) = moved.and_then(|moved| moved.missing(wanted)) else {
         return;
     };
@@ -260,13 +256,9 @@ fn sequence_names(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     };
     let mut all = cutover::sequence_mismatches(&source.sequence_users, &target.sequence_users, &[]);
     all.retain(|mismatch| {
-        let is = |schema: &str, name: &str| {
-            schema == mismatch.table.schema && name == mismatch.table.name
-        };
-        let mut wanted = seen.close.wanted.iter();
         // An identity is the partitioned table's, whose partitions alone are replicated.
-        wanted.any(|one| is(&one.schema, &one.name))
-            || (target.tables.iter()).any(|one| one.kind == "p" && is(&one.schema, &one.name))
+        wanted(seen, &mismatch.table)
+            || (target.table(&mismatch.table)).is_some_and(|there| there.kind == "p")
     });
     let Some(first) = all.first() else { return };
     let (what, remedy) = cutover::sequence_mismatches_said(&all, Side::Source);
@@ -333,7 +325,7 @@ fn copies(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     if (now.workers.iter()).any(|worker| worker.kind == "sync" && young(worker.started)) {
         return;
     }
-    let Some(table) = now.tables.iter().find(|table| table.status == 'i') else {
+    let Some(beginning) = now.tables.iter().find(|table| table.status == 'i') else {
         return;
     };
     let path = source.overrides.iter().find(|one| {
@@ -347,7 +339,7 @@ fn copies(seen: &Seen<'_>, found: &mut Vec<Cause>) {
                 Side::Source,
                 "pglogical's copy of a table does not begin: on the source a schema is searched before pg_catalog",
             )
-            .object(QualifiedName::new(&table.schema, &table.name))
+            .object(&beginning.table)
             .seen(format!("search_path is {} for {}", path.value, path.role.as_deref().unwrap_or("everybody in this database")))
             .remedy(format!("take pg_catalog out of that search_path: it is searched first where it is not named. Then end the source's sessions with application_name {0}_copy and {0}_copy_slot, where they are: pglogical tries again", subscription.name))
             .warn()
@@ -366,43 +358,30 @@ fn empty_tables(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     }
     // Until the target has what the source had when it was first seen, it may only be late.
     let settled = source_reached(seen.samples);
-    let mut empty: Vec<String> = Vec::new();
-    for table in source
+    let lost = |name: &&QualifiedName| {
+        let letter = seen.target.and_then(|now| now.sync(name));
+        target.table(name).and_then(|there| there.has_rows) == Some(false)
+            && letter.is_none_or(|letter| letter == 'r')
+    };
+    let filled = source
         .tables
         .iter()
-        .filter(|table| table.has_rows == Some(true))
-    {
-        let there = target
-            .tables
-            .iter()
-            .find(|there| there.schema == table.schema && there.name == table.name);
-        let letter = seen.target.and_then(|now| {
-            let same = |sync: &&crate::status::facts::TableSync| {
-                sync.schema == table.schema && sync.name == table.name
-            };
-            now.tables.iter().find(same).map(|sync| sync.status)
-        });
-        if there.and_then(|there| there.has_rows) == Some(false) && letter.is_none_or(|l| l == 'r')
-        {
-            empty.push(QualifiedName::new(&table.schema, &table.name).to_string());
-        }
-    }
+        .filter(|one| one.has_rows == Some(true));
+    let empty: Vec<String> = filled
+        .map(|one| &one.table)
+        .filter(lost)
+        .map(ToString::to_string)
+        .collect();
     if empty.is_empty() {
         return;
     }
-    let few = empty
-        .iter()
-        .take(10)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
     let cause = Cause::new(
             "copy.empty_tables",
             Side::Target,
             format!("{} tables are empty on the target and not on the source, although pglogical calls them replicated", empty.len()),
         )
         .object(&empty[0])
-        .seen(few)
+        .seen(empty[..empty.len().min(10)].join(", "))
         .seen("pglogical reports success also where the last table of its copy failed and everything was rolled back")
         .remedy("look for an ERROR of the copy in the target's log; drop the subscription, empty the tables and run pgl-setup; then let pgl-verify prove the rows");
     found.push(if settled {
@@ -505,12 +484,11 @@ fn frozen(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         let catchup: Vec<String> = seen
             .target
             .map(|target| {
-                let waiting =
-                    |sync: &&crate::status::facts::TableSync| matches!(sync.status, 'w' | 'u');
-                let name = |sync: &crate::status::facts::TableSync| {
-                    QualifiedName::new(&sync.schema, &sync.name).to_string()
-                };
-                target.tables.iter().filter(waiting).map(name).collect()
+                let tables = target.tables.iter();
+                tables
+                    .filter(|sync| matches!(sync.status, 'w' | 'u'))
+                    .map(|sync| sync.table.to_string())
+                    .collect()
             })
             .unwrap_or_default();
         let mut cause = Cause::new(

@@ -34,12 +34,12 @@ fn other_consumer(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         return;
     };
     let position = |sample: &Snapshot| {
-        let slot = sample.source.known()?.slot.clone()?;
+        let source = sample.source.known()?;
         let target = sample.target.known()?;
         // Of an enabled subscription a worker may have come and gone between two samples.
         let off = target.subscription.as_ref().is_some_and(|one| !one.enabled);
-        let origin = target.origin.and_then(|origin| origin.remote_lsn);
-        (off && quiet(target)).then_some((slot.confirmed_flush_lsn?, slot.active, origin))
+        let state = (source.confirmed()?, source.slot.as_ref()?.active);
+        (off && quiet(target)).then_some((state.0, state.1, target.applied()))
     };
     let moved = seen.all.windows(2).find_map(|pair| {
         let [before, after] = pair else {
@@ -184,10 +184,7 @@ fn silent(seen: &Seen<'_>, source: &SourceNow, target: &TargetNow, found: &mut V
     };
     let timeout = seen.close.source.as_ref().map(|close| close.sender_timeout);
     let asked = timeout.is_some_and(|timeout| timeout > 0.0 && silent > timeout / 2.0 + 10.0);
-    let confirmed = source
-        .slot
-        .as_ref()
-        .and_then(|slot| slot.confirmed_flush_lsn);
+    let confirmed = source.confirmed();
     let unconfirmed = |sample: &Snapshot| {
         let written = sample.source.known().and_then(|now| now.wal_lsn);
         written

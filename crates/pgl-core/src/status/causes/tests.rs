@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::Lsn;
-use crate::ServerVersion;
 use crate::status::facts::{
     Dsn, DsnEnd, Log, OutputOverride, PlannedMember, Queued, Seen, SetSequence, SetTable, SlotNow,
-    SourceClose, TableSync, TargetClose, TargetForeignKey, TargetOrigin, TargetSequence,
-    TargetTable, Trouble, WalSenderNow, Wanted, Worker,
+    SourceClose, TableSync, TargetClose, TargetForeignKey, TargetOrigin, TargetTable, Trouble,
+    WalSenderNow, Wanted, Worker,
 };
+use crate::{QualifiedName, ServerVersion};
 
 mod live;
 
@@ -36,7 +36,6 @@ fn snapshot(at: f64) -> Snapshot {
         }),
         target: Seen::Known(TargetNow {
             version: ServerVersion(170_011),
-            database: "shop".into(),
             pglogical: Some("2.4.5".into()),
             subscriptions: vec!["moving".into()],
             subscription: Some(SubscriptionNow {
@@ -57,8 +56,7 @@ fn snapshot(at: f64) -> Snapshot {
                 ..SubscriptionNow::default()
             }),
             tables: vec![TableSync {
-                schema: "public".into(),
-                name: "a".into(),
+                table: QualifiedName::new("public", "a"),
                 status: 'r',
             }],
             workers: ["supervisor", "manager", "apply"]
@@ -109,15 +107,13 @@ fn close() -> Close {
             max_senders: 20,
             sets: vec!["default".into()],
             tables: vec![SetTable {
-                schema: "public".into(),
-                name: "a".into(),
+                table: QualifiedName::new("public", "a"),
                 columns: vec!["id".into(), "v".into()],
                 updates: true,
                 ..SetTable::default()
             }],
             members: Some(vec![PlannedMember {
-                schema: "public".into(),
-                name: "a".into(),
+                table: QualifiedName::new("public", "a"),
                 exists: true,
                 sets: vec!["default".into()],
                 unreplicated: Vec::new(),
@@ -126,8 +122,7 @@ fn close() -> Close {
         }),
         target: Some(TargetClose {
             tables: vec![TargetTable {
-                schema: "public".into(),
-                name: "a".into(),
+                table: QualifiedName::new("public", "a"),
                 kind: "r".into(),
                 columns: vec!["id".into(), "v".into()],
                 has_identity: true,
@@ -144,8 +139,7 @@ fn close() -> Close {
             ..TargetClose::default()
         }),
         wanted: vec![Wanted {
-            schema: "public".into(),
-            name: "a".into(),
+            table: QualifiedName::new("public", "a"),
             set: Some("default".into()),
             ..Wanted::default()
         }],
@@ -276,23 +270,16 @@ const CASES: &[(&str, Change)] = &[
     }),
     ("apply.sequence_missing", |_, s, _| {
         s.sequences = vec![SetSequence {
-            schema: "public".into(),
-            name: "q".into(),
+            sequence: QualifiedName::new("public", "q"),
             sent: Some(1001),
         }];
     }),
     ("apply.sequence_bounds", |_, s, t| {
         s.sequences = vec![SetSequence {
-            schema: "public".into(),
-            name: "q".into(),
+            sequence: QualifiedName::new("public", "q"),
             sent: Some(1001),
         }];
-        t.sequences = vec![TargetSequence {
-            schema: "public".into(),
-            name: "q".into(),
-            min: Some(1),
-            max: Some(500),
-        }];
+        t.sequences = [(QualifiedName::new("public", "q"), 1..=500)].into();
     }),
     ("target.workers_exhausted", |_, _, t| t.used_workers = 20),
     ("target.no_supervisor", |now, _, _| {
@@ -506,7 +493,6 @@ fn output_settings_are_judged_by_what_the_source_does() {
         if let Some(source) = &mut close.source {
             source.overrides = vec![OutputOverride {
                 role: role.map(str::to_owned),
-                this_database: true,
                 name: name.into(),
                 value: value.into(),
             }];
@@ -549,7 +535,6 @@ fn a_copy_that_never_begins_is_named_with_the_search_path_of_the_source() {
         if let Some(source) = &mut close.source {
             source.overrides = vec![OutputOverride {
                 role: None,
-                this_database: true,
                 name: "search_path".into(),
                 value: path.into(),
             }];

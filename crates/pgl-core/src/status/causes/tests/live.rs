@@ -1,7 +1,6 @@
 //! What the servers show now, against what a log says and what the samples before showed.
 
 use super::*;
-use crate::QualifiedName;
 use crate::control::SlotMoved;
 use crate::cutover::{AttemptState, CutOver, Promotion, SequenceUser, Timelines};
 use crate::status::facts::{Reverse, RunHolder};
@@ -345,7 +344,7 @@ fn tables_in_no_set_are_not_healthy() {
 fn a_renamed_table_has_the_remedy_of_the_cutover() {
     let mut close = close();
     if let Some(source) = &mut close.source {
-        source.tables[0].name = "b".into();
+        source.tables[0].table.name = "b".into();
         for member in source.members.iter_mut().flatten() {
             member.exists = false;
             member.sets.clear();
@@ -658,14 +657,14 @@ fn every_dropped_table_is_in_the_remedy() {
     let mut close = close();
     if let Some(members) = close.source.as_mut().and_then(|one| one.members.as_mut()) {
         let mut other = members[0].clone();
-        other.name = "b c".into();
+        other.table.name = "b c".into();
         members.push(other);
         for member in members.iter_mut() {
             member.exists = false;
         }
     }
     let mut other = close.wanted[0].clone();
-    other.name = "b c".into();
+    other.table.name = "b c".into();
     close.wanted.push(other);
     let found = causes(&[snapshot(0.0), snapshot(1.0)], &close);
     assert_eq!(found[0].id, "set.table_dropped");
