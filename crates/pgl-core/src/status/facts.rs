@@ -144,6 +144,13 @@ pub struct SlotNow {
     pub invalidation_reason: Option<String>,
 }
 
+impl SlotNow {
+    /// Whether the source has deleted WAL that it needed.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.wal_status.as_deref() == Some("lost") || self.invalidation_reason.is_some()
+    }
+}
+
 /// The walsender of the slot, from `pg_stat_replication`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -458,6 +465,18 @@ pub struct OutputOverride {
     pub name: String,
     /// Its value.
     pub value: String,
+}
+
+impl OutputOverride {
+    /// Whether it is in force for the role that pglogical connects as.
+    pub(crate) fn applies(&self, subscription: &SubscriptionNow) -> bool {
+        self.role.is_none() || self.role == subscription.dsn.user
+    }
+
+    /// Whom it is for, in words.
+    pub(crate) fn whose(&self) -> &str {
+        (self.role.as_deref()).unwrap_or("everybody in this database")
+    }
 }
 
 /// A table in one of the subscription's sets.

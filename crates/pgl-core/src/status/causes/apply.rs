@@ -5,15 +5,13 @@
 //! the target, and is proven by the log alone, except where it stops replication whatever is sent.
 
 use super::members::{lacks_state, renamed, resync};
-use super::{Cause, Seen};
+use super::{Cause, Seen, on_subscription};
 use crate::status::facts::{SetTable, SourceClose, TargetClose, TargetTable};
-use crate::{QualifiedName, Side, quote_ident, quote_literal};
+use crate::{QualifiedName, Side, quote_ident};
 
 pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    nonrecoverable(seen, found);
-    let (Some(source), Some(target), Some(_)) =
-        (&seen.close.source, &seen.close.target, seen.subscription)
-    else {
+    found.extend(nonrecoverable(seen));
+    let Some((source, target)) = seen.both().filter(|_| seen.subscription.is_some()) else {
         return;
     };
     for table in &source.tables {
@@ -31,15 +29,13 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
 }
 
 /// pglogical does not resume an initial copy that was interrupted.
-fn nonrecoverable(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let Some(subscription) = seen.subscription.filter(|_| seen.stopped()) else {
-        return;
-    };
+fn nonrecoverable(seen: &Seen<'_>) -> Option<Cause> {
+    let subscription = seen.subscription.filter(|_| seen.stopped())?;
     let Some(step @ ('s' | 'd' | 'c')) = subscription.sync_status else {
-        return;
+        return None;
     };
     // A worker that was started a moment ago may be on its way; one that runs is.
-    found.push(
+    Some(
         Cause::new(
             "copy.failed",
             Side::Target,
@@ -50,11 +46,8 @@ fn nonrecoverable(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             "the subscription is at step {step} and no worker runs; pglogical calls this a nonrecoverable step"
         ))
         .remedy("everything copied was rolled back. Fix the reason named beside this, drop the subscription, empty the target's tables, and run pgl-setup: its own copy starts again table by table")
-        .sql(format!(
-            "SELECT pglogical.drop_subscription({});",
-            quote_literal(&subscription.name)
-        )),
-    );
+        .sql(on_subscription("drop_subscription", &subscription.name)),
+    )
 }
 
 fn one_table(seen: &Seen<'_>, table: &SetTable, target: &TargetClose, found: &mut Vec<Cause>) {
@@ -188,10 +181,7 @@ fn columns(
             .likely()
             .seen(format!("generated and not in the column list: {}", list(&generated)))
             .remedy("disable the subscription at once; then take the table out of its set and add it with all its columns, and copy it without pglogical (pgl-setup does)")
-            .sql(format!(
-                "SELECT pglogical.alter_subscription_disable({});",
-                quote_literal(seen.subscription.map_or("", |sub| sub.name.as_str()))
-            ))
+            .sql(on_subscription("alter_subscription_disable", seen.name()))
             .fix_on(Side::Target),
         );
     }

@@ -1,9 +1,9 @@
 //! The way from the target to the source: settings of the source, sets, workers, the DSN.
 
 use super::known::SET_REMEDY;
-use super::{Cause, Seen};
-use crate::status::facts::Seen as Tried;
-use crate::status::facts::{PlannedMember, Trouble, TroubleKind};
+use super::slot::used_up;
+use super::{Cause, Seen, on_subscription};
+use crate::status::facts::{DsnEnd, PlannedMember, Seen as Tried, SourceNow, Trouble, TroubleKind};
 use crate::status::log::crashes;
 use crate::status::state::Word;
 use crate::{Side, quote_literal};
@@ -16,7 +16,7 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     source_settings(seen, found);
     sets(seen, found);
     workers(seen, found);
-    dsn(seen, found);
+    found.extend(dsn(seen));
 }
 
 fn source_settings(seen: &Seen<'_>, found: &mut Vec<Cause>) {
@@ -73,7 +73,7 @@ fn source_settings(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             .remedy("install it again and run pgl-setup; a slot that was left may serve a data gap, so copy again"),
         );
     }
-    if close.max_senders > 0 && close.used_senders >= close.max_senders {
+    if used_up(close.used_senders, close.max_senders) {
         found.push(
             Cause::new(
                 "source.senders_exhausted",
@@ -92,12 +92,10 @@ fn source_settings(seen: &Seen<'_>, found: &mut Vec<Cause>) {
 }
 
 fn sets(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let (Some(close), Some(subscription)) = (&seen.close.source, seen.subscription) else {
+    let close = seen.close.source.as_ref().filter(|close| close.pglogical);
+    let Some((close, subscription)) = close.zip(seen.subscription) else {
         return;
     };
-    if !close.pglogical {
-        return;
-    }
     for set in subscription
         .sets
         .iter()
@@ -144,22 +142,13 @@ fn workers(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         return;
     };
     let runs = |kind: &str| target.workers.iter().any(|worker| worker.kind == kind);
-    let full = close.max_workers > 0 && close.used_workers >= close.max_workers;
+    let full = used_up(close.used_workers, close.max_workers);
     // Parallel queries come and go; what a full house says is proved by the log only.
     if full && seen.word == Word::Down {
-        found.push(
-            Cause::new(
-                "target.workers_exhausted",
-                Side::Target,
-                "the target has no background worker left for pglogical",
-            )
-            .likely()
-            .seen(format!(
-                "{} of max_worker_processes = {}",
-                close.used_workers, close.max_workers
-            ))
-            .remedy("raise max_worker_processes (one for the supervisor, one a database, two a subscription, and what others need) and restart the target"),
-        );
+        found.push(workers_exhausted().likely().seen(format!(
+            "{} of max_worker_processes = {}",
+            close.used_workers, close.max_workers
+        )));
     } else if !runs("supervisor") {
         found.push(
             Cause::new(
@@ -188,36 +177,21 @@ fn workers(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     }
 }
 
+pub(super) fn workers_exhausted() -> Cause {
+    Cause::new(
+        "target.workers_exhausted",
+        Side::Target,
+        "the target has no background worker left for pglogical",
+    )
+    .remedy("raise max_worker_processes (one for the supervisor, one a database, two a subscription, and what others need) and restart the target")
+}
+
 /// The subscription's own DSN, tried from where this program runs.
-fn dsn(seen: &Seen<'_>, found: &mut Vec<Cause>) {
+fn dsn(seen: &Seen<'_>) -> Option<Cause> {
     let trouble = match &seen.close.dsn_from_here {
         Tried::Failed(trouble) => trouble,
-        Tried::Known(end) => {
-            let source = seen
-                .source
-                .and_then(|source| source.system_identifier.as_ref());
-            let other = match (source, &end.system_identifier) {
-                (Some(one), Some(two)) => one != two,
-                _ => false,
-            };
-            let database = seen
-                .source
-                .is_some_and(|source| source.database != end.database);
-            if other || database {
-                found.push(
-                    Cause::new(
-                        "link.other_server",
-                        Side::Target,
-                        "the subscription's provider DSN leads to another server or database than --source",
-                    )
-                    .likely()
-                    .seen(format!("from here it reaches database {} of another system", end.database))
-                    .remedy("compare --source with the subscription's provider DSN"),
-                );
-            }
-            return;
-        }
-        Tried::NotGiven => return,
+        Tried::Known(end) => return other_server(seen.source?, end),
+        Tried::NotGiven => return None,
     };
     let (id, side, what, remedy) = refusal(trouble);
     // The network of the target may differ from ours; a rejected login does not.
@@ -231,7 +205,28 @@ fn dsn(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     if !rejected || id == "link.hba" {
         cause = cause.likely().may_pass();
     }
-    found.push(cause);
+    Some(cause)
+}
+
+fn other_server(source: &SourceNow, end: &DsnEnd) -> Option<Cause> {
+    let identifiers = source
+        .system_identifier
+        .as_ref()
+        .zip(end.system_identifier.as_ref());
+    let other = identifiers.is_some_and(|(one, two)| one != two);
+    (other || source.database != end.database).then(|| {
+        Cause::new(
+            "link.other_server",
+            Side::Target,
+            "the subscription's provider DSN leads to another server or database than --source",
+        )
+        .likely()
+        .seen(format!(
+            "from here it reaches database {} of another system",
+            end.database
+        ))
+        .remedy("compare --source with the subscription's provider DSN")
+    })
 }
 
 /// What a failed attempt with the DSN means, by its SQLSTATE.
@@ -255,7 +250,7 @@ fn refusal(trouble: &Trouble) -> (&'static str, Side, &'static str, &'static str
             "link.database",
             Side::Source,
             "the database of the subscription's provider DSN does not exist on the source",
-            remedy_for_dsn(),
+            REMEDY_FOR_DSN,
         ),
         ("42501", _) => (
             "link.privilege",
@@ -273,36 +268,36 @@ fn refusal(trouble: &Trouble) -> (&'static str, Side, &'static str, &'static str
             "link.password",
             Side::Target,
             "the source rejected the login with the subscription's provider DSN",
-            remedy_for_dsn(),
+            REMEDY_FOR_DSN,
         ),
         (_, TroubleKind::Tls) => (
             "link.tls",
             Side::Target,
             "TLS between target and source cannot be agreed on",
-            remedy_for_dsn(),
+            REMEDY_FOR_DSN,
         ),
         _ => (
             "link.unreachable",
             Side::Target,
             "the source cannot be reached with the subscription's provider DSN",
-            remedy_for_dsn(),
+            REMEDY_FOR_DSN,
         ),
     }
 }
 
 /// pglogical cannot change a DSN in place.
-pub(super) fn remedy_for_dsn() -> &'static str {
-    "correct the server, pg_hba.conf or the role; or give the subscription another DSN with \
+pub(super) const REMEDY_FOR_DSN: &str = "correct the server, pg_hba.conf or the role; or give the subscription another DSN with \
      pglogical.alter_node_add_interface() for the source's node and \
-     pglogical.alter_subscription_interface(), both on the target"
-}
+     pglogical.alter_subscription_interface(), both on the target";
 
 /// A target that cannot be read for long: its log says why, or sessions that begin are lost again and again. An
 /// ordinary restart loses one at most.
-fn crashes_under_watch(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let Some(close) = seen.close.target.as_ref().filter(|_| seen.target.is_none()) else {
-        return;
-    };
+fn crashes_under_watch(seen: &Seen<'_>) -> Option<Cause> {
+    let close = seen
+        .close
+        .target
+        .as_ref()
+        .filter(|_| seen.target.is_none())?;
     let cause = if let Some((line, times)) = close.log.tail.as_deref().and_then(crashes) {
         Cause::new(
             "server.crash_loop",
@@ -322,14 +317,14 @@ fn crashes_under_watch(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             close.sessions_lost
         ))
     } else {
-        return;
+        return None;
     };
-    found.push(cause.remedy("keep the worker from starting: set shared_preload_libraries without pglogical in postgresql.conf (or with ALTER SYSTEM in one of the moments in which the server answers) and restart the target; then fix the reason. Known reasons: a column list in a replication set that leaves out a generated column, a table that is partitioned on the target only, pglogical before 2.4.5"));
+    Some(cause.remedy("keep the worker from starting: set shared_preload_libraries without pglogical in postgresql.conf (or with ALTER SYSTEM in one of the moments in which the server answers) and restart the target; then fix the reason. Known reasons: a column list in a replication set that leaves out a generated column, a table that is partitioned on the target only, pglogical before 2.4.5"))
 }
 
 /// The server as a whole crashes, again and again.
 fn crash_loop(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    crashes_under_watch(seen, found);
+    found.extend(crashes_under_watch(seen));
     let servers = [
         (
             Side::Target,
@@ -364,9 +359,9 @@ fn crash_loop(seen: &Seen<'_>, found: &mut Vec<Cause>) {
                 cause = cause.warn();
             }
             if let (Side::Target, Some(subscription)) = (side, seen.subscription) {
-                cause = cause.sql(format!(
-                    "SELECT pglogical.alter_subscription_disable({});",
-                    quote_literal(&subscription.name)
+                cause = cause.sql(on_subscription(
+                    "alter_subscription_disable",
+                    &subscription.name,
                 ));
             }
             found.push(cause);

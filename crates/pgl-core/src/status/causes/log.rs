@@ -4,12 +4,11 @@
 //! goes first. A line that they contradict is history, and then the worker only has to try again.
 
 use super::known::{From, KNOWN, Known};
-use super::link::remedy_for_dsn;
-use super::{Cause, Seen};
-use crate::status::facts::Log;
-use crate::status::facts::Seen as Tried;
+use super::link::{REMEDY_FOR_DSN, workers_exhausted};
+use super::{Cause, Seen, on_subscription};
+use crate::Side;
+use crate::status::facts::{Log, Seen as Tried, SourceClose};
 use crate::status::log::{Incident, Said, incident, no_worker_left, source_error};
-use crate::{Side, quote_literal};
 
 /// Longer than pglogical's longest pause between two attempts: an attempt would have been made since.
 const LONGEST_PAUSE: f64 = 200.0;
@@ -20,17 +19,17 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     };
     let on_target = seen.close.target.as_ref().map(|close| &close.log);
     let on_source = seen.close.source.as_ref().map(|close| &close.log);
-    let tail = |log: &'_ Log| log.tail.clone().map(|tail| (tail, log.now.clone()));
     let target_up = seen.target.map(|now| now.clock - now.started);
     let source_up = seen.source.map(|now| now.clock - now.started);
-    let incident = on_target
-        .and_then(tail)
-        .and_then(|(tail, now)| incident(&tail, &subscription.apply_name(), now.as_deref()))
+    let tail_of_target = on_target.and_then(tail);
+    let incident = tail_of_target
+        .as_ref()
+        .and_then(|(tail, now)| incident(tail, &subscription.apply_name(), *now))
         // What ended with an earlier life of the server does not keep this one's worker from running.
         .filter(|one| !older(one.age, target_up));
     let by_source = on_source
         .and_then(tail)
-        .and_then(|(tail, now)| source_error(&tail, &subscription.slot_name, now.as_deref()))
+        .and_then(|(tail, now)| source_error(tail, &subscription.slot_name, now))
         .filter(|said| !older(said.age, source_up) && !older(said.age, Some(LONGEST_PAUSE)));
     // A cause that is shown now needs no line of a log, except for the reason of a failed copy.
     let live = found.iter().any(|cause| cause.stops() && cause.is_proven());
@@ -64,21 +63,18 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         }
         found.push(cause);
     }
-    let full = on_target
-        .and_then(tail)
-        .and_then(|(tail, now)| no_worker_left(&tail, now.as_deref()))
+    let full = tail_of_target
+        .and_then(|(tail, now)| no_worker_left(tail, now))
         .filter(|said| !older(said.age, Some(LONGEST_PAUSE)));
     if let Some(said) = full {
-        let mut cause = Cause::new(
-            "target.workers_exhausted",
-            Side::Target,
-            "the target has no background worker left for pglogical",
-        )
-        .logged()
-        .remedy("raise max_worker_processes (one for the supervisor, one a database, two a subscription, and what others need) and restart the target");
-        cause.evidence = said.evidence("target's log", seen.close.values);
-        found.push(cause);
+        let evidence = said.evidence("target's log", seen.close.values);
+        found.push(workers_exhausted().logged().seen_all(evidence));
     }
+}
+
+/// The end of a log, and the server's time when it was read.
+fn tail(log: &Log) -> Option<(&str, Option<&str>)> {
+    Some((log.tail.as_deref()?, log.now.as_deref()))
 }
 
 /// Whether something is longer ago than this; what has no time is not.
@@ -96,62 +92,56 @@ fn refuted(seen: &Seen<'_>, found: &[Cause], cause: &Cause) -> Option<String> {
         "apply.fk_truncate",
     ];
     let id = cause.id.as_str();
+    let shown = found.iter().any(|other| other.id == id);
     if SHOWN_BY_FACTS.contains(&id) {
         // What the source sent is read from its queue; that of a role that may not read it is empty.
         let by_queue = matches!(id, "apply.role_missing" | "apply.fk_truncate");
-        let readable = !by_queue
-            || seen
-                .close
-                .source
-                .as_ref()
-                .is_some_and(|close| !close.queue.is_empty());
-        let gone = seen.looked() && readable && !found.iter().any(|other| other.id == id);
+        let readable = |source: &SourceClose| !by_queue || !source.queue.is_empty();
+        let gone = (seen.both()).is_some_and(|(source, _)| readable(source)) && !shown;
         return gone.then(|| "the catalogs of both servers show no reason for it now".to_owned());
     }
     let slot = seen.source.and_then(|now| now.slot.as_ref());
     let close = seen.close.source.as_ref();
-    let works = matches!(seen.close.dsn_from_here, Tried::Known(_));
-    match id {
-        "slot.in_use" => slot
-            .filter(|slot| !slot.active)
-            .map(|_| "the slot is inactive now".to_owned()),
-        "slot.missing" => slot.map(|_| "the slot exists now".to_owned()),
-        "slot.exhausted" => close
-            .filter(|close| close.used_slots < close.max_slots)
-            .map(|close| {
-                format!(
-                    "{} of {} slots are in use now",
-                    close.used_slots, close.max_slots
-                )
-            }),
-        "source.senders_exhausted" => close
-            .filter(|close| close.used_senders < close.max_senders)
-            .map(|close| {
-                format!(
-                    "{} of {} WAL senders are in use now",
-                    close.used_senders, close.max_senders
-                )
-            }),
-        "source.wal_level" => close
-            .filter(|close| close.wal_level == "logical")
-            .map(|_| "wal_level is logical now".to_owned()),
-        "source.output_plugin" => close
-            .filter(|_| !found.iter().any(|other| other.id == id))
-            .map(|_| "output_plugin_libraries allows it now".to_owned()),
-        "set.missing" => close
-            .zip(seen.subscription)
-            .filter(|(close, one)| one.sets.iter().all(|set| close.sets.contains(set)))
-            .map(|_| "every replication set of the subscription exists now".to_owned()),
-        "origin.missing" => seen
-            .target
-            .and_then(|now| now.origin)
-            .map(|_| "the origin exists now".to_owned()),
-        "link.password" | "link.role" | "link.database" | "link.privilege" | "link.full" => works
-            .then(|| {
-                "a login with the subscription's provider DSN succeeded now, from here".to_owned()
-            }),
-        _ => None,
-    }
+    let left = |used: u32, limit: u32, what: &str| {
+        (used < limit).then(|| format!("{used} of {limit} {what} are in use now"))
+    };
+    let (gone, now) = match id {
+        "slot.exhausted" => {
+            return close.and_then(|one| left(one.used_slots, one.max_slots, "slots"));
+        }
+        "source.senders_exhausted" => {
+            return close.and_then(|one| left(one.used_senders, one.max_senders, "WAL senders"));
+        }
+        "slot.in_use" => (
+            slot.is_some_and(|slot| !slot.active),
+            "the slot is inactive now",
+        ),
+        "slot.missing" => (slot.is_some(), "the slot exists now"),
+        "source.wal_level" => (
+            close.is_some_and(|close| close.wal_level == "logical"),
+            "wal_level is logical now",
+        ),
+        "source.output_plugin" => (
+            close.is_some() && !shown,
+            "output_plugin_libraries allows it now",
+        ),
+        "set.missing" => (
+            close
+                .zip(seen.subscription)
+                .is_some_and(|(close, one)| one.sets.iter().all(|set| close.sets.contains(set))),
+            "every replication set of the subscription exists now",
+        ),
+        "origin.missing" => (
+            seen.target.is_some_and(|now| now.origin.is_some()),
+            "the origin exists now",
+        ),
+        "link.password" | "link.role" | "link.database" | "link.privilege" | "link.full" => (
+            matches!(seen.close.dsn_from_here, Tried::Known(_)),
+            "a login with the subscription's provider DSN succeeded now, from here",
+        ),
+        _ => return None,
+    };
+    gone.then(|| now.to_owned())
 }
 
 /// The error is history: the worker has not tried again yet.
@@ -207,24 +197,22 @@ fn from_incident(seen: &Seen<'_>, incident: &Incident) -> Vec<Cause> {
         .logged()
         .remedy("everything copied was rolled back. Fix the reason, drop the subscription, empty the target's tables, and run pgl-setup: its own copy starts again table by table");
         if let Some(subscription) = seen.subscription {
-            cause = cause.object(&subscription.name).sql(format!(
-                "SELECT pglogical.drop_subscription({});",
-                quote_literal(&subscription.name)
-            ));
+            let name = &subscription.name;
+            cause = cause
+                .object(name)
+                .sql(on_subscription("drop_subscription", name));
         }
         cause.evidence.clone_from(&evidence);
         causes.push(cause);
     }
     if causes.is_empty() && !evidence.is_empty() {
-        let mut cause = Cause::new(
-            "apply.error",
-            Side::Target,
-            "the apply worker fails with an error that this program does not know",
-        )
-        .logged()
-        .remedy("see the message, and fix its reason");
-        cause.evidence = evidence;
-        causes.push(cause);
+        let what = "the apply worker fails with an error that this program does not know";
+        causes.push(
+            Cause::new("apply.error", Side::Target, what)
+                .logged()
+                .remedy("see the message, and fix its reason")
+                .seen_all(evidence),
+        );
     }
     causes
 }
@@ -240,7 +228,7 @@ fn cause_of(known: &Known) -> Cause {
     Cause::new(known.id, known.side, known.what)
         .logged()
         .remedy(if known.remedy.is_empty() {
-            remedy_for_dsn()
+            REMEDY_FOR_DSN
         } else {
             known.remedy
         })
@@ -281,9 +269,9 @@ fn crash(seen: &Seen<'_>, incident: &Incident) -> Cause {
         cause = cause.logged();
     }
     if let Some(subscription) = seen.subscription {
-        cause = cause.sql(format!(
-            "SELECT pglogical.alter_subscription_disable({});",
-            quote_literal(&subscription.name)
+        cause = cause.sql(on_subscription(
+            "alter_subscription_disable",
+            &subscription.name,
         ));
     }
     cause

@@ -43,7 +43,7 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             }
         }
     }
-    in_no_set(seen, &missing, found);
+    found.extend(in_no_set(seen, &missing));
     if let Some((first, why)) = partly.first() {
         let names: Vec<_> = partly.iter().map(|(name, _)| name.clone()).collect();
         found.push(
@@ -215,10 +215,8 @@ fn without_state(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     }
 }
 
-fn in_no_set(seen: &Seen<'_>, missing: &[QualifiedName], found: &mut Vec<Cause>) {
-    let Some(first) = missing.first() else {
-        return;
-    };
+fn in_no_set(seen: &Seen<'_>, missing: &[QualifiedName]) -> Option<Cause> {
+    let first = missing.first()?;
     let what = if missing.len() == 1 {
         format!(
             "{first} is in no replication set of the subscription: its changes are not replicated"
@@ -240,7 +238,7 @@ fn in_no_set(seen: &Seen<'_>, missing: &[QualifiedName], found: &mut Vec<Cause>)
     } else {
         ". If they were removed on purpose: pglogical.alter_subscription_synchronize() on the target forgets them"
     };
-    found.push(
+    Some(
         Cause::new("set.table_missing", Side::Source, what)
             .object(first)
             .seen(few(missing))
@@ -250,7 +248,7 @@ fn in_no_set(seen: &Seen<'_>, missing: &[QualifiedName], found: &mut Vec<Cause>)
                 again.join("; "),
                 if missing.len() > 3 { "; …" } else { "" }
             )),
-    );
+    )
 }
 
 pub(super) fn few(names: &[QualifiedName]) -> String {

@@ -17,7 +17,10 @@ mod stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Close, Snapshot, SourceNow, SubscriptionNow, TargetNow, Trouble, TroubleKind};
+use super::facts::{
+    Close, Snapshot, SourceClose, SourceNow, SubscriptionNow, TargetClose, TargetNow, Trouble,
+    TroubleKind,
+};
 use super::state::{Word, word};
 use crate::cutover::{CutOver, Direction, PROMOTION_UNKNOWN, READ_WRITE, UNFINISHED};
 use crate::{Severity, Side, quote_literal};
@@ -237,21 +240,31 @@ impl Seen<'_> {
         }
     }
 
-    /// Whether this program looked at the target closely.
-    pub(crate) fn looked(&self) -> bool {
-        self.close.source.is_some() && self.close.target.is_some()
+    /// The closer looks at both servers.
+    fn both(&self) -> Option<(&SourceClose, &TargetClose)> {
+        self.close.source.as_ref().zip(self.close.target.as_ref())
+    }
+
+    /// Whether the servers are of different majors: between equal ones values travel in their internal form.
+    fn majors_differ(&self) -> Option<bool> {
+        let (source, target) = self.source.zip(self.target)?;
+        Some(source.version.major_num() != target.version.major_num())
+    }
+
+    /// Name of the subscription.
+    fn name(&self) -> &str {
+        self.subscription.map_or("", |one| &one.name)
     }
 
     /// The statement that makes pglogical try again at once instead of up to 180 seconds later.
-    pub(crate) fn kick(&self) -> String {
-        let name = self
-            .subscription
-            .map_or("", |subscription| subscription.name.as_str());
-        format!(
-            "SELECT pglogical.alter_subscription_enable({});",
-            quote_literal(name)
-        )
+    fn kick(&self) -> String {
+        on_subscription("alter_subscription_enable", self.name())
     }
+}
+
+/// A call of one of pglogical's functions for this subscription.
+fn on_subscription(function: &str, name: &str) -> String {
+    format!("SELECT pglogical.{function}({});", quote_literal(name))
 }
 
 /// How long pglogical waits, at least, before it starts a worker again that has failed.
@@ -323,20 +336,20 @@ fn look(all: &[Snapshot], samples: &[Snapshot], close: &Close) -> Vec<Cause> {
     };
     let mut found = Vec::new();
     unreachable(newest, &mut found);
-    unfinished(&seen, &mut found);
+    found.extend(unfinished(&seen));
     if let Some(cut) = &close.cutover {
         after_cutover(cut, close, &mut found);
-        unblocked(close, &mut found);
-        written_since(&seen, &mut found);
+        found.extend(unblocked(close));
+        found.extend(written_since(&seen));
         if cut.promotion.reverse {
-            safety::replica_triggers(&seen, Direction::Back, &mut found);
+            found.extend(safety::replica_triggers(&seen, Direction::Back));
         }
         found.sort_by_key(|cause| (cause.severity, cause.certainty));
         return found;
     }
     // While pgl-setup works, what it has not made yet is not missing.
-    if target.is_some() && seen.word != Word::SettingUp {
-        missing(&seen, &mut found);
+    if let Some(target) = target.filter(|_| seen.word != Word::SettingUp) {
+        found.extend(missing(&seen, target));
         slot::look(&seen, &mut found);
         link::look(&seen, &mut found);
         apply::look(&seen, &mut found);
@@ -361,21 +374,19 @@ fn look(all: &[Snapshot], samples: &[Snapshot], close: &Close) -> Vec<Cause> {
 }
 
 /// An attempt that nobody works on any more: it may have left one database read-only, or both.
-fn unfinished(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let Some((direction, state)) = seen.close.unfinished else {
-        return;
-    };
+fn unfinished(seen: &Seen<'_>) -> Option<Cause> {
+    let (direction, state) = seen.close.unfinished?;
     let on_source = seen.source.and_then(|source| source.holder.as_ref());
     let on_target = seen.target.and_then(|target| target.holder.as_ref());
     let mut holders = on_source.into_iter().chain(on_target);
     if holders.any(|holder| holder.tool == "pgl-cutover") {
-        return;
+        return None;
     }
     let side = match direction {
         Direction::Forward => Side::Source,
         Direction::Back => Side::Target,
     };
-    found.push(
+    Some(
         Cause::new(
             "cutover.unfinished",
             side,
@@ -389,7 +400,7 @@ fn unfinished(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             state.as_str()
         ))
         .remedy(UNFINISHED),
-    );
+    )
 }
 
 /// The target is the production database: the subscription and its slot have done their work.
@@ -427,20 +438,15 @@ fn after_cutover(cut: &CutOver, close: &Close, found: &mut Vec<Cause>) {
             .may_pass()
             .seen(format!("the slot {} on the target retains WAL until it runs", reverse.slot))
             .remedy("a rollback would have to wait for it: see the former source's log, and restart the worker; or remove the migration with pgl-teardown")
-            .sql(format!(
-                "SELECT pglogical.alter_subscription_enable({});",
-                quote_literal(&reverse.subscription)
-            )),
+            .sql(on_subscription("alter_subscription_enable", &reverse.subscription)),
         );
     }
 }
 
 /// Tables that the former source would let ordinary sessions write to, where they override the setting of the database.
-fn unblocked(close: &Close, found: &mut Vec<Cause>) {
-    let Some(first) = close.unblocked.first() else {
-        return;
-    };
-    found.push(
+fn unblocked(close: &Close) -> Option<Cause> {
+    let first = close.unblocked.first()?;
+    Some(
         Cause::new(
             "cutover.unblocked",
             Side::Source,
@@ -453,28 +459,24 @@ fn unblocked(close: &Close, found: &mut Vec<Cause>) {
         .seen("pg_trigger has no enabled pgl_refuse_write for it: it was dropped or disabled, the table became a partition of another, or the role of pgl-cutover could not create it")
         .remedy("stop whoever connects to the former source; to block its writes again: ALTER TABLE … ENABLE ALWAYS TRIGGER pgl_refuse_write, or REVOKE the right to write")
         .warn(),
-    );
+    )
 }
 
 /// The subscription goes on after the promotion, for a rollback, and replicates what the write block of the former source
 /// did not stop. Only a transaction with rows moves the origin; those of reverse replication are not sent back.
-fn written_since(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let now = seen.target.and_then(TargetNow::applied);
-    let (Some(last), Some(now)) = (seen.close.final_lsn, now) else {
-        return;
-    };
-    if now > last {
-        found.push(
-            Cause::new(
-                "cutover.written_since",
-                Side::Source,
-                "rows were written to the former source after the cutover, and were replicated to the target",
-            )
-            .seen(format!("the cutover ended at LSN {last} of the source; the target has applied rows up to {now}"))
-            .remedy("on the former source, find and stop the sessions that set default_transaction_read_only = off or session_replication_role = replica. Both sides hold these rows: pgl-verify does not report them")
-            .warn(),
-        );
-    }
+fn written_since(seen: &Seen<'_>) -> Option<Cause> {
+    let last = seen.close.final_lsn?;
+    let now = seen.target?.applied().filter(|now| *now > last)?;
+    Some(
+        Cause::new(
+            "cutover.written_since",
+            Side::Source,
+            "rows were written to the former source after the cutover, and were replicated to the target",
+        )
+        .seen(format!("the cutover ended at LSN {last} of the source; the target has applied rows up to {now}"))
+        .remedy("on the former source, find and stop the sessions that set default_transaction_read_only = off or session_replication_role = replica. Both sides hold these rows: pgl-verify does not report them")
+        .warn(),
+    )
 }
 
 /// The statement that makes pglogical try again, where trying again helps.
@@ -565,12 +567,9 @@ fn why_unreachable(side: Side, trouble: &Trouble) -> (&'static str, String, &'st
 }
 
 /// No extension, no subscription, or a switched-off one.
-fn missing(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let Some(target) = seen.target else {
-        return;
-    };
+fn missing(seen: &Seen<'_>, target: &TargetNow) -> Option<Cause> {
     if target.pglogical.is_none() {
-        found.push(
+        return Some(
             Cause::new(
                 "subscription.no_pglogical",
                 Side::Target,
@@ -579,15 +578,14 @@ fn missing(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             .seen("pg_extension has no row for it")
             .remedy("run pgl-setup; or check that the target's connection string names the right database"),
         );
-        return;
     }
-    if seen.subscription.is_none() {
+    let Some(subscription) = seen.subscription else {
         let others = if target.subscriptions.is_empty() {
             "there are none in this database".to_owned()
         } else {
             format!("there are: {}", target.subscriptions.join(", "))
         };
-        found.push(
+        return Some(
             Cause::new(
                 "subscription.missing",
                 Side::Target,
@@ -596,30 +594,31 @@ fn missing(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             .seen(others)
             .remedy("run pgl-setup, or name the migration with --name or the subscription with --subscription"),
         );
+    };
+    if seen.word != Word::Disabled {
+        return None;
     }
-    if seen.word == Word::Disabled {
-        let name = seen.subscription.map_or("", |sub| sub.name.as_str());
-        let cause = Cause::new(
-            "subscription.disabled",
-            Side::Target,
-            format!("the subscription {name} is disabled"),
-        )
-        .object(name)
-        .seen("pglogical.subscription.sub_enabled is false and no worker runs");
-        // Only pgl-setup's migrations have a plan, with the sets of its tables.
-        let ours = seen.close.wanted.iter().any(|one| one.set.is_some());
-        // pgl-cutover disables it where nothing is replicated back.
-        found.push(match seen.close.no_journal {
-            false if ours => cause
-                .remedy("pgl-control resume enables it, and asks first where the slot was moved meanwhile; the slot retains WAL on the source until then"),
-            true => cause
-                .seen(PROMOTION_UNKNOWN)
-                .remedy("find out whether a cutover was made. If the target is the production database, leave the subscription disabled and remove the migration with pgl-teardown; else enable it: the slot retains WAL on the source until then"),
-            false => cause
-                .remedy("enable it; the slot retains WAL on the source until then")
-                .sql(seen.kick()),
-        });
-    }
+    let name = &subscription.name;
+    let cause = Cause::new(
+        "subscription.disabled",
+        Side::Target,
+        format!("the subscription {name} is disabled"),
+    )
+    .object(name)
+    .seen("pglogical.subscription.sub_enabled is false and no worker runs");
+    // Only pgl-setup's migrations have a plan, with the sets of its tables.
+    let ours = seen.close.wanted.iter().any(|one| one.set.is_some());
+    // pgl-cutover disables it where nothing is replicated back.
+    Some(match seen.close.no_journal {
+        false if ours => cause
+            .remedy("pgl-control resume enables it, and asks first where the slot was moved meanwhile; the slot retains WAL on the source until then"),
+        true => cause
+            .seen(PROMOTION_UNKNOWN)
+            .remedy("find out whether a cutover was made. If the target is the production database, leave the subscription disabled and remove the migration with pgl-teardown; else enable it: the slot retains WAL on the source until then"),
+        false => cause
+            .remedy("enable it; the slot retains WAL on the source until then")
+            .sql(seen.kick()),
+    })
 }
 
 /// The same cause from facts and from the log is one cause with both kinds of evidence.
@@ -662,9 +661,9 @@ fn unknown(seen: &Seen<'_>) -> Cause {
         .map_or(String::new(), |subscription| subscription.apply_name());
     let log = seen.close.target.as_ref().map(|target| &target.log);
     let place = log
-        .map(|log| log.place.clone())
+        .map(|log| log.place.as_str())
         .filter(|place| !place.is_empty())
-        .unwrap_or_else(|| "the target's server log".to_owned());
+        .unwrap_or("the target's server log");
     let starting = seen
         .subscription
         .is_some_and(|subscription| subscription.sync_status == Some('i'));

@@ -15,43 +15,39 @@ use crate::{QualifiedName, ServerVersion, Severity, Side};
 
 pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     if let Some(subscription) = seen.subscription {
-        output(seen, subscription, found);
-        settings(seen, found);
-        types(seen, found);
-        fed(seen, found);
-        set_back(seen, found);
-        slot_moved(seen, subscription, found);
-        sequence_names(seen, found);
-        replica_triggers(seen, Direction::Forward, found);
+        found.extend(output(seen, subscription));
+        found.extend(input_settings(seen));
+        found.extend(conflict_resolution(seen));
+        found.extend(types(seen));
+        found.extend(fed(seen));
+        found.extend(set_back(seen));
+        found.extend(slot_moved(seen, subscription));
+        found.extend(sequence_names(seen));
+        found.extend(replica_triggers(seen, Direction::Forward));
+        found.extend(copies(seen, subscription));
     }
-    copies(seen, found);
-    empty_tables(seen, found);
+    found.extend(empty_tables(seen));
     waits(seen, found);
-    frozen(seen, found);
+    found.extend(frozen(seen, found));
 }
 
 /// What the source's role, database or version sets where the DSN pins nothing.
-fn output(seen: &Seen<'_>, subscription: &SubscriptionNow, found: &mut Vec<Cause>) {
+fn output(seen: &Seen<'_>, subscription: &SubscriptionNow) -> Option<Cause> {
     let version = seen
         .source
         .map_or(ServerVersion(0), |source| source.version);
     let missing = unpinned(subscription, version);
     if missing.is_empty() {
-        return;
+        return None;
     }
     let mut dangers = Vec::new();
-    let both = seen.source.zip(seen.target);
-    // Between equal majors values travel in their internal form.
-    let as_text = both
-        .is_none_or(|(source, target)| source.version.major_num() != target.version.major_num());
+    let as_text = seen.majors_differ() != Some(false);
     let floats = missing.iter().any(|setting| setting.starts_with("extra"));
     if floats && seen.source.is_some() && !version.at_least(12) {
         dangers.push("extra_float_digits is 0 by default before 12".to_owned());
     }
     if let Some(close) = &seen.close.source {
-        let applies = |setting: &&OutputOverride| {
-            setting.role.is_none() || setting.role == subscription.dsn.user
-        };
+        let applies = |setting: &&OutputOverride| setting.applies(subscription);
         for setting in close.overrides.iter().filter(applies) {
             let pinned = !missing
                 .iter()
@@ -66,10 +62,7 @@ fn output(seen: &Seen<'_>, subscription: &SubscriptionNow, found: &mut Vec<Cause
                     "{} is {} for {}",
                     setting.name,
                     setting.value,
-                    setting
-                        .role
-                        .as_deref()
-                        .unwrap_or("everybody in this database")
+                    setting.whose()
                 ));
             }
         }
@@ -86,62 +79,52 @@ fn output(seen: &Seen<'_>, subscription: &SubscriptionNow, found: &mut Vec<Cause
     .object(&subscription.name)
     .seen(format!("not in the provider DSN's options: {}", missing.join(", ")))
     .remedy("give the subscription a DSN with options='-c extra_float_digits=3 -c datestyle=ISO -c intervalstyle=postgres' (pglogical.alter_node_add_interface() for the source's node and pglogical.alter_subscription_interface(), both on the target; pgl-setup always does), then let pgl-verify compare");
-    for danger in &dangers {
-        cause = cause.seen(danger.clone());
-    }
     if dangers.is_empty() || !as_text {
         cause = cause.warn().likely();
     }
-    found.push(cause);
+    Some(cause.seen_all(dangers))
 }
 
-/// Settings of the target that turn changes into losses.
-fn settings(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let Some(close) = &seen.close.target else {
-        return;
-    };
-    let as_text = seen
-        .source
-        .zip(seen.target)
-        .is_some_and(|(source, target)| source.version.major_num() != target.version.major_num());
-    if let Some(first) = close.input_settings.first().filter(|_| as_text) {
-        found.push(
-            Cause::new(
-                "unsafe.input_settings",
-                Side::Target,
-                format!(
-                    "unsafe: pglogical's apply worker reads other values than the source sent: {}",
-                    close.input_settings.join(", ")
-                ),
-            )
-            .object(first.split(' ').next().unwrap_or_default())
-            .seen("pg_db_role_setting of this database and of all roles, else the server's configuration")
-            .remedy("reset it for the database, all roles or the server (ALTER DATABASE … RESET, ALTER ROLE ALL RESET, ALTER SYSTEM RESET), restart the worker, and let pgl-verify compare"),
-        );
-    }
-    let Some(how) = close.conflict_resolution.as_deref() else {
-        return;
-    };
+/// Settings of the target by which values are read as others.
+fn input_settings(seen: &Seen<'_>) -> Option<Cause> {
+    let close = seen.close.target.as_ref()?;
+    let as_text = seen.majors_differ() == Some(true);
+    let first = close.input_settings.first().filter(|_| as_text)?;
+    Some(
+        Cause::new(
+            "unsafe.input_settings",
+            Side::Target,
+            format!(
+                "unsafe: pglogical's apply worker reads other values than the source sent: {}",
+                close.input_settings.join(", ")
+            ),
+        )
+        .object(first.split(' ').next().unwrap_or_default())
+        .seen("pg_db_role_setting of this database and of all roles, else the server's configuration")
+        .remedy("reset it for the database, all roles or the server (ALTER DATABASE … RESET, ALTER ROLE ALL RESET, ALTER SYSTEM RESET), restart the worker, and let pgl-verify compare"),
+    )
+}
+
+/// A setting of the target that turns changes into losses.
+fn conflict_resolution(seen: &Seen<'_>) -> Option<Cause> {
+    let close = seen.close.target.as_ref()?;
+    let how = close.conflict_resolution.as_deref()?;
     let local_wins = matches!(how, "keep_local" | "last_update_wins" | "first_update_wins");
-    if local_wins && close.track_commit_timestamp {
-        found.push(
-            Cause::new(
-                "unsafe.conflict_resolution",
-                Side::Target,
-                format!("unsafe: pglogical.conflict_resolution = {how} lets copied rows win over changes of the source, silently"),
-            )
-            .seen(format!("pglogical.conflict_resolution = {how}, track_commit_timestamp = on"))
-            .remedy("set it to apply_remote and restart the worker; then let pgl-verify compare")
-            .sql("ALTER SYSTEM SET pglogical.conflict_resolution = 'apply_remote'; SELECT pg_reload_conf();"),
-        );
-    }
+    (local_wins && close.track_commit_timestamp).then(|| {
+        Cause::new(
+            "unsafe.conflict_resolution",
+            Side::Target,
+            format!("unsafe: pglogical.conflict_resolution = {how} lets copied rows win over changes of the source, silently"),
+        )
+        .seen(format!("pglogical.conflict_resolution = {how}, track_commit_timestamp = on"))
+        .remedy("set it to apply_remote and restart the worker; then let pgl-verify compare")
+        .sql("ALTER SYSTEM SET pglogical.conflict_resolution = 'apply_remote'; SELECT pg_reload_conf();")
+    })
 }
 
 /// Columns whose types differ: what is applied is converted, and may be another value.
-fn types(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let (Some(source), Some(target)) = (&seen.close.source, &seen.close.target) else {
-        return;
-    };
+fn types(seen: &Seen<'_>) -> Option<Cause> {
+    let (source, target) = seen.both()?;
     let there: HashMap<&QualifiedName, &TargetTable> =
         target.tables.iter().map(|one| (&one.table, one)).collect();
     let mut differ = Vec::new();
@@ -160,10 +143,8 @@ fn types(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             }
         }
     }
-    let Some((first, what)) = differ.first() else {
-        return;
-    };
-    found.push(
+    let (first, what) = differ.first()?;
+    Some(
         Cause::new(
             "unsafe.column_types",
             Side::Target,
@@ -176,7 +157,7 @@ fn types(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             "make the types the same again (ALTER TABLE … ALTER COLUMN … TYPE) and copy the table again: {}",
             resync(std::slice::from_ref(*first))
         )),
-    );
+    )
 }
 
 fn names_and_types<'a>(
@@ -190,15 +171,11 @@ fn names_and_types<'a>(
 }
 
 /// Rows that the source receives by replication have an origin, and the subscription does not forward those.
-fn fed(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let Some(source) = &seen.close.source else {
-        return;
-    };
-    let Some(first) = source.fed_by.first() else {
-        return;
-    };
+fn fed(seen: &Seen<'_>) -> Option<Cause> {
+    let source = seen.close.source.as_ref()?;
+    let first = source.fed_by.first()?;
     let names: Vec<String> = source.fed_by.iter().map(|name| show_ident(name)).collect();
-    found.push(
+    Some(
         Cause::new(
             "unsafe.cascading_origin",
             Side::Source,
@@ -207,16 +184,14 @@ fn fed(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         .object(first)
         .seen("pg_subscription of the source's database")
         .remedy("let its publisher publish to the target instead: drop that subscription, and copy the tables that it wrote to again with pgl-control resync"),
-    );
+    )
 }
 
 /// A server that was promoted or restored may lack what it had confirmed.
-fn set_back(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let timelines = seen.close.target.as_ref().and_then(|one| one.timelines);
-    let Some(Timelines { then, now }) = timelines.filter(|both| both.changed()) else {
-        return;
-    };
-    found.push(
+fn set_back(seen: &Seen<'_>) -> Option<Cause> {
+    let timelines = seen.close.target.as_ref()?.timelines;
+    let Timelines { then, now } = timelines.filter(|both| both.changed())?;
+    Some(
         Cause::new(
             "unsafe.timeline",
             Side::Target,
@@ -225,18 +200,14 @@ fn set_back(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         .object(now.to_string())
         .seen("pg_walfile_name, and the marks that pgl-setup keeps")
         .remedy("compare with pgl-verify, and copy the tables that differ again with pgl-control resync"),
-    );
+    )
 }
 
 /// What was written before the position to which the slot or the origin was moved is not sent.
-fn slot_moved(seen: &Seen<'_>, subscription: &SubscriptionNow, found: &mut Vec<Cause>) {
-    let moved = seen.close.target.as_ref();
-    let moved = moved.and_then(|one| one.slot_moved.clone());
-    let wanted = seen.close.wanted.iter().map(|one| one.table.clone());
-    let Some(missing) = moved.and_then(|moved| moved.missing(wanted)) else {
-        return;
-    };
-    found.push(
+fn slot_moved(seen: &Seen<'_>, subscription: &SubscriptionNow) -> Option<Cause> {
+    let moved = seen.close.target.as_ref()?.slot_moved.clone()?;
+    let missing = moved.missing(seen.close.wanted.iter().map(|one| one.table.clone()))?;
+    Some(
         Cause::new(
             "unsafe.slot_moved",
             Side::Target,
@@ -246,23 +217,21 @@ fn slot_moved(seen: &Seen<'_>, subscription: &SubscriptionNow, found: &mut Vec<C
         .seen(format!("not compared or copied since: {}", few(&missing.tables)))
         .seen("the journal's note of pgl-control resume, and of the tables that pgl-control has compared or copied since")
         .remedy(missing.remedy()),
-    );
+    )
 }
 
 /// Sequences that were exchanged: the cutover sets those of the target by name.
-fn sequence_names(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let (Some(source), Some(target)) = (&seen.close.source, &seen.close.target) else {
-        return;
-    };
+fn sequence_names(seen: &Seen<'_>) -> Option<Cause> {
+    let (source, target) = seen.both()?;
     let mut all = cutover::sequence_mismatches(&source.sequence_users, &target.sequence_users, &[]);
     all.retain(|mismatch| {
         // An identity is the partitioned table's, whose partitions alone are replicated.
         wanted(seen, &mismatch.table)
             || (target.table(&mismatch.table)).is_some_and(|there| there.kind == "p")
     });
-    let Some(first) = all.first() else { return };
+    let first = all.first()?;
     let (what, remedy) = cutover::sequence_mismatches_said(&all, Side::Source);
-    found.push(
+    Some(
         Cause::new(
             "unsafe.sequence_names",
             Side::Source,
@@ -271,91 +240,68 @@ fn sequence_names(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         .object(first.table.to_string())
         .seen("pg_depend on both sides")
         .remedy(remedy),
-    );
+    )
 }
 
 /// What the apply worker runs with its own rights where rows are applied: on the target, for reverse replication on the source.
-pub(super) fn replica_triggers(seen: &Seen<'_>, direction: Direction, found: &mut Vec<Cause>) {
-    let (Some(source), Some(target)) = (&seen.close.source, &seen.close.target) else {
-        return;
-    };
+pub(super) fn replica_triggers(seen: &Seen<'_>, direction: Direction) -> Option<Cause> {
+    let (source, target) = seen.both()?;
     let (source, target) = (&source.replica_triggers, &target.replica_triggers);
-    let (side, all) = match direction {
-        Direction::Forward => (
-            Side::Target,
-            cutover::replica_triggers(direction, target, source),
-        ),
-        Direction::Back => (
-            Side::Source,
-            cutover::replica_triggers(direction, source, target),
-        ),
+    let (side, here, there) = match direction {
+        Direction::Forward => (Side::Target, target, source),
+        Direction::Back => (Side::Source, source, target),
     };
-    let Some(first) = all.first() else {
-        return;
-    };
+    let all = cutover::replica_triggers(direction, here, there);
+    let first = all.first()?;
     let name = match (&first.schema, &first.table) {
         (Some(schema), Some(table)) => QualifiedName::new(schema, table).to_string(),
         _ => first.name.clone(),
     };
     let off: Vec<String> = all.iter().map(|one| format!("{};", one.off)).collect();
-    let mut cause = Cause::new(
-        "unsafe.replica_triggers",
-        side,
-        "unsafe: triggers or rules fire for replicated rows: pglogical's apply worker runs them as a superuser",
+    Some(
+        Cause::new(
+            "unsafe.replica_triggers",
+            side,
+            "unsafe: triggers or rules fire for replicated rows: pglogical's apply worker runs them as a superuser",
+        )
+        .object(name)
+        .remedy("look who made it, which roles are superusers since, and what else it did; disable it, and compare the rows with pgl-verify. Until the cutover nobody but the role of the migration should log in to the target")
+        .sql(off.join(" "))
+        .seen_all(all.iter().map(ReplicaTrigger::said)),
     )
-    .object(name)
-    .remedy("look who made it, which roles are superusers since, and what else it did; disable it, and compare the rows with pgl-verify. Until the cutover nobody but the role of the migration should log in to the target")
-    .sql(off.join(" "));
-    for one in all.iter().map(ReplicaTrigger::said) {
-        cause = cause.seen(one);
-    }
-    found.push(cause);
 }
 
 /// pglogical's own copy of a table asks the source with operators that it names without a schema.
-fn copies(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let (Some(now), Some(source), Some(subscription)) =
-        (seen.target, &seen.close.source, seen.subscription)
-    else {
-        return;
-    };
+fn copies(seen: &Seen<'_>, subscription: &SubscriptionNow) -> Option<Cause> {
+    let (now, source) = seen.target.zip(seen.close.source.as_ref())?;
     // One that has just begun is no failed copy. A second attempt asks for its slot for ever.
     const BEGINS: f64 = 10.0;
     let young = |started: f64| now.clock - started < BEGINS;
     if (now.workers.iter()).any(|worker| worker.kind == "sync" && young(worker.started)) {
-        return;
+        return None;
     }
-    let Some(beginning) = now.tables.iter().find(|table| table.status == 'i') else {
-        return;
-    };
+    let beginning = now.tables.iter().find(|table| table.status == 'i')?;
     let path = source.overrides.iter().find(|one| {
-        let role = one.role.is_none() || one.role == subscription.dsn.user;
-        one.name == "search_path" && role && shadows(&one.value)
-    });
-    if let Some(path) = path {
-        found.push(
-            Cause::new(
-                "copy.search_path",
-                Side::Source,
-                "pglogical's copy of a table does not begin: on the source a schema is searched before pg_catalog",
-            )
-            .object(&beginning.table)
-            .seen(format!("search_path is {} for {}", path.value, path.role.as_deref().unwrap_or("everybody in this database")))
-            .remedy(format!("take pg_catalog out of that search_path: it is searched first where it is not named. Then end the source's sessions with application_name {0}_copy and {0}_copy_slot, where they are: pglogical tries again", subscription.name))
-            .warn()
-            .likely(),
-        );
-    }
+        one.name == "search_path" && one.applies(subscription) && shadows(&one.value)
+    })?;
+    Some(
+        Cause::new(
+            "copy.search_path",
+            Side::Source,
+            "pglogical's copy of a table does not begin: on the source a schema is searched before pg_catalog",
+        )
+        .object(&beginning.table)
+        .seen(format!("search_path is {} for {}", path.value, path.whose()))
+        .remedy(format!("take pg_catalog out of that search_path: it is searched first where it is not named. Then end the source's sessions with application_name {0}_copy and {0}_copy_slot, where they are: pglogical tries again", subscription.name))
+        .warn()
+        .likely(),
+    )
 }
 
 /// pglogical calls everything replicated also where its copy was rolled back.
-fn empty_tables(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let (Some(source), Some(target)) = (&seen.close.source, &seen.close.target) else {
-        return;
-    };
-    if seen.word != Word::Replicating {
-        return;
-    }
+fn empty_tables(seen: &Seen<'_>) -> Option<Cause> {
+    let replicating = seen.word == Word::Replicating;
+    let (source, target) = seen.both().filter(|_| replicating)?;
     // Until the target has what the source had when it was first seen, it may only be late.
     let settled = source_reached(seen.samples);
     let lost = |name: &&QualifiedName| {
@@ -372,23 +318,21 @@ fn empty_tables(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         .filter(lost)
         .map(ToString::to_string)
         .collect();
-    if empty.is_empty() {
-        return;
-    }
+    let first = empty.first()?;
     let cause = Cause::new(
             "copy.empty_tables",
             Side::Target,
             format!("{} tables are empty on the target and not on the source, although pglogical calls them replicated", empty.len()),
         )
-        .object(&empty[0])
+        .object(first)
         .seen(empty[..empty.len().min(10)].join(", "))
         .seen("pglogical reports success also where the last table of its copy failed and everything was rolled back")
         .remedy("look for an ERROR of the copy in the target's log; drop the subscription, empty the tables and run pgl-setup; then let pgl-verify prove the rows");
-    found.push(if settled {
+    Some(if settled {
         cause
     } else {
         cause.warn().likely().may_pass()
-    });
+    })
 }
 
 /// Whether the target has applied what the source had at the first sample: only then is an
@@ -465,53 +409,44 @@ fn waited(seen: &Seen<'_>, worker: &Worker, blocker: i64) -> bool {
 const FROZEN_SECONDS: f64 = 60.0;
 
 /// A worker runs, the source writes, and nothing is applied.
-fn frozen(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let (Some(first), Some(last)) = (seen.samples.first(), seen.samples.last()) else {
-        return;
-    };
+fn frozen(seen: &Seen<'_>, found: &[Cause]) -> Option<Cause> {
+    let (first, last) = seen.samples.first().zip(seen.samples.last())?;
     if seen.word != Word::Replicating || last.at - first.at < FROZEN_SECONDS {
-        return;
+        return None;
     }
     let position = |sample: &Snapshot| {
         let source = sample.source.known()?;
         Some((source.wal_lsn?, applied(source, sample.target.known())?))
     };
-    let (Some(before), Some(now)) = (position(first), position(last)) else {
-        return;
-    };
-    if now.0 > before.0 && now.1 == before.1 && !found.iter().any(|c| c.severity == Severity::Block)
-    {
-        let catchup: Vec<String> = seen
-            .target
-            .map(|target| {
-                let tables = target.tables.iter();
-                tables
-                    .filter(|sync| matches!(sync.status, 'w' | 'u'))
-                    .map(|sync| sync.table.to_string())
-                    .collect()
-            })
-            .unwrap_or_default();
-        let mut cause = Cause::new(
-            "apply.frozen",
-            Side::Target,
-            format!(
-                "nothing was applied for {:.0} s while the source went on",
-                last.at - first.at
-            ),
-        )
-        .may_pass()
-        .warn()
-        .seen(format!(
-            "the source went from {} to {}, the target stays at {}",
-            before.0, now.0, now.1
-        ));
-        cause = if catchup.is_empty() {
-            cause.remedy("one large transaction may be on its way, or a connection is cut again and again by wal_sender_timeout: raise that on the source to 10 minutes")
-        } else {
-            cause
-                .seen(format!("catching up: {}", catchup.join(", ")))
-                .remedy("before pglogical 2.4.7 the catch-up of a table waits for a commit on the source: write something replicated there")
-        };
-        found.push(cause);
+    let (before, now) = position(first).zip(position(last))?;
+    let moves = now.0 > before.0 && now.1 == before.1;
+    if !moves || found.iter().any(|one| one.severity == Severity::Block) {
+        return None;
     }
+    let tables = seen.target.iter().flat_map(|target| &target.tables);
+    let catchup: Vec<String> = tables
+        .filter(|sync| matches!(sync.status, 'w' | 'u'))
+        .map(|sync| sync.table.to_string())
+        .collect();
+    let cause = Cause::new(
+        "apply.frozen",
+        Side::Target,
+        format!(
+            "nothing was applied for {:.0} s while the source went on",
+            last.at - first.at
+        ),
+    )
+    .may_pass()
+    .warn()
+    .seen(format!(
+        "the source went from {} to {}, the target stays at {}",
+        before.0, now.0, now.1
+    ));
+    Some(if catchup.is_empty() {
+        cause.remedy("one large transaction may be on its way, or a connection is cut again and again by wal_sender_timeout: raise that on the source to 10 minutes")
+    } else {
+        cause
+            .seen(format!("catching up: {}", catchup.join(", ")))
+            .remedy("before pglogical 2.4.7 the catch-up of a table waits for a commit on the source: write something replicated there")
+    })
 }

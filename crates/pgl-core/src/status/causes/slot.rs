@@ -10,7 +10,7 @@ const AGAIN: &str = "the changes in between cannot be had any more: drop the sub
                      the target's tables and run pgl-setup again";
 
 pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    origin(seen, found);
+    found.extend(origin(seen));
     let (Some(source), Some(subscription)) = (seen.source, seen.subscription) else {
         return;
     };
@@ -29,11 +29,10 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
                 .remedy(AGAIN),
             );
         }
-        exhausted(seen, found);
+        found.extend(exhausted(seen));
         return;
     };
-    let lost = slot.wal_status.as_deref() == Some("lost") || slot.invalidation_reason.is_some();
-    if lost {
+    if slot.is_lost() {
         let why = slot
             .invalidation_reason
             .as_deref()
@@ -52,12 +51,8 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         );
         return;
     }
-    if slot
-        .plugin
-        .as_deref()
-        .is_some_and(|plugin| plugin != "pglogical_output")
-    {
-        let plugin = slot.plugin.as_deref().unwrap_or("");
+    let plugin = slot.plugin.as_deref();
+    if let Some(plugin) = plugin.filter(|plugin| *plugin != "pglogical_output") {
         found.push(
             Cause::new(
                 "slot.other_plugin",
@@ -69,11 +64,8 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             .remedy(AGAIN),
         );
     }
-    if slot
-        .database
-        .as_deref()
-        .is_some_and(|database| database != source.database)
-    {
+    let database = slot.database.as_deref();
+    if let Some(database) = database.filter(|database| *database != source.database) {
         found.push(
             Cause::new(
                 "slot.other_database",
@@ -82,8 +74,7 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             )
             .object(name)
             .seen(format!(
-                "pg_replication_slots.database = {}, this program is connected to {}",
-                slot.database.as_deref().unwrap_or(""),
+                "pg_replication_slots.database = {database}, this program is connected to {}",
                 source.database
             ))
             .remedy("compare --source with the subscription's provider DSN"),
@@ -110,18 +101,17 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             )),
         );
     }
-    danger(seen, found);
+    found.extend(danger(seen));
 }
 
 /// The slot is about to be lost.
-fn danger(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let Some(retained) = retained(seen.samples) else {
-        return;
-    };
+fn danger(seen: &Seen<'_>) -> Option<Cause> {
+    let retained = retained(seen.samples)?;
     let near = retained.lost_in_seconds.is_some_and(|left| left < 3600.0);
     let unreserved = retained.wal_status.as_deref() == Some("unreserved");
-    if near || unreserved {
-        let mut cause = Cause::new(
+    let lost_in = |seconds: f64| format!("at the present growth lost in {seconds:.0} s");
+    (near || unreserved).then(|| {
+        Cause::new(
             "slot.endangered",
             Side::Source,
             format!(
@@ -134,59 +124,55 @@ fn danger(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         .remedy(
             "raise max_slot_wal_keep_size (takes effect with a reload), or get the target going",
         )
-        .sql("ALTER SYSTEM SET max_slot_wal_keep_size = -1; SELECT pg_reload_conf();");
-        if let Some(seconds) = retained.lost_in_seconds {
-            cause = cause.seen(format!("at the present growth lost in {seconds:.0} s"));
-        }
-        if let Some(status) = retained.wal_status {
-            cause = cause.seen(format!("wal_status = {status}"));
-        }
-        found.push(cause);
-    }
+        .sql("ALTER SYSTEM SET max_slot_wal_keep_size = -1; SELECT pg_reload_conf();")
+        .seen_all(retained.lost_in_seconds.map(lost_in))
+        .seen_all(
+            retained
+                .wal_status
+                .map(|status| format!("wal_status = {status}")),
+        )
+    })
 }
 
 /// No slot yet, and none to be had.
-fn exhausted(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let Some(close) = seen.close.source.as_ref().filter(|_| seen.stopped()) else {
-        return;
-    };
-    if close.max_slots > 0 && close.used_slots >= close.max_slots {
-        found.push(
-            Cause::new(
-                "slot.exhausted",
-                Side::Source,
-                "all replication slots of the source are in use",
-            )
-            .seen(format!(
-                "{} of max_replication_slots = {}",
-                close.used_slots, close.max_slots
-            ))
-            .remedy("drop slots that nobody uses, or raise max_replication_slots and restart the source"),
-        );
-    }
+fn exhausted(seen: &Seen<'_>) -> Option<Cause> {
+    let close = seen.close.source.as_ref().filter(|_| seen.stopped())?;
+    used_up(close.used_slots, close.max_slots).then(|| {
+        Cause::new(
+            "slot.exhausted",
+            Side::Source,
+            "all replication slots of the source are in use",
+        )
+        .seen(format!(
+            "{} of max_replication_slots = {}",
+            close.used_slots, close.max_slots
+        ))
+        .remedy(
+            "drop slots that nobody uses, or raise max_replication_slots and restart the source",
+        )
+    })
+}
+
+/// Whether a limit is reached; one that could not be read is 0.
+pub(super) fn used_up(used: u32, limit: u32) -> bool {
+    limit > 0 && used >= limit
 }
 
 /// Without its origin the target does not know what it has applied.
-fn origin(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let (Some(target), Some(subscription)) = (seen.target, seen.subscription) else {
-        return;
-    };
+fn origin(seen: &Seen<'_>) -> Option<Cause> {
+    let (target, subscription) = seen.target.zip(seen.subscription)?;
     let synced = subscription.sync_status == Some('r');
-    if synced && target.origin_readable && target.origin.is_none() {
-        let name = &subscription.slot_name;
-        found.push(
-            Cause::new(
-                "origin.missing",
-                Side::Target,
-                format!(
-                    "the subscription's replication origin {name} does not exist on the target"
-                ),
-            )
-            .object(name)
-            .seen("pg_replication_origin has no such row")
-            .remedy(format!(
-                "the position up to which the target has applied is lost; {AGAIN}"
-            )),
-        );
-    }
+    let name = &subscription.slot_name;
+    (synced && target.origin_readable && target.origin.is_none()).then(|| {
+        Cause::new(
+            "origin.missing",
+            Side::Target,
+            format!("the subscription's replication origin {name} does not exist on the target"),
+        )
+        .object(name)
+        .seen("pg_replication_origin has no such row")
+        .remedy(format!(
+            "the position up to which the target has applied is lost; {AGAIN}"
+        ))
+    })
 }

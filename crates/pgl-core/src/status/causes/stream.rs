@@ -12,12 +12,12 @@ const SILENT_SECONDS: f64 = 20.0;
 const CONNECTING_SECONDS: f64 = 5.0;
 
 pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    other_consumer(seen, found);
+    found.extend(other_consumer(seen));
     if let (Some(source), Some(target)) = (seen.source, seen.target)
         && seen.word == Word::Replicating
     {
-        no_walsender(seen, source, target, found);
-        silent(seen, source, target, found);
+        found.extend(no_walsender(seen, source, target));
+        found.extend(silent(seen, source, target));
     }
 }
 
@@ -29,10 +29,8 @@ fn quiet(target: &TargetNow) -> bool {
 
 /// The slot's position moves while no worker of the subscription runs: what it passed is gone for the
 /// subscription.
-fn other_consumer(seen: &Seen<'_>, found: &mut Vec<Cause>) {
-    let Some(subscription) = seen.subscription else {
-        return;
-    };
+fn other_consumer(seen: &Seen<'_>) -> Option<Cause> {
+    let subscription = seen.subscription?;
     let position = |sample: &Snapshot| {
         let source = sample.source.known()?;
         let target = sample.target.known()?;
@@ -59,7 +57,7 @@ fn other_consumer(seen: &Seen<'_>, found: &mut Vec<Cause>) {
                 && seen.target.is_some_and(quiet)
         });
     if moved.is_none() && reader.is_none() {
-        return;
+        return None;
     }
     let slot = &subscription.slot_name;
     let mut cause = Cause::new(
@@ -86,17 +84,14 @@ fn other_consumer(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         }
         cause = cause.sql(format!("SELECT pg_terminate_backend({});", sender.pid));
     }
-    found.push(cause);
+    Some(cause)
 }
 
-fn no_walsender(seen: &Seen<'_>, source: &SourceNow, target: &TargetNow, found: &mut Vec<Cause>) {
-    let (Some(slot), Some(worker)) = (&source.slot, target.apply()) else {
-        return;
-    };
+fn no_walsender(seen: &Seen<'_>, source: &SourceNow, target: &TargetNow) -> Option<Cause> {
+    let (slot, worker) = source.slot.as_ref().zip(target.apply())?;
     let age = target.clock - worker.started;
-    let lost = slot.wal_status.as_deref() == Some("lost") || slot.invalidation_reason.is_some();
-    if slot.active || lost || age < CONNECTING_SECONDS {
-        return;
+    if slot.active || slot.is_lost() || age < CONNECTING_SECONDS {
+        return None;
     }
     let confirmed = slot
         .confirmed_flush_lsn
@@ -126,7 +121,7 @@ fn no_walsender(seen: &Seen<'_>, source: &SourceNow, target: &TargetNow, found: 
     if !lasts || seen.samples.len() < 2 {
         cause = cause.likely();
     }
-    found.push(cause);
+    Some(cause)
 }
 
 /// Which of the two ends of a connection that is silent does not move.
@@ -175,13 +170,9 @@ fn still(sender: &WalSenderNow, samples: &[Snapshot]) -> Still {
 
 /// The worker is connected and does not answer. Where there is nothing to confirm it answers only when the walsender
 /// asks, after half of wal_sender_timeout.
-fn silent(seen: &Seen<'_>, source: &SourceNow, target: &TargetNow, found: &mut Vec<Cause>) {
-    let Some(sender) = &source.sender else {
-        return;
-    };
-    let Some(silent) = sender.replied_ago.filter(|ago| *ago > SILENT_SECONDS) else {
-        return;
-    };
+fn silent(seen: &Seen<'_>, source: &SourceNow, target: &TargetNow) -> Option<Cause> {
+    let sender = source.sender.as_ref()?;
+    let silent = sender.replied_ago.filter(|ago| *ago > SILENT_SECONDS)?;
     let timeout = seen.close.source.as_ref().map(|close| close.sender_timeout);
     let asked = timeout.is_some_and(|timeout| timeout > 0.0 && silent > timeout / 2.0 + 10.0);
     let confirmed = source.confirmed();
@@ -194,7 +185,7 @@ fn silent(seen: &Seen<'_>, source: &SourceNow, target: &TargetNow, found: &mut V
     // What was written at the sample before has had its time.
     let waiting = seen.samples.iter().rev().nth(1).is_some_and(unconfirmed);
     if !asked && !waiting {
-        return;
+        return None;
     }
     let since = sender.replied_at.as_deref().unwrap_or("?");
     let since = format!("since {since} ({silent:.0} s ago)");
@@ -236,7 +227,7 @@ fn silent(seen: &Seen<'_>, source: &SourceNow, target: &TargetNow, found: &mut V
     };
     let lsn = |lsn: Option<crate::Lsn>| lsn.map_or("?".to_owned(), |lsn| lsn.to_string());
     let waits = |wait: Option<&str>| wait.unwrap_or("nothing that the server shows").to_owned();
-    found.push(
+    Some(
         Cause::new(id, side, what)
             .may_pass()
             .seen(format!(
@@ -252,5 +243,5 @@ fn silent(seen: &Seen<'_>, source: &SourceNow, target: &TargetNow, found: &mut V
                 waits(worker.and_then(|worker| worker.wait.as_deref()))
             ))
             .remedy(remedy),
-    );
+    )
 }
