@@ -3,7 +3,7 @@
 use pgl_core::cutover::{CutOver, PROMOTION_UNKNOWN, WriteBlock};
 use pgl_core::status::facts::{Close, Reverse, Seen, Snapshot};
 use pgl_core::status::log::without_values;
-use pgl_core::status::measure::{lag, rates, retained, skew};
+use pgl_core::status::measure::{as_f64, lag, rates, retained, skew};
 use pgl_core::status::state::{tables, unpinned, word};
 use pgl_core::status::{
     Cause, Goal, Lag, Rates, Retained, SecondsFrom, Skew, Tables, WaitLimits, Word, causes, wait,
@@ -414,12 +414,4 @@ fn workers(now: &pgl_core::status::facts::TargetNow) -> Vec<WorkerView> {
             wait: worker.wait.clone(),
         })
         .collect()
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "rates and estimates; below 2^53 bytes nothing is lost"
-)]
-fn as_f64(bytes: u64) -> f64 {
-    bytes as f64
 }

@@ -31,16 +31,18 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 const MOST_TABLES: usize = 5000;
 
 /// One server, connected when needed and again after it was lost.
-pub(crate) struct Place {
+pub(crate) struct Place<'a> {
+    context: &'a Context,
     endpoint: Endpoint,
     session: Option<(Session, pgl_cli::signal::Registration)>,
     /// The database, once it was reached.
     pub(crate) database: Option<Database>,
 }
 
-impl Place {
-    pub(crate) fn new(endpoint: Endpoint) -> Self {
+impl<'a> Place<'a> {
+    pub(crate) fn new(context: &'a Context, endpoint: Endpoint) -> Self {
         Self {
+            context,
             endpoint,
             session: None,
             database: None,
@@ -52,12 +54,8 @@ impl Place {
         self.endpoint.dbname()
     }
 
-    fn with<T>(
-        &mut self,
-        context: &Context,
-        read: impl FnOnce(&mut Session) -> Result<T, Error>,
-    ) -> Seen<T> {
-        match self.attempt(context, read) {
+    fn look<T>(&mut self, read: impl FnOnce(&mut Session) -> Result<T, Error>) -> Seen<T> {
+        match self.attempt(read) {
             Ok(value) => Seen::Known(value),
             Err(error) => {
                 // A session in doubt is not used again.
@@ -67,9 +65,13 @@ impl Place {
         }
     }
 
+    /// What the closer look finds, if it can be read.
+    fn find<T>(&mut self, read: impl FnOnce(&mut Session) -> Result<T, Error>) -> Option<T> {
+        known(self.look(read))
+    }
+
     fn attempt<T>(
         &mut self,
-        context: &Context,
         read: impl FnOnce(&mut Session) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let (session, _) = match &mut self.session {
@@ -77,7 +79,7 @@ impl Place {
             none => {
                 let mut session = Session::connect(&self.endpoint, &options(CONNECT_TIMEOUT))?;
                 self.database = Some(pgl_catalog::database(&mut session)?);
-                let registration = context.watch(&session);
+                let registration = self.context.watch(&session);
                 none.insert((session, registration))
             }
         };
@@ -123,8 +125,8 @@ impl CopySizes {
 pub(crate) struct Observer<'a> {
     context: &'a Context,
     began: Instant,
-    source: Option<Place>,
-    target: Place,
+    source: Option<Place<'a>>,
+    target: Place<'a>,
     migration: String,
     subscription: String,
     /// The plan that was given.
@@ -138,7 +140,7 @@ pub(crate) struct Observer<'a> {
 impl<'a> Observer<'a> {
     pub(crate) fn new(
         context: &'a Context,
-        (source, target): (Option<Place>, Place),
+        (source, target): (Option<Place<'a>>, Place<'a>),
         migration: String,
         subscription: String,
         plan: Option<Plan>,
@@ -165,10 +167,8 @@ impl<'a> Observer<'a> {
 
     /// The two databases, as far as they were ever reached.
     pub(crate) fn databases(&self) -> (Option<Database>, Option<Database>) {
-        let source = self
-            .source
-            .as_ref()
-            .and_then(|place| place.database.clone());
+        let source = self.source.as_ref();
+        let source = source.and_then(|place| place.database.clone());
         (source, self.target.database.clone())
     }
 
@@ -193,27 +193,23 @@ impl<'a> Observer<'a> {
     fn target_now(&mut self) -> Seen<TargetNow> {
         let (migration, name) = (&self.migration, &self.subscription);
         let began = self.began;
-        let seen = self.target.with(self.context, |session| {
-            catalog::target_now(session, migration, name, began)
-        });
-        let (mut now, dsn) = match seen {
-            Seen::Known(pair) => pair,
-            Seen::Failed(trouble) => return Seen::Failed(trouble),
-            Seen::NotGiven => return Seen::NotGiven,
-        };
-        if let Some(subscription) = &mut now.subscription {
-            self.slot = Some(subscription.slot_name.clone());
-            if let Some(endpoint) = dsn.as_ref().and_then(catalog::provider) {
-                subscription.dsn = Dsn {
-                    user: Some(endpoint.user().to_owned()),
-                    extra_float_digits: endpoint.startup_setting("extra_float_digits"),
-                    datestyle: endpoint.startup_setting("DateStyle"),
-                    intervalstyle: endpoint.startup_setting("IntervalStyle"),
-                };
+        let seen =
+            (self.target).look(|session| catalog::target_now(session, migration, name, began));
+        seen.map(|(mut now, dsn)| {
+            if let Some(subscription) = &mut now.subscription {
+                self.slot = Some(subscription.slot_name.clone());
+                if let Some(endpoint) = dsn.as_ref().and_then(catalog::provider) {
+                    subscription.dsn = Dsn {
+                        user: Some(endpoint.user().to_owned()),
+                        extra_float_digits: endpoint.startup_setting("extra_float_digits"),
+                        datestyle: endpoint.startup_setting("DateStyle"),
+                        intervalstyle: endpoint.startup_setting("IntervalStyle"),
+                    };
+                }
             }
-        }
-        self.dsn = dsn;
-        Seen::Known(now)
+            self.dsn = dsn;
+            now
+        })
     }
 
     fn source_now(&mut self) -> Seen<SourceNow> {
@@ -224,7 +220,7 @@ impl<'a> Observer<'a> {
         let migration = &self.migration;
         let (database, subscription) = (self.target.dbname().to_owned(), &self.subscription);
         let began = self.began;
-        let seen = place.with(self.context, |session| {
+        let seen = place.look(|session| {
             // Where the target does not say which slot is meant, its name can be derived.
             let slot = match known {
                 Some(slot) => Some(slot),
@@ -232,15 +228,11 @@ impl<'a> Observer<'a> {
             };
             catalog::source_now(session, migration, slot.as_deref(), began)
         });
-        match seen {
-            Seen::Known(mut now) => {
-                let database = place.database.as_ref();
-                now.system_identifier =
-                    database.and_then(|database| database.system_identifier.clone());
-                Seen::Known(now)
-            }
-            other => other,
-        }
+        let database = place.database.as_ref();
+        seen.map(|now| SourceNow {
+            system_identifier: database.and_then(|database| database.system_identifier.clone()),
+            ..now
+        })
     }
 
     /// During an initial copy: how large the tables are on the source, and how much of them is copied.
@@ -262,8 +254,7 @@ impl<'a> Observer<'a> {
                 },
                 |subscription| subscription.sets.clone(),
             );
-            let seen = place.with(self.context, |session| catalog::set_sizes(session, &sets));
-            if let Seen::Known(sizes) = seen {
+            if let Seen::Known(sizes) = place.look(|session| catalog::set_sizes(session, &sets)) {
                 self.sizes.source = sizes.into_iter().collect();
             }
         }
@@ -274,10 +265,8 @@ impl<'a> Observer<'a> {
         let total = if word == Word::SettingUp {
             Some(self.sizes.copied(now))
         } else {
-            let seen = self
-                .target
-                .with(self.context, |session| catalog::sizes(session, &names));
-            known(seen).map(|sizes| sizes.iter().map(|(_, bytes)| bytes).sum())
+            let sizes = (self.target).find(|session| catalog::sizes(session, &names));
+            sizes.map(|sizes| sizes.iter().map(|(_, bytes)| bytes).sum())
         };
         if let Some(total) = total {
             self.sizes.target.push((self.clock(), total));
@@ -294,17 +283,17 @@ impl<'a> Observer<'a> {
         let wanted = self.wanted(newest);
         let names: Vec<QualifiedName> = wanted.iter().map(|one| one.table.clone()).collect();
         let mut source = match (&mut self.source, &sets, newest.source.known()) {
-            (Some(place), Some(sets), Some(_)) => known(place.with(self.context, |session| {
-                catalog::source_close(session, sets, &names)
-            })),
+            (Some(place), Some(sets), Some(_)) => {
+                place.find(|session| catalog::source_close(session, sets, &names))
+            }
             _ => None,
         };
         self.context.interrupt.check()?;
         let target = match newest.target.trouble() {
             Some(trouble) => Seen::Failed(trouble.clone()),
-            None if subscription.is_some() => self.target.with(self.context, |session| {
-                catalog::target_close(session, &self.migration)
-            }),
+            None if subscription.is_some() => {
+                (self.target).look(|session| catalog::target_close(session, &self.migration))
+            }
             None => Seen::NotGiven,
         };
         self.context.interrupt.check()?;
@@ -327,11 +316,10 @@ impl<'a> Observer<'a> {
         let reverse = journals.cutover.as_ref().and_then(|_| self.reverse());
         let unblocked = match (&journals.cutover, &mut self.source) {
             (Some(_), Some(place)) => {
-                let seen = place.with(self.context, |session| {
-                    pgl_catalog::write_block(session, &names)
-                });
-                let found = known(seen).unwrap_or_default().into_iter();
+                let found = place.find(|session| pgl_catalog::write_block(session, &names));
                 found
+                    .into_iter()
+                    .flatten()
                     .filter(|one| !one.is_blocked())
                     .map(|one| one.table)
                     .collect()
@@ -355,12 +343,11 @@ impl<'a> Observer<'a> {
     /// attempt that is not over.
     fn journals(&mut self) -> Close {
         let migration = &self.migration;
-        let context = self.context;
-        let mut read = |place: &mut Place| {
-            known(place.with(context, |session| catalog::cutover(session, migration))).flatten()
+        let read = |place: &mut Place<'_>| {
+            (place.find(|session| catalog::cutover(session, migration))).flatten()
         };
         let target = read(&mut self.target);
-        let source = self.source.as_mut().and_then(&mut read);
+        let source = self.source.as_mut().and_then(read);
         let mut found = Close::default();
         match cutover_state(source.as_ref(), target.as_ref()) {
             CutoverState::NotCutOver => {
@@ -389,13 +376,11 @@ impl<'a> Observer<'a> {
     fn reverse(&mut self) -> Option<Reverse> {
         let name = format!("{}_back", self.subscription);
         let place = self.source.as_mut()?;
-        let seen = place.with(self.context, |session| catalog::reverse(session, &name));
-        let mut reverse = known(seen).flatten()?;
+        let reverse = place.find(|session| catalog::reverse(session, &name));
+        let mut reverse = reverse.flatten()?;
         let slot = &reverse.slot;
-        let seen = self
-            .target
-            .with(self.context, |session| catalog::reverse_lag(session, slot));
-        reverse.lag_bytes = known(seen).flatten();
+        let lag = (self.target).find(|session| catalog::reverse_lag(session, slot));
+        reverse.lag_bytes = lag.flatten();
         Some(reverse)
     }
 
@@ -409,21 +394,13 @@ impl<'a> Observer<'a> {
         else {
             return Vec::new();
         };
-        let kept = match &self.plan {
-            Some(plan) => Some(plan.clone()),
-            None => {
-                let migration = &self.migration;
-                known(self.target.with(self.context, |session| {
-                    catalog::kept_plan(session, migration)
-                }))
-                .flatten()
-            }
-        };
-        let migration = &self.migration;
-        let seen = self
-            .target
-            .with(self.context, |session| catalog::filled(session, migration));
-        let filled: HashMap<String, u32> = known(seen).into_iter().flatten().collect();
+        let (migration, target) = (&self.migration, &mut self.target);
+        let kept = self
+            .plan
+            .clone()
+            .or_else(|| (target.find(|session| catalog::kept_plan(session, migration))).flatten());
+        let filled = target.find(|session| catalog::filled(session, migration));
+        let filled: HashMap<String, u32> = filled.into_iter().flatten().collect();
         match kept {
             Some(plan) => plan
                 .replicated()
@@ -488,10 +465,7 @@ impl<'a> Observer<'a> {
         let Some(place) = self.source.as_mut().filter(|_| names.len() <= MOST_TABLES) else {
             return;
         };
-        let there = known(
-            self.target
-                .with(self.context, |session| catalog::has_rows(session, &names)),
-        );
+        let there = (self.target).find(|session| catalog::has_rows(session, &names));
         let empty: Vec<QualifiedName> = there
             .iter()
             .flatten()
@@ -501,7 +475,7 @@ impl<'a> Observer<'a> {
         if empty.is_empty() {
             return;
         }
-        let here = known(place.with(self.context, |session| catalog::has_rows(session, &empty)));
+        let here = place.find(|session| catalog::has_rows(session, &empty));
         for one in &mut source.tables {
             one.has_rows = here.as_ref().and_then(|here| here.get(&one.table).copied());
         }

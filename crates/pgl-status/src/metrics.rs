@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use pgl_core::Severity;
 use pgl_core::doc::Document;
 use pgl_core::status::Word;
 use pgl_core::status::causes::Certainty;
+use pgl_core::status::measure::as_f64;
 
 use crate::body::Reading;
 
@@ -86,7 +86,7 @@ fn list(reading: &Reading) -> Vec<Metric> {
         one(
             "pgl_lag_bytes",
             "WAL of the source that the target has not applied, in bytes.",
-            lag.map(|lag| number(lag.bytes)),
+            lag.map(|lag| as_f64(lag.bytes)),
         ),
         one(
             "pgl_lag_seconds",
@@ -96,7 +96,7 @@ fn list(reading: &Reading) -> Vec<Metric> {
         one(
             "pgl_unconfirmed_bytes",
             "WAL of the source that the target has not confirmed as flushed, in bytes.",
-            lag.and_then(|lag| lag.unconfirmed_bytes).map(number),
+            lag.and_then(|lag| lag.unconfirmed_bytes).map(as_f64),
         ),
         one(
             "pgl_source_wal_bytes_per_second",
@@ -121,12 +121,12 @@ fn list(reading: &Reading) -> Vec<Metric> {
         one(
             "pgl_slot_retained_bytes",
             "WAL that the slot retains on the source; absent for a slot that is lost.",
-            slot.and_then(|slot| slot.bytes).map(number),
+            slot.and_then(|slot| slot.bytes).map(as_f64),
         ),
         one(
             "pgl_slot_room_bytes",
             "WAL that may still be written before the slot can be lost.",
-            slot.and_then(|slot| slot.room_bytes).map(number),
+            slot.and_then(|slot| slot.room_bytes).map(as_f64),
         ),
         one(
             "pgl_slot_lost_in_seconds",
@@ -146,12 +146,12 @@ fn list(reading: &Reading) -> Vec<Metric> {
         one(
             "pgl_copy_total_bytes",
             "Size of the tables being copied, on the source.",
-            copy.and_then(|copy| copy.total_bytes).map(number),
+            copy.and_then(|copy| copy.total_bytes).map(as_f64),
         ),
         one(
             "pgl_copy_done_bytes",
             "Size of the tables being copied, on the target.",
-            copy.and_then(|copy| copy.done_bytes).map(number),
+            copy.and_then(|copy| copy.done_bytes).map(as_f64),
         ),
         one(
             "pgl_conflicts_in_log",
@@ -159,7 +159,7 @@ fn list(reading: &Reading) -> Vec<Metric> {
             reading
                 .conflicts
                 .as_ref()
-                .map(|conflicts| number(u64::try_from(conflicts.in_log).unwrap_or(u64::MAX))),
+                .map(|one| as_f64(u64::try_from(one.in_log).unwrap_or(u64::MAX))),
         ),
         one(
             "pgl_clock_skew_seconds",
@@ -177,16 +177,11 @@ fn list(reading: &Reading) -> Vec<Metric> {
                         Certainty::Proven => "proven",
                         Certainty::Likely => "likely",
                     };
-                    let severity = match cause.severity {
-                        Severity::Block => "block",
-                        Severity::Warn => "warn",
-                        Severity::Info => "info",
-                    };
                     let labels = vec![
                         ("id", cause.id.clone()),
                         ("object", cause.object.clone().unwrap_or_default()),
                         ("certainty", certainty.to_owned()),
-                        ("severity", severity.to_owned()),
+                        ("severity", cause.severity.as_str().to_owned()),
                         ("side", cause.side.to_string()),
                     ];
                     (labels, 1.0)
@@ -206,11 +201,6 @@ fn one(name: &'static str, help: &'static str, value: Option<f64>) -> Metric {
 
 fn truth(value: bool) -> f64 {
     if value { 1.0 } else { 0.0 }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "Prometheus knows floats only")]
-fn number(value: u64) -> f64 {
-    value as f64
 }
 
 fn escape(value: &str) -> String {

@@ -10,7 +10,7 @@ use pgl_core::migration::Names;
 use pgl_core::status::facts::{Close, Snapshot};
 use pgl_core::status::wait::{self, Trouble};
 use pgl_core::status::{Goal, MaxLag, WaitLimits, WaitProgress, Word};
-use pgl_core::{Migration, Side};
+use pgl_core::{Migration, Plan, Side};
 
 use crate::StatusArgs;
 use crate::body::{Material, Reading, WaitView};
@@ -51,7 +51,9 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<Verdict, Failu
 struct Status<'a> {
     args: &'a StatusArgs,
     context: &'a Context,
-    incoming: Option<Incoming>,
+    /// What an earlier tool's document says.
+    planned: Option<Migration>,
+    plan: Option<Plan>,
     name: String,
     observer: Observer<'a>,
     samples: Vec<Snapshot>,
@@ -68,40 +70,37 @@ impl<'a> Status<'a> {
         let environment = Environment::capture();
         let target = context.endpoint(Side::Target, &args.connect, &environment)?;
         let named = args.connect.source.is_some() || Endpoint::is_named(Side::Source, &environment);
-        let source = if named {
-            Some(context.endpoint(Side::Source, &args.connect, &environment)?)
-        } else {
-            None
-        };
-        let earlier = incoming
-            .as_ref()
-            .and_then(|document| document.migration.as_ref());
-        let plan = incoming
-            .as_ref()
-            .and_then(|document| document.plan.as_ref());
+        let source = named
+            .then(|| context.endpoint(Side::Source, &args.connect, &environment))
+            .transpose()?;
+        let (planned, plan) = incoming.map_or((None, None), |one| (one.migration, one.plan));
         let name = args
             .name
             .clone()
-            .or_else(|| earlier.map(|migration| migration.name.clone()))
+            .or_else(|| planned.as_ref().map(|migration| migration.name.clone()))
             .or_else(|| source.as_ref().map(|source| source.dbname().to_owned()))
             .unwrap_or_else(|| target.dbname().to_owned());
-        let subscription = match (&args.subscription, &args.name, plan) {
+        let subscription = match (&args.subscription, &args.name, &plan) {
             (Some(subscription), _, _) => subscription.clone(),
             (None, None, Some(plan)) => plan.names.subscription.clone(),
             _ => Names::of(&name).subscription,
         };
         let observer = Observer::new(
             context,
-            (source.map(Place::new), Place::new(target)),
+            (
+                source.map(|source| Place::new(context, source)),
+                Place::new(context, target),
+            ),
             name.clone(),
             subscription,
-            plan.cloned(),
+            plan.clone(),
             args.show_values,
         );
         Ok(Self {
             args,
             context,
-            incoming,
+            planned,
+            plan,
             name,
             observer,
             samples: Vec::new(),
@@ -135,11 +134,7 @@ impl<'a> Status<'a> {
 
     /// A document that was made for other databases is refused, as far as these were reached.
     fn same_pair(&self) -> Result<(), Failure> {
-        let planned = self
-            .incoming
-            .as_ref()
-            .and_then(|document| document.migration.as_ref());
-        let Some(planned) = planned else {
+        let Some(planned) = &self.planned else {
             return Ok(());
         };
         let (source, target) = self.observer.databases();
@@ -356,22 +351,13 @@ impl<'a> Status<'a> {
 
     fn document(&self, verdict: Verdict, reading: Reading) -> pgl_core::doc::Document<Reading> {
         let (source, target) = self.observer.databases();
-        let earlier = self
-            .incoming
-            .as_ref()
-            .and_then(|document| document.migration.clone());
-        let migration = match (source, earlier) {
-            (Some(source), _) => Some(Migration {
-                name: self.name.clone(),
-                source,
-                target,
-            }),
-            (None, earlier) => earlier,
-        };
-        let plan = self
-            .incoming
-            .as_ref()
-            .and_then(|document| document.plan.clone());
+        let found = source.map(|source| Migration {
+            name: self.name.clone(),
+            source,
+            target,
+        });
+        let migration = found.or_else(|| self.planned.clone());
+        let plan = self.plan.clone();
         self.context.document(verdict, migration, plan, reading)
     }
 

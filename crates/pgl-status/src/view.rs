@@ -113,62 +113,45 @@ impl Report for Reading {
 
     fn table(document: &Document<Self>) -> Table {
         let reading = &document.body;
-        let mut table = Table::new(&[
-            "at",
-            "subscription",
-            "state",
-            "healthy",
-            "safe",
-            "lag_bytes",
-            "lag_seconds",
-            "lag_seconds_from",
-            "source_lsn",
-            "applied_lsn",
-            "confirmed_flush_lsn",
-            "wal_bytes_per_second",
-            "applied_bytes_per_second",
-            "eta_seconds",
-            "slot_retained_bytes",
-            "slot_lost_in_seconds",
-            "tables",
-            "tables_replicating",
-            "causes",
-        ]);
-        let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
         let lag = reading.lag.as_ref();
-        let causes: Vec<&str> = reading
-            .causes
-            .iter()
-            .map(|cause| cause.id.as_str())
-            .collect();
-        table.row([
-            document.generated_at.clone(),
-            reading.subscription.clone(),
-            reading.state.to_string(),
-            reading.healthy.to_string(),
-            reading.safe.map_or(String::new(), |safe| safe.to_string()),
-            lag.map_or(String::new(), |lag| lag.bytes.to_string()),
-            number(lag.and_then(|lag| lag.seconds)),
-            lag.and_then(|lag| lag.seconds_from)
-                .map_or(String::new(), |from| words(from).to_owned()),
-            lag.map_or(String::new(), |lag| lag.source_lsn.to_string()),
-            lag.map_or(String::new(), |lag| lag.applied_lsn.to_string()),
-            lag.and_then(|lag| lag.confirmed_flush_lsn)
-                .map_or(String::new(), |lsn| lsn.to_string()),
-            number(reading.rates.wal_bytes),
-            number(reading.rates.applied_bytes),
-            number(reading.rates.eta_seconds),
-            reading
-                .slot
-                .as_ref()
-                .and_then(|slot| slot.bytes)
-                .map_or(String::new(), |bytes| bytes.to_string()),
-            number(reading.slot.as_ref().and_then(|slot| slot.lost_in_seconds)),
-            reading.tables.total.to_string(),
-            reading.tables.replicating.to_string(),
-            causes.join(" "),
-        ]);
-        table
+        let rates = &reading.rates;
+        let slot = reading.slot.as_ref();
+        let causes: Vec<&str> = reading.causes.iter().map(|one| one.id.as_str()).collect();
+        let confirmed = lag.and_then(|lag| lag.confirmed_flush_lsn);
+        let lost_in = slot.and_then(|slot| slot.lost_in_seconds);
+        let (header, cells) = [
+            ("at", document.generated_at.clone()),
+            ("subscription", reading.subscription.clone()),
+            ("state", reading.state.to_string()),
+            ("healthy", reading.healthy.to_string()),
+            ("safe", cell(reading.safe)),
+            ("lag_bytes", cell(lag.map(|lag| lag.bytes))),
+            ("lag_seconds", cell(lag.and_then(|lag| lag.seconds))),
+            (
+                "lag_seconds_from",
+                cell(lag.and_then(|lag| lag.seconds_from).map(words)),
+            ),
+            ("source_lsn", cell(lag.map(|lag| lag.source_lsn))),
+            ("applied_lsn", cell(lag.map(|lag| lag.applied_lsn))),
+            ("confirmed_flush_lsn", cell(confirmed)),
+            ("wal_bytes_per_second", cell(rates.wal_bytes)),
+            ("applied_bytes_per_second", cell(rates.applied_bytes)),
+            ("eta_seconds", cell(rates.eta_seconds)),
+            (
+                "slot_retained_bytes",
+                cell(slot.and_then(|slot| slot.bytes)),
+            ),
+            ("slot_lost_in_seconds", cell(lost_in)),
+            ("tables", reading.tables.total.to_string()),
+            ("tables_replicating", reading.tables.replicating.to_string()),
+            ("causes", causes.join(" ")),
+        ]
+        .into_iter()
+        .unzip();
+        Table {
+            header,
+            rows: vec![cells],
+        }
     }
 
     fn records(document: &Document<Self>) -> Vec<Value> {
@@ -184,6 +167,10 @@ impl Report for Reading {
     fn metrics(document: &Document<Self>) -> String {
         metrics::metrics(document)
     }
+}
+
+fn cell<T: ToString>(value: Option<T>) -> String {
+    value.map_or(String::new(), |value| value.to_string())
 }
 
 fn words(from: SecondsFrom) -> &'static str {

@@ -35,6 +35,15 @@ impl<T> Seen<T> {
         }
     }
 
+    /// The same of something that is made of the value.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Seen<U> {
+        match self {
+            Self::NotGiven => Seen::NotGiven,
+            Self::Known(value) => Seen::Known(make(value)),
+            Self::Failed(trouble) => Seen::Failed(trouble),
+        }
+    }
+
     /// The trouble, if it failed.
     pub fn trouble(&self) -> Option<&Trouble> {
         match self {

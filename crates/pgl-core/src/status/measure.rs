@@ -265,11 +265,12 @@ pub fn skew(sample: &Snapshot) -> Option<Skew> {
     clippy::cast_precision_loss,
     reason = "rates and estimates; below 2^53 bytes nothing is lost"
 )]
-pub(super) fn as_f64(bytes: u64) -> f64 {
+/// As a number that can be divided.
+pub fn as_f64(bytes: u64) -> f64 {
     bytes as f64
 }
 
 /// To the millisecond: more digits would only pretend.
-pub(super) fn round(value: f64) -> f64 {
+fn round(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
