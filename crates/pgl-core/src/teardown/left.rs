@@ -1,12 +1,9 @@
 //! What of a migration is there: after a teardown nothing, and of a name that means nothing neither.
 
-use super::{
-    EMULATION, ExtensionRemoval, Remaining, TeardownRequest, drops_emulation, is_own_node,
-    is_own_origin, is_own_slot, is_own_subscription,
-};
+use super::{EMULATION, Own, Remaining, TeardownRequest};
 use crate::Side;
 use crate::cutover::{CutoverRecord, CutoverState, PROMOTION_UNKNOWN, without_journal};
-use crate::migration::{Names, OWN_SCHEMA};
+use crate::migration::OWN_SCHEMA;
 
 /// What cannot be known: of a database that was not looked at, and of a cutover where the journals are gone. Something is
 /// removed or left, or nothing of a side was seen.
@@ -39,25 +36,13 @@ pub fn other_names(
     request: &TeardownRequest<'_>,
     sides: &[(Side, &Remaining)],
 ) -> Option<Vec<String>> {
-    let names = Names::of(request.migration);
     let mut others = Vec::new();
-    for (_, remaining) in sides {
-        let here = remaining
-            .journal
-            .iter()
-            .any(|name| name == request.migration)
-            || remaining
-                .node
-                .as_ref()
-                .is_some_and(|node| is_own_node(&names, node))
-            || remaining
-                .subscriptions
-                .iter()
-                .any(|one| is_own_subscription(&names, &one.name))
-            || remaining
-                .slots
-                .iter()
-                .any(|slot| is_own_slot(request, remaining, &slot.name));
+    for (side, remaining) in sides {
+        let own = Own::new(request, *side, remaining);
+        let here = own.has_journal()
+            || (remaining.node.iter()).any(|node| own.has_node(node))
+            || (remaining.subscriptions.iter()).any(|one| own.has_subscription(one))
+            || (remaining.slots.iter()).any(|slot| own.has_slot(&slot.name));
         if here {
             return None;
         }
@@ -70,43 +55,34 @@ pub fn other_names(
 
 /// What of a remaining is still this migration's: empty after a complete teardown.
 pub fn leftovers(request: &TeardownRequest<'_>, side: Side, remaining: &Remaining) -> Vec<String> {
-    let names = Names::of(request.migration);
-    let mut left = Vec::new();
-    for subscription in &remaining.subscriptions {
-        if is_own_subscription(&names, &subscription.name) {
-            left.push(format!("subscription {}", subscription.name));
-        }
-    }
-    for slot in remaining
-        .slots
-        .iter()
-        .filter(|slot| is_own_slot(request, remaining, &slot.name))
-    {
-        left.push(format!("slot {}", slot.name));
-    }
-    for origin in remaining
-        .origins
-        .iter()
-        .filter(|origin| is_own_origin(request, remaining, origin))
-    {
-        left.push(format!("origin {origin}"));
-    }
-    if let Some(node) = remaining
-        .node
-        .as_ref()
-        .filter(|node| is_own_node(&names, node))
-    {
-        left.push(format!("node {node}"));
-    }
-    let drops = match request.extension {
-        ExtensionRemoval::Keep => false,
-        ExtensionRemoval::IfOurs => remaining.extension_ours,
-        ExtensionRemoval::Drop => remaining.extension.is_some(),
-    };
+    let own = Own::new(request, side, remaining);
+    let subscriptions = remaining.subscriptions.iter();
+    let subscriptions = subscriptions.filter(|one| own.has_subscription(one));
+    let slots = remaining.slots.iter().map(|slot| &slot.name);
+    let origins = remaining.origins.iter();
+    let nodes = remaining.node.iter();
+    let mut left: Vec<String> = (subscriptions.map(|one| format!("subscription {}", one.name)))
+        .chain(
+            slots
+                .filter(|name| own.has_slot(name))
+                .map(|name| format!("slot {name}")),
+        )
+        .chain(
+            origins
+                .filter(|name| own.has_origin(name))
+                .map(|name| format!("origin {name}")),
+        )
+        .chain(
+            nodes
+                .filter(|name| own.has_node(name))
+                .map(|name| format!("node {name}")),
+        )
+        .collect();
+    let drops = own.drops_extension(true);
     if drops {
         left.push("extension pglogical".to_owned());
     }
-    if (drops || remaining.extension.is_none()) && drops_emulation(request, remaining) {
+    if (drops || remaining.extension.is_none()) && own.drops_emulation() {
         left.push(format!("extension {EMULATION}"));
     }
     if remaining.extension.is_none() && remaining.extension_schema {
@@ -126,11 +102,7 @@ pub fn leftovers(request: &TeardownRequest<'_>, side: Side, remaining: &Remainin
         .all(|name| name == request.migration);
     if remaining.schema_ours == Some(true) && ours_alone {
         left.push(format!("schema {OWN_SCHEMA}"));
-    } else if remaining
-        .journal
-        .iter()
-        .any(|name| name == request.migration)
-    {
+    } else if own.has_journal() {
         left.push(format!("journal of {}", request.migration));
     }
     left.into_iter()

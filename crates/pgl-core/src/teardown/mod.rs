@@ -171,6 +171,18 @@ pub struct Removal {
     pub triggers: Vec<TruncateTrigger>,
 }
 
+impl Removal {
+    fn new(kind: RemovalKind, side: Side, object: impl Into<String>) -> Self {
+        Self {
+            kind,
+            side,
+            object: object.into(),
+            statements: Vec::new(),
+            triggers: Vec::new(),
+        }
+    }
+}
+
 /// Kinds of things that a migration leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -262,47 +274,37 @@ pub fn plan(
     source: Option<&Remaining>,
     target: Option<&Remaining>,
 ) -> TeardownPlan {
-    let names = Names::of(request.migration);
     let mut out = TeardownPlan::default();
-    let sides = [(Side::Target, target), (Side::Source, source)];
-    for (side, remaining) in sides {
-        if let Some(remaining) = remaining {
-            subscriptions(&mut out, &names, side, remaining);
-        }
+    let source = source.map(|remaining| Own::new(request, Side::Source, remaining));
+    let target = target.map(|remaining| Own::new(request, Side::Target, remaining));
+    for own in target.iter().chain(&source) {
+        subscriptions(&mut out, own);
     }
-    for (side, remaining) in sides {
-        if let Some(remaining) = remaining {
-            let slots_clear = slots(&mut out, request, side, remaining);
-            let node_gone = node(&mut out, &names, side, remaining, slots_clear);
-            origins(&mut out, request, &names, side, remaining);
-            let drops = drops_extension(request, remaining, node_gone);
-            triggers(&mut out, side, remaining, node_gone, drops);
-            grants(&mut out, side, remaining, drops);
-            extension(&mut out, request, side, remaining, drops);
-            write_block::plan(&mut out, side, remaining);
-        }
+    for own in target.iter().chain(&source) {
+        let slots_clear = slots(&mut out, own);
+        let node_gone = node(&mut out, own, slots_clear);
+        origins(&mut out, own);
+        let drops = own.drops_extension(node_gone);
+        triggers(&mut out, own, node_gone, drops);
+        grants(&mut out, own, drops);
+        extension(&mut out, own, drops);
+        write_block::plan(&mut out, own.side, own.remaining);
     }
-    if let Some(remaining) = source {
-        schema(&mut out, request, Side::Source, remaining);
+    if let Some(own) = &source {
+        schema(&mut out, own);
         if let Some(role) = request.drop_role {
             out.remove(RemovalKind::Role, Side::Source, role);
         }
     }
-    if let Some(remaining) = target {
-        schema(&mut out, request, Side::Target, remaining);
+    if let Some(own) = &target {
+        schema(&mut out, own);
     }
     out
 }
 
 impl TeardownPlan {
-    fn remove(&mut self, kind: RemovalKind, side: Side, object: &str) {
-        self.removals.push(Removal {
-            kind,
-            side,
-            object: object.to_owned(),
-            statements: Vec::new(),
-            triggers: Vec::new(),
-        });
+    fn remove(&mut self, kind: RemovalKind, side: Side, object: impl Into<String>) {
+        self.removals.push(Removal::new(kind, side, object));
     }
 
     fn keep(&mut self, side: Side, object: impl Into<String>, reason: impl Into<String>) {
@@ -314,122 +316,146 @@ impl TeardownPlan {
     }
 }
 
-/// The forward subscription, and the one of the way back.
-fn is_own_subscription(names: &Names, name: &str) -> bool {
-    name == names.subscription || name == names.back_subscription()
+/// What stands on one side, and what of it is this migration's.
+struct Own<'a> {
+    request: &'a TeardownRequest<'a>,
+    names: Names,
+    side: Side,
+    remaining: &'a Remaining,
 }
 
-fn is_own_node(names: &Names, name: &str) -> bool {
-    name == names.provider_node || name == names.subscriber_node
+impl<'a> Own<'a> {
+    fn new(request: &'a TeardownRequest<'a>, side: Side, remaining: &'a Remaining) -> Self {
+        Self {
+            request,
+            names: Names::of(request.migration),
+            side,
+            remaining,
+        }
+    }
+
+    /// The forward subscription, and the one of the way back.
+    fn has_subscription(&self, one: &RemainingSubscription) -> bool {
+        one.name == self.names.subscription || one.name == self.names.back_subscription()
+    }
+
+    fn has_node(&self, name: &str) -> bool {
+        name == self.names.provider_node || name == self.names.subscriber_node
+    }
+
+    /// `pgl_<subscriber's database>_<provider>_<subscription>`, each part shortened by a hash of the
+    /// server's, or a name that the journal noted.
+    fn has_slot(&self, name: &str) -> bool {
+        let by_name = |ending: &String| {
+            !ending.is_empty() && name.starts_with("pgl_") && name.ends_with(ending.as_str())
+        };
+        self.request.slot_endings.iter().any(by_name)
+            || self.remaining.noted_slots.iter().any(|noted| noted == name)
+    }
+
+    /// A slot's name, or the mark that a cutover puts on tables that it copies again.
+    fn has_origin(&self, name: &str) -> bool {
+        self.has_slot(name) || name == format!("pgl_recopy_{}", self.names.subscription)
+    }
+
+    /// Whether the journal has entries of it.
+    fn has_journal(&self) -> bool {
+        let mut noted = self.remaining.journal.iter();
+        noted.any(|name| name == self.request.migration)
+    }
+
+    /// Whether what 9.4 needs beside pglogical goes with it.
+    fn drops_emulation(&self) -> bool {
+        self.remaining.emulation_ours && self.request.extension != ExtensionRemoval::Keep
+    }
+
+    /// Whether the extension goes: asked for, or made by us, and of no use to anybody else.
+    fn drops_extension(&self, node_gone: bool) -> bool {
+        let wanted = match self.request.extension {
+            ExtensionRemoval::Keep => false,
+            ExtensionRemoval::IfOurs => self.remaining.extension_ours,
+            ExtensionRemoval::Drop => true,
+        };
+        wanted && node_gone && self.remaining.extension.is_some()
+    }
 }
 
-fn subscriptions(out: &mut TeardownPlan, names: &Names, side: Side, remaining: &Remaining) {
-    for subscription in &remaining.subscriptions {
-        let object = &subscription.name;
-        if is_own_subscription(names, object) {
-            out.remove(RemovalKind::Subscription, side, object);
+const NOT_OURS: &str = "not of this migration";
+
+fn subscriptions(out: &mut TeardownPlan, own: &Own<'_>) {
+    for one in &own.remaining.subscriptions {
+        if own.has_subscription(one) {
+            out.remove(RemovalKind::Subscription, own.side, &one.name);
         } else {
-            out.keep(
-                side,
-                format!("subscription {object}"),
-                "not of this migration",
-            );
+            out.keep(own.side, format!("subscription {}", one.name), NOT_OURS);
         }
     }
 }
 
 /// Whether every slot of the database is ours, so that `drop_node` cannot hit another's.
-fn slots(
-    out: &mut TeardownPlan,
-    request: &TeardownRequest<'_>,
-    side: Side,
-    remaining: &Remaining,
-) -> bool {
+fn slots(out: &mut TeardownPlan, own: &Own<'_>) -> bool {
     let mut clear = true;
-    for slot in &remaining.slots {
-        if is_own_slot(request, remaining, &slot.name) {
+    for slot in &own.remaining.slots {
+        if own.has_slot(&slot.name) {
             // Idempotent: drop_subscription has taken it along where it could reach this server.
-            out.remove(RemovalKind::Slot, side, &slot.name);
+            out.remove(RemovalKind::Slot, own.side, &slot.name);
         } else {
             clear = false;
-            out.keep(side, format!("slot {}", slot.name), "not of this migration");
+            out.keep(own.side, format!("slot {}", slot.name), NOT_OURS);
         }
     }
     clear
 }
 
-/// `pgl_<subscriber's database>_<provider>_<subscription>`, each part shortened by a hash of the
-/// server's, or a name that the journal noted.
-fn is_own_slot(request: &TeardownRequest<'_>, remaining: &Remaining, name: &str) -> bool {
-    let by_name = || {
-        request.slot_endings.iter().any(|ending| {
-            !ending.is_empty() && name.starts_with("pgl_") && name.ends_with(ending.as_str())
-        })
-    };
-    by_name() || remaining.noted_slots.iter().any(|noted| noted == name)
-}
-
-/// A slot's name, or the mark that a cutover puts on tables that it copies again.
-fn is_own_origin(request: &TeardownRequest<'_>, remaining: &Remaining, name: &str) -> bool {
-    let names = Names::of(request.migration);
-    is_own_slot(request, remaining, name) || name == format!("pgl_recopy_{}", names.subscription)
-}
-
-fn node(
-    out: &mut TeardownPlan,
-    names: &Names,
-    side: Side,
-    remaining: &Remaining,
-    slots_clear: bool,
-) -> bool {
-    let Some(node) = &remaining.node else {
+fn node(out: &mut TeardownPlan, own: &Own<'_>, slots_clear: bool) -> bool {
+    let Some(node) = &own.remaining.node else {
         return true;
     };
-    if !is_own_node(names, node) {
-        out.keep(side, format!("node {node}"), "not of this migration");
-        return false;
-    }
-    let others = remaining
-        .subscriptions
-        .iter()
-        .any(|s| !is_own_subscription(names, &s.name));
-    if others || !slots_clear {
-        out.keep(
-            side,
-            format!("node {node}"),
-            "pglogical would drop every slot of this database with it, and not all are of this migration",
-        );
-        return false;
-    }
-    out.remove(RemovalKind::Node, side, node);
-    true
+    let ours_alone = || {
+        slots_clear
+            && own
+                .remaining
+                .subscriptions
+                .iter()
+                .all(|one| own.has_subscription(one))
+    };
+    let reason = if !own.has_node(node) {
+        NOT_OURS
+    } else if !ours_alone() {
+        "pglogical would drop every slot of this database with it, and not all are of this migration"
+    } else {
+        out.remove(RemovalKind::Node, own.side, node);
+        return true;
+    };
+    out.keep(own.side, format!("node {node}"), reason);
+    false
 }
 
 /// Origins of the cluster that carry a slot's name of ours; drop_subscription usually took them.
-fn origins(
-    out: &mut TeardownPlan,
-    request: &TeardownRequest<'_>,
-    names: &Names,
-    side: Side,
-    remaining: &Remaining,
-) {
-    let taken = |origin: &String| {
-        remaining
+fn origins(out: &mut TeardownPlan, own: &Own<'_>) {
+    let others = || {
+        own.remaining
             .subscriptions
             .iter()
-            .any(|s| s.slot == *origin && !is_own_subscription(names, &s.name))
+            .filter(|one| !own.has_subscription(one))
     };
-    for origin in remaining.origins.iter().filter(|origin| !taken(origin)) {
-        if is_own_origin(request, remaining, origin) {
-            out.remove(RemovalKind::Origin, side, origin);
+    for origin in &own.remaining.origins {
+        if others().any(|one| one.slot == *origin) {
+            continue;
+        }
+        if own.has_origin(origin) {
+            out.remove(RemovalKind::Origin, own.side, origin);
         } else {
-            out.keep(side, format!("origin {origin}"), "not of this migration");
+            out.keep(own.side, format!("origin {origin}"), NOT_OURS);
         }
     }
 }
 
 /// While the extension is there, TRUNCATE fails for whoever may not use its schema, in a set or not.
-fn grants(out: &mut TeardownPlan, side: Side, remaining: &Remaining, drops_extension: bool) {
+fn grants(out: &mut TeardownPlan, own: &Own<'_>, drops_extension: bool) {
+    let Own {
+        side, remaining, ..
+    } = *own;
     if remaining.extension.is_none() {
         return;
     }
@@ -472,55 +498,24 @@ fn grants(out: &mut TeardownPlan, side: Side, remaining: &Remaining, drops_exten
     }
 }
 
-/// Whether what 9.4 needs beside pglogical goes with it.
-fn drops_emulation(request: &TeardownRequest<'_>, remaining: &Remaining) -> bool {
-    remaining.emulation_ours && request.extension != ExtensionRemoval::Keep
-}
-
-/// Whether the extension goes: asked for, or made by us, and of no use to anybody else.
-fn drops_extension(request: &TeardownRequest<'_>, remaining: &Remaining, node_gone: bool) -> bool {
-    let wanted = match request.extension {
-        ExtensionRemoval::Keep => false,
-        ExtensionRemoval::IfOurs => remaining.extension_ours,
-        ExtensionRemoval::Drop => true,
-    };
-    wanted && node_gone && remaining.extension.is_some()
-}
-
 /// Triggers that nothing needs any more. With the extension they go by themselves.
-fn triggers(
-    out: &mut TeardownPlan,
-    side: Side,
-    remaining: &Remaining,
-    node_gone: bool,
-    drops_extension: bool,
-) {
-    let triggers: Vec<TruncateTrigger> = remaining
-        .truncate_triggers
-        .iter()
-        .filter(|trigger| !drops_extension && (node_gone || !trigger.in_set))
-        .cloned()
-        .collect();
-    if triggers.is_empty() {
-        return;
+fn triggers(out: &mut TeardownPlan, own: &Own<'_>, node_gone: bool, drops_extension: bool) {
+    let mut triggers = own.remaining.truncate_triggers.clone();
+    triggers.retain(|trigger| !drops_extension && (node_gone || !trigger.in_set));
+    if !triggers.is_empty() {
+        let object = format!("{} tables", triggers.len());
+        out.removals.push(Removal {
+            triggers,
+            ..Removal::new(RemovalKind::Triggers, own.side, object)
+        });
     }
-    out.removals.push(Removal {
-        kind: RemovalKind::Triggers,
-        side,
-        object: format!("{} tables", triggers.len()),
-        statements: Vec::new(),
-        triggers,
-    });
 }
 
-fn extension(
-    out: &mut TeardownPlan,
-    request: &TeardownRequest<'_>,
-    side: Side,
-    remaining: &Remaining,
-    drops: bool,
-) {
-    let emulation = drops_emulation(request, remaining);
+fn extension(out: &mut TeardownPlan, own: &Own<'_>, drops: bool) {
+    let Own {
+        side, remaining, ..
+    } = *own;
+    let emulation = own.drops_emulation();
     let Some(version) = &remaining.extension else {
         if emulation {
             out.remove(RemovalKind::Extension, side, EMULATION);
@@ -541,7 +536,7 @@ fn extension(
         }
         return;
     }
-    let reason = match (request.extension, remaining.extension_ours) {
+    let reason = match (own.request.extension, remaining.extension_ours) {
         (ExtensionRemoval::Keep, _) => "asked to keep it",
         (ExtensionRemoval::IfOurs, false) => {
             "it was there before this migration; --drop-extension drops it"
@@ -551,12 +546,13 @@ fn extension(
     out.keep(side, format!("extension pglogical {version}"), reason);
 }
 
-fn schema(
-    out: &mut TeardownPlan,
-    request: &TeardownRequest<'_>,
-    side: Side,
-    remaining: &Remaining,
-) {
+fn schema(out: &mut TeardownPlan, own: &Own<'_>) {
+    let Own {
+        side,
+        remaining,
+        request,
+        ..
+    } = *own;
     match remaining.schema_ours {
         None => {}
         Some(false) => out.keep(
@@ -576,7 +572,7 @@ fn schema(
             } else {
                 let reason = format!("its journal has other migrations: {}", others.join(", "));
                 out.keep(side, format!("schema {OWN_SCHEMA}"), reason);
-                if others.len() < remaining.journal.len() {
+                if own.has_journal() {
                     out.remove(RemovalKind::Journal, side, request.migration);
                 }
             }

@@ -10,11 +10,8 @@ use crate::cutover::{AttemptState, open_sql, reset_sql, unblock_sql};
 pub(super) fn plan(out: &mut TeardownPlan, side: Side, remaining: &Remaining) {
     let mut remove = |object: &str, statements: Vec<String>| {
         out.removals.push(Removal {
-            kind: RemovalKind::WriteBlockTriggers,
-            side,
-            object: object.to_owned(),
             statements,
-            triggers: Vec::new(),
+            ..Removal::new(RemovalKind::WriteBlockTriggers, side, object)
         });
     };
     if !remaining.write_block.is_empty() {
