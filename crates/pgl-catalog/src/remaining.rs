@@ -27,12 +27,6 @@ struct WriteBlockTriggers {
 }
 
 #[derive(Deserialize)]
-struct Set {
-    name: String,
-    members: i64,
-}
-
-#[derive(Deserialize)]
 struct Noted {
     kind: String,
     name: String,
@@ -70,23 +64,14 @@ pub fn remaining(session: &mut Session, migration: &str) -> Result<Remaining, Er
         out.subscriptions = rows(session, sql, &[])?;
         let sql = sql!("teardown/truncate_triggers");
         out.truncate_triggers = rows(session, sql, &[])?;
-        let sets: Vec<Set> = rows(session, sql!("teardown/sets"), &[])?;
-        out.sets = sets
-            .into_iter()
-            .map(|set| (set.name, set.members))
-            .collect();
+        out.sets = column(session, sql!("teardown/sets"), &[])?;
     }
     // What other roles could have written there is never read, let alone acted upon.
     if base.has_journal && out.schema_ours == Some(true) {
         pgl_schema::require(session)?;
         out.journal = column(session, sql!("teardown/journal"), &[])?;
         let noted: Vec<Noted> = rows(session, sql!("teardown/noted"), &[&migration])?;
-        let held = sql!("teardown/held");
-        let held: Vec<Set> = rows(session, held, &[&migration])?;
-        out.held = held
-            .into_iter()
-            .map(|held| (held.name, held.members))
-            .collect();
+        out.held = column(session, sql!("teardown/held"), &[&migration])?;
         let of_kind = |kind: &str| -> Vec<String> {
             let mine = noted.iter().filter(|noted| noted.kind == kind);
             mine.map(|noted| noted.name.clone()).collect()
@@ -96,10 +81,10 @@ pub fn remaining(session: &mut Session, migration: &str) -> Result<Remaining, Er
         out.noted_slots = of_kind("slot");
         let write_block: WriteBlockTriggers =
             row(session, sql!("teardown/write_block"), &[&migration])?;
-        out.closed = match write_block.closed {
-            Some(closed) => Some(crate::renamed(session, closed)?),
-            None => None,
-        };
+        let closed = write_block.closed;
+        out.closed = closed
+            .map(|closed| crate::renamed(session, closed))
+            .transpose()?;
         out.write_block = write_block.write_block.unwrap_or_default();
         out.attempt = write_block.attempt;
     }

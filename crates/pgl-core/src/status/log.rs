@@ -7,6 +7,8 @@
 //! A line of a log is evidence with a time. What it says may have been fixed since: the causes are
 //! compared with what the catalogs show now.
 
+use std::time::UNIX_EPOCH;
+
 use crate::redact;
 
 /// The last time that an apply worker ended.
@@ -282,40 +284,12 @@ fn age(line: &str, now: Option<&str>) -> Option<f64> {
 
 /// The first `2026-11-29 10:20:30.123` in a text, in seconds; only differences mean anything.
 fn stamp(text: &str) -> Option<f64> {
-    let bytes = text.as_bytes();
-    let digits = |from: usize, count: usize| -> Option<i32> {
-        let part = bytes.get(from..from + count)?;
-        let all = part.iter().all(u8::is_ascii_digit);
-        all.then(|| part.iter().fold(0, |sum, b| sum * 10 + i32::from(b - b'0')))
+    let time = |at: usize, length: usize| {
+        let time = humantime::parse_rfc3339_weak(text.get(at..at + length)?).ok()?;
+        Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs_f64())
     };
-    (0..bytes.len()).find_map(|at| {
-        let marks = [(4, b'-'), (7, b'-'), (10, b' '), (13, b':'), (16, b':')];
-        if !marks
-            .iter()
-            .all(|(n, mark)| bytes.get(at + n) == Some(mark))
-        {
-            return None;
-        }
-        let (year, month, day) = (digits(at, 4)?, digits(at + 5, 2)?, digits(at + 8, 2)?);
-        let (hour, minute, second) = (
-            digits(at + 11, 2)?,
-            digits(at + 14, 2)?,
-            digits(at + 17, 2)?,
-        );
-        let millis = match bytes.get(at + 19) {
-            Some(b'.') => digits(at + 20, 3).unwrap_or(0),
-            _ => 0,
-        };
-        // Days since the first of March of year 0: leap days come last in such a year.
-        let (year, month) = if month > 2 {
-            (year, month - 3)
-        } else {
-            (year - 1, month + 9)
-        };
-        let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day;
-        let seconds = f64::from(hour * 3600 + minute * 60 + second);
-        Some(f64::from(days) * 86_400.0 + seconds + f64::from(millis) / 1000.0)
-    })
+    // With milliseconds, or without.
+    (0..text.len()).find_map(|at| time(at, 23).or_else(|| time(at, 19)))
 }
 
 fn cut(text: &str) -> String {
