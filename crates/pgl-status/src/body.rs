@@ -207,11 +207,8 @@ impl Material<'_> {
             },
             healthy,
             safe,
-            source: view(&newest.source, source.map(|now| (now.version, None))),
-            target: view(
-                &newest.target,
-                target.map(|now| (now.version, now.pglogical.clone())),
-            ),
+            source: view(&newest.source, |now| (now.version, None)),
+            target: view(&newest.target, |now| (now.version, now.pglogical.clone())),
             rates,
             slot: retained(self.recent),
             stream: source.and_then(|now| now.sender.as_ref()?.state.clone()),
@@ -348,12 +345,8 @@ impl Material<'_> {
             );
         }
         if let Some(close) = &self.close.source
-            && target.is_some_and(|target| {
-                target
-                    .subscription
-                    .as_ref()
-                    .is_some_and(|one| one.sync_status == Some('i'))
-            })
+            && (target.and_then(|target| target.subscription.as_ref()))
+                .is_some_and(|one| one.sync_status == Some('i'))
         {
             for transaction in &close.old_transactions {
                 notes.push(format!(
@@ -374,10 +367,8 @@ impl Reading {
     }
 }
 
-fn view<T>(seen: &Seen<T>, known: Option<(ServerVersion, Option<String>)>) -> ServerView {
-    let (version, pglogical) = known.map_or((None, None), |(version, pglogical)| {
-        (Some(version), pglogical)
-    });
+fn view<T>(seen: &Seen<T>, read: fn(&T) -> (ServerVersion, Option<String>)) -> ServerView {
+    let (version, pglogical) = seen.known().map(read).unzip();
     ServerView {
         reachable: match seen {
             Seen::NotGiven => None,
@@ -385,7 +376,7 @@ fn view<T>(seen: &Seen<T>, known: Option<(ServerVersion, Option<String>)>) -> Se
             Seen::Failed(_) => Some(false),
         },
         version,
-        pglogical,
+        pglogical: pglogical.flatten(),
         error: seen.trouble().map(|trouble| trouble.message.clone()),
     }
 }

@@ -108,7 +108,7 @@ pub(crate) fn run(args: &TeardownArgs, context: &Context) -> Result<Verdict, Fai
         body.kept = Vec::new();
         body.left = left;
         let verdict = if clean { Verdict::Ok } else { Verdict::No };
-        return answer.emit(places, body, verdict);
+        return answer.emit(&places, body, verdict);
     }
     if let Some(refusal) = cutover::refusal(&state, Purpose::TearDown) {
         return Err(Failure::refused(refusal.what).hint(refusal.hint));
@@ -129,7 +129,7 @@ pub(crate) fn run(args: &TeardownArgs, context: &Context) -> Result<Verdict, Fai
         })
         .collect();
     if args.dry_run || body.removals.is_empty() {
-        return answer.emit(places, body, Verdict::Ok);
+        return answer.emit(&places, body, Verdict::Ok);
     }
     let consent = if args.yes {
         Consent::Given
@@ -151,7 +151,7 @@ pub(crate) fn run(args: &TeardownArgs, context: &Context) -> Result<Verdict, Fai
     } else {
         Verdict::Partial
     };
-    answer.emit(places, body, verdict)
+    answer.emit(&places, body, verdict)
 }
 
 fn incoming(args: &TeardownArgs, context: &Context) -> Result<Option<Incoming>, Failure> {
@@ -236,25 +236,22 @@ fn records(
     places: &mut [Place],
     name: &str,
 ) -> Result<(Option<CutoverRecord>, Option<CutoverRecord>), Failure> {
-    let (mut source, mut target) = (None, None);
-    for place in places {
-        let record = pgl_catalog::cutover_record(&mut place.session, name)?;
-        match place.side {
-            Side::Source => source = Some(record),
-            Side::Target => target = Some(record),
-        }
-    }
-    Ok((source, target))
+    let mut record = |side| {
+        let place = places.iter_mut().find(|place| place.side == side);
+        place
+            .map(|place| pgl_catalog::cutover_record(&mut place.session, name))
+            .transpose()
+    };
+    Ok((record(Side::Source)?, record(Side::Target)?))
 }
 
 /// From whichever side still has pglogical's function.
 fn endings(places: &mut [Place], name: &str) -> Result<Vec<String>, Failure> {
-    for place in places {
-        if place.before.extension.is_some() {
-            return Ok(slot_endings(&mut place.session, &Names::of(name))?);
-        }
+    let has = |place: &&mut Place| place.before.extension.is_some();
+    match places.iter_mut().find(has) {
+        Some(place) => Ok(slot_endings(&mut place.session, &Names::of(name))?),
+        None => Ok(Vec::new()),
     }
-    Ok(Vec::new())
 }
 
 fn left(request: &TeardownRequest<'_>, places: &[Place]) -> Vec<String> {
@@ -315,25 +312,14 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    fn emit(
-        self,
-        places: Vec<Place>,
-        body: Teardown,
-        verdict: Verdict,
-    ) -> Result<Verdict, Failure> {
-        let mut source = None;
-        let mut target = None;
-        for place in places {
-            match place.side {
-                Side::Source => source = Some(place.database),
-                Side::Target => target = Some(place.database),
-            }
-        }
+    fn emit(self, places: &[Place], body: Teardown, verdict: Verdict) -> Result<Verdict, Failure> {
+        let of = |side| places.iter().find(|place| place.side == side);
+        let database = |side| of(side).map(|place| place.database.clone());
         // A document names the source first; without one there is no migration to name.
-        let migration = source.map(|source| Migration {
+        let migration = database(Side::Source).map(|source| Migration {
             name: self.name.to_owned(),
             source,
-            target,
+            target: database(Side::Target),
         });
         let document = self.context.document(verdict, migration, self.plan, body);
         self.context.emit(&document)?;

@@ -117,60 +117,40 @@ fn columns(
     found: &mut Vec<Cause>,
 ) {
     let name = &table.table;
-    let list = |names: &[&String]| {
-        names
-            .iter()
-            .map(|name| quote_ident(name))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let missing: Vec<&String> = table
-        .columns
-        .iter()
-        .filter(|column| !there.columns.contains(column))
-        .collect();
-    if !missing.is_empty() {
+    let lacking = |column: &&String| !there.columns.contains(column);
+    if let Some(missing) = list(table.columns.iter().filter(lacking)) {
         found.push(
             Cause::new(
                 "apply.column_missing",
                 Side::Target,
-                format!("{name} lacks on the target: {}", list(&missing)),
+                format!("{name} lacks on the target: {missing}"),
             )
             .object(name)
             .likely()
-            .seen(format!("columns only on the source: {}", list(&missing)))
+            .seen(format!("columns only on the source: {missing}"))
             .remedy(format!(
                 "ALTER TABLE {} ADD COLUMN … on the target, as on the source{then}",
                 name.sql()
             )),
         );
     }
-    let required: Vec<&String> = there
-        .required
-        .iter()
-        .filter(|column| !table.columns.contains(column))
-        .collect();
-    if !required.is_empty() {
+    let extra = |column: &&String| !table.columns.contains(column);
+    if let Some(required) = list(there.required.iter().filter(extra)) {
         found.push(
             Cause::new(
                 "apply.column_required",
                 Side::Target,
-                format!(
-                    "{name} has columns on the target only that need a value: {}",
-                    list(&required)
-                ),
+                format!("{name} has columns on the target only that need a value: {required}"),
             )
             .object(name)
             .likely()
             .seen(format!(
-                "NOT NULL without a default, only on the target: {}",
-                list(&required)
+                "NOT NULL without a default, only on the target: {required}"
             ))
             .remedy("give them a default, or drop NOT NULL, on the target"),
         );
     }
-    if !table.generated_left_out.is_empty() {
-        let generated: Vec<&String> = table.generated_left_out.iter().collect();
+    if let Some(generated) = list(table.generated_left_out.iter()) {
         found.push(
             Cause::new(
                 "apply.generated_left_out",
@@ -179,7 +159,7 @@ fn columns(
             )
             .object(name)
             .likely()
-            .seen(format!("generated and not in the column list: {}", list(&generated)))
+            .seen(format!("generated and not in the column list: {generated}"))
             .remedy("disable the subscription at once; then take the table out of its set and add it with all its columns, and copy it without pglogical (pgl-setup does)")
             .sql(on_subscription("alter_subscription_disable", seen.name()))
             .fix_on(Side::Target),
@@ -188,12 +168,10 @@ fn columns(
     let copying = seen.subscription.is_some_and(|sub| {
         matches!(sub.sync_kind, Some('d' | 'f')) && matches!(sub.sync_status, Some('d'))
     });
-    let generated: Vec<&String> = table
-        .generated
-        .iter()
-        .filter(|column| table.columns.contains(column) && there.generated.contains(column))
-        .collect();
-    if copying && !generated.is_empty() {
+    let copied = |column: &&String| {
+        copying && table.columns.contains(column) && there.generated.contains(column)
+    };
+    if let Some(generated) = list(table.generated.iter().filter(copied)) {
         found.push(
             Cause::new(
                 "copy.generated_column",
@@ -202,10 +180,16 @@ fn columns(
             )
             .object(name)
             .likely()
-            .seen(format!("generated: {}", list(&generated)))
+            .seen(format!("generated: {generated}"))
             .remedy("drop the subscription and run pgl-setup: its own copy leaves generated columns to the target"),
         );
     }
+}
+
+/// The columns for people, where there are any.
+fn list<'a>(columns: impl Iterator<Item = &'a String>) -> Option<String> {
+    let names: Vec<String> = columns.map(|name| quote_ident(name)).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// pglogical truncates one table at a time.

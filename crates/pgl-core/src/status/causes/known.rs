@@ -13,7 +13,7 @@ pub(super) const SET_REMEDY: &str = "creating it again does not help, because ch
 
 /// How a message is known, and what it means.
 pub(super) struct Known {
-    /// All of these are in the last error or its details.
+    /// All of these are in the last error or its details; of those between bars, one.
     pub(super) says: &'static [&'static str],
     pub(super) id: &'static str,
     pub(super) side: Side,
@@ -51,23 +51,23 @@ const fn known(
     }
 }
 
-const fn by(from: From, mut known: Known) -> Known {
-    known.from = from;
-    known
+impl Known {
+    const fn by(mut self, from: From) -> Self {
+        self.from = from;
+        self
+    }
 }
 
 /// In this order: what is more exact first.
 pub(super) const KNOWN: &[Known] = &[
-    by(
-        From::Worker,
-        known(
-            &["invalid XML document"],
-            "apply.xml_document",
-            Target,
-            "the target reads xml values as whole documents (xmloption = document), and a replicated value is a fragment",
-            "set xmloption to content for the target's database or server (ALTER DATABASE ... SET xmloption = content), then restart the worker",
-        ),
-    ),
+    known(
+        &["invalid XML document"],
+        "apply.xml_document",
+        Target,
+        "the target reads xml values as whole documents (xmloption = document), and a replicated value is a fragment",
+        "set xmloption to content for the target's database or server (ALTER DATABASE ... SET xmloption = content), then restart the worker",
+    )
+    .by(From::Worker),
     known(
         &["may not be used as an output plugin"],
         "source.output_plugin",
@@ -146,14 +146,7 @@ pub(super) const KNOWN: &[Known] = &[
         "",
     ),
     known(
-        &["permission denied to start WAL sender"],
-        "link.privilege",
-        Source,
-        "the role of the subscription's provider DSN may not replicate",
-        "ALTER ROLE … REPLICATION on the source",
-    ),
-    known(
-        &["must be superuser or replication role"],
+        &["permission denied to start WAL sender|must be superuser or replication role"],
         "link.privilege",
         Source,
         "the role of the subscription's provider DSN may not replicate",
@@ -209,21 +202,7 @@ pub(super) const KNOWN: &[Known] = &[
         "raise max_connections, or end sessions that nobody needs",
     ),
     known(
-        &["could not connect", "certificate"],
-        "link.tls",
-        Target,
-        "TLS between target and source cannot be agreed on",
-        "",
-    ),
-    known(
-        &["could not connect", "does not support SSL"],
-        "link.tls",
-        Target,
-        "TLS between target and source cannot be agreed on",
-        "",
-    ),
-    known(
-        &["could not connect", "SSL error"],
+        &["could not connect", "certificate|does not support SSL|SSL error"],
         "link.tls",
         Target,
         "TLS between target and source cannot be agreed on",
@@ -376,44 +355,36 @@ pub(super) const KNOWN: &[Known] = &[
         "a replicated table does not exist on the target",
         "create it on the target with the source's definition; or take it out of its replication set on the source",
     ),
-    by(
-        From::Source,
-        known(
-            &["administrator command"],
-            "source.terminated",
-            Source,
-            "somebody ended the walsender of the subscription",
-            "pglogical connects again after 5 to 180 seconds",
-        ),
-    ),
-    by(
-        From::Source,
-        known(
-            &["due to replication timeout"],
-            "source.timeout",
-            Source,
-            "the source ended the connection: the apply worker did not answer for wal_sender_timeout",
-            "find out what the worker waited for (a lock on the target, a network that drops packets); raise wal_sender_timeout on the source to 10 minutes",
-        ),
-    ),
-    by(
-        From::Worker,
-        known(
-            &["terminating connection due to administrator command"],
-            "apply.terminated",
-            Target,
-            "somebody ended the apply worker or its connection",
-            "pglogical starts it again after 5 to 180 seconds",
-        ),
-    ),
-    by(
-        From::Worker,
-        known(
-            &["data stream ended"],
-            "link.ended",
-            Source,
-            "the source ended the connection",
-            "its log has the reason; pglogical tries again after 5 to 180 seconds",
-        ),
-    ),
+    known(
+        &["administrator command"],
+        "source.terminated",
+        Source,
+        "somebody ended the walsender of the subscription",
+        "pglogical connects again after 5 to 180 seconds",
+    )
+    .by(From::Source),
+    known(
+        &["due to replication timeout"],
+        "source.timeout",
+        Source,
+        "the source ended the connection: the apply worker did not answer for wal_sender_timeout",
+        "find out what the worker waited for (a lock on the target, a network that drops packets); raise wal_sender_timeout on the source to 10 minutes",
+    )
+    .by(From::Source),
+    known(
+        &["terminating connection due to administrator command"],
+        "apply.terminated",
+        Target,
+        "somebody ended the apply worker or its connection",
+        "pglogical starts it again after 5 to 180 seconds",
+    )
+    .by(From::Worker),
+    known(
+        &["data stream ended"],
+        "link.ended",
+        Source,
+        "the source ended the connection",
+        "its log has the reason; pglogical tries again after 5 to 180 seconds",
+    )
+    .by(From::Worker),
 ];

@@ -220,7 +220,10 @@ fn from_incident(seen: &Seen<'_>, incident: &Incident) -> Vec<Cause> {
 fn find(said: &Said, from: From) -> Option<&'static Known> {
     KNOWN.iter().find(|known| {
         (known.from == From::Either || known.from == from)
-            && known.says.iter().all(|text| said.says(text))
+            && known
+                .says
+                .iter()
+                .all(|any| any.split('|').any(|text| said.says(text)))
     })
 }
 
