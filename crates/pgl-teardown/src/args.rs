@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use pgl_cli::args::{Connect, Output};
-use pgl_core::teardown::{DeferredDdl, ExtensionRemoval};
+use pgl_core::teardown::ExtensionRemoval;
 
 /// Take a migration down: subscription, slot, origin, nodes, sets, privileges, extension, schema pgl
 ///
@@ -66,14 +66,6 @@ impl TeardownArgs {
             (true, _) => ExtensionRemoval::Keep,
             (false, true) => ExtensionRemoval::Drop,
             (false, false) => ExtensionRemoval::IfOurs,
-        }
-    }
-
-    pub(crate) fn held(&self) -> DeferredDdl {
-        if self.drop_held {
-            DeferredDdl::Discard
-        } else {
-            DeferredDdl::Refuse
         }
     }
 }

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &TeardownArgs, context: &Context) -> Result<Verdict, Fai
         migration: &name,
         slot_endings: &endings,
         extension: args.extension(),
-        held: args.held(),
+        drop_held: args.drop_held,
         drop_role: args.drop_role.as_deref(),
     };
     let seen: Vec<(Side, &Remaining)> = places.iter().map(|p| (p.side, &p.before)).collect();

@@ -112,16 +112,6 @@ pub enum ExtensionRemoval {
     Drop,
 }
 
-/// What to do with statements of the schema that are deferred.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum DeferredDdl {
-    /// Do not take the migration down: they would be lost.
-    #[default]
-    Refuse,
-    /// Lose them.
-    Discard,
-}
-
 /// Why a teardown must not begin, and what to do: dropping schema `pgl` would lose a part of the
 /// target's schema.
 pub fn refusal(
@@ -129,28 +119,19 @@ pub fn refusal(
     side: Side,
     remaining: &Remaining,
 ) -> Option<(String, &'static str)> {
-    if side == Side::Source {
+    if side == Side::Source || request.drop_held || remaining.held.is_empty() {
         return None;
     }
-    let what = held_back(request, remaining)?;
-    Some((
-        what,
-        "run the steps (pgl-setup --step target.foreign-keys, or the cutover), or lose them with --drop-held",
-    ))
-}
-
-fn held_back(request: &TeardownRequest<'_>, target: &Remaining) -> Option<String> {
-    if request.held == DeferredDdl::Discard || target.held.is_empty() {
-        return None;
-    }
-    let parts: Vec<String> = target
-        .held
-        .iter()
+    let parts = remaining.held.iter();
+    let parts: Vec<String> = parts
         .map(|(step, count)| format!("{count} of {step}"))
         .collect();
-    Some(format!(
-        "statements of the target's schema are deferred and would be lost: {}",
-        parts.join(", ")
+    Some((
+        format!(
+            "statements of the target's schema are deferred and would be lost: {}",
+            parts.join(", ")
+        ),
+        "run the steps (pgl-setup --step target.foreign-keys, or the cutover), or lose them with --drop-held",
     ))
 }
 
@@ -256,8 +237,8 @@ pub struct TeardownRequest<'a> {
     pub slot_endings: &'a [String],
     /// The extension.
     pub extension: ExtensionRemoval,
-    /// What to do with statements that are deferred.
-    pub held: DeferredDdl,
+    /// Whether statements of the target's schema that are deferred may be lost.
+    pub drop_held: bool,
     /// A role to drop on the source.
     pub drop_role: Option<&'a str>,
 }

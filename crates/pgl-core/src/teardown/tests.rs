@@ -11,7 +11,7 @@ fn request() -> TeardownRequest<'static> {
         migration: "shop",
         slot_endings: &ENDINGS,
         extension: ExtensionRemoval::IfOurs,
-        held: DeferredDdl::Refuse,
+        drop_held: false,
         drop_role: None,
     }
 }
@@ -701,7 +701,7 @@ fn held_statements_are_not_lost_unnoticed() {
     // The source's schema is whole.
     assert_eq!(refusal(&request(), Side::Source, &target), None);
     let discard = TeardownRequest {
-        held: DeferredDdl::Discard,
+        drop_held: true,
         ..request()
     };
     assert_eq!(refusal(&discard, Side::Target, &target), None);
