@@ -6,7 +6,7 @@ use pgl_core::status::log::without_values;
 use pgl_core::status::measure::{as_f64, lag, rates, retained, skew};
 use pgl_core::status::state::{tables, unpinned, word};
 use pgl_core::status::{
-    Cause, Goal, Lag, Rates, Retained, SecondsFrom, Skew, Tables, WaitLimits, Word, causes, wait,
+    Cause, Goal, Lag, MaxLag, Rates, Retained, SecondsFrom, Skew, Tables, Word, causes, wait,
 };
 use pgl_core::{Lsn, ServerVersion, Severity};
 use schemars::JsonSchema;
@@ -168,7 +168,7 @@ pub(crate) struct Material<'a> {
     pub(crate) sizes: &'a CopySizes,
     pub(crate) name: &'a str,
     pub(crate) subscription: &'a str,
-    pub(crate) limits: WaitLimits,
+    pub(crate) max_lag: Option<MaxLag>,
 }
 
 impl Material<'_> {
@@ -195,7 +195,7 @@ impl Material<'_> {
         let cutover = self.close.cutover.clone().filter(|_| target.is_some());
         let healthy = match &cutover {
             Some(_) => causes.iter().all(|cause| cause.severity != Severity::Block),
-            None => wait::healthy(self.samples, &causes, lag.as_ref(), self.limits),
+            None => wait::healthy(self.samples, &causes, lag.as_ref(), self.max_lag),
         };
         Reading {
             name: self.name.to_owned(),
@@ -231,7 +231,7 @@ impl Material<'_> {
     /// Whether the goal is reached.
     pub(crate) fn reached(&self, goal: Goal, reading: &Reading) -> bool {
         let lag = reading.lag.as_ref();
-        wait::reached(goal, self.samples, &reading.causes, lag, self.limits)
+        wait::reached(goal, self.samples, &reading.causes, lag, self.max_lag)
     }
 
     fn copy(&self, newest: &Snapshot) -> Option<CopyProgress> {
@@ -295,65 +295,61 @@ impl Material<'_> {
     }
 
     fn notes(&self, newest: &Snapshot, lag: Option<&Lag>) -> Vec<String> {
-        let mut notes = Vec::new();
-        notes.extend(self.close.not_the_pair.clone());
+        let target = newest.target.known();
+        let subscription = target.and_then(|target| target.subscription.as_ref());
+        let (source_close, state) = (self.close.source.as_ref(), word(target));
+        let mut notes: Vec<String> = self.close.not_the_pair.iter().cloned().collect();
         let reverse = |cut: &CutOver| cut.promotion.reverse;
         if self.close.cutover.as_ref().is_some_and(reverse)
             && let Some(gap) = WriteBlock::ButReplicas.gap()
         {
             notes.push(format!("on the former source, {gap}"));
         }
-        let target = newest.target.known();
-        if word(target) == Word::Replicating {
+        if state == Word::Replicating {
             notes.push(
                 "row counts are unproven: pglogical reports the same where its copy was rolled back; \
                  pgl-verify compares the rows"
                     .to_owned(),
             );
         }
-        let down = matches!(word(target), Word::Down);
         if let Some(log) = self.close.target.as_ref().map(|close| &close.log)
-            && let Some(reason) = log.unread.as_ref().filter(|_| down)
+            && let Some(reason) = log.unread.as_ref().filter(|_| state == Word::Down)
         {
             notes.push(format!(
                 "the target's log could not be read from here ({reason}); it is {}",
                 log.place
             ));
         }
-        if let Some(close) = &self.close.source
-            && close.pglogical
-            && close.members.is_none()
-        {
-            notes.push("the source's replication sets could not be read: nothing is known of the tables in them".to_owned());
-        }
-        if matches!(newest.source, Seen::NotGiven) {
-            notes.push("no source was given: lag, slot and stream are not known".to_owned());
-            let subscribed = target.is_some_and(|now| now.subscription.is_some());
-            if self.close.no_journal && subscribed {
-                notes.push(PROMOTION_UNKNOWN.to_owned());
-            }
-        }
-        if newest.source.trouble().is_some() && target.is_some() {
-            notes.push(
-                "the source could not be read: lag, slot and stream are not known".to_owned(),
-            );
-        }
-        if lag.is_some_and(|lag| lag.seconds.is_none()) {
-            notes.push(
-                "lag in seconds needs track_commit_timestamp on the target, or a longer watch"
-                    .to_owned(),
-            );
-        }
-        if let Some(close) = &self.close.source
-            && (target.and_then(|target| target.subscription.as_ref()))
-                .is_some_and(|one| one.sync_status == Some('i'))
-        {
-            for transaction in &close.old_transactions {
-                notes.push(format!(
-                    "the slot is created only when older transactions of the source have ended: {transaction}"
-                ));
-            }
-        }
+        let no_source = matches!(newest.source, Seen::NotGiven);
+        let others = [
+            (
+                source_close.is_some_and(|close| close.pglogical && close.members.is_none()),
+                "the source's replication sets could not be read: nothing is known of the tables in them",
+            ),
+            (
+                no_source,
+                "no source was given: lag, slot and stream are not known",
+            ),
+            (
+                no_source && self.close.no_journal && subscription.is_some(),
+                PROMOTION_UNKNOWN,
+            ),
+            (
+                newest.source.trouble().is_some() && target.is_some(),
+                "the source could not be read: lag, slot and stream are not known",
+            ),
+            (
+                lag.is_some_and(|lag| lag.seconds.is_none()),
+                "lag in seconds needs track_commit_timestamp on the target, or a longer watch",
+            ),
+        ];
+        let said = others.into_iter().filter(|(holds, _)| *holds);
+        notes.extend(said.map(|(_, text)| text.to_owned()));
+        let waits_for_slot = subscription.is_some_and(|one| one.sync_status == Some('i'));
+        let old = source_close.filter(|_| waits_for_slot);
+        notes.extend(old.iter().flat_map(|close| &close.old_transactions).map(|transaction| {
+            format!("the slot is created only when older transactions of the source have ended: {transaction}")
+        }));
         notes
     }
 }

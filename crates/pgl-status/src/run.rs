@@ -9,7 +9,7 @@ use pgl_core::doc::{Incoming, Verdict};
 use pgl_core::migration::Names;
 use pgl_core::status::facts::{Close, Snapshot};
 use pgl_core::status::wait::{self, Trouble};
-use pgl_core::status::{Goal, MaxLag, WaitLimits, WaitProgress, Word};
+use pgl_core::status::{Goal, MaxLag, WaitProgress, Word};
 use pgl_core::{Migration, Plan, Side};
 
 use crate::StatusArgs;
@@ -109,12 +109,6 @@ impl<'a> Status<'a> {
         })
     }
 
-    fn limits(&self) -> WaitLimits {
-        WaitLimits {
-            max_lag: self.args.max_lag,
-        }
-    }
-
     /// Takes a sample in.
     fn sample(&mut self) -> Result<(), Failure> {
         let sample = self.observer.sample()?;
@@ -171,7 +165,7 @@ impl<'a> Status<'a> {
             sizes: &self.observer.sizes,
             name: &self.name,
             subscription: self.observer.subscription(),
-            limits: self.limits(),
+            max_lag: self.args.max_lag,
         }
     }
 

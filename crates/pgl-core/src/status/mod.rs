@@ -14,7 +14,7 @@ pub mod wait;
 pub use causes::{Cause, Certainty, Heals, causes};
 pub use measure::{Lag, Rates, Retained, SecondsFrom, Skew};
 pub use state::{TableState, Tables, Word};
-pub use wait::{Goal, MaxLag, WaitLimits, WaitProgress};
+pub use wait::{Goal, MaxLag, WaitProgress};
 
 #[cfg(test)]
 mod tests;

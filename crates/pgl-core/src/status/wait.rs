@@ -78,20 +78,13 @@ impl MaxLag {
     }
 }
 
-/// What counts as healthy.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct WaitLimits {
-    /// `--max-lag`.
-    pub max_lag: Option<MaxLag>,
-}
-
-/// Whether the newest sample is healthy: replicating, connected, within the limits, and nothing
-/// that blocks.
+/// Whether the newest sample is healthy: replicating, connected, the lag within the limit,
+/// and nothing that blocks.
 pub fn healthy(
     samples: &[Snapshot],
     causes: &[Cause],
     lag: Option<&Lag>,
-    limits: WaitLimits,
+    max_lag: Option<MaxLag>,
 ) -> bool {
     let Some(newest) = samples.last() else {
         return false;
@@ -99,7 +92,7 @@ pub fn healthy(
     word(newest.target.known()) == Word::Replicating
         && streaming(newest)
         && causes.iter().all(|cause| cause.severity != Severity::Block)
-        && limits.max_lag.is_none_or(|limit| limit.holds(lag))
+        && max_lag.is_none_or(|limit| limit.holds(lag))
 }
 
 /// Whether the source serves the slot. Where the source could not be asked this is unknown, and
@@ -119,7 +112,7 @@ pub fn reached(
     samples: &[Snapshot],
     causes: &[Cause],
     lag: Option<&Lag>,
-    limits: WaitLimits,
+    max_lag: Option<MaxLag>,
 ) -> bool {
     let Some(newest) = samples.last() else {
         return false;
@@ -140,7 +133,7 @@ pub fn reached(
         Goal::Synced => all_synced(target),
         Goal::CaughtUp => {
             all_synced(target)
-                && match limits.max_lag {
+                && match max_lag {
                     Some(limit) => limit.holds(lag),
                     None => caught_up(samples),
                 }
