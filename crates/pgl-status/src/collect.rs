@@ -127,10 +127,10 @@ pub(crate) struct Observer<'a> {
     began: Instant,
     source: Option<Place<'a>>,
     target: Place<'a>,
-    migration: String,
-    subscription: String,
+    pub(crate) migration: String,
+    pub(crate) subscription: String,
     /// The plan that was given.
-    plan: Option<Plan>,
+    pub(crate) plan: Option<Plan>,
     values: bool,
     slot: Option<String>,
     dsn: Option<DsnText>,
@@ -159,10 +159,6 @@ impl<'a> Observer<'a> {
             dsn: None,
             sizes: CopySizes::default(),
         }
-    }
-
-    pub(crate) fn subscription(&self) -> &str {
-        &self.subscription
     }
 
     /// The two databases, as far as they were ever reached.

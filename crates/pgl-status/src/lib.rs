@@ -21,7 +21,7 @@ mod view;
 use std::process::ExitCode;
 
 pub use args::StatusArgs;
-pub use body::{CopyProgress, Reading};
+pub use body::Reading;
 use pgl_cli::args::Output;
 use pgl_cli::{Context, Failure, Tool};
 use pgl_core::doc::Verdict;

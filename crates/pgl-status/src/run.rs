@@ -10,7 +10,7 @@ use pgl_core::migration::Names;
 use pgl_core::status::facts::{Close, Snapshot};
 use pgl_core::status::wait::{self, Trouble};
 use pgl_core::status::{Goal, MaxLag, WaitProgress, Word};
-use pgl_core::{Migration, Plan, Side};
+use pgl_core::{Migration, Side};
 
 use crate::StatusArgs;
 use crate::body::{Material, Reading, WaitView};
@@ -53,8 +53,6 @@ struct Status<'a> {
     context: &'a Context,
     /// What an earlier tool's document says.
     planned: Option<Migration>,
-    plan: Option<Plan>,
-    name: String,
     observer: Observer<'a>,
     samples: Vec<Snapshot>,
     close: Close,
@@ -91,17 +89,15 @@ impl<'a> Status<'a> {
                 source.map(|source| Place::new(context, source)),
                 Place::new(context, target),
             ),
-            name.clone(),
+            name,
             subscription,
-            plan.clone(),
+            plan,
             args.show_values,
         );
         Ok(Self {
             args,
             context,
             planned,
-            plan,
-            name,
             observer,
             samples: Vec::new(),
             close: Close::default(),
@@ -163,8 +159,8 @@ impl<'a> Status<'a> {
             recent: &self.samples[from..],
             close: &self.close,
             sizes: &self.observer.sizes,
-            name: &self.name,
-            subscription: self.observer.subscription(),
+            name: &self.observer.migration,
+            subscription: &self.observer.subscription,
             max_lag: self.args.max_lag,
         }
     }
@@ -346,12 +342,12 @@ impl<'a> Status<'a> {
     fn document(&self, verdict: Verdict, reading: Reading) -> pgl_core::doc::Document<Reading> {
         let (source, target) = self.observer.databases();
         let found = source.map(|source| Migration {
-            name: self.name.clone(),
+            name: self.observer.migration.clone(),
             source,
             target,
         });
         let migration = found.or_else(|| self.planned.clone());
-        let plan = self.plan.clone();
+        let plan = self.observer.plan.clone();
         self.context.document(verdict, migration, plan, reading)
     }
 
