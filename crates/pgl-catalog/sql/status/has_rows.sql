@@ -3,7 +3,7 @@
 SELECT schema, name,
        CASE WHEN readable THEN
             query_to_xml(format('SELECT 1 AS x FROM ONLY %I.%I LIMIT 1', schema, name), true, false, '')::text LIKE '%<x>%'
-       END AS has_rows
+       END AS value
   FROM (SELECT n.nspname::text AS schema, c.relname::text AS name,
                has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
                    AND coalesce(row_to_json(c) ->> 'relrowsecurity', 'false') = 'false' AS readable

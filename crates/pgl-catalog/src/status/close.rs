@@ -6,9 +6,8 @@ use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
 use pgl_core::cutover::Timelines;
 use pgl_core::status::facts::{PlannedMember, SourceClose, TargetClose};
-use serde::Deserialize;
 
-use super::{allowed, logs};
+use super::{allowed, by_table, logs};
 use crate::cutover::{slot_moved, timeline};
 use crate::pgl_schema::readable;
 use crate::{column, row, rows, sequences};
@@ -101,13 +100,6 @@ fn timelines(target: &mut Session, migration: &str) -> Result<Option<Timelines>,
         .map(|(then, now)| Timelines { then, now }))
 }
 
-#[derive(Deserialize)]
-struct HasRows {
-    #[serde(flatten)]
-    table: QualifiedName,
-    has_rows: Option<bool>,
-}
-
 /// Which of these tables have any row; those that the role may not read are left out.
 ///
 /// # Errors
@@ -120,12 +112,7 @@ pub fn has_rows(
     for some in names.chunks(AT_ONCE) {
         let (schemas, tables) = QualifiedName::split(some);
         let sql = sql!("status/has_rows");
-        let found: Vec<HasRows> = rows(session, sql, &[&schemas, &tables])?;
-        all.extend(
-            found
-                .into_iter()
-                .filter_map(|one| Some((one.table, one.has_rows?))),
-        );
+        all.extend(by_table(session, sql, &[&schemas, &tables])?);
     }
     Ok(all)
 }

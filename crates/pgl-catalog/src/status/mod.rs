@@ -14,9 +14,12 @@ pub use dsn::{provider, trouble, try_dsn};
 pub use logs::tail;
 pub use now::{Sizes, filled, kept_plan, set_sizes, sizes, slot_name, source_now, target_now};
 
-use pgl_conn::{Error, Kind, Session};
+use pgl_conn::{Error, Kind, Session, ToSql};
+use pgl_core::QualifiedName;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use crate::column;
+use crate::{column, rows};
 
 /// What the role may not read is left out: a reason that needs it is then not found, and what is
 /// readable still is.
@@ -28,6 +31,26 @@ fn allowed<T: Default>(read: Result<T, Error>) -> Result<T, Error> {
         }
         other => other,
     }
+}
+
+#[derive(Deserialize)]
+struct Of<T> {
+    #[serde(flatten)]
+    table: QualifiedName,
+    value: Option<T>,
+}
+
+/// What a statement yields of each table; those of which that is null are left out.
+fn by_table<T: DeserializeOwned>(
+    session: &mut Session,
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<(QualifiedName, T)>, Error> {
+    let found: Vec<Of<T>> = rows(session, sql, params)?;
+    let known = found
+        .into_iter()
+        .filter_map(|one| Some((one.table, one.value?)));
+    Ok(known.collect())
 }
 
 /// The state of a subscription as pglogical itself reports it; none where that is not permitted.

@@ -11,7 +11,7 @@ use pgl_core::status::facts::{
 use pgl_core::{Plan, QualifiedName};
 use serde::Deserialize;
 
-use super::{allowed, shown};
+use super::{allowed, by_table, shown};
 use crate::pgl_schema::{pglogical, readable};
 use crate::{column, lock_holders, row, rows};
 
@@ -208,27 +208,13 @@ fn copies(session: &mut Session, copier: &str) -> Result<Vec<CopyNow>, Error> {
 /// Sizes of tables in bytes, by name.
 pub type Sizes = Vec<(QualifiedName, u64)>;
 
-#[derive(Deserialize)]
-struct Sized {
-    #[serde(flatten)]
-    table: QualifiedName,
-    bytes: Option<u64>,
-}
-
-fn named_sizes(found: Vec<Sized>) -> Sizes {
-    found
-        .into_iter()
-        .filter_map(|one| Some((one.table, one.bytes?)))
-        .collect()
-}
-
 /// The tables in these replication sets on the source and their sizes.
 ///
 /// # Errors
 /// The server's; also where pglogical is not installed.
 pub fn set_sizes(session: &mut Session, sets: &[String]) -> Result<Sizes, Error> {
     let sql = sql!("status/set_sizes");
-    Ok(named_sizes(rows(session, sql, &[&sets])?))
+    by_table(session, sql, &[&sets])
 }
 
 /// Sizes of these tables; missing ones are left out.
@@ -238,5 +224,5 @@ pub fn set_sizes(session: &mut Session, sets: &[String]) -> Result<Sizes, Error>
 pub fn sizes(session: &mut Session, names: &[QualifiedName]) -> Result<Sizes, Error> {
     let (schemas, tables) = QualifiedName::split(names);
     let sql = sql!("status/sizes");
-    Ok(named_sizes(rows(session, sql, &[&schemas, &tables])?))
+    by_table(session, sql, &[&schemas, &tables])
 }
