@@ -5,8 +5,8 @@ SELECT s.sub_id::bigint AS id,
        s.sub_enabled AS enabled,
        s.sub_slot_name::text AS slot_name,
        s.sub_replication_sets AS sets,
-       y.sync_kind::text AS sync_kind,
-       y.sync_status::text AS sync_status,
+       nullif(y.sync_kind::text, '') AS sync_kind,
+       nullif(y.sync_status::text, '') AS sync_status,
        i.if_dsn AS secret_dsn
   FROM pglogical.subscription s
   LEFT JOIN pglogical.local_sync_status y
