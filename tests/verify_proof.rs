@@ -774,7 +774,7 @@ const NAMES: &str = "CREATE EXTENSION citext; CREATE SEQUENCE s; CREATE TYPE moo
     CREATE DOMAIN positive AS int CHECK (VALUE > 0); CREATE DOMAIN dr AS regclass; CREATE TYPE part AS (r regclass, n int);
     CREATE TABLE names (id int PRIMARY KEY, name text, code text COLLATE \"C\", at timestamptz, j jsonb,
         short varchar(3), r regclass, rs regclass[], dr dr, part part, words citext[], positive positive DEFAULT 1,
-        moods mood[] DEFAULT '{ok}', n numeric DEFAULT 3.50);
+        moods mood[] DEFAULT '{ok}', n numeric DEFAULT 3.50, o oid DEFAULT 8, c \"char\" DEFAULT 'A');
     INSERT INTO names VALUES (1, 'a', 'a', '2024-01-01', '\"a\"', 'a'), (2, 'B', 'B', '2024-01-02', '\"B\"', 'B'),
         (3, 'c', 'c', '2024-01-03', '\"c\"', 'c')";
 
@@ -874,6 +874,7 @@ fn a_condition_that_may_mean_something_else_on_the_other_side_is_refused() -> Re
             // Releases read the same text, or give parts of a value, otherwise.
             ("name COLLATE \"C\" ~ 'b'", "textregexeq"),
             ("name::interval > '1 day'", "interval"),
+            ("name::oid = 8", "oid"),
             (
                 "date_part('quarter', age(at, '2023-01-01')) = 0",
                 "date_part",
@@ -926,6 +927,17 @@ fn a_condition_that_may_mean_something_else_on_the_other_side_is_refused() -> Re
             let stderr = run(condition, code)?.stderr;
             ensure!(code == 0 || stderr.contains(what), "{condition}: {stderr}");
         }
+        // 16 reads numbers of objects otherwise; what 13 takes for a backslash is an A later.
+        for (condition, code) in [
+            ("o = ANY ('{010}')", 2),
+            (r"c = '\101'", code),
+            (r"c = ANY ('{\\101}')", code),
+        ] {
+            let stderr = run(condition, code)?.stderr;
+            let why = "another one on the target";
+            ensure!(code == 0 || stderr.contains(why), "{condition}: {stderr}");
+        }
+        run("o = ANY ('{8}') AND c = 'A'", 0)?;
         // The same words are another moment on each side.
         db.target().sql(
             &name,
@@ -943,7 +955,7 @@ fn a_condition_that_may_mean_something_else_on_the_other_side_is_refused() -> Re
 }
 
 /// The hash of a numeric has its weight as it is: two columns that are multiplied by the same power of ten thousand must not take that
-/// out of the row's. Nor must two columns that exchange their values.
+/// out of the row's. Nor must two columns that exchange their values, nor a value that was chosen for a hash whose seed is known.
 #[test]
 fn changes_of_two_columns_do_not_cancel_each_other_out() -> Result<()> {
     for (source, target) in [(13, 17), (15, 18)] {
@@ -951,6 +963,7 @@ fn changes_of_two_columns_do_not_cancel_each_other_out() -> Result<()> {
         let tables = "CREATE TABLE scaled (id int PRIMARY KEY, a numeric, b numeric); INSERT INTO scaled SELECT k, k, k + 3 FROM generate_series(1, 9) AS k;
              CREATE TABLE keyed (id numeric PRIMARY KEY, a numeric(12, 2)); INSERT INTO keyed SELECT k, k FROM generate_series(1, 9) AS k;
              CREATE TABLE apart (id int PRIMARY KEY, a numeric, b numeric); INSERT INTO apart VALUES (1, 1, 1e8);
+             CREATE TABLE chosen (id int PRIMARY KEY, u uuid); INSERT INTO chosen VALUES (1, '01000000020000000300000004000000');
              CREATE TABLE negative (id int PRIMARY KEY, a numeric, b numeric); INSERT INTO negative VALUES (1, 1, 2);
              CREATE TABLE exchanged (id int PRIMARY KEY, a numeric, b numeric, c int8, d int8, e text, f text, g char(5), h char(5), i timestamptz,
                  j timestamptz, k float8, l float8, m date, n date, o bool, p bool, q uuid, r uuid);
@@ -964,7 +977,7 @@ fn changes_of_two_columns_do_not_cancel_each_other_out() -> Result<()> {
         }
         db.on_target(
             "UPDATE scaled SET a = a * 10000, b = b * 10000; UPDATE keyed SET id = id * 10000, a = a * 10000 WHERE id = 7;
-             UPDATE apart SET a = 10000, b = 1e12; UPDATE negative SET a = -a, b = -b;
+             UPDATE chosen SET u = '3c0cca237fde65f85e1fa6fd05000000'; UPDATE apart SET a = 10000, b = 1e12; UPDATE negative SET a = -a, b = -b;
              UPDATE exchanged SET a = b, b = a WHERE id = 1; UPDATE exchanged SET c = d, d = c WHERE id = 2; UPDATE exchanged SET e = f, f = e WHERE id = 3;
              UPDATE exchanged SET g = h, h = g WHERE id = 4; UPDATE exchanged SET i = j, j = i WHERE id = 5; UPDATE exchanged SET k = l, l = k WHERE id = 6;
              UPDATE exchanged SET m = n, n = m WHERE id = 7; UPDATE exchanged SET o = p, p = o WHERE id = 8; UPDATE exchanged SET q = r, r = q WHERE id = 9",
@@ -975,6 +988,7 @@ fn changes_of_two_columns_do_not_cancel_each_other_out() -> Result<()> {
             ("keyed", 2),
             ("apart", 1),
             ("negative", 1),
+            ("chosen", 1),
             ("exchanged", 9),
         ] {
             let one = table(&document, name)?;

@@ -2,10 +2,11 @@
 
 use std::io::{self, Read};
 
+use pgl_catalog::verify::sql::salt;
 use pgl_core::verify::buckets::{Bucket, Buckets};
 use pgl_core::verify::copy::Rows;
 use pgl_core::verify::rows::{Place, RowSeen};
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
 /// One row, digested.
 pub(crate) struct Digested {
@@ -34,7 +35,7 @@ pub(crate) fn read<R: Read>(
         image.clear();
         rows.image(1, &mut image);
         row.place = place(rows.field(0))?;
-        row.digest = xxh3_128(&image);
+        row.digest = xxh3_128_with_seed(&image, salt());
         row.key.clear();
         if keys == 0 {
             row.key.extend_from_slice(&row.digest.to_be_bytes());
@@ -50,7 +51,7 @@ pub(crate) fn read<R: Read>(
 
 /// The hash that names a row's bucket, of the bytes of its key.
 pub(crate) fn bucket_hash(key: &[u8]) -> u64 {
-    xxh3_64(key)
+    xxh3_64_with_seed(key, salt())
 }
 
 fn bad(what: &str) -> io::Error {

@@ -4,6 +4,10 @@
 //! exclusive or of a hash of each column, every column with a seed of its own, hashed once more: only then
 //! may digests be summed. Without the last step a sum of sums would not see two rows that exchange a value.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::OnceLock;
+
 use pgl_core::verify::canon::Flavour;
 use pgl_core::verify::outcome::Digest;
 use pgl_core::verify::pairing::{ComparedColumn, TablePair};
@@ -11,10 +15,17 @@ use pgl_core::verify::rows::Place;
 use pgl_core::verify::types::RelationInfo;
 use pgl_core::{Side, quote_ident};
 
-/// Salts; any constants will do, both servers get the same. Two for digests of rows, one for keys.
+/// Which digest: two of rows, one of keys.
 const FIRST: u64 = 1;
 const SECOND: u64 = 2;
 const KEY: u64 = 3;
+
+/// What all digests of this process begin with, the same on both servers. Whoever could know it could write two rows with one digest:
+/// neither the server's hash functions nor MD5 withstand that.
+pub fn salt() -> u64 {
+    static SALT: OnceLock<u64> = OnceLock::new();
+    *SALT.get_or_init(|| RandomState::new().build_hasher().finish())
+}
 
 /// Values longer than this are shown with their middle left out.
 const SHOWN: usize = 160;
@@ -73,16 +84,20 @@ impl Reading<'_> {
         all.join(", ")
     }
 
-    /// A 64-bit hash over columns, never NULL. Different salts make unrelated functions.
+    /// A 64-bit hash over columns, never NULL. Each of [`FIRST`] and its like is an unrelated function.
     fn hashed<'c>(
         &self,
         columns: impl Iterator<Item = &'c ComparedColumn>,
-        salt: u64,
+        which: u64,
         at: &str,
     ) -> String {
         let terms: Vec<String> = (0_u64..)
             .zip(columns)
-            .map(|(number, column)| column.canon.hash(self.side, salt << 32 | number, at))
+            .map(|(number, column)| {
+                column
+                    .canon
+                    .hash(self.side, salt() ^ (which << 32 | number), at)
+            })
             .collect();
         // A constant, hashed with the whole as its seed: that keeps all 64 bits.
         format!("pg_catalog.hashint4extended(0, {})", combined(&terms))
@@ -91,7 +106,10 @@ impl Reading<'_> {
     /// `md5` of a row image, as text.
     fn md5<'c>(&self, columns: impl Iterator<Item = &'c ComparedColumn>, at: &str) -> String {
         let list = self.list(columns, Flavour::Send, at);
-        format!("pg_catalog.md5(pg_catalog.record_send(ROW({list})))")
+        format!(
+            "pg_catalog.md5(pg_catalog.record_send(ROW({}::pg_catalog.int8, {list})))",
+            salt() >> 1
+        )
     }
 
     /// The hash that names a row's bucket: of the key; of the whole row where there is no key.
@@ -219,7 +237,7 @@ impl Reading<'_> {
             .collect();
         if self.digest == Digest::Hash {
             let [first, second] =
-                [FIRST, SECOND].map(|salt| self.hashed(self.pair.columns.iter(), salt, at));
+                [FIRST, SECOND].map(|which| self.hashed(self.pair.columns.iter(), which, at));
             return format!(
                 "SELECT {first} AS first, {second} AS second{extra} FROM {from}{filter}"
             );
@@ -505,7 +523,8 @@ impl Reading<'_> {
             );
             match self.digest {
                 Digest::Hash => format!(
-                    "pg_catalog.to_hex(pg_catalog.hash_array_extended(ARRAY[{image}], {FIRST}))"
+                    "pg_catalog.to_hex(pg_catalog.hash_array_extended(ARRAY[{image}], {}))",
+                    salt() >> 1
                 ),
                 _ => format!("pg_catalog.md5({image})"),
             }

@@ -22,6 +22,11 @@ const TYPES: [u32; 33] = [
 /// on its release, and on the moment.
 const MOMENTS: [u32; 6] = [1082, 1083, 1114, 1184, 1186, 1266];
 
+/// `oid`: a text is one by another rule from 16 on.
+const OID: u32 = 26;
+/// Of `name`, `text`, `json`, `unknown`, `bpchar`, `varchar` and `jsonb`, whose values are stored in the database's encoding.
+const TEXTS: [u32; 7] = [19, 25, 114, 705, 1042, 1043, 3802];
+
 /// Fields of nodes that are a `pg_type.oid`.
 const TYPE_FIELDS: [&str; 15] = [
     "array_typeid",
@@ -434,7 +439,9 @@ impl SideCondition {
             types.get(oid).is_some_and(|one| what(one))
         };
         let mut converted = self.parsed.converted.iter();
-        if let Some(oid) = converted.find(|oid| !is(oid, |one| one.fixed && one.plain)) {
+        if let Some(oid) =
+            converted.find(|oid| !is(oid, |one| one.fixed && one.plain && one.base != OID))
+        {
             return Some(format!("a conversion to {} is {UNKNOWN}", shown(oid)));
         }
         let mut constants = self.parsed.constants.iter().map(|(oid, _)| oid);
@@ -490,11 +497,12 @@ impl SideCondition {
         ))
     }
 
-    /// Constants that every server stores alike.
+    /// Constants that every server stores alike: labels are numbers of one server.
     fn constants(&self) -> Vec<&(u32, String)> {
-        let plain = |oid: u32| self.types.iter().any(|one| one.oid == oid && one.plain);
+        let alike = |one: &ConditionType| !one.labels && !TEXTS.contains(&one.base);
+        let is = |oid: u32| self.types.iter().any(|one| one.oid == oid && alike(one));
         (self.parsed.constants.iter())
-            .filter(|(oid, _)| plain(*oid))
+            .filter(|(oid, _)| is(*oid))
             .collect()
     }
 
@@ -633,7 +641,10 @@ mod tests {
             types: vec![
                 typed(16, "boolean", 16, true, true),
                 typed(23, "integer", 23, true, true),
+                typed(18, "\"char\"", 18, true, false),
                 typed(25, "text", 25, true, false),
+                typed(26, "oid", 26, true, true),
+                typed(1028, "oid[]", 26, false, false),
                 typed(1184, "timestamp with time zone", 1184, false, true),
                 typed(1185, "timestamp with time zone[]", 1184, false, false),
                 typed(2205, "regclass", 2205, false, true),
@@ -754,7 +765,13 @@ mod tests {
             let why = refused(&quals);
             assert_eq!(why.is_none(), taken, "{quals}: {why:?}");
         }
-        for (kind, taken) in [(23, true), (25, false), (1184, false), (999, false)] {
+        for (kind, taken) in [
+            (23, true),
+            (25, false),
+            (26, false),
+            (1184, false),
+            (999, false),
+        ] {
             let io = format!("{{COERCEVIAIO :arg {VAR} :resulttype {kind} :resultcollid 0}}");
             assert_eq!(refused(&io).is_none(), taken, "{kind}");
         }
@@ -794,9 +811,13 @@ mod tests {
         };
         assert_eq!(at(1184, 1).differs(&at(1184, 1)), None);
         assert!(at(1184, 1).differs(&at(1184, 2)).is_some());
-        assert!(at(23, 1).differs(&at(23, 2)).is_some());
+        for kind in [18, 23, 1028] {
+            assert!(at(kind, 1).differs(&at(kind, 2)).is_some(), "{kind}");
+        }
         // A label is a number of the server's, a text its bytes there.
-        assert_eq!(at(25, 1).differs(&at(25, 2)), None);
+        for kind in [25, 17_002] {
+            assert_eq!(at(kind, 1).differs(&at(kind, 2)), None, "{kind}");
+        }
         let (one, two) = (side(&named(1397)), side(&named(1217)));
         assert_eq!(one.differs(&one), None);
         let why = one.differs(&two).unwrap();

@@ -647,7 +647,7 @@ fn keys_and_names_are_those_of_the_column() {
     }
 }
 
-/// The function of each type, and the same number for the same seed for ever: a file of finished tables rests on it.
+/// The function of each type, and the same number for the same seed.
 #[test]
 fn each_type_has_its_hash() {
     for (name, part) in [
