@@ -898,6 +898,8 @@ fn a_condition_that_may_mean_something_else_on_the_other_side_is_refused() -> Re
             );
         }
         for (condition, what) in [
+            ("at < 'tomorrow'", "'tomorrow' depends on the moment"),
+            ("at < '12:00, today'", "'today' depends on the moment"),
             ("id IN (SELECT 1)", "subquery"),
             ("id IN (with x as (select 1) table x)", "subquery"),
             ("id IN (VALUES (1), (2))", "subquery"),
@@ -918,7 +920,10 @@ fn a_condition_that_may_mean_something_else_on_the_other_side_is_refused() -> Re
         // 14 has another function for EXTRACT, and 15 reads parts of years otherwise.
         let code = if source == 13 { 2 } else { 0 };
         for (condition, what) in [
-            ("extract(year FROM at) = 2024", "write date_part"),
+            (
+                "extract(year FROM at) = 2024",
+                "write date_part for extract",
+            ),
             (
                 "age(at, '2023-01-01') < '1.99 years'",
                 "another one on the target",

@@ -62,7 +62,13 @@ pub(crate) fn column<T: DeserializeOwned>(
     params: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<T>, Error> {
     let found: Vec<HashMap<String, T>> = rows(session, sql, params)?;
-    Ok(found.into_iter().flat_map(HashMap::into_values).collect())
+    let side = session.side();
+    let only = |row: HashMap<String, T>| match row.len() {
+        1 => Ok(row.into_values()),
+        count => Err(unreadable(side, &format!("{count} columns"))),
+    };
+    let values: Result<Vec<_>, Error> = found.into_iter().map(only).collect();
+    Ok(values?.into_iter().flatten().collect())
 }
 
 fn unreadable(side: pgl_core::Side, error: &dyn std::fmt::Display) -> Error {

@@ -19,7 +19,7 @@ use pgl_core::verify::condition;
 use pgl_core::verify::fix::{self, RowFix};
 use pgl_core::verify::outcome::{Scope, Totals};
 use pgl_core::verify::pairing::{PairingEntry, TablePair, Wishes, pair, unknown_columns};
-use pgl_core::verify::parsed_condition::Encodings;
+use pgl_core::verify::parsed_condition::BothServers;
 use pgl_core::verify::types::RelationInfo;
 use pgl_core::verify::{Mode, Status, TableResult};
 use pgl_core::{Database, Exit, Migration, QualifiedName, Side};
@@ -49,7 +49,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Verdict, Failure> {
         return Err(Failure::usage("--max-barrier belongs to --mode barrier"));
     }
     if let Some(condition) = &args.how.condition
-        && let Some(why) = condition::refuse(condition)
+        && let Err(why) = condition::texts(condition)
     {
         return Err(Failure::usage(format!("--where: {why}")));
     }
@@ -149,7 +149,8 @@ fn files(
 fn check_condition(
     condition: &str,
     entries: &[PairingEntry],
-    encodings: Encodings<'_>,
+    texts: &[String],
+    servers: BothServers<'_>,
     source: &mut Session,
     target: &mut Session,
 ) -> Result<(), Failure> {
@@ -167,8 +168,9 @@ fn check_condition(
             continue;
         };
         let (one, two) = (one.map_err(refused)?, two.map_err(refused)?);
-        let own = || one.refuse(encodings).or_else(|| two.refuse(encodings));
-        if let Some(why) = own().or_else(|| one.differs(&two)) {
+        let own = || one.refuse(servers).or_else(|| two.refuse(servers));
+        let moment = || condition::moment(texts).filter(|_| one.has_moments());
+        if let Some(why) = own().or_else(moment).or_else(|| one.differs(&two)) {
             return Err(refused(why));
         }
     }
@@ -259,8 +261,19 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
     };
     let entries = definitions.entries;
     if let Some(condition) = &args.how.condition {
-        let encodings = (one.encoding.as_str(), two.encoding.as_str());
-        check_condition(condition, &entries, encodings, &mut source, &mut target)?;
+        let servers = BothServers {
+            encodings: (one.encoding.as_str(), two.encoding.as_str()),
+            oldest: source.version().min(target.version()),
+        };
+        let texts = condition::texts(condition).unwrap_or_default();
+        check_condition(
+            condition,
+            &entries,
+            &texts,
+            servers,
+            &mut source,
+            &mut target,
+        )?;
     }
     let digest = digest::choose(
         args.how.digest,
@@ -327,7 +340,7 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
             unchecked: [&one.encoding, &two.encoding]
                 .iter()
                 .any(|name| *name == "SQL_ASCII"),
-            keeps_local: catalog::replication::keeps_local(&mut target)?,
+            conflict_resolution: catalog::replication::conflict_resolution(&mut target)?,
         },
     })
 }

@@ -60,8 +60,8 @@ struct Resolution {
 }
 
 /// `pglogical.conflict_resolution` of the target, where a row that was written there may win over a change of the source.
-pub fn keeps_local(target: &mut Session) -> Result<Option<String>, Error> {
-    let sql = include_str!("../../sql/verify_keeps_local.sql");
+pub fn conflict_resolution(target: &mut Session) -> Result<Option<String>, Error> {
+    let sql = include_str!("../../sql/verify_conflict_resolution.sql");
     let found: Vec<Resolution> = rows(target, sql, &[])?;
     Ok(found.into_iter().next().map(|one| one.how))
 }

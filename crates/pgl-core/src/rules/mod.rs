@@ -394,10 +394,13 @@ impl Draft<'_> {
     /// the manual steps: no check can know that nobody else needs it.
     pub(crate) fn sql(self, sql: impl Into<Option<String>>) -> Self {
         match sql.into() {
-            Some(sql) if destroys(&sql) => return self.manual_sql(sql),
-            sql => self.finding.sql = sql,
+            Some(sql) if destroys(&sql) => self.manual_sql(sql),
+            Some(sql) => {
+                self.finding.sql = Some(sql);
+                self
+            }
+            None => self,
         }
-        self
     }
 
     /// SQL that only a person may run, who knows what depends on it.

@@ -292,6 +292,8 @@ impl Canon {
     pub fn comparable(&self, side: Side, relation: &str) -> Option<String> {
         let form = self.form(side);
         let known = match &form.what {
+            // Up to 15 it does not read all that it prints.
+            What::Builtin { name, .. } if name == "char" => false,
             What::Builtin { .. }
             | What::Array {
                 builtin: Some(_), ..

@@ -5,22 +5,22 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Texts that become a date or time of the moment.
+/// Words that make a text a date or time of the moment, wherever they stand in it.
 const MOMENTS: &[&str] = &["now", "today", "tomorrow", "yesterday"];
 
-/// Why a condition cannot be put into a statement, or names a moment; nothing where it can. What it calls only a server can tell.
-pub fn refuse(condition: &str) -> Option<String> {
-    read(condition).err()
-}
-
-fn read(condition: &str) -> Result<(), String> {
+/// The texts of a condition, which can be put into a statement. What it calls only a server can tell.
+///
+/// # Errors
+/// Why it cannot.
+pub fn texts(condition: &str) -> Result<Vec<String>, String> {
+    let mut texts = Vec::new();
     let mut chars = condition.chars().peekable();
     let (mut depth, mut after_text) = (0_u32, false);
     while let Some(c) = chars.next() {
         let mut text = false;
         match (c, chars.peek()) {
             // Any other blank is the beginning of a name for the server.
-            _ if c.is_ascii_whitespace() => text = after_text,
+            _ if c.is_ascii_whitespace() || c == '\u{b}' => text = after_text,
             ('-', Some('-')) => {
                 chars.by_ref().find(|c| matches!(c, '\n' | '\r'));
                 text = after_text;
@@ -35,14 +35,14 @@ fn read(condition: &str) -> Result<(), String> {
                 return Err("a text in parts: it has to be written as one".to_owned());
             }
             ('\'', _) => {
-                moment(&quoted(&mut chars, '\'', false)?)?;
+                texts.push(quoted(&mut chars, '\'', false)?);
                 text = true;
             }
             ('"', _) => {
                 quoted(&mut chars, '"', false)?;
             }
             ('$', Some(next)) if *next == '$' || begins_name(*next) => {
-                moment(&dollar(&mut chars)?)?;
+                texts.push(dollar(&mut chars)?);
             }
             _ if begins_name(c) => {
                 let mut name = String::from(c);
@@ -52,7 +52,7 @@ fn read(condition: &str) -> Result<(), String> {
                 match (name.as_str(), chars.peek()) {
                     ("e" | "E", Some('\'')) => {
                         chars.next();
-                        moment(&quoted(&mut chars, '\'', true)?)?;
+                        texts.push(quoted(&mut chars, '\'', true)?);
                         text = true;
                     }
                     ("u" | "U", Some('&')) => {
@@ -78,24 +78,27 @@ fn read(condition: &str) -> Result<(), String> {
         after_text = text;
     }
     match depth {
-        0 => Ok(()),
+        0 => Ok(texts),
         _ => Err("an opening parenthesis without a closing one".to_owned()),
     }
 }
 
-/// Refuses a text that would be a date or time of the moment: `'today'`, `'tomorrow 12:00'`.
-fn moment(text: &str) -> Result<(), String> {
-    let text = text.to_ascii_lowercase();
-    let mut words = text.split_whitespace();
-    let first = words.next().unwrap_or_default();
-    let alone = words.all(|word| word.starts_with(|c: char| c.is_ascii_digit()));
-    if !(MOMENTS.contains(&first) && alone) {
-        return Ok(());
-    }
-    let (head, tail) = first.split_at(1);
-    Err(format!(
-        "'{first}' depends on the moment, and the two sides are read at different moments: the condition has to follow from the \
-         row alone; where it is a text and no time, write '{head}' || '{tail}'"
+/// Why a condition that compares with a date or time depends on the moment: `'today'`, `'12:00, tomorrow'`.
+pub fn moment(texts: &[String]) -> Option<String> {
+    let words = |text: &String| -> Vec<String> {
+        (text
+            .to_ascii_lowercase()
+            .split(|c: char| !c.is_ascii_alphabetic()))
+        .map(str::to_owned)
+        .collect()
+    };
+    let word = texts
+        .iter()
+        .flat_map(words)
+        .find(|word| MOMENTS.contains(&word.as_str()))?;
+    Some(format!(
+        "'{word}' depends on the moment, and the two sides are read at different moments: the condition has to follow from the \
+         row alone"
     ))
 }
 
@@ -191,7 +194,7 @@ mod tests {
             "age(at, '2024-01-01') < interval '1 day' AND age > 3",
             "xmin_of = 3 AND selected AND größe > 1",
         ] {
-            assert_eq!(refuse(condition), None, "{condition}");
+            assert!(texts(condition).is_ok(), "{condition}");
         }
     }
 
@@ -211,18 +214,38 @@ mod tests {
                 "closing parenthesis",
             ),
             ("a /* /* */", "comment"),
-            ("at < 'now'", "'now' depends"),
-            ("at < ' TODAY 12:00 '::timestamptz", "'t' || 'oday'"),
             ("u&\"\\006eow\"() > at", "Unicode"),
             ("at < timestamptz U&'\\006eow'", "Unicode"),
             (r"at < timestamptz E'\156ow'", "codes"),
             (r"at < timestamptz E'\x6eow'", "codes"),
             (r"at < timestamptz E'\u006eow'", "codes"),
-            (r"at < timestamptz E'\n today'", "'today' depends"),
             ("at < timestamptz 'no'\n'w'", "in parts"),
         ] {
-            let why = refuse(condition).unwrap_or_default();
+            let why = texts(condition).unwrap_err();
             assert!(why.contains(what), "{condition}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_found_wherever_it_stands() {
+        let named = |condition: &str| moment(&texts(condition).unwrap()).is_some();
+        for condition in [
+            "at < 'now'",
+            "at < ' TODAY 12:00 '::timestamptz",
+            "at < '12:00, today'",
+            "at < '(today)'",
+            "at < 'today12:00'",
+            "at < 'allballs tomorrow'",
+            r"at < timestamptz E'\n yesterday +00'",
+            "at < $$now$$",
+        ] {
+            assert!(named(condition), "{condition}");
+        }
+        for condition in [
+            "at < '2024-01-01' AND d = 'Todays' AND \"now\" > 3",
+            "at < 'infinity'",
+        ] {
+            assert!(!named(condition), "{condition}");
         }
     }
 }

@@ -62,7 +62,7 @@ fn refused(table: &TableResult, rows: &[RowFix], target: &Target) -> Option<Stri
     {
         return Some(format!("{why}; make the definitions the same first"));
     }
-    if let Some(how) = &target.keeps_local {
+    if let Some(how) = &target.conflict_resolution {
         return Some(format!(
             "pglogical.conflict_resolution = {how} on the target: later changes of the source to these rows would be lost; set it to \
              apply_remote first"
@@ -130,7 +130,7 @@ pub struct Target {
     pub unchecked: bool,
     /// `pglogical.conflict_resolution`, where it is not `apply_remote`: a row that a script has written is then the newer one, or
     /// stops the apply worker.
-    pub keeps_local: Option<String>,
+    pub conflict_resolution: Option<String>,
 }
 
 const CHECK: &str = "  GET DIAGNOSTICS n = ROW_COUNT;\n  IF n <> 1 THEN RAISE EXCEPTION \
@@ -199,7 +199,7 @@ mod tests {
     const NEW: Target = Target {
         identity: true,
         unchecked: false,
-        keeps_local: None,
+        conflict_resolution: None,
     };
 
     fn cell(name: &str, value: Option<&str>) -> Cell {
@@ -401,7 +401,7 @@ mod tests {
         };
         assert!(table(&result(1), &rows, &unchecked).contains("SQL_ASCII"));
         let keeping = Target {
-            keeps_local: Some("keep_local".into()),
+            conflict_resolution: Some("keep_local".into()),
             ..NEW
         };
         assert!(table(&result(1), &rows, &keeping).contains("= keep_local"));

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use crate::ServerVersion;
+
 /// `pg_collation.oid` of `default`, which is deterministic.
 const DEFAULT: u32 = 100;
 /// Of `C` and `POSIX`.
@@ -14,16 +16,18 @@ const BYTEWISE: [u32; 2] = [950, 951];
 
 /// `pg_type.oid` of the types that a condition may be about, besides arrays of them, domains over them, and enums. An extension's
 /// types compare as they like, those of the server's objects are numbers of one server only, and composites hold anything.
-const TYPES: [u32; 33] = [
-    16, 17, 18, 19, 20, 21, 23, 25, 26, 114, 650, 700, 701, 705, 774, 790, 829, 869, 1042, 1043,
-    1082, 1083, 1114, 1184, 1186, 1266, 1560, 1562, 1700, 2950, 3220, 3802, 5069,
+const TYPES: [u32; 28] = [
+    16, 17, 18, 19, 20, 21, 23, 25, 26, 114, 650, 700, 701, 705, 790, 869, 1042, 1043, 1082, 1083,
+    1114, 1184, 1186, 1560, 1562, 1700, 2950, 3802,
 ];
-/// Of `date`, `time`, `timestamp`, `timestamptz`, `interval` and `timetz`: what a text means depends on the server's table of time zones,
+/// Of `date`, `time`, `timestamp`, `timestamptz` and `interval`: what a text means depends on the server's table of time zones,
 /// on its release, and on the moment.
-const MOMENTS: [u32; 6] = [1082, 1083, 1114, 1184, 1186, 1266];
+const MOMENTS: [u32; 5] = [1082, 1083, 1114, 1184, 1186];
 
-/// `oid`: a text is one by another rule from 16 on.
-const OID: u32 = 26;
+/// `oid` and `real`: a text is one by another rule from 16 and from 12 on.
+const READ_OTHERWISE: [u32; 2] = [26, 700];
+/// Every object with this OID or above was made by somebody.
+const FIRST_USER_OID: u32 = 16_384;
 /// Of `name`, `text`, `json`, `unknown`, `bpchar`, `varchar` and `jsonb`, whose values are stored in the database's encoding.
 const TEXTS: [u32; 7] = [19, 25, 114, 705, 1042, 1043, 3802];
 
@@ -118,13 +122,6 @@ const INDEPENDENT: &[&str] = &[
     "like_escape",
     "ltrim",
     "ltrim1",
-    "name_text",
-    "nameeq",
-    "nameeqtext",
-    "namelike",
-    "namene",
-    "namenetext",
-    "namenlike",
     "replace_text",
     "rtrim",
     "rtrim1",
@@ -139,17 +136,15 @@ const INDEPENDENT: &[&str] = &[
     "text_substr_no_len",
     "textcat",
     "texteq",
-    "texteqname",
     "textlen",
     "textlike",
     "textne",
-    "textnename",
     "textnlike",
     "textpos",
     "varchar",
 ];
 
-/// Likewise, where both databases have the same encoding: they see bytes, or a character's number.
+/// Likewise, where both databases have the same encoding: they see bytes, or a character's number, or cut after some bytes.
 const SEEING_BYTES: &[&str] = &[
     "ascii",
     "bpchar_name",
@@ -157,7 +152,16 @@ const SEEING_BYTES: &[&str] = &[
     "chareq",
     "charne",
     "md5_text",
+    "name_text",
+    "nameeq",
+    "nameeqtext",
+    "namelike",
+    "namene",
+    "namenetext",
+    "namenlike",
     "text_name",
+    "texteqname",
+    "textnename",
     "textoctetlen",
 ];
 
@@ -183,7 +187,7 @@ const EXACT: &[&str] = &[
     "abs", "age", "ceil", "ceiling", "div", "floor", "isfinite", "mod", "round", "sign", "trunc",
 ];
 /// Operators that round.
-const INEXACT: &[&str] = &["dcbrt", "dpow", "numeric_power"];
+const INEXACT: &[&str] = &["dcbrt", "dpow", "numeric_float4", "numeric_power"];
 /// Of a unit, which is a text.
 const UNITS: &[&str] = &["date_part", "date_trunc", "extract"];
 
@@ -251,8 +255,14 @@ pub struct ConditionType {
     pub plain: bool,
 }
 
-/// The names of both databases' encodings.
-pub type Encodings<'a> = (&'a str, &'a str);
+/// What is known of both servers.
+#[derive(Debug, Clone, Copy)]
+pub struct BothServers<'a> {
+    /// The names of the databases' encodings.
+    pub encodings: (&'a str, &'a str),
+    /// The older version.
+    pub oldest: ServerVersion,
+}
 
 /// A condition and what one side's catalogs say of it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -427,7 +437,7 @@ const ENCODINGS: &str =
 
 impl SideCondition {
     /// Why the condition could mean something else on another server or at another moment; nothing where it cannot.
-    pub fn refuse(&self, encodings: Encodings<'_>) -> Option<String> {
+    pub fn refuse(&self, servers: BothServers<'_>) -> Option<String> {
         let types: BTreeMap<u32, &ConditionType> =
             self.types.iter().map(|one| (one.oid, one)).collect();
         let shown = |oid: &u32| {
@@ -439,9 +449,11 @@ impl SideCondition {
             types.get(oid).is_some_and(|one| what(one))
         };
         let mut converted = self.parsed.converted.iter();
-        if let Some(oid) =
-            converted.find(|oid| !is(oid, |one| one.fixed && one.plain && one.base != OID))
-        {
+        if let Some(oid) = converted.find(|oid| {
+            !is(oid, |one| {
+                one.fixed && one.plain && !READ_OTHERWISE.contains(&one.base)
+            })
+        }) {
             return Some(format!("a conversion to {} is {UNKNOWN}", shown(oid)));
         }
         let mut constants = self.parsed.constants.iter().map(|(oid, _)| oid);
@@ -461,7 +473,7 @@ impl SideCondition {
                 return Some(format!("a function: {UNKNOWN}"));
             };
             let named = matches!(call, Call::Named(_));
-            let why = function.refuse(named, *collation, encodings)?;
+            let why = function.refuse(named, *collation, servers)?;
             Some(format!("{}.{}(): {why}", function.schema, function.name))
         });
         called.or_else(|| {
@@ -471,7 +483,13 @@ impl SideCondition {
         })
     }
 
-    /// Why a condition that is accepted on both sides could mean something else on the other; nothing where it cannot.
+    /// Whether it compares with a constant date, time or interval.
+    pub fn has_moments(&self) -> bool {
+        (self.parsed.constants.iter()).any(|(oid, _)| MOMENTS.contains(oid))
+    }
+
+    /// Why a condition that is accepted on both sides could mean something else on the other; nothing where it cannot. Functions are
+    /// compared by name alone: the columns of both sides have the same types, or the table is not compared.
     pub fn differs(&self, other: &Self) -> Option<String> {
         if self.constants() != other.constants() {
             return Some(
@@ -490,10 +508,14 @@ impl SideCondition {
             (one != two).then_some((one, two))
         })?;
         let shown = |name: Option<String>| name.unwrap_or_else(|| "nothing".to_owned());
+        let (one, two) = (shown(one), shown(two));
+        let mut functions = self.functions.iter().chain(&other.functions);
+        let hint = match functions.any(|one| one.name == "extract") {
+            true => "; write date_part for extract",
+            false => "",
+        };
         Some(format!(
-            "it calls {} on the source and {} on the target (for extract, write date_part)",
-            shown(one),
-            shown(two)
+            "it calls {one} on the source and {two} on the target{hint}"
         ))
     }
 
@@ -516,11 +538,15 @@ impl SideCondition {
 }
 
 impl CalledFunction {
-    fn refuse(&self, named: bool, collation: u32, (one, two): Encodings<'_>) -> Option<String> {
+    fn refuse(&self, named: bool, collation: u32, servers: BothServers<'_>) -> Option<String> {
+        if self.schema != "pg_catalog" || self.oid >= FIRST_USER_OID || self.differs(servers) {
+            return Some(UNKNOWN.to_owned());
+        }
         let source = self.source.as_str();
+        let (one, two) = servers.encodings;
         let (converted, unchecked) = (one != two, [one, two].contains(&"SQL_ASCII"));
         let (by_order, bytes) = (BY_ORDER.contains(&source), SEEING_BYTES.contains(&source));
-        if self.schema == "pg_catalog" && (by_order || bytes || INDEPENDENT.contains(&source)) {
+        if by_order || bytes || INDEPENDENT.contains(&source) {
             let deterministic = collation == 0 || collation == DEFAULT;
             return if converted && (by_order || bytes || unchecked) {
                 Some(ENCODINGS.to_owned())
@@ -544,8 +570,18 @@ impl CalledFunction {
         // Quarters of negative intervals have other numbers from 18 on.
         let unit =
             UNITS.contains(&name) && !(source.ends_with("_zone") || source.contains("interval"));
-        let known = self.schema == "pg_catalog" && fixed && (self.plain && exact || unit);
-        (!known).then(|| UNKNOWN.to_owned())
+        (!(fixed && (self.plain && exact || unit))).then(|| UNKNOWN.to_owned())
+    }
+
+    /// Whether releases compute it otherwise: money times and by something, parts of infinite dates before 9.6, and elements
+    /// counted from the end before 9.5.
+    fn differs(&self, servers: BothServers<'_>) -> bool {
+        let source = self.source.as_str();
+        let before = |version| !servers.oldest.at_least_num(version);
+        source.contains("cash") && (source.contains("mul") || source.contains("div"))
+            || before(90_600) && self.name == "date_part"
+            || before(90_500)
+                && (source.contains("array_element") || source.contains("extract_path"))
     }
 }
 
@@ -656,8 +692,15 @@ mod tests {
         }
     }
 
+    fn servers<'a>(encodings: (&'a str, &'a str)) -> BothServers<'a> {
+        BothServers {
+            encodings,
+            oldest: ServerVersion(130_000),
+        }
+    }
+
     fn refused(quals: &str) -> Option<String> {
-        side(quals).refuse(("UTF8", "UTF8"))
+        side(quals).refuse(servers(("UTF8", "UTF8")))
     }
 
     #[test]
@@ -742,7 +785,10 @@ mod tests {
             (named(1374), [true, false, true, false]),
         ] {
             let side = side(&quals);
-            assert_eq!(encodings.map(|both| side.refuse(both).is_none()), taken);
+            assert_eq!(
+                encodings.map(|both| side.refuse(servers(both)).is_none()),
+                taken
+            );
         }
     }
 
@@ -779,6 +825,36 @@ mod tests {
             let least = format!("{{MINMAX :minmaxtype {kind} :inputcollid 0 :args ({VAR})}}");
             assert_eq!(refused(&least).is_none(), taken, "{kind}");
         }
+    }
+
+    #[test]
+    fn what_releases_compute_otherwise_is_not_called() {
+        for (name, source, oldest, taken) in [
+            ("cash_mul_flt8", "cash_mul_flt8", 180_000, false),
+            ("cash_eq", "cash_eq", 180_000, true),
+            ("date_part", "timestamp_part", 90_600, true),
+            ("date_part", "timestamp_part", 90_524, false),
+            ("date_trunc", "timestamp_trunc", 90_524, true),
+            ("jsonb_array_element", "jsonb_array_element", 90_500, true),
+            ("jsonb_array_element", "jsonb_array_element", 90_426, false),
+        ] {
+            let mut side = side(&operator(66, 0));
+            for function in &mut side.functions {
+                (function.name, function.source) = (name.to_owned(), source.to_owned());
+            }
+            let servers = BothServers {
+                encodings: ("UTF8", "UTF8"),
+                oldest: ServerVersion(oldest),
+            };
+            assert_eq!(side.refuse(servers).is_none(), taken, "{name} {oldest}");
+        }
+        // Somebody has put it there.
+        let mut own = side(&operator(66, 0));
+        own.parsed.calls = vec![(Call::Function(17_000), 0)];
+        for function in &mut own.functions {
+            function.schema = "pg_catalog".to_owned();
+        }
+        assert!(own.refuse(servers(("UTF8", "UTF8"))).is_some());
     }
 
     #[test]
