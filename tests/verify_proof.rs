@@ -828,7 +828,7 @@ fn a_condition_that_may_mean_something_else_on_the_other_side_is_refused() -> Re
             "abs(id) > 0 AND date_part('day', date '2024-01-01') = 1 AND date_part('year', at) = 2024",
             "at IN ('2024-01-01', '2024-01-02 00:00+00') AND at > ALL (ARRAY['2023-01-01'::timestamptz])",
             "positive > 0 AND moods = '{ok}' AND 'ok' = ANY (moods) AND n % 2 = 1.50",
-            "date_trunc('month', at) = '2024-01-01' AND age(at, '2023-01-01') > interval '1 day'",
+            "date_trunc('month', at) = '2024-01-01' AND at - '2023-01-01' > interval '1 day'",
             "substr(name, 1, 1) || 'x' = 'Bx' AND char_length(name) = 1 AND octet_length(name) = 1",
             "j @> '\"B\"' AND name IS NOT NULL AND coalesce(name, 'x') IS DISTINCT FROM 'x'",
             "CASE WHEN id::numeric < 2 THEN greatest(id, 2) = 2 ELSE NOT name = 'x' END",
@@ -875,10 +875,9 @@ fn a_condition_that_may_mean_something_else_on_the_other_side_is_refused() -> Re
             ("name COLLATE \"C\" ~ 'b'", "textregexeq"),
             ("name::interval > '1 day'", "interval"),
             ("name::oid = 8", "oid"),
-            (
-                "date_part('quarter', age(at, '2023-01-01')) = 0",
-                "date_part",
-            ),
+            ("date_part('quarter', at - '2023-01-01') = 0", "date_part"),
+            ("age(at, '2023-01-01') > interval '1 day'", "age"),
+            ("isfinite(at - '2023-01-01')", "isfinite"),
             ("at > ALL ('{now}')", "array"),
             ("at > ALL ('{2020-01-01, today}'::timestamptz[])", "array"),
             // What is in them decides.
@@ -900,9 +899,6 @@ fn a_condition_that_may_mean_something_else_on_the_other_side_is_refused() -> Re
         for (condition, what) in [
             ("at < 'tomorrow'", "'tomorrow' depends on the moment"),
             ("at < '12:00, today'", "'today' depends on the moment"),
-            ("id IN (SELECT 1)", "subquery"),
-            ("id IN (with x as (select 1) table x)", "subquery"),
-            ("id IN (VALUES (1), (2))", "subquery"),
             ("ctid = '(0,1)'", "system column"),
             ("names.tableoid = 1", "system column"),
             ("names IS NOT NULL", "whole row"),
@@ -925,7 +921,7 @@ fn a_condition_that_may_mean_something_else_on_the_other_side_is_refused() -> Re
                 "write date_part for extract",
             ),
             (
-                "age(at, '2023-01-01') < '1.99 years'",
+                "at - '2023-01-01' < '1.99 years'",
                 "another one on the target",
             ),
         ] {
@@ -1081,6 +1077,11 @@ fn a_condition_whose_parts_may_be_defined_otherwise_is_refused() -> Result<()> {
             refused.stderr
         );
     }
+    // A side that does not know it keeps the other from running it no less.
+    db.on_source(
+        "CREATE FUNCTION here(int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT $1 > 0'",
+    )?;
+    run("public.here(v)", 2)?;
     run("e = 'b' AND e <> 'a' AND e IN ('a', 'b') AND l = '{b}'", 0)?;
     run("v > 1 AND v OPERATOR(public.===) v", 0)?;
     Ok(())

@@ -162,15 +162,20 @@ fn check_condition(
             continue;
         };
         let refused = |why: String| Failure::usage(format!("--where, {}: {why}", pair.name));
+        // Each is refused, whether the other side takes it or not: it would be run on this one.
         let one = catalog::side_condition(source, one, condition)?;
+        let one = one.transpose().map_err(refused)?;
         let two = catalog::side_condition(target, two, condition)?;
-        let (Some(one), Some(two)) = (one, two) else {
+        let two = two.transpose().map_err(refused)?;
+        let mut sides = [&one, &two].into_iter().flatten();
+        if let Some(why) = sides.find_map(|side| side.refuse(servers)) {
+            return Err(refused(why));
+        }
+        let (Some(one), Some(two)) = (&one, &two) else {
             continue;
         };
-        let (one, two) = (one.map_err(refused)?, two.map_err(refused)?);
-        let own = || one.refuse(servers).or_else(|| two.refuse(servers));
-        let moment = || condition::moment(texts).filter(|_| one.has_moments());
-        if let Some(why) = own().or_else(moment).or_else(|| one.differs(&two)) {
+        let moment = condition::moment(texts).filter(|_| one.has_moments());
+        if let Some(why) = moment.or_else(|| one.differs(two)) {
             return Err(refused(why));
         }
     }

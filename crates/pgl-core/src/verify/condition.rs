@@ -8,6 +8,13 @@ use std::str::Chars;
 /// Words that make a text a date or time of the moment, wherever they stand in it.
 const MOMENTS: &[&str] = &["now", "today", "tomorrow", "yesterday"];
 
+/// Without one of these there is no subquery; each WITH ends in one.
+const QUERIES: &[&str] = &["select", "table", "values"];
+
+/// Why a condition with a subquery is refused.
+pub(super) const SUBQUERY: &str =
+    "a subquery reads other rows, which the two sides do not have at the same moment";
+
 /// The texts of a condition, which can be put into a statement. What it calls only a server can tell.
 ///
 /// # Errors
@@ -62,6 +69,11 @@ pub fn texts(condition: &str) -> Result<Vec<String>, String> {
                                 "U&{quote}: it has to be written without Unicode escapes"
                             ));
                         }
+                    }
+                    _ if QUERIES.contains(&name.to_ascii_lowercase().as_str()) => {
+                        return Err(format!(
+                            "{name}: {SUBQUERY}; a column of that name is written in double quotes"
+                        ));
                     }
                     _ => {}
                 }
@@ -214,6 +226,9 @@ mod tests {
                 "closing parenthesis",
             ),
             ("a /* /* */", "comment"),
+            ("id IN (SELECT 1)", "subquery"),
+            ("id IN (with x as (select 1) table x)", "subquery"),
+            ("id IN (VALUES (1))", "subquery"),
             ("u&\"\\006eow\"() > at", "Unicode"),
             ("at < timestamptz U&'\\006eow'", "Unicode"),
             (r"at < timestamptz E'\156ow'", "codes"),

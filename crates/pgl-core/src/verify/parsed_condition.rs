@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::condition::SUBQUERY;
 use crate::ServerVersion;
 
 /// `pg_collation.oid` of `default`, which is deterministic.
@@ -184,7 +185,7 @@ const BY_ORDER: &[&str] = &[
 /// Functions of `pg_catalog` on numbers, dates and the like, by name, that give exactly the same everywhere. Operators and casts do;
 /// of other functions many round, and releases and machines do so otherwise.
 const EXACT: &[&str] = &[
-    "abs", "age", "ceil", "ceiling", "div", "floor", "isfinite", "mod", "round", "sign", "trunc",
+    "abs", "ceil", "ceiling", "div", "floor", "isfinite", "mod", "round", "sign", "trunc",
 ];
 /// Operators that round.
 const INEXACT: &[&str] = &["dcbrt", "dpow", "numeric_float4", "numeric_power"];
@@ -291,10 +292,7 @@ pub fn parse(tree: &str) -> Result<ParsedCondition, String> {
             "{" => {
                 let kind = tokens.next().unwrap_or_default();
                 if inside && kind == "SUBLINK" {
-                    return Err(
-                        "a subquery reads other rows, which the two sides do not have at the same moment"
-                            .to_owned(),
-                    );
+                    return Err(SUBQUERY.to_owned());
                 }
                 open.push(Node {
                     kind,
@@ -570,7 +568,9 @@ impl CalledFunction {
         // Quarters of negative intervals have other numbers from 18 on.
         let unit =
             UNITS.contains(&name) && !(source.ends_with("_zone") || source.contains("interval"));
-        (!(fixed && (self.plain && exact || unit))).then(|| UNKNOWN.to_owned())
+        // Before 17 no interval is infinite.
+        let finite = source == "interval_finite";
+        (!(fixed && (self.plain && exact && !finite || unit))).then(|| UNKNOWN.to_owned())
     }
 
     /// Whether releases compute it otherwise: money times and by something, parts of infinite dates before 9.6, and elements
