@@ -418,11 +418,14 @@ fn lost_connections_and_restarts_are_survived() -> Result<()> {
     let outcome = running.wait(Duration::from_secs(60))?;
     // The sessions that read the catalog at the start may be hit as well: then it says so.
     ensure!(matches!(outcome.code(), Some(0 | 3)), "{outcome:?}");
+    // Rows are to be read, which the lock keeps from happening: before that a restart may end the run.
+    let mut holder = pair.source.client("x")?;
+    holder.batch_execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")?;
     let running = start()?;
-    // Rows are being read: before that a restart may end the run.
     pair.source.wait_until(
         "x",
-        r#"SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'pgl-verify' AND query ~ 'FROM (ONLY )?"?public"?\."?t\M')"#,
+        r#"SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'pgl-verify' AND wait_event_type = 'Lock'
+            AND query ~ 'FROM (ONLY )?"?public"?\."?t\M')"#,
         Duration::from_secs(60),
     )?;
     pair.source.restart()?;
