@@ -1,13 +1,17 @@
 //! pgl-preflight beside migrations that run: what is somebody's is left alone, and the pipeline can be run again.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::{Context, Result, ensure};
-use pgl_testkit::{Cluster, Outcome, Pair, Server, Tool};
+use pgl_testkit::{Cluster, Outcome, Pair, Server, Tool, shared_pair};
 use serde_json::Value;
 
 const PREFLIGHT: &str = env!("CARGO_BIN_EXE_pgl-preflight");
 const SETUP: &str = env!("CARGO_BIN_EXE_pgl-setup");
 const STATUS: &str = env!("CARGO_BIN_EXE_pgl-status");
 const CONTROL: &str = env!("CARGO_BIN_EXE_pgl-control");
+const SEQSYNC: &str = env!("CARGO_BIN_EXE_pgl-seqsync");
+const VERIFY: &str = env!("CARGO_BIN_EXE_pgl-verify");
 
 /// Two databases whose names begin with the same letters: pglogical shortens them to the same eight.
 const EU: &str = "customer_data_production_eu";
@@ -262,4 +266,100 @@ fn after_a_cutover_nothing_is_fixed() -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Objects that come and go while the catalogs are read, as deploys, nightly partitions and scratch tables do.
+const COME_AND_GO: &[&str] = &[
+    "CREATE TYPE shade AS ENUM ('a', 'b')",
+    "CREATE TYPE both_of AS (a int, s shade)",
+    "CREATE DOMAIN above_zero AS int CHECK (VALUE > 0)",
+    "CREATE SEQUENCE alone",
+    "CREATE TABLE scratch (id serial PRIMARY KEY, v above_zero, c both_of, u text UNIQUE CHECK (u <> ''))",
+    "CREATE INDEX ON scratch (lower(u))",
+    "CREATE VIEW shown AS SELECT * FROM scratch",
+    "CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY RANGE (id)",
+    "CREATE TABLE parts1 PARTITION OF parts FOR VALUES FROM (0) TO (10)",
+    "CREATE TABLE parts2 PARTITION OF parts DEFAULT",
+    "CREATE FUNCTION fires() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW;END'",
+    "CREATE TRIGGER fires BEFORE INSERT ON scratch FOR EACH ROW EXECUTE FUNCTION fires()",
+    "CREATE POLICY open_to ON scratch USING (u <> 'x')",
+    "DROP TABLE scratch CASCADE",
+    "DROP TABLE parts",
+    "DROP FUNCTION fires",
+    "DROP TYPE both_of",
+    "DROP TYPE shade",
+    "DROP DOMAIN above_zero",
+    "DROP SEQUENCE alone",
+];
+
+#[test]
+fn objects_that_come_and_go_stop_no_tool() -> Result<()> {
+    let db = shared_pair(15, 18)?.database("come_and_go")?;
+    for cluster in [db.source(), db.target()] {
+        cluster.sql(
+            db.name(),
+            "CREATE TABLE stays (id int PRIMARY KEY); CREATE SEQUENCE counts",
+        )?;
+    }
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let deploys = [db.source(), db.target()].map(|cluster| {
+            let over = &over;
+            let name = db.name();
+            scope.spawn(move || -> Result<u32> {
+                let mut client = cluster.client(name)?;
+                let mut rounds = 0;
+                while !over.load(Ordering::Relaxed) {
+                    // One statement after the other, each its own transaction.
+                    for statement in COME_AND_GO {
+                        (client.batch_execute(statement))
+                            .with_context(|| format!("{name}: {statement}"))?;
+                    }
+                    rounds += 1;
+                }
+                Ok(rounds)
+            })
+        });
+        let tools = || -> Result<()> {
+            let run = |program: &str, args: &[&str]| -> Result<(Option<i32>, Value)> {
+                let outcome = Tool::new(program)
+                    .envs(db.env())
+                    .args(["--format", "json"])
+                    .args(args)
+                    .run()?;
+                let document = outcome
+                    .json()
+                    .with_context(|| format!("{program}: {outcome:?}"))?;
+                Ok((outcome.code(), document))
+            };
+            let named = |list: &Value, name: &str| -> Option<Value> {
+                let found = list.as_array()?.iter().find(|one| one["name"] == name);
+                found.cloned()
+            };
+            for _ in 0..4 {
+                let (code, document) = run(PREFLIGHT, &[])?;
+                ensure!(matches!(code, Some(0 | 1)), "{document:#}");
+                // What is gone before it was read is named; the others are judged.
+                let (_, document) = run(SEQSYNC, &["--check"])?;
+                let counts = named(&document["sequences"], "counts").context("counts")?;
+                ensure!(counts["outcome"] == "equal", "{document:#}");
+                let (_, document) = run(VERIFY, &[])?;
+                let stays = named(&document["tables"], "stays").context("stays")?;
+                ensure!(stays["status"] == "identical", "{document:#}");
+                let failed = |one: &Value| one["status"] == "error";
+                let tables = document["tables"].as_array().context("tables")?;
+                ensure!(!tables.iter().any(failed), "{document:#}");
+            }
+            Ok(())
+        };
+        let ran = tools();
+        over.store(true, Ordering::Relaxed);
+        for deploy in deploys {
+            let rounds = deploy
+                .join()
+                .map_err(|_| anyhow::anyhow!("a deploying session panicked"))??;
+            ensure!(rounds > 5, "only {rounds} rounds");
+        }
+        ran
+    })
 }

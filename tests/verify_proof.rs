@@ -693,6 +693,71 @@ fn ddl_that_is_not_applied_yet_is_no_difference() -> Result<()> {
     Ok(())
 }
 
+/// Definitions that go to and fro on both sides: each of them returns to what it was, and none of them differs.
+#[test]
+fn definitions_that_go_to_and_fro_do_not_differ() -> Result<()> {
+    let db = replicated(15, 18)?;
+    for side in [db.source(), db.target()] {
+        side.sql(
+            db.name(),
+            "CREATE TYPE pair AS (a int, b int); CREATE TABLE fro (id int PRIMARY KEY, v int, p pair);
+             CREATE TABLE cut (id int PRIMARY KEY) PARTITION BY RANGE (id);
+             CREATE TABLE cut1 PARTITION OF cut FOR VALUES FROM (0) TO (10)",
+        )?;
+    }
+    let over = AtomicBool::new(false);
+    let mut different = Vec::new();
+    std::thread::scope(|scope| -> Result<()> {
+        let changing = scope.spawn(|| -> Result<usize> {
+            let mut client = db.source_client()?;
+            let mut rounds = 0;
+            while !over.load(Ordering::Relaxed) {
+                for ddl in [
+                    "ALTER TABLE public.fro RENAME COLUMN v TO w; ALTER TYPE public.pair RENAME ATTRIBUTE a TO c;
+                        CREATE TABLE public.fleeting (id int PRIMARY KEY);
+                        CREATE TABLE public.cut2 PARTITION OF public.cut FOR VALUES FROM (10) TO (20)",
+                    "ALTER TABLE public.fro RENAME COLUMN w TO v; ALTER TYPE public.pair RENAME ATTRIBUTE c TO a;
+                        DROP TABLE public.fleeting; DROP TABLE public.cut2",
+                ] {
+                    client.execute("SELECT pglogical.replicate_ddl_command($1)", &[&ddl])?;
+                    // Each of both definitions has to be met by some of the readings.
+                    std::thread::sleep(Duration::from_millis(40 + rounds % 7 * 20));
+                    rounds += 1;
+                }
+            }
+            Ok(usize::try_from(rounds)?)
+        });
+        let mut runs = || -> Result<()> {
+            for _ in 0..10 {
+                let outcome = verify(&db)
+                    .args(["--mode", "live", "--max-wait", "2s"])
+                    .limit(Duration::from_secs(60))
+                    .run()?;
+                ensure!(matches!(outcome.code(), Some(0 | 1 | 4)), "{outcome:?}");
+                if outcome.code() == Some(1) {
+                    different.push(outcome.document()?);
+                }
+            }
+            Ok(())
+        };
+        let ran = runs();
+        over.store(true, Ordering::Relaxed);
+        let rounds = changing
+            .join()
+            .map_err(|_| anyhow::anyhow!("the changing session panicked"))??;
+        ran?;
+        ensure!(rounds > 20, "only {rounds} changes of definitions");
+        Ok(())
+    })?;
+    ensure!(
+        different.is_empty(),
+        "{} of 10 runs: {:#}",
+        different.len(),
+        different[0]
+    );
+    Ok(())
+}
+
 /// A table whose columns change while it is read was not compared, neither as it was nor as it is.
 #[test]
 fn a_table_that_is_altered_while_it_is_read_is_inconclusive() -> Result<()> {

@@ -80,7 +80,7 @@ SELECT n.nspname, NULL, 'value of enum ' || t.typname, e.enumlabel
  WHERE NOT EXISTS (SELECT FROM pg_depend d
                     WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e')
 UNION ALL
-SELECT n.nspname, NULL, 'function', p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')'
+SELECT n.nspname, NULL, 'function', format('%s(%s)', p.proname, pg_get_function_identity_arguments(p.oid))
   FROM pg_proc p
   JOIN pg_namespace n ON n.oid = p.pronamespace
  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pglogical', 'pglogical_origin', 'pgl')

@@ -3,7 +3,7 @@
 SELECT 1259 AS class,
        i.indexrelid::bigint AS oid,
        i.indisprimary OR i.indisreplident AS identity,
-       pg_relation_size(i.indexrelid) AS bytes
+       coalesce(pg_relation_size(i.indexrelid), 0) AS bytes
   FROM pg_index i
   JOIN pg_class c ON c.oid = i.indexrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -13,7 +13,7 @@ UNION ALL
 SELECT 2606,
        k.oid::bigint,
        i.indisprimary OR i.indisreplident,
-       pg_relation_size(i.indexrelid)
+       coalesce(pg_relation_size(i.indexrelid), 0)
   FROM pg_constraint k
   JOIN pg_index i ON i.indexrelid = k.conindid
   JOIN pg_namespace n ON n.oid = k.connamespace

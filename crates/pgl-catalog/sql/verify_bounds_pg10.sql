@@ -1,4 +1,4 @@
--- Which rows each partition takes, as the server writes it.
+-- Which rows each partition takes, as the server writes it; null where it was dropped since this statement began.
 SELECT n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS bound
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

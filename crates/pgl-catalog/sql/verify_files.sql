@@ -2,7 +2,9 @@
 -- name has another oid. And their definitions, because DDL need not give a table another file: columns, dropped ones too,
 -- the expressions of generated columns, the attributes of composite types that the columns are made of, the rows that a
 -- partition takes, the replica identity and the columns of the primary key and of the index that is the replica identity.
--- What a definition was for a while only is seen in the versions of the catalog's rows, those of the labels of enums among them. All tables where $1 is null. Columns that a server version lacks are read through row_to_json, which yields null for them.
+-- What a definition was for a while only is seen in the versions of the catalog's rows, those of the labels of enums among
+-- them. All tables where $1 is null. Columns that a server version lacks are read through row_to_json, which yields null
+-- for them.
 WITH RECURSIVE wanted (oid) AS (
     SELECT c.oid
     FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) AS named (schema, name)
@@ -33,41 +35,59 @@ made_of (type, part) AS (
         WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
     ) AS inner_type (oid)
 ),
-composite (type, attributes) AS (
+composite (type, attributes, versions) AS (
     SELECT
         made_of.type,
         pg_catalog.string_agg(
             pg_catalog.format('%s %s %I %s %s', t.oid, a.attnum, a.attname, a.atttypid, a.atttypmod),
-            ', ' ORDER BY t.oid, a.attnum)
+            ', ' ORDER BY t.oid, a.attnum),
+        pg_catalog.string_agg(a.xmin::text, ' ' ORDER BY t.oid, a.attnum)
     FROM made_of
     JOIN pg_catalog.pg_type AS t ON t.oid = made_of.part AND t.typtype = 'c'
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0
     GROUP BY made_of.type
 ),
--- The labels are read as they are now, whatever the snapshot.
-labelled (type, versions) AS (
+-- The labels of enums are read as they are now, whatever the snapshot.
+named (type, versions) AS (
     SELECT
         made_of.type,
-        pg_catalog.string_agg(pg_catalog.format('%s %I %s', e.oid, e.enumlabel, e.xmin), ', ' ORDER BY e.oid)
+        pg_catalog.string_agg(
+            pg_catalog.format('%s %s %s', t.oid, t.xmin, (
+                SELECT pg_catalog.string_agg(
+                    pg_catalog.format('%s %I %s', e.oid, e.enumlabel, e.xmin), ', ' ORDER BY e.oid)
+                FROM pg_catalog.pg_enum AS e
+                WHERE e.enumtypid = t.oid
+            )),
+            ', ' ORDER BY t.oid)
     FROM made_of
-    JOIN pg_catalog.pg_enum AS e ON e.enumtypid = made_of.part
+    JOIN pg_catalog.pg_type AS t ON t.oid = made_of.part AND t.oid >= 16384
     GROUP BY made_of.type
 ),
-above (relation, partition, parent, bound) AS (
-    SELECT wanted.oid, c.oid, i.inhparent, pg_catalog.row_to_json(c) ->> 'relpartbound'
+above (relation, partition, parent, bound, version) AS (
+    SELECT
+        wanted.oid,
+        c.oid,
+        i.inhparent,
+        pg_catalog.row_to_json(c) ->> 'relpartbound',
+        pg_catalog.concat_ws(' ', i.xmin, c.xmin)
     FROM wanted
     JOIN pg_catalog.pg_class AS c ON c.oid = wanted.oid
     JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = c.oid
     WHERE pg_catalog.row_to_json(c) ->> 'relispartition' = 'true'
     UNION ALL
-    SELECT above.relation, c.oid, i.inhparent, pg_catalog.row_to_json(c) ->> 'relpartbound'
+    SELECT
+        above.relation,
+        c.oid,
+        i.inhparent,
+        pg_catalog.row_to_json(c) ->> 'relpartbound',
+        pg_catalog.concat_ws(' ', i.xmin, c.xmin)
     FROM above
     JOIN pg_catalog.pg_class AS c ON c.oid = above.parent
     JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = c.oid
     WHERE pg_catalog.row_to_json(c) ->> 'relispartition' = 'true'
 ),
 -- A default partition takes the rows that the others do not.
-takes (relation, rows) AS (
+takes (relation, rows, versions) AS (
     SELECT
         above.relation,
         pg_catalog.string_agg(
@@ -76,17 +96,18 @@ takes (relation, rows) AS (
                 FROM pg_catalog.pg_inherits AS i
                 WHERE i.inhparent = above.parent AND above.bound LIKE '%:is\_default true%'
             )),
-            ', ' ORDER BY above.partition)
+            ', ' ORDER BY above.partition),
+        pg_catalog.string_agg(above.version, ', ' ORDER BY above.partition)
     FROM above
     GROUP BY above.relation
 ),
-below (relation, partition) AS (
-    SELECT wanted.oid, i.inhrelid
+below (relation, partition, version) AS (
+    SELECT wanted.oid, i.inhrelid, i.xmin::text
     FROM wanted
     JOIN pg_catalog.pg_class AS c ON c.oid = wanted.oid AND c.relkind = 'p'
     JOIN pg_catalog.pg_inherits AS i ON i.inhparent = c.oid
     UNION ALL
-    SELECT below.relation, i.inhrelid
+    SELECT below.relation, i.inhrelid, i.xmin::text
     FROM below
     JOIN pg_catalog.pg_inherits AS i ON i.inhparent = below.partition
 ),
@@ -102,10 +123,13 @@ identity (relation, definition, versions) AS (
     JOIN pg_catalog.pg_index AS i ON i.indrelid = wanted.oid AND (i.indisprimary OR i.indisreplident)
     GROUP BY wanted.oid
 ),
-leaf (relation, partitions) AS (
-    SELECT below.relation, pg_catalog.json_agg(c.oid::int8 ORDER BY c.oid)
+leaf (relation, partitions, versions) AS (
+    SELECT
+        below.relation,
+        pg_catalog.json_agg(c.oid::int8 ORDER BY c.oid) FILTER (WHERE c.relkind = 'r'),
+        pg_catalog.string_agg(below.version, ' ' ORDER BY c.oid)
     FROM below
-    JOIN pg_catalog.pg_class AS c ON c.oid = below.partition AND c.relkind = 'r'
+    JOIN pg_catalog.pg_class AS c ON c.oid = below.partition
     GROUP BY below.relation
 )
 SELECT
@@ -125,12 +149,14 @@ SELECT
         WHERE a.attrelid = c.oid AND a.attnum > 0
     ), '') || coalesce('; ' || takes.rows, '')
     || '; replica identity ' || c.relreplident::text || coalesce(': ' || identity.definition, '') AS layout,
-    c.xmin::text || coalesce('; ' || identity.versions, '') || coalesce((
-        SELECT '; ' || pg_catalog.string_agg(labelled.versions, '; ' ORDER BY a.attnum)
+    pg_catalog.concat_ws('; ', n.xmin, c.xmin, identity.versions, takes.versions, leaf.versions, (
+        SELECT pg_catalog.string_agg(
+            pg_catalog.concat_ws(' ', a.xmin, named.versions, composite.versions), '; ' ORDER BY a.attnum)
         FROM pg_catalog.pg_attribute AS a
-        JOIN labelled ON labelled.type = a.atttypid
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    ), '') AS versions,
+        LEFT JOIN named ON named.type = a.atttypid
+        LEFT JOIN composite ON composite.type = a.atttypid
+        WHERE a.attrelid = c.oid AND a.attnum > 0
+    )) AS versions,
     coalesce(leaf.partitions, '[]') AS leaves
 FROM wanted
 JOIN pg_catalog.pg_class AS c ON c.oid = wanted.oid

@@ -111,14 +111,19 @@ SELECT
         WHERE fires.enabled IN ('A', 'R')
     ) AS replica_trigger,
     CASE WHEN c.relkind = 'r' THEN c.relpages::int8 ELSE 0 END AS pages,
-    (
-        pg_catalog.has_schema_privilege(n.oid, 'USAGE')
-        AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
-    ) AS readable
+    rights.readable
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 CROSS JOIN (SELECT * FROM pg_catalog.pg_roles WHERE rolname = current_user) AS me
+CROSS JOIN LATERAL (
+    SELECT
+        pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+        AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AS readable
+    OFFSET 0
+) AS rights
 WHERE c.relkind IN ('r', 'p', 'f', 'm')
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pglogical', 'pglogical_origin')
     AND n.nspname !~ '^pg_(toast|temp)'
+    -- Otherwise it was dropped since this statement began.
+    AND rights.readable IS NOT NULL
 ORDER BY n.nspname, c.relname

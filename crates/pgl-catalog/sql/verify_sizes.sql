@@ -1,11 +1,12 @@
 -- How large tables are now. pg_relation_size waits for a lock on the table: tables that somebody has locked for himself
--- alone, or waits to, are left out.
+-- alone, or waits to, are left out. One that was dropped meanwhile has no size.
 SELECT
     n.nspname AS schema,
     c.relname AS name,
-    pg_catalog.pg_relation_size(c.oid) AS bytes,
-    pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int8 AS pages
+    coalesce(size.bytes, 0) AS bytes,
+    coalesce(size.bytes, 0) / pg_catalog.current_setting('block_size')::int8 AS pages
 FROM pg_catalog.pg_class AS c
+CROSS JOIN LATERAL (SELECT pg_catalog.pg_relation_size(c.oid) OFFSET 0) AS size (bytes)
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r'
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pglogical', 'pglogical_origin')

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use pgl_conn::{Error, Kind, Session, ToSql, field};
+use pgl_conn::{Error, Kind, Row, Session, ToSql, field};
 use serde::de::DeserializeOwned;
 
 /// Runs a query and reads each row into a `T`.
@@ -25,11 +25,36 @@ pub fn rows<T: DeserializeOwned>(
     );
     let side = session.side();
     let mut out = Vec::new();
-    for row in session.query(&wrapped, params)? {
+    for row in query(session, &wrapped, params)? {
         let text: String = field(side, &row, 0, "a row of the catalog")?;
         out.push(serde_json::from_str(&text).map_err(|error| unreadable(side, &error))?);
     }
     Ok(out)
+}
+
+/// How often a statement is tried whose objects vanish while it runs.
+const TRIES: usize = 4;
+
+/// Runs a query; again where a function in it looked at an object that was dropped since the statement began, for which
+/// the server has an internal error. In a transaction that cannot be, and the first error stands.
+fn query(
+    session: &mut Session,
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, Error> {
+    let failed = |result: &Result<Vec<Row>, Error>, code| matches!(result, Err(error) if error.is_sqlstate(code));
+    let mut result = session.query(sql, params);
+    for _ in 1..TRIES {
+        if !failed(&result, "XX000") {
+            break;
+        }
+        let again = session.query(sql, params);
+        if failed(&again, "25P02") {
+            break;
+        }
+        result = again;
+    }
+    result
 }
 
 /// Runs a query that yields exactly one row.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use pgl_conn::{Error, Kind, Session};
 use pgl_core::QualifiedName;
 use pgl_core::plan::Plan;
-use pgl_core::verify::pairing::{Catalog, PairingEntry, Wishes, differing, pair, unconfirmed};
+use pgl_core::verify::pairing::{PairingEntry, Reading, Wishes};
 
 use crate::lsn_wait::{LsnWait, unseen_commits};
 use crate::pool::Pool;
@@ -33,72 +33,66 @@ pub(crate) struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads the catalogs again until every difference of definitions is known to last, or none is left.
-    pub(crate) fn confirm(
-        &mut self,
-        mut source: Catalog,
-        entries: Vec<PairingEntry>,
-    ) -> Result<Definitions, Error> {
-        let mut known = Definitions {
-            undecided: differing(&entries),
-            entries,
-        };
-        if known.undecided.is_empty() {
-            return Ok(known);
+    pub(crate) fn confirm(&mut self, mut reading: Reading) -> Result<Definitions, Error> {
+        let mut undecided = reading.differing();
+        if undecided.is_empty() {
+            return Ok(Definitions {
+                entries: reading.entries,
+                undecided,
+            });
         }
         let end = Instant::now() + self.limit;
         let mut lsn_wait = LsnWait::open(self.pool, self.slots)?;
         loop {
             log::info!(
                 "definitions differ; they are read again once the target has caught up: {}",
-                shown(&known.undecided)
+                shown(&undecided)
             );
             let left = end.saturating_duration_since(Instant::now());
-            let again = self.again(&mut lsn_wait, &source, left);
-            match again {
-                Ok(next) => (source, known) = next,
+            let ended = match self.again(&mut lsn_wait, &reading, left) {
+                Ok(next) => {
+                    undecided = next.unconfirmed(&reading);
+                    reading = next;
+                    (Instant::now() >= end)
+                        .then(|| "the definition changed each time that it was read".to_owned())
+                }
                 Err(error) if error.kind == Kind::NotYet || self.pool.is_expired() => {
-                    because(&mut known.undecided, &error.to_string());
-                    return Ok(known);
+                    Some(error.to_string())
                 }
                 Err(error) => return Err(error),
+            };
+            if let Some(why) = &ended {
+                because(&mut undecided, why);
             }
-            if known.undecided.is_empty() {
-                return Ok(known);
-            }
-            if Instant::now() >= end {
-                because(
-                    &mut known.undecided,
-                    "the source's definition changed each time that it was read",
-                );
-                return Ok(known);
+            if undecided.is_empty() || ended.is_some() {
+                return Ok(Definitions {
+                    entries: reading.entries,
+                    undecided,
+                });
             }
             self.pool.pause(PAUSE);
         }
     }
 
-    /// The target's catalog once it has what the source had, and the source's after it.
+    /// The target's catalog once it has what the source had in the reading before, and the source's after it.
     fn again(
         &mut self,
         lsn_wait: &mut LsnWait,
-        before: &Catalog,
+        before: &Reading,
         left: Duration,
-    ) -> Result<(Catalog, Definitions), Error> {
+    ) -> Result<Reading, Error> {
         let position = lsn_wait.position()?;
         lsn_wait.wait_visible(self.pool, position, left)?;
         let read = |session: &mut Session, encoding: &str| {
             pgl_catalog::verify::catalog(session, encoding)
                 .map_err(|error| error.with_context("reading the catalog"))
         };
-        let encoding = pgl_catalog::verify::database(self.target)?.encoding;
-        let target = read(self.target, &encoding)?;
+        let target = read(self.target, &before.target.encoding)?;
         if lsn_wait.commits_wait()? {
             return Err(unseen_commits());
         }
-        let source = read(self.source, &before.encoding)?;
-        let earlier = pair(before, &target, self.wishes, self.plan);
-        let entries = pair(&source, &target, self.wishes, self.plan);
-        let undecided = unconfirmed((before, &earlier), (&source, &entries));
-        Ok((source, Definitions { entries, undecided }))
+        let source = read(self.source, &before.source.encoding)?;
+        Ok(Reading::new(source, target, self.wishes, self.plan))
     }
 }
 

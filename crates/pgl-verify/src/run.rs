@@ -18,7 +18,7 @@ use pgl_core::select::Selection;
 use pgl_core::verify::condition;
 use pgl_core::verify::fix::{self, RowFix};
 use pgl_core::verify::outcome::{Scope, Totals};
-use pgl_core::verify::pairing::{PairingEntry, TablePair, Wishes, pair, unknown_columns};
+use pgl_core::verify::pairing::{PairingEntry, Reading, TablePair, Wishes, unknown_columns};
 use pgl_core::verify::parsed_condition::BothServers;
 use pgl_core::verify::types::RelationInfo;
 use pgl_core::verify::{Mode, Status, TableResult};
@@ -215,14 +215,13 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
             "one server was built with floating-point timestamps: their stored form cannot be compared",
         ));
     }
-    let catalogs = (
-        catalog::catalog(&mut source, &one.encoding)
-            .map_err(|error| error.with_context("reading the catalog"))?,
-        catalog::catalog(&mut target, &two.encoding)
-            .map_err(|error| error.with_context("reading the catalog"))?,
-    );
+    // The target's first: once it is found unchanged where everything of the source's is applied, it was this at that moment.
+    let theirs = catalog::catalog(&mut target, &two.encoding)
+        .map_err(|error| error.with_context("reading the catalog"))?;
+    let ours = catalog::catalog(&mut source, &one.encoding)
+        .map_err(|error| error.with_context("reading the catalog"))?;
     let typed = Selection::from(args.select.clone());
-    let names: Vec<_> = [&catalogs.0, &catalogs.1]
+    let names: Vec<_> = [&ours, &theirs]
         .into_iter()
         .flat_map(|side| &side.relations)
         .map(|relation| QualifiedName::new(&relation.schema, &relation.name))
@@ -237,7 +236,7 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         columns: args.how.columns.clone(),
         exclude_columns: args.how.exclude_column.clone(),
     };
-    let unknown = unknown_columns(&catalogs.0, &catalogs.1, &wishes);
+    let unknown = unknown_columns(&ours, &theirs, &wishes);
     if !unknown.is_empty() {
         return Err(Failure::usage(format!(
             "no selected table has a column {}",
@@ -246,10 +245,10 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         .hint("write COLUMN, TABLE.COLUMN or SCHEMA.TABLE.COLUMN, as in the catalog"));
     }
     let mode = mode::choose(&args.how, cut_over.is_some(), &mut source, &mut target)?;
-    let entries = pair(&catalogs.0, &catalogs.1, &wishes, plan.as_ref());
+    let reading = Reading::new(ours, theirs, &wishes, plan.as_ref());
     let definitions = if mode.slots.is_empty() {
         Definitions {
-            entries,
+            entries: reading.entries,
             undecided: Vec::new(),
         }
     } else {
@@ -262,7 +261,7 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
             plan: plan.as_ref(),
             limit: args.how.max_wait,
         }
-        .confirm(catalogs.0, entries)?
+        .confirm(reading)?
     };
     let entries = definitions.entries;
     if let Some(condition) = &args.how.condition {

@@ -146,13 +146,21 @@ impl SnapshotPair {
         Ok(since)
     }
 
-    /// Why a look at this table failed: because its definition is another one now, where that is so.
+    /// Why a look at this table failed: because its definition is another one now, or was for a while, where that is so.
     pub(crate) fn cause(&self, pool: &Pool, pair: &TablePair, error: Error) -> Error {
         match self.since(pool, pair) {
             Ok(Since::Redefined(side)) => redefined(side),
+            Ok(Since::Rewritten) if error.sqlstate.as_deref().is_some_and(is_about_names) => {
+                redefined(error.side)
+            }
             _ => error,
         }
     }
+}
+
+/// Class 42: a table or a column that is not there, or another than was meant.
+fn is_about_names(sqlstate: &str) -> bool {
+    sqlstate.starts_with("42")
 }
 
 /// What has happened to a table.

@@ -40,7 +40,7 @@ WITH RECURSIVE wanted AS (
     GROUP BY r.reltype
 ), checks AS (
     SELECT k.contypid AS oid,
-           pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(k.oid) ORDER BY k.conname) AS parts
+           pg_catalog.array_agg(coalesce(pg_catalog.pg_get_constraintdef(k.oid), '') ORDER BY k.conname) AS parts
     FROM pg_catalog.pg_constraint k
     WHERE k.contypid <> 0 AND k.contype = 'c'
     GROUP BY k.contypid

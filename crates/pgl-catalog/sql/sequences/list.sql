@@ -15,8 +15,8 @@ SELECT c.oid::bigint AS oid,
        owner.schema AS owner_schema,
        owner.table AS owner_table,
        coalesce(owner.identity, false) AS identity,
-       has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT') AS may_read,
-       has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'UPDATE') AS may_set
+       rights.may_read,
+       rights.may_set
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_sequence s ON s.seqrelid = c.oid
@@ -29,9 +29,15 @@ SELECT c.oid::bigint AS oid,
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
           AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
         LIMIT 1) owner ON true
+ CROSS JOIN LATERAL (
+       SELECT has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT') AS may_read,
+              has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'UPDATE') AS may_set
+       OFFSET 0) rights
  WHERE c.relkind = 'S'
    AND c.relpersistence <> 't'
    AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pglogical', 'pglogical_origin', 'pgl')
    AND NOT EXISTS (SELECT FROM pg_depend e
                     WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
+   -- Otherwise it was dropped since this statement began.
+   AND rights.may_read IS NOT NULL AND rights.may_set IS NOT NULL
  ORDER BY n.nspname, c.relname;

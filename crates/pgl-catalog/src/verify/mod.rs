@@ -50,7 +50,7 @@ struct Planned {
 struct Partition {
     schema: String,
     name: String,
-    bound: String,
+    bound: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -82,13 +82,20 @@ fn sizes(session: &mut Session) -> Result<Vec<Size>, Error> {
     }
 }
 
-/// Reads all relations and types.
+/// Reads all relations and types, as they are at one moment.
 pub fn catalog(session: &mut Session, encoding: &str) -> Result<Catalog, Error> {
-    // Before all else: whoever compares layouts then sees what has changed since.
+    let now = sizes(session)?;
+    session.begin(Begin::Snapshot)?;
+    let catalog = catalog_now(session, encoding, now)?;
+    session.rollback()?;
+    Ok(catalog)
+}
+
+fn catalog_now(session: &mut Session, encoding: &str, now: Vec<Size>) -> Result<Catalog, Error> {
     let mut files = replication::all_files(session)?;
     let mut relations: Vec<RelationInfo> =
         rows(session, include_str!("../../sql/verify_relations.sql"), &[])?;
-    let mut now: HashMap<(String, String), Size> = sizes(session)?
+    let mut now: HashMap<(String, String), Size> = now
         .into_iter()
         .map(|size| ((size.schema.clone(), size.name.clone()), size))
         .collect();
@@ -98,18 +105,19 @@ pub fn catalog(session: &mut Session, encoding: &str) -> Result<Catalog, Error> 
             (relation.bytes, relation.pages) = (size.bytes, size.pages);
         }
         if let Some(file) = files.remove(&relation.qualified()) {
-            relation.layout = file.layout;
+            (relation.layout, relation.versions) = (file.layout, file.versions);
         }
     }
     if session.version().at_least(10) {
         let sql = include_str!("../../sql/verify_bounds_pg10.sql");
-        let mut bounds: HashMap<(String, String), String> = rows::<Partition>(session, sql, &[])?
-            .into_iter()
-            .map(|one| ((one.schema, one.name), one.bound))
-            .collect();
+        let mut bounds: HashMap<(String, String), Option<String>> =
+            rows::<Partition>(session, sql, &[])?
+                .into_iter()
+                .map(|one| ((one.schema, one.name), one.bound))
+                .collect();
         for relation in &mut relations {
             let name = (relation.schema.clone(), relation.name.clone());
-            relation.bound = bounds.remove(&name);
+            relation.bound = bounds.remove(&name).flatten();
         }
     }
     let planned = if session.version().at_least(14) {

@@ -264,8 +264,8 @@ pub fn unfinished_commits(source: &mut Session, xids: &[u64]) -> Result<i64, Err
 pub struct TableFile {
     oid: i64,
     file: i64,
-    /// Versions of its rows in `pg_class` and `pg_index`: another replica identity, for a while only, leaves others.
-    versions: String,
+    /// As in [`RelationInfo::versions`](pgl_core::verify::types::RelationInfo::versions).
+    pub(super) versions: String,
     /// Its definition, as in [`RelationInfo::layout`](pgl_core::verify::types::RelationInfo::layout).
     pub layout: String,
     /// The partitions with rows under a partitioned table, as in [`Pair::leaves`](pgl_core::verify::pairing::TablePair::leaves).

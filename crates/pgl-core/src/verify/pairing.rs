@@ -188,44 +188,73 @@ impl PairingEntry {
         }
     }
 
-    /// The relations of the source that it rests on, without their sizes.
-    fn source(&self, source: &Catalog) -> Vec<RelationInfo> {
+    /// The relations of a side that it rests on, without their sizes.
+    fn definitions(&self, side: Side, catalog: &Catalog) -> Vec<RelationInfo> {
         let parts = match self {
-            Self::Compare(pair) => pair.source.as_slice(),
+            Self::Compare(pair) => pair.relations(side),
             _ => &[],
         };
-        let own = (source.relations.iter()).filter(|relation| relation.qualified() == *self.name());
+        let (name, relations) = (self.name(), catalog.relations.iter());
+        let own =
+            relations.filter(|one| one.qualified() == *name || one.root.as_ref() == Some(name));
         own.chain(parts).map(RelationInfo::definition).collect()
     }
 }
 
-/// Tables whose definitions differ, with the difference.
-pub fn differing(entries: &[PairingEntry]) -> Vec<(QualifiedName, String)> {
-    let found = entries
-        .iter()
-        .filter_map(|entry| Some((entry.name().clone(), entry.difference()?)));
-    found.collect()
+/// Both catalogs as they were read, the target's first, and what they say of each table.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The source's.
+    pub source: Catalog,
+    /// The target's.
+    pub target: Catalog,
+    /// What both hold, paired.
+    pub entries: Vec<PairingEntry>,
 }
 
-/// Tables whose definitions differ, and of which it is not known whether replication will bring the change. The
-/// target's catalog was read between two readings of the source's, once everything that the source had at the first one was
-/// applied. A difference is known to last only where the source had the same definition in both.
-pub fn unconfirmed(
-    earlier: (&Catalog, &[PairingEntry]),
-    later: (&Catalog, &[PairingEntry]),
-) -> Vec<(QualifiedName, String)> {
-    let lasts = |entry: &PairingEntry, difference: &String| {
-        let before = earlier.1.iter().find(|one| one.name() == entry.name());
-        before.is_some_and(|before| {
-            before.difference().as_ref() == Some(difference)
-                && before.source(earlier.0) == entry.source(later.0)
-        })
-    };
-    let different = later.1.iter().filter_map(|entry| {
-        let difference = entry.difference()?;
-        (!lasts(entry, &difference)).then(|| (entry.name().clone(), difference))
-    });
-    different.collect()
+impl Reading {
+    /// Pairs them.
+    pub fn new(source: Catalog, target: Catalog, wishes: &Wishes, plan: Option<&Plan>) -> Self {
+        let entries = pair(&source, &target, wishes, plan);
+        Self {
+            source,
+            target,
+            entries,
+        }
+    }
+
+    /// Tables whose definitions differ, with the difference.
+    pub fn differing(&self) -> Vec<(QualifiedName, String)> {
+        let found = self.entries.iter();
+        found
+            .filter_map(|entry| Some((entry.name().clone(), entry.difference()?)))
+            .collect()
+    }
+
+    /// Tables whose definitions differ, and of which it is not known whether replication will bring the change. This reading
+    /// of the target's catalog came once everything was applied that the source had in the earlier reading. A difference is
+    /// known to last where both sides had the same definitions in both readings, down to the versions of the catalog's
+    /// rows: then the target was read as it was before, at and after the source's state, and nothing on the way changed it.
+    pub fn unconfirmed(&self, earlier: &Self) -> Vec<(QualifiedName, String)> {
+        let before: BTreeMap<&QualifiedName, &PairingEntry> = (earlier.entries.iter())
+            .map(|entry| (entry.name(), entry))
+            .collect();
+        let rests_on = |reading: &Self, entry: &PairingEntry| {
+            let source = entry.definitions(Side::Source, &reading.source);
+            (source, entry.definitions(Side::Target, &reading.target))
+        };
+        let lasts = |entry: &PairingEntry, difference: &str| {
+            before.get(entry.name()).is_some_and(|before| {
+                before.difference().as_deref() == Some(difference)
+                    && rests_on(earlier, before) == rests_on(self, entry)
+            })
+        };
+        let different = self.entries.iter().filter_map(|entry| {
+            let difference = entry.difference()?;
+            (!lasts(entry, &difference)).then(|| (entry.name().clone(), difference))
+        });
+        different.collect()
+    }
 }
 
 /// Schemas that belong to the replication itself or to the server.

@@ -200,6 +200,10 @@ pub struct RelationInfo {
     /// change it.
     #[serde(default)]
     pub layout: String,
+    /// The versions (`xmin`) of the catalog's rows that say all this: a definition that was another one for a while, and is
+    /// the same again, has others.
+    #[serde(default)]
+    pub versions: String,
     /// Columns of the primary key, in key order.
     pub primary_key: Option<Vec<String>>,
     /// Columns of the replica identity index where one is chosen.

@@ -18,6 +18,7 @@ fn relation(key: Option<&[&str]>, identity: &str) -> RelationInfo {
     RelationInfo {
         oid: 1,
         layout: String::new(),
+        versions: String::new(),
         schema: "public".into(),
         name: "t".into(),
         kind: "r".into(),

@@ -46,6 +46,7 @@ fn table(name: &str, columns: &[&str]) -> RelationInfo {
             })
             .collect(),
         layout: columns.join(" "),
+        versions: String::new(),
         primary_key: Some(vec!["id".into()]),
         identity_key: None,
         unique_key: None,
@@ -479,16 +480,18 @@ fn own_schemas_and_those_of_the_server() {
 
 /// DDL that the target has not applied yet, or that the source runs meanwhile, is no difference yet.
 #[test]
-fn a_difference_of_definitions_counts_once_the_source_had_it_twice() {
+fn a_difference_of_definitions_counts_once_both_sides_had_it_twice() {
     let wishes = Wishes::default();
-    let open = |first: Vec<RelationInfo>, target: Vec<RelationInfo>, second: Vec<RelationInfo>| {
-        let (first, target, second) = (catalog(first), catalog(target), catalog(second));
-        let earlier = pair(&first, &target, &wishes, None);
-        let later = pair(&second, &target, &wishes, None);
-        unconfirmed((&first, &earlier), (&second, &later))
-            .into_iter()
+    let open_between = |first: [Vec<RelationInfo>; 2], second: [Vec<RelationInfo>; 2]| {
+        let read = |[source, target]: [Vec<RelationInfo>; 2]| {
+            Reading::new(catalog(source), catalog(target), &wishes, None)
+        };
+        (read(second).unconfirmed(&read(first)).into_iter())
             .map(|(name, why)| format!("{}: {why}", name.name))
             .collect::<Vec<_>>()
+    };
+    let open = |first: Vec<RelationInfo>, target: Vec<RelationInfo>, second: Vec<RelationInfo>| {
+        open_between([first, target.clone()], [second, target])
     };
     let old = || vec![table("t", &["id"])];
     // Without a table, the source would not have the schema either.
@@ -517,8 +520,10 @@ fn a_difference_of_definitions_counts_once_the_source_had_it_twice() {
     assert_eq!(open(old(), Vec::new(), old()), none);
     assert_eq!(open(other(), old(), other()), none);
     // It came with the second reading.
-    let column = ["t: column zz is only on the source"];
-    assert_eq!(open(old(), old(), new()), column);
+    assert_eq!(
+        open(old(), old(), new()),
+        ["t: column zz is only on the source"]
+    );
     assert_eq!(
         open(Vec::new(), Vec::new(), old()),
         ["t: the target has no such table"]
@@ -530,6 +535,34 @@ fn a_difference_of_definitions_counts_once_the_source_had_it_twice() {
     assert_eq!(
         open(old(), Vec::new(), created_again()),
         ["t: the target has no such table"]
+    );
+    // What it was in between, and is no longer, was replicated meanwhile: on either side.
+    let renamed = |versions: &str| {
+        vec![RelationInfo {
+            versions: versions.to_owned(),
+            ..table("t", &["id"])
+        }]
+    };
+    assert_eq!(
+        open_between([renamed("1"), new()], [renamed("1"), new()]),
+        none
+    );
+    let column = ["t: column zz is only on the target"];
+    assert_eq!(
+        open_between([renamed("1"), new()], [renamed("2"), new()]),
+        column
+    );
+    let new_again = || {
+        vec![RelationInfo {
+            versions: "3".to_owned(),
+            ..table("t", &["id", "zz"])
+        }]
+    };
+    assert_eq!(open_between([old(), new()], [old(), new_again()]), column);
+    let two = || vec![table("other", &["id"]), created_again().remove(0)];
+    assert_eq!(
+        open_between([other(), both()], [other(), two()]),
+        ["t: the source has no such table"]
     );
     // The target already has what the source had in the second reading.
     assert_eq!(open(old(), new(), new()), none);
