@@ -176,6 +176,11 @@ fn ids(document: &Value) -> Vec<&str> {
 
 /// Reads until the cause is named, which takes as long as pglogical needs to fail.
 fn diagnosed(tool: impl Fn() -> Tool, id: &str) -> Result<Value> {
+    diagnosed_as(tool, id, None)
+}
+
+/// The same, with this certainty: what the catalogs show is likely before the worker has failed of it.
+fn diagnosed_as(tool: impl Fn() -> Tool, id: &str, certainty: Option<&str>) -> Result<Value> {
     let until = Instant::now() + SOON;
     loop {
         let outcome = tool().run()?;
@@ -186,8 +191,10 @@ fn diagnosed(tool: impl Fn() -> Tool, id: &str) -> Result<Value> {
             outcome.stderr
         );
         let document = outcome.document()?;
-        if ids(&document).contains(&id) {
-            let cause = cause(&document, id)?;
+        let found = cause(&document, id).ok();
+        let found =
+            found.filter(|cause| certainty.is_none_or(|wanted| cause["certainty"] == wanted));
+        if let Some(cause) = found {
             ensure!(
                 cause["remedy"]
                     .as_str()
