@@ -60,7 +60,7 @@ fn refused(table: &TableResult, rows: &[RowFix], target: &Target) -> Option<Stri
         .as_ref()
         .filter(|_| rows.iter().any(|row| row.insert.is_some()))
     {
-        return Some(format!("{why}; make the definitions the same first"));
+        return Some(why.clone());
     }
     if let Some(how) = &target.conflict_resolution {
         return Some(format!(
@@ -384,11 +384,7 @@ mod tests {
             ..rows[0].clone()
         };
         let narrow = with(&|r| r.changes_rows = Some("column n may round".to_owned()));
-        none(
-            &narrow,
-            &[whole],
-            "column n may round; make the definitions the same first",
-        );
+        none(&narrow, &[whole], "column n may round");
         none(&result(1), &[], "pgl-control resync");
         let computed = RowFix {
             computed: Some("g".into()),

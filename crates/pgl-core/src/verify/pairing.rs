@@ -631,13 +631,23 @@ impl Matched<'_> {
         let changes_rows = one.columns.iter().find_map(|column| {
             let other = two.columns.iter().find(|c| c.name == column.name)?;
             if other.generated && !column.generated {
-                return Some(format!("the target computes column {}", column.name));
+                return Some(format!(
+                    "the target computes column {}; make the definitions the same first",
+                    column.name
+                ));
             }
             let types = (&self.source.types, &self.target.types);
             let recoded = self.source.encoding != self.target.encoding;
             changes_values(types, recoded, column.typed(), other.typed(), 16).then(|| {
+                if column.typed() == other.typed() && matches!(column.type_oid, CHAR | NAME) {
+                    return format!(
+                        "column {} ({}): a text may be read as another value there; make its type text on both sides",
+                        column.name, column.shown
+                    );
+                }
                 format!(
-                    "column {} ({} on the source, {} on the target) may round, cut or exchange values there",
+                    "column {} ({} on the source, {} on the target) may round, cut or exchange values there; make the \
+                     definitions the same first",
                     column.name, column.shown, other.shown
                 )
             })
