@@ -236,12 +236,6 @@ impl TargetNow {
         self.origin?.remote_lsn
     }
 
-    /// The subscription's sync state of this table.
-    pub fn sync(&self, table: &QualifiedName) -> Option<char> {
-        let mut all = self.tables.iter();
-        all.find(|one| one.table == *table).map(|one| one.status)
-    }
-
     /// The subscription's apply worker.
     pub fn apply(&self) -> Option<&Worker> {
         self.workers.iter().find(|worker| worker.kind == "apply")
@@ -570,13 +564,6 @@ pub struct TargetClose {
     pub log: Log,
     /// Sessions that began and were lost at once, between moments in which the server was recovering.
     pub sessions_lost: u32,
-}
-
-impl TargetClose {
-    /// The table of this name.
-    pub fn table(&self, name: &QualifiedName) -> Option<&TargetTable> {
-        self.tables.iter().find(|one| one.table == *name)
-    }
 }
 
 /// A table on the target.

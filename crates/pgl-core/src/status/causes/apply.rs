@@ -17,7 +17,7 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     for table in &source.tables {
         // What was dropped on the target stops replication at the next change of the table, if it has not yet.
         if seen.stopped() || lacks_state(seen, &table.table) {
-            one_table(seen, table, target, found);
+            one_table(seen, table, found);
         }
     }
     if !seen.stopped() {
@@ -50,7 +50,7 @@ fn nonrecoverable(seen: &Seen<'_>) -> Option<Cause> {
     )
 }
 
-fn one_table(seen: &Seen<'_>, table: &SetTable, target: &TargetClose, found: &mut Vec<Cause>) {
+fn one_table(seen: &Seen<'_>, table: &SetTable, found: &mut Vec<Cause>) {
     let name = &table.table;
     // What was dropped on the target took rows or values with it.
     let then = match lacks_state(seen, name) {
@@ -60,7 +60,7 @@ fn one_table(seen: &Seen<'_>, table: &SetTable, target: &TargetClose, found: &mu
         ),
         false => String::new(),
     };
-    let Some(there) = target.table(name) else {
+    let Some(there) = seen.there(name) else {
         let mut what = format!("{name} is replicated and does not exist on the target");
         let mut remedy = match then.is_empty() {
             true => "create it on the target with the source's definition; or take it out of its replication set on the source".to_owned(),

@@ -7,7 +7,6 @@
 
 use super::{Cause, Seen};
 use crate::cutover::Renamed;
-use crate::status::facts::PlannedMember;
 use crate::{QualifiedName, Side};
 
 /// What helps where changes of a table in a set are not replicated.
@@ -22,14 +21,14 @@ pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     let (Some(close), Some(_)) = (&seen.close.source, seen.subscription) else {
         return;
     };
-    let Some(members) = close.members.as_ref().filter(|_| close.pglogical) else {
+    if close.members.is_none() || !close.pglogical {
         return;
-    };
+    }
     let (mut missing, mut gone, mut changed) = (Vec::new(), Vec::new(), Vec::new());
     let mut partly: Vec<(QualifiedName, &[String])> = Vec::new();
     for wanted in &seen.close.wanted {
         let name = wanted.table.clone();
-        match members.iter().find(|one| one.table == name) {
+        match seen.member(&name) {
             None => {}
             Some(member) if !member.exists => gone.push(name),
             Some(member) if member.sets.is_empty() => missing.push(name),
@@ -136,7 +135,7 @@ pub(super) fn renamed(seen: &Seen<'_>) -> Renamed {
         .filter(|one| !one.exists)
         .map(|one| one.table.clone())
         .collect();
-    let unknown = |name: &&QualifiedName| name.schema != "pgl" && !wanted(seen, name);
+    let unknown = |name: &&QualifiedName| name.schema != "pgl" && !seen.wants(name);
     let in_sets = close.tables.iter().map(|one| &one.table);
     let now: Vec<QualifiedName> = in_sets.filter(unknown).cloned().collect();
     if planned.is_empty() || now.is_empty() {
@@ -152,18 +151,11 @@ pub(super) fn renamed(seen: &Seen<'_>) -> Renamed {
 
 /// Whether pglogical has no state for a table of the plan on the target. A tool that works adds it with its own commit.
 pub(super) fn lacks_state(seen: &Seen<'_>, table: &QualifiedName) -> bool {
-    let Some(now) = seen.target.filter(|now| now.holder.is_none()) else {
-        return false;
-    };
-    let members = seen.close.source.iter().flat_map(|close| &close.members);
     // Of a table that the source has no more, nothing is missing.
-    let gone = |one: &PlannedMember| one.table == *table && !one.exists;
-    wanted(seen, table) && !members.flatten().any(gone) && now.sync(table).is_none()
-}
-
-/// Whether this table is to be replicated.
-pub(super) fn wanted(seen: &Seen<'_>, table: &QualifiedName) -> bool {
-    seen.close.wanted.iter().any(|one| one.table == *table)
+    seen.target.is_some_and(|now| now.holder.is_none())
+        && seen.wants(table)
+        && seen.member(table).is_none_or(|one| one.exists)
+        && seen.sync(table).is_none()
 }
 
 /// The command that compares tables, copies those that differ, and restores the states of all.
@@ -181,9 +173,7 @@ fn without_state(seen: &Seen<'_>, found: &mut Vec<Cause>) {
         if !lacks_state(seen, &name) || found.iter().any(explained) {
             continue;
         }
-        let target = seen.close.target.as_ref();
-        let there = target.and_then(|close| close.table(&name));
-        match (wanted.filled, there.map(|there| there.oid)) {
+        match (wanted.filled, seen.there(&name).map(|there| there.oid)) {
             (Some(filled), Some(oid)) if filled != oid => found.push(
                 Cause::new(
                     "unsafe.table_recreated",

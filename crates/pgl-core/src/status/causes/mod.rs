@@ -14,16 +14,18 @@ mod safety;
 mod slot;
 mod stream;
 
+use std::collections::HashMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{
-    Close, Snapshot, SourceClose, SourceNow, SubscriptionNow, TargetClose, TargetNow, Trouble,
-    TroubleKind,
+    Close, PlannedMember, Snapshot, SourceClose, SourceNow, SubscriptionNow, TargetClose,
+    TargetNow, TargetTable, Trouble, TroubleKind,
 };
 use super::state::{Word, word};
 use crate::cutover::{CutOver, Direction, PROMOTION_UNKNOWN, READ_WRITE, UNFINISHED};
-use crate::{Severity, Side, quote_literal};
+use crate::{QualifiedName, Severity, Side, quote_literal};
 use members::few;
 
 /// How sure a cause is.
@@ -190,9 +192,71 @@ pub(crate) struct Seen<'a> {
     pub(crate) subscription: Option<&'a SubscriptionNow>,
     pub(crate) close: &'a Close,
     pub(crate) word: Word,
+    /// By table, of which there may be many thousands.
+    tables: HashMap<&'a QualifiedName, SeenTable<'a>>,
 }
 
-impl Seen<'_> {
+/// What is known of one table.
+#[derive(Default)]
+struct SeenTable<'a> {
+    /// Whether it is to be replicated.
+    wanted: bool,
+    /// What the subscription's sets have of it.
+    member: Option<&'a PlannedMember>,
+    /// The subscription's sync state of it.
+    sync: Option<char>,
+    /// The table on the target.
+    there: Option<&'a TargetTable>,
+}
+
+impl<'a> SeenTable<'a> {
+    fn by_name(
+        target: Option<&'a TargetNow>,
+        close: &'a Close,
+    ) -> HashMap<&'a QualifiedName, Self> {
+        let mut all: HashMap<&QualifiedName, Self> = HashMap::new();
+        for one in &close.wanted {
+            all.entry(&one.table).or_default().wanted = true;
+        }
+        for one in close
+            .source
+            .iter()
+            .flat_map(|close| &close.members)
+            .flatten()
+        {
+            all.entry(&one.table).or_default().member = Some(one);
+        }
+        for one in target.iter().flat_map(|target| &target.tables) {
+            all.entry(&one.table).or_default().sync = Some(one.status);
+        }
+        for one in close.target.iter().flat_map(|close| &close.tables) {
+            all.entry(&one.table).or_default().there = Some(one);
+        }
+        all
+    }
+}
+
+impl<'a> Seen<'a> {
+    /// Whether this table is to be replicated.
+    fn wants(&self, table: &QualifiedName) -> bool {
+        self.tables.get(table).is_some_and(|one| one.wanted)
+    }
+
+    /// What the subscription's sets have of this table.
+    fn member(&self, table: &QualifiedName) -> Option<&'a PlannedMember> {
+        self.tables.get(table)?.member
+    }
+
+    /// The subscription's sync state of this table.
+    fn sync(&self, table: &QualifiedName) -> Option<char> {
+        self.tables.get(table)?.sync
+    }
+
+    /// The table of this name on the target.
+    fn there(&self, table: &QualifiedName) -> Option<&'a TargetTable> {
+        self.tables.get(table)?.there
+    }
+
     /// Whether replication has stopped: no worker, or one that keeps ending.
     pub(crate) fn stopped(&self) -> bool {
         matches!(self.word, Word::Down) || self.flaps()
@@ -333,6 +397,7 @@ fn look(all: &[Snapshot], samples: &[Snapshot], close: &Close) -> Vec<Cause> {
         subscription: target.and_then(|target| target.subscription.as_ref()),
         close,
         word: word(target),
+        tables: SeenTable::by_name(target, close),
     };
     let mut found = Vec::new();
     unreachable(newest, &mut found);

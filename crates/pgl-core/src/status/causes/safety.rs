@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::members::{few, resync, wanted};
+use super::members::{few, resync};
 use super::{Cause, Seen};
 use crate::cutover::{self, Direction, ReplicaTrigger, Timelines};
 use crate::name::show_ident;
@@ -226,8 +226,8 @@ fn sequence_names(seen: &Seen<'_>) -> Option<Cause> {
     let mut all = cutover::sequence_mismatches(&source.sequence_users, &target.sequence_users, &[]);
     all.retain(|mismatch| {
         // An identity is the partitioned table's, whose partitions alone are replicated.
-        wanted(seen, &mismatch.table)
-            || (target.table(&mismatch.table)).is_some_and(|there| there.kind == "p")
+        seen.wants(&mismatch.table)
+            || (seen.there(&mismatch.table)).is_some_and(|there| there.kind == "p")
     });
     let first = all.first()?;
     let (what, remedy) = cutover::sequence_mismatches_said(&all, Side::Source);
@@ -301,13 +301,12 @@ fn copies(seen: &Seen<'_>, subscription: &SubscriptionNow) -> Option<Cause> {
 /// pglogical calls everything replicated also where its copy was rolled back.
 fn empty_tables(seen: &Seen<'_>) -> Option<Cause> {
     let replicating = seen.word == Word::Replicating;
-    let (source, target) = seen.both().filter(|_| replicating)?;
+    let (source, _) = seen.both().filter(|_| replicating)?;
     // Until the target has what the source had when it was first seen, it may only be late.
     let settled = source_reached(seen.samples);
     let lost = |name: &&QualifiedName| {
-        let letter = seen.target.and_then(|now| now.sync(name));
-        target.table(name).and_then(|there| there.has_rows) == Some(false)
-            && letter.is_none_or(|letter| letter == 'r')
+        seen.there(name).and_then(|there| there.has_rows) == Some(false)
+            && seen.sync(name).is_none_or(|letter| letter == 'r')
     };
     let filled = source
         .tables
