@@ -35,33 +35,48 @@ made_of (type, part) AS (
         WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
     ) AS inner_type (oid)
 ),
+-- Those that somebody can alter. Few: each is looked up by its OID.
+alterable (type, oid, kind, relation, version) AS (
+    SELECT made_of.type, t.oid, t.typtype, t.typrelid, t.version
+    FROM made_of
+    CROSS JOIN LATERAL (
+        SELECT p.oid, p.typtype, p.typrelid, p.xmin::text AS version
+        FROM pg_catalog.pg_type AS p
+        WHERE p.oid = made_of.part AND p.oid >= 16384
+        OFFSET 0
+    ) AS t
+),
 composite (type, attributes, versions) AS (
     SELECT
-        made_of.type,
+        t.type,
         pg_catalog.string_agg(
             pg_catalog.format('%s %s %I %s %s', t.oid, a.attnum, a.attname, a.atttypid, a.atttypmod),
             ', ' ORDER BY t.oid, a.attnum),
-        pg_catalog.string_agg(a.xmin::text, ' ' ORDER BY t.oid, a.attnum)
-    FROM made_of
-    JOIN pg_catalog.pg_type AS t ON t.oid = made_of.part AND t.typtype = 'c'
-    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0
-    GROUP BY made_of.type
+        pg_catalog.string_agg(a.version, ' ' ORDER BY t.oid, a.attnum)
+    FROM alterable AS t
+    CROSS JOIN LATERAL (
+        SELECT p.attnum, p.attname, p.atttypid, p.atttypmod, p.xmin::text AS version
+        FROM pg_catalog.pg_attribute AS p
+        WHERE p.attrelid = t.relation AND p.attnum > 0
+        OFFSET 0
+    ) AS a
+    WHERE t.kind = 'c'
+    GROUP BY t.type
 ),
 -- The labels of enums are read as they are now, whatever the snapshot.
 named (type, versions) AS (
     SELECT
-        made_of.type,
+        t.type,
         pg_catalog.string_agg(
-            pg_catalog.format('%s %s %s', t.oid, t.xmin, (
+            pg_catalog.format('%s %s %s', t.oid, t.version, (
                 SELECT pg_catalog.string_agg(
                     pg_catalog.format('%s %I %s', e.oid, e.enumlabel, e.xmin), ', ' ORDER BY e.oid)
                 FROM pg_catalog.pg_enum AS e
                 WHERE e.enumtypid = t.oid
             )),
             ', ' ORDER BY t.oid)
-    FROM made_of
-    JOIN pg_catalog.pg_type AS t ON t.oid = made_of.part AND t.oid >= 16384
-    GROUP BY made_of.type
+    FROM alterable AS t
+    GROUP BY t.type
 ),
 above (relation, partition, parent, bound, version) AS (
     SELECT

@@ -13,10 +13,11 @@ WITH RECURSIVE up (relation, ancestor) AS (
     JOIN pg_catalog.pg_class AS middle ON middle.oid = up.ancestor
     WHERE pg_catalog.row_to_json(middle) ->> 'relispartition' = 'true'
 ),
-root (relation, ancestor) AS (
-    SELECT up.relation, up.ancestor
+root (relation, named) AS (
+    SELECT up.relation, pg_catalog.json_build_object('schema', n.nspname, 'name', top.relname)
     FROM up
     JOIN pg_catalog.pg_class AS top ON top.oid = up.ancestor
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = top.relnamespace
     WHERE coalesce(pg_catalog.row_to_json(top) ->> 'relispartition', 'false') = 'false'
 ),
 keys AS (
@@ -42,6 +43,19 @@ keys AS (
     FROM pg_catalog.pg_index AS i
     JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
     WHERE i.indisunique AND i.indisvalid AND i.indexprs IS NULL AND i.indpred IS NULL
+),
+-- Joined as a whole: one look for each table would take the square of their number.
+chosen AS (
+    SELECT
+        k.indrelid,
+        (pg_catalog.array_agg(k.columns) FILTER (WHERE k.indisprimary))[1] AS primary_key,
+        (pg_catalog.array_agg(k.columns) FILTER (WHERE k.indisreplident))[1] AS identity_key,
+        (
+            pg_catalog.array_agg(k.columns ORDER BY pg_catalog.json_array_length(k.columns), k.relname)
+            FILTER (WHERE k.not_null)
+        )[1] AS unique_key
+    FROM keys AS k
+    GROUP BY k.indrelid
 )
 SELECT
     c.oid::int8 AS oid,
@@ -49,13 +63,7 @@ SELECT
     c.relname AS name,
     c.relkind AS kind,
     c.relpersistence AS persistence,
-    (
-        SELECT pg_catalog.json_build_object('schema', tn.nspname, 'name', top.relname)
-        FROM root
-        JOIN pg_catalog.pg_class AS top ON top.oid = root.ancestor
-        JOIN pg_catalog.pg_namespace AS tn ON tn.oid = top.relnamespace
-        WHERE root.relation = c.oid
-    ) AS root,
+    root.named AS root,
     (
         SELECT e.extname
         FROM pg_catalog.pg_depend AS d
@@ -88,16 +96,9 @@ SELECT
         FROM pg_catalog.pg_attribute AS a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     ), '[]') AS columns,
-    (SELECT k.columns FROM keys AS k WHERE k.indrelid = c.oid AND k.indisprimary) AS primary_key,
-    (
-        SELECT k.columns FROM keys AS k
-        WHERE k.indrelid = c.oid AND k.indisreplident AND c.relreplident = 'i'
-    ) AS identity_key,
-    (
-        SELECT k.columns FROM keys AS k
-        WHERE k.indrelid = c.oid AND k.not_null
-        ORDER BY pg_catalog.json_array_length(k.columns), k.relname LIMIT 1
-    ) AS unique_key,
+    chosen.primary_key,
+    CASE WHEN c.relreplident = 'i' THEN chosen.identity_key END AS identity_key,
+    chosen.unique_key,
     CASE WHEN c.relkind = 'r' THEN c.relpages::int8 * pg_catalog.current_setting('block_size')::int8 ELSE 0 END AS bytes,
     c.reltuples AS estimate,
     (
@@ -115,6 +116,8 @@ SELECT
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 CROSS JOIN (SELECT * FROM pg_catalog.pg_roles WHERE rolname = current_user) AS me
+LEFT JOIN root ON root.relation = c.oid
+LEFT JOIN chosen ON chosen.indrelid = c.oid
 CROSS JOIN LATERAL (
     SELECT
         pg_catalog.has_schema_privilege(n.oid, 'USAGE')
