@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use pgl_core::{Lsn, Side};
-use pgl_testkit::{Outcome, PairDb, Running, Tool, shared_pair};
+use pgl_testkit::{ClusterOptions, Outcome, PairDb, Running, Tool, shared_pair};
 use serde_json::Value;
 
 use crate::common::Documented;
@@ -690,6 +690,84 @@ fn ddl_that_is_not_applied_yet_is_no_difference() -> Result<()> {
         still["schema_differences"] == serde_json::json!(["column alone is only on the source"]),
         "{still:#}"
     );
+    Ok(())
+}
+
+/// A partition that somebody has locked is looked at no further, and keeps no other table from being compared.
+#[test]
+fn a_locked_partition_is_named_and_keeps_nobody_waiting() -> Result<()> {
+    let db = replicated(15, 18)?;
+    for cluster in [db.source(), db.target()] {
+        cluster.sql(
+            db.name(),
+            "CREATE TABLE cut (id int PRIMARY KEY) PARTITION BY RANGE (id);
+             CREATE TABLE cut1 PARTITION OF cut FOR VALUES FROM (0) TO (10);
+             CREATE TABLE cut2 PARTITION OF cut FOR VALUES FROM (10) TO (20)",
+        )?;
+    }
+    // A lock on the source is that of a transaction, for which a slot waits.
+    for (mut client, modes) in [
+        (db.source_client()?, &["static"][..]),
+        (db.target_client()?, &["live", "static"]),
+    ] {
+        client.batch_execute("BEGIN; LOCK TABLE cut1 IN ACCESS EXCLUSIVE MODE")?;
+        for mode in modes {
+            let compare = |table: &str| {
+                verify(&db)
+                    .args(["--mode", mode, "--max-wait", "3s", "--table", table])
+                    .limit(Duration::from_secs(40))
+                    .run()
+            };
+            compare("still")?.expect(0)?;
+            compare("cut2")?.expect(0)?;
+            let document = compare("cut")?.expect(4)?.document()?;
+            ensure!(
+                table(&document, "cut2")?["status"] == "identical",
+                "{document:#}"
+            );
+            let locked = table(&document, "cut1")?;
+            let why = "partition public.cut1 is locked";
+            let reason = locked["reason"].as_str().unwrap_or_default();
+            ensure!(reason.contains(why), "{locked:#}");
+        }
+        client.batch_execute("ROLLBACK")?;
+        verify(&db).args(["--table", "cut"]).run()?.expect(0)?;
+    }
+    Ok(())
+}
+
+/// The source's slot follows the primary: what a standby of it has is not known.
+#[test]
+fn a_standby_of_the_target_is_refused_while_replication_runs() -> Result<()> {
+    let db = replicated_on(PairDb::alone(15, 18, "follower")?)?;
+    let standby = db
+        .target()
+        .standby(ClusterOptions::new().set("hot_standby", "on"))?;
+    caught_up(&db)?;
+    standby.wait_until(
+        db.name(),
+        "SELECT count(*) > 0 FROM still",
+        Duration::from_secs(60),
+    )?;
+    standby.sql(db.name(), "SELECT pg_wal_replay_pause()")?;
+    db.on_source("UPDATE hot SET n = n + 1 WHERE id = 1")?;
+    caught_up(&db)?;
+    let compare = |mode: &str| {
+        verify(&db)
+            .env("PGL_TARGET", standby.dsn(db.name()))
+            .args(["--mode", mode])
+            .run()
+    };
+    for mode in ["auto", "live", "barrier"] {
+        let refused = compare(mode)?.expect(5)?;
+        ensure!(
+            refused.stderr.contains("is a standby"),
+            "{}",
+            refused.stderr
+        );
+    }
+    // As it is just now, which is late.
+    compare("static")?.expect(1)?;
     Ok(())
 }
 

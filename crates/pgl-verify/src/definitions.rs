@@ -19,6 +19,16 @@ pub(crate) struct Definitions {
     pub(crate) undecided: Vec<(QualifiedName, String)>,
 }
 
+impl Definitions {
+    pub(crate) fn of(reading: Reading, mut undecided: Vec<(QualifiedName, String)>) -> Self {
+        undecided.extend(reading.locked());
+        Self {
+            entries: reading.entries,
+            undecided,
+        }
+    }
+}
+
 /// Where the catalogs are read.
 pub(crate) struct Reader<'a> {
     pub(crate) pool: &'a Pool,
@@ -35,18 +45,15 @@ impl Reader<'_> {
     /// Reads the catalogs again until every difference of definitions is known to last, or none is left.
     pub(crate) fn confirm(&mut self, mut reading: Reading) -> Result<Definitions, Error> {
         let mut undecided = reading.differing();
-        if undecided.is_empty() {
-            return Ok(Definitions {
-                entries: reading.entries,
-                undecided,
-            });
+        if undecided.is_empty() && reading.locked().is_empty() {
+            return Ok(Definitions::of(reading, undecided));
         }
         let end = Instant::now() + self.limit;
         let mut lsn_wait = LsnWait::open(self.pool, self.slots)?;
         loop {
             log::info!(
-                "definitions differ; they are read again once the target has caught up: {}",
-                shown(&undecided)
+                "definitions differ, or are not known; they are read again once the target has caught up: {}",
+                shown(&[undecided.as_slice(), &reading.locked()].concat())
             );
             let left = end.saturating_duration_since(Instant::now());
             let ended = match self.again(&mut lsn_wait, &reading, left) {
@@ -64,11 +71,8 @@ impl Reader<'_> {
             if let Some(why) = &ended {
                 because(&mut undecided, why);
             }
-            if undecided.is_empty() || ended.is_some() {
-                return Ok(Definitions {
-                    entries: reading.entries,
-                    undecided,
-                });
+            if undecided.is_empty() && reading.locked().is_empty() || ended.is_some() {
+                return Ok(Definitions::of(reading, undecided));
             }
             self.pool.pause(PAUSE);
         }

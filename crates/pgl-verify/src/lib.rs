@@ -58,7 +58,8 @@ Modes and what each of them promises:
   barrier   Exact: SHARE locks on the source tables until the target has caught up and both
             snapshots are taken, usually some ten milliseconds; says how long writers waited.
   auto      live where the target is subscribed to this source, static where it has no
-            subscription. Refused where a subscription is disabled or has no slot on the source.
+            subscription. Refused where a subscription is disabled or has no slot on the source,
+            and for a standby of the target.
             With several subscriptions to this source, live does without decoding.
 
 No lock on a table is kept after its read, and a read that TRUNCATE, ALTER TABLE or the apply worker

@@ -23,6 +23,8 @@ struct Seen {
     slots: Vec<String>,
     rights: Rights,
     old_source: bool,
+    /// Whether the target is a standby of the subscriber.
+    standby: bool,
     /// Why no slot can be had that decodes; only asked where one would be.
     undecodable: Option<String>,
     /// Whether the target has been promoted.
@@ -51,6 +53,7 @@ pub(crate) fn choose(
     let mut seen = Seen {
         rights: replication::rights(source)?,
         old_source: !source.version().at_least(10),
+        standby: target.is_standby(),
         subscriptions,
         slots,
         undecodable: None,
@@ -83,6 +86,14 @@ fn decide(asked: ModeArg, seen: &Seen) -> Result<Choice, Failure> {
                 Err(Failure::refused(format!("{why}: nothing relates the two sides")).hint(STATIC))
             }
         };
+    }
+    if seen.standby {
+        // It shows a transaction before it has moved the origin, and the source's slot follows its primary.
+        return Err(Failure::refused(
+            "the target is a standby: nothing says which changes of the source can be seen there",
+        )
+        .hint("compare with the primary that it follows")
+        .hint(STATIC));
     }
     if seen.slots.is_empty() {
         let names: Vec<&str> = seen
@@ -168,6 +179,7 @@ mod tests {
                 marker_writable: true,
             },
             old_source: false,
+            standby: false,
             undecodable: None,
             cut_over: false,
         }
@@ -186,6 +198,11 @@ mod tests {
         assert_eq!(mode(ModeArg::Auto, &seen(1, 1)), Ok(Mode::Live));
         assert_eq!(mode(ModeArg::Auto, &seen(2, 2)), Ok(Mode::Fenced));
         assert_eq!(mode(ModeArg::Barrier, &seen(1, 1)), Ok(Mode::Barrier));
+        for (subscriptions, expected) in [(0, Ok(Mode::Static)), (1, refused)] {
+            let mut standby = seen(subscriptions, 1);
+            standby.standby = true;
+            assert_eq!(mode(ModeArg::Auto, &standby), expected);
+        }
         let mut poor = seen(1, 1);
         poor.rights.replication = false;
         assert_eq!(mode(ModeArg::Live, &poor), Ok(Mode::Fenced));

@@ -132,13 +132,14 @@ impl Journal {
     /// Reads the results; false where the run has come to its end.
     fn read(&mut self, file: &File) -> std::io::Result<bool> {
         let mut cut = false;
-        for line in BufReader::new(file).lines().skip(1) {
+        // As bytes: a line may be cut within a character.
+        for line in BufReader::new(file).split(b'\n').skip(1) {
             let line = line?;
-            if serde_json::from_str::<End>(&line).is_ok() {
+            if serde_json::from_slice::<End>(&line).is_ok() {
                 return Ok(false);
             }
             // Only the last line can be cut; whatever cannot be read is compared again.
-            match serde_json::from_str::<Line>(&line) {
+            match serde_json::from_slice::<Line>(&line) {
                 Ok(read) => {
                     self.done.insert(read.result.qualified(), read);
                     cut = false;
@@ -253,8 +254,9 @@ mod tests {
             .unwrap();
         let failed = TableResult::new(&other, Status::Error, None);
         journal.put("f", &failed).map_err(|f| f.message).unwrap();
-        let mut text = std::fs::read_to_string(&path).unwrap();
-        text.push_str("{\"fingerprint\":\"f\",\"resu");
+        // Within a character.
+        let mut text = std::fs::read(&path).unwrap();
+        text.extend(b"{\"fingerprint\":\"\xe2\x82");
         std::fs::write(&path, text).unwrap();
         let again = open();
         let known = again.get(&name, "f").unwrap();

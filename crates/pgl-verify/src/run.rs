@@ -247,10 +247,7 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
     let mode = mode::choose(&args.how, cut_over.is_some(), &mut source, &mut target)?;
     let reading = Reading::new(ours, theirs, &wishes, plan.as_ref());
     let definitions = if mode.slots.is_empty() {
-        Definitions {
-            entries: reading.entries,
-            undecided: Vec::new(),
-        }
+        Definitions::of(reading, Vec::new())
     } else {
         definitions::Reader {
             pool,

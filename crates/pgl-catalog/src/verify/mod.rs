@@ -10,12 +10,13 @@ pub use condition::side_condition;
 use std::collections::HashMap;
 
 use pgl_conn::{Begin, Error, Kind, Session};
-use pgl_core::Lsn;
 use pgl_core::verify::outcome::Digest;
 use pgl_core::verify::pairing::Catalog;
 use pgl_core::verify::planned::{Called, may_run};
 use pgl_core::verify::types::{RelationInfo, TypeInfo, Types};
+use pgl_core::{Lsn, QualifiedName};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::{row, rows};
 
@@ -61,41 +62,52 @@ struct Size {
     pages: u64,
 }
 
-/// How long the sizes of tables may wait for a lock that somebody takes just now.
-const SIZES_LOCK_MS: u32 = 200;
+/// How long a statement that looks into tables may wait for a lock that somebody takes just now.
+const LOCK_MS: u32 = 200;
 
-/// The sizes of tables as they are now. Without those that are locked: how work is shared out is not worth waiting.
-fn sizes(session: &mut Session) -> Result<Vec<Size>, Error> {
+/// What is read of each table but for those that are locked; nothing where a lock came in between.
+fn unlocked<T: DeserializeOwned>(session: &mut Session, sql: &str) -> Result<Vec<T>, Error> {
     session.begin(Begin::ReadOnly)?;
-    session.batch(&format!("SET LOCAL lock_timeout = {SIZES_LOCK_MS}"))?;
-    let found = rows(session, include_str!("../../sql/verify_sizes.sql"), &[]);
+    session.batch(&format!("SET LOCAL lock_timeout = {LOCK_MS}"))?;
+    let found = rows(session, sql, &[]);
     if matches!(&found, Err(error) if error.is_lost()) {
         return found;
     }
     session.rollback()?;
     match found {
         Err(error) if error.kind == Kind::LockTimeout => {
-            log::info!("{error}; sizes are those of the last VACUUM or ANALYZE");
+            log::info!("{error}; what is not known of tables is left out");
             Ok(Vec::new())
         }
         other => other,
     }
 }
 
-/// Reads all relations and types, as they are at one moment.
+/// Reads all relations and types, as they are at one moment; what partitions take, after it: whoever compares layouts then
+/// sees what has changed in between.
 pub fn catalog(session: &mut Session, encoding: &str) -> Result<Catalog, Error> {
-    let now = sizes(session)?;
+    let sizes = unlocked(session, include_str!("../../sql/verify_sizes.sql"))?;
     session.begin(Begin::Snapshot)?;
-    let catalog = catalog_now(session, encoding, now)?;
+    let mut catalog = catalog_now(session, encoding, sizes)?;
     session.rollback()?;
+    if session.version().at_least(10) {
+        let sql = include_str!("../../sql/verify_bounds_pg10.sql");
+        let mut bounds: HashMap<QualifiedName, Option<String>> = (unlocked(session, sql)?)
+            .into_iter()
+            .map(|one: Partition| (QualifiedName::new(one.schema, one.name), one.bound))
+            .collect();
+        for relation in &mut catalog.relations {
+            relation.bound = bounds.remove(&relation.qualified()).flatten();
+        }
+    }
     Ok(catalog)
 }
 
-fn catalog_now(session: &mut Session, encoding: &str, now: Vec<Size>) -> Result<Catalog, Error> {
+fn catalog_now(session: &mut Session, encoding: &str, sizes: Vec<Size>) -> Result<Catalog, Error> {
     let mut files = replication::all_files(session)?;
     let mut relations: Vec<RelationInfo> =
         rows(session, include_str!("../../sql/verify_relations.sql"), &[])?;
-    let mut now: HashMap<(String, String), Size> = now
+    let mut now: HashMap<(String, String), Size> = sizes
         .into_iter()
         .map(|size| ((size.schema.clone(), size.name.clone()), size))
         .collect();
@@ -106,18 +118,6 @@ fn catalog_now(session: &mut Session, encoding: &str, now: Vec<Size>) -> Result<
         }
         if let Some(file) = files.remove(&relation.qualified()) {
             (relation.layout, relation.versions) = (file.layout, file.versions);
-        }
-    }
-    if session.version().at_least(10) {
-        let sql = include_str!("../../sql/verify_bounds_pg10.sql");
-        let mut bounds: HashMap<(String, String), Option<String>> =
-            rows::<Partition>(session, sql, &[])?
-                .into_iter()
-                .map(|one| ((one.schema, one.name), one.bound))
-                .collect();
-        for relation in &mut relations {
-            let name = (relation.schema.clone(), relation.name.clone());
-            relation.bound = bounds.remove(&name).flatten();
         }
     }
     let planned = if session.version().at_least(14) {

@@ -231,6 +231,34 @@ impl Reading {
             .collect()
     }
 
+    /// Tables of which it is not known which rows a partition takes, because that was locked, with that as the reason.
+    pub fn locked(&self) -> Vec<(QualifiedName, String)> {
+        let relations = (self.source.relations.iter()).chain(&self.target.relations);
+        let locked: BTreeMap<QualifiedName, QualifiedName> = relations
+            .filter(|relation| relation.root.is_some() && relation.bound.is_none())
+            .map(|relation| {
+                // Any leaf may be under a partition that has partitions.
+                let root = relation.root.clone().filter(|_| !relation.has_rows());
+                let name = relation.qualified();
+                (root.unwrap_or_else(|| name.clone()), name)
+            })
+            .collect();
+        let found = self.entries.iter().filter_map(|entry| {
+            let PairingEntry::Compare(pair) = entry else {
+                return None;
+            };
+            let mut parts = pair.source.iter().chain(&pair.target);
+            let partition = parts.find_map(|part| {
+                let own = locked.get(&part.qualified());
+                own.or_else(|| locked.get(part.root.as_ref()?))
+            })?;
+            let why =
+                format!("partition {partition} is locked: which rows it takes could not be read");
+            Some((pair.name.clone(), why))
+        });
+        found.collect()
+    }
+
     /// Tables whose definitions differ, and of which it is not known whether replication will bring the change. This reading
     /// of the target's catalog came once everything was applied that the source had in the earlier reading. A difference is
     /// known to last where both sides had the same definitions in both readings, down to the versions of the catalog's
@@ -461,7 +489,10 @@ fn other_bounds<'a>(
         .collect();
     (source.relations.iter())
         .filter_map(move |one| Some((one, *theirs.get(&one.qualified())?)))
-        .filter(|(one, two)| one.root == two.root && one.bound != two.bound)
+        .filter(|(one, two)| {
+            let known = one.bound.is_some() && two.bound.is_some();
+            known && one.root == two.root && one.bound != two.bound
+        })
 }
 
 struct Matched<'a> {
@@ -591,9 +622,12 @@ impl Matched<'_> {
         if uneven {
             notes.push("partitions differ between the sides: compared as one table".into());
         }
-        let moved: Vec<_> = other_bounds(self.source, self.target)
-            .filter(|(one, _)| one.root.as_ref() == Some(self.name))
-            .collect();
+        let moved: Vec<_> = match uneven {
+            true => other_bounds(self.source, self.target)
+                .filter(|(one, _)| one.root.as_ref() == Some(self.name))
+                .collect(),
+            false => Vec::new(),
+        };
         differences.extend(moved.iter().map(|(one, two)| {
             let bound = |of: &RelationInfo| of.bound.clone().unwrap_or_default();
             let (name, here, there) = (one.qualified(), bound(one), bound(two));
