@@ -354,12 +354,15 @@ fn objects_that_come_and_go_stop_no_tool() -> Result<()> {
         };
         let ran = tools();
         over.store(true, Ordering::Relaxed);
+        let mut fewest = u32::MAX;
         for deploy in deploys {
             let rounds = deploy
                 .join()
                 .map_err(|_| anyhow::anyhow!("a deploying session panicked"))??;
-            ensure!(rounds > 5, "only {rounds} rounds");
+            fewest = fewest.min(rounds);
         }
-        ran
+        ran?;
+        ensure!(fewest > 5, "only {fewest} rounds");
+        Ok(())
     })
 }

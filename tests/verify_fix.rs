@@ -257,8 +257,8 @@ fn nothing_is_printed_for_values_that_are_read_otherwise() -> Result<()> {
     };
     let fix = verify().arg("--fix-sql").run()?.expect(1)?;
     for line in [
-        "-- public.named: nothing is printed: column v (name): a text may be read as another value there",
-        "-- public.bytes: nothing is printed: column v (\"char\"): a text may be read as another value there",
+        "-- public.named: nothing is printed: column v (name on the source, name on the target) may round, cut or exchange values there",
+        "-- public.bytes: nothing is printed: column v (\"char\" on the source, \"char\" on the target) may round",
     ] {
         ensure!(fix.stdout.contains(line), "{line}\n{}", fix.stdout);
     }

@@ -85,6 +85,8 @@ SELECT n.nspname, NULL, 'function', format('%s(%s)', p.proname, pg_get_function_
   JOIN pg_namespace n ON n.oid = p.pronamespace
  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pglogical', 'pglogical_origin', 'pgl')
    AND n.nspname !~ '^pg_(toast|temp)'
+   -- Null for one that was dropped since this statement began.
+   AND pg_get_function_identity_arguments(p.oid) IS NOT NULL
    -- Those of a range or another type come with it.
    AND NOT EXISTS (SELECT FROM pg_depend d
                     WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype IN ('e', 'i'))

@@ -35,24 +35,28 @@ pub fn rows<T: DeserializeOwned>(
 /// How often a statement is tried whose objects vanish while it runs.
 const TRIES: usize = 4;
 
-/// Runs a query; again where a function in it looked at an object that was dropped since the statement began, for which
-/// the server has an internal error. In a transaction that cannot be, and the first error stands.
+/// Runs a query; again where a function in it looked at an object that was dropped since the statement began: for that
+/// the server has internal errors only (`try_relation_open`, `SearchSysCache` callers). In a transaction it cannot be run
+/// again, and the first error stands.
 fn query(
     session: &mut Session,
     sql: &str,
     params: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>, Error> {
-    let failed = |result: &Result<Vec<Row>, Error>, code| matches!(result, Err(error) if error.is_sqlstate(code));
+    let vanished = |error: &Error| {
+        error.is_sqlstate("XX000")
+            && (error.message.contains("could not open relation with OID")
+                || error.message.contains("cache lookup failed"))
+    };
     let mut result = session.query(sql, params);
     for _ in 1..TRIES {
-        if !failed(&result, "XX000") {
+        if !matches!(&result, Err(error) if vanished(error)) {
             break;
         }
-        let again = session.query(sql, params);
-        if failed(&again, "25P02") {
-            break;
+        match session.query(sql, params) {
+            Err(error) if error.is_sqlstate("25P02") => break,
+            again => result = again,
         }
-        result = again;
     }
     result
 }

@@ -20,8 +20,7 @@ pub(crate) struct Definitions {
 }
 
 impl Definitions {
-    pub(crate) fn of(reading: Reading, mut undecided: Vec<(QualifiedName, String)>) -> Self {
-        undecided.extend(reading.locked());
+    pub(crate) fn of(reading: Reading, undecided: Vec<(QualifiedName, String)>) -> Self {
         Self {
             entries: reading.entries,
             undecided,
@@ -45,15 +44,15 @@ impl Reader<'_> {
     /// Reads the catalogs again until every difference of definitions is known to last, or none is left.
     pub(crate) fn confirm(&mut self, mut reading: Reading) -> Result<Definitions, Error> {
         let mut undecided = reading.differing();
-        if undecided.is_empty() && reading.locked().is_empty() {
+        if undecided.is_empty() {
             return Ok(Definitions::of(reading, undecided));
         }
         let end = Instant::now() + self.limit;
         let mut lsn_wait = LsnWait::open(self.pool, self.slots)?;
         loop {
             log::info!(
-                "definitions differ, or are not known; they are read again once the target has caught up: {}",
-                shown(&[undecided.as_slice(), &reading.locked()].concat())
+                "definitions differ; they are read again once the target has caught up: {}",
+                shown(&undecided)
             );
             let left = end.saturating_duration_since(Instant::now());
             let ended = match self.again(&mut lsn_wait, &reading, left) {
@@ -61,7 +60,7 @@ impl Reader<'_> {
                     undecided = next.unconfirmed(&reading);
                     reading = next;
                     (Instant::now() >= end)
-                        .then(|| "the definition changed each time that it was read".to_owned())
+                        .then(|| "rows of the catalog that define it were written each time that they were read".to_owned())
                 }
                 Err(error) if error.kind == Kind::NotYet || self.pool.is_expired() => {
                     Some(error.to_string())
@@ -71,7 +70,7 @@ impl Reader<'_> {
             if let Some(why) = &ended {
                 because(&mut undecided, why);
             }
-            if undecided.is_empty() && reading.locked().is_empty() || ended.is_some() {
+            if undecided.is_empty() || ended.is_some() {
                 return Ok(Definitions::of(reading, undecided));
             }
             self.pool.pause(PAUSE);

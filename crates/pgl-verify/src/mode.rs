@@ -87,14 +87,6 @@ fn decide(asked: ModeArg, seen: &Seen) -> Result<Choice, Failure> {
             }
         };
     }
-    if seen.standby {
-        // It shows a transaction before it has moved the origin, and the source's slot follows its primary.
-        return Err(Failure::refused(
-            "the target is a standby: nothing says which changes of the source can be seen there",
-        )
-        .hint("compare with the primary that it follows")
-        .hint(STATIC));
-    }
     if seen.slots.is_empty() {
         let names: Vec<&str> = seen
             .subscriptions
@@ -127,6 +119,14 @@ fn decide(asked: ModeArg, seen: &Seen) -> Result<Choice, Failure> {
             "to resume replication: pgl-control resume; without pgl-setup, on the target: SELECT pglogical.alter_subscription_enable({})",
             pgl_core::quote_literal(name)
         ))
+        .hint(STATIC));
+    }
+    if seen.standby {
+        // It shows a transaction before it has moved the origin, and the source's slot follows its primary.
+        return Err(Failure::refused(
+            "the target is a standby: nothing says which changes of the source can be seen there",
+        )
+        .hint("compare with the primary that it follows")
         .hint(STATIC));
     }
     let with = |mode, why: String, marker| Choice {

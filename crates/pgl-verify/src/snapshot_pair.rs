@@ -158,9 +158,12 @@ impl SnapshotPair {
     }
 }
 
-/// Class 42: a table or a column that is not there, or another than was meant.
+/// A table, a column, a type, a function or an operator that is not there, or a table that is something else.
 fn is_about_names(sqlstate: &str) -> bool {
-    sqlstate.starts_with("42")
+    matches!(
+        sqlstate,
+        "42P01" | "42703" | "42704" | "42883" | "42804" | "42809"
+    )
 }
 
 /// What has happened to a table.

@@ -40,7 +40,9 @@ WITH RECURSIVE wanted AS (
     GROUP BY r.reltype
 ), checks AS (
     SELECT k.contypid AS oid,
-           pg_catalog.array_agg(coalesce(pg_catalog.pg_get_constraintdef(k.oid), '') ORDER BY k.conname) AS parts
+           -- Null for one that was dropped since this statement began.
+           pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(k.oid) ORDER BY k.conname)
+               FILTER (WHERE pg_catalog.pg_get_constraintdef(k.oid) IS NOT NULL) AS parts
     FROM pg_catalog.pg_constraint k
     WHERE k.contypid <> 0 AND k.contype = 'c'
     GROUP BY k.contypid

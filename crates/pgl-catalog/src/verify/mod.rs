@@ -16,7 +16,6 @@ use pgl_core::verify::planned::{Called, may_run};
 use pgl_core::verify::types::{RelationInfo, TypeInfo, Types};
 use pgl_core::{Lsn, QualifiedName};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use crate::{row, rows};
 
@@ -51,7 +50,7 @@ struct Planned {
 struct Partition {
     schema: String,
     name: String,
-    bound: Option<String>,
+    bound: String,
 }
 
 #[derive(Deserialize)]
@@ -62,45 +61,45 @@ struct Size {
     pages: u64,
 }
 
-/// How long a statement that looks into tables may wait for a lock that somebody takes just now.
-const LOCK_MS: u32 = 200;
+/// How long the sizes of tables may wait for a lock that somebody takes just now.
+const SIZES_LOCK_MS: u32 = 200;
 
-/// What is read of each table but for those that are locked; nothing where a lock came in between.
-fn unlocked<T: DeserializeOwned>(session: &mut Session, sql: &str) -> Result<Vec<T>, Error> {
-    session.begin(Begin::ReadOnly)?;
-    session.batch(&format!("SET LOCAL lock_timeout = {LOCK_MS}"))?;
-    let found = rows(session, sql, &[]);
+/// Runs `read` in a transaction, which ends with it.
+fn within<T>(
+    session: &mut Session,
+    mode: Begin<'_>,
+    read: impl FnOnce(&mut Session) -> Result<T, Error>,
+) -> Result<T, Error> {
+    session.begin(mode)?;
+    let found = read(session);
     if matches!(&found, Err(error) if error.is_lost()) {
         return found;
     }
     session.rollback()?;
+    found
+}
+
+/// The sizes of tables as they are now. Without those that are locked: how work is shared out is not worth waiting.
+fn sizes(session: &mut Session) -> Result<Vec<Size>, Error> {
+    let found = within(session, Begin::ReadOnly, |session| {
+        session.batch(&format!("SET LOCAL lock_timeout = {SIZES_LOCK_MS}"))?;
+        rows(session, include_str!("../../sql/verify_sizes.sql"), &[])
+    });
     match found {
         Err(error) if error.kind == Kind::LockTimeout => {
-            log::info!("{error}; what is not known of tables is left out");
+            log::info!("{error}; sizes are those of the last VACUUM or ANALYZE");
             Ok(Vec::new())
         }
         other => other,
     }
 }
 
-/// Reads all relations and types, as they are at one moment; what partitions take, after it: whoever compares layouts then
-/// sees what has changed in between.
+/// Reads all relations and types, as they are at one moment.
 pub fn catalog(session: &mut Session, encoding: &str) -> Result<Catalog, Error> {
-    let sizes = unlocked(session, include_str!("../../sql/verify_sizes.sql"))?;
-    session.begin(Begin::Snapshot)?;
-    let mut catalog = catalog_now(session, encoding, sizes)?;
-    session.rollback()?;
-    if session.version().at_least(10) {
-        let sql = include_str!("../../sql/verify_bounds_pg10.sql");
-        let mut bounds: HashMap<QualifiedName, Option<String>> = (unlocked(session, sql)?)
-            .into_iter()
-            .map(|one: Partition| (QualifiedName::new(one.schema, one.name), one.bound))
-            .collect();
-        for relation in &mut catalog.relations {
-            relation.bound = bounds.remove(&relation.qualified()).flatten();
-        }
-    }
-    Ok(catalog)
+    let sizes = sizes(session)?;
+    within(session, Begin::Snapshot, |session| {
+        catalog_now(session, encoding, sizes)
+    })
 }
 
 fn catalog_now(session: &mut Session, encoding: &str, sizes: Vec<Size>) -> Result<Catalog, Error> {
@@ -118,6 +117,16 @@ fn catalog_now(session: &mut Session, encoding: &str, sizes: Vec<Size>) -> Resul
         }
         if let Some(file) = files.remove(&relation.qualified()) {
             (relation.layout, relation.versions) = (file.layout, file.versions);
+        }
+    }
+    if session.version().at_least(10) {
+        let sql = include_str!("../../sql/verify_bounds_pg10.sql");
+        let mut bounds: HashMap<QualifiedName, String> = rows::<Partition>(session, sql, &[])?
+            .into_iter()
+            .map(|one| (QualifiedName::new(one.schema, one.name), one.bound))
+            .collect();
+        for relation in &mut relations {
+            relation.bound = bounds.remove(&relation.qualified());
         }
     }
     let planned = if session.version().at_least(14) {

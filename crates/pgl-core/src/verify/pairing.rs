@@ -189,16 +189,33 @@ impl PairingEntry {
     }
 
     /// The relations of a side that it rests on, without their sizes.
-    fn definitions(&self, side: Side, catalog: &Catalog) -> Vec<RelationInfo> {
+    fn definitions(&self, side: Side, catalog: &Named<'_>) -> Vec<RelationInfo> {
         let parts = match self {
             Self::Compare(pair) => pair.relations(side),
             _ => &[],
         };
-        let (name, relations) = (self.name(), catalog.relations.iter());
-        let own =
-            relations.filter(|one| one.qualified() == *name || one.root.as_ref() == Some(name));
-        own.chain(parts).map(RelationInfo::definition).collect()
+        let own = catalog.get(self.name()).into_iter().flatten();
+        own.copied()
+            .chain(parts)
+            .map(RelationInfo::definition)
+            .collect()
     }
+}
+
+/// The relations of a catalog by their name, and partitions by that of their root, too.
+type Named<'a> = BTreeMap<QualifiedName, Vec<&'a RelationInfo>>;
+
+fn named(catalog: &Catalog) -> Named<'_> {
+    let mut all = Named::new();
+    for relation in &catalog.relations {
+        for name in [Some(relation.qualified()), relation.root.clone()]
+            .into_iter()
+            .flatten()
+        {
+            all.entry(name).or_default().push(relation);
+        }
+    }
+    all
 }
 
 /// Both catalogs as they were read, the target's first, and what they say of each table.
@@ -231,50 +248,24 @@ impl Reading {
             .collect()
     }
 
-    /// Tables of which it is not known which rows a partition takes, because that was locked, with that as the reason.
-    pub fn locked(&self) -> Vec<(QualifiedName, String)> {
-        let relations = (self.source.relations.iter()).chain(&self.target.relations);
-        let locked: BTreeMap<QualifiedName, QualifiedName> = relations
-            .filter(|relation| relation.root.is_some() && relation.bound.is_none())
-            .map(|relation| {
-                // Any leaf may be under a partition that has partitions.
-                let root = relation.root.clone().filter(|_| !relation.has_rows());
-                let name = relation.qualified();
-                (root.unwrap_or_else(|| name.clone()), name)
-            })
-            .collect();
-        let found = self.entries.iter().filter_map(|entry| {
-            let PairingEntry::Compare(pair) = entry else {
-                return None;
-            };
-            let mut parts = pair.source.iter().chain(&pair.target);
-            let partition = parts.find_map(|part| {
-                let own = locked.get(&part.qualified());
-                own.or_else(|| locked.get(part.root.as_ref()?))
-            })?;
-            let why =
-                format!("partition {partition} is locked: which rows it takes could not be read");
-            Some((pair.name.clone(), why))
-        });
-        found.collect()
-    }
-
     /// Tables whose definitions differ, and of which it is not known whether replication will bring the change. This reading
     /// of the target's catalog came once everything was applied that the source had in the earlier reading. A difference is
     /// known to last where both sides had the same definitions in both readings, down to the versions of the catalog's
     /// rows: then the target was read as it was before, at and after the source's state, and nothing on the way changed it.
-    pub fn unconfirmed(&self, earlier: &Self) -> Vec<(QualifiedName, String)> {
+    pub fn unconfirmed<'a>(&'a self, earlier: &'a Self) -> Vec<(QualifiedName, String)> {
         let before: BTreeMap<&QualifiedName, &PairingEntry> = (earlier.entries.iter())
             .map(|entry| (entry.name(), entry))
             .collect();
-        let rests_on = |reading: &Self, entry: &PairingEntry| {
-            let source = entry.definitions(Side::Source, &reading.source);
-            (source, entry.definitions(Side::Target, &reading.target))
+        let catalogs = |reading: &'a Self| (named(&reading.source), named(&reading.target));
+        let (old, new) = (catalogs(earlier), catalogs(self));
+        let rests_on = |(source, target): &(Named<'_>, Named<'_>), entry: &PairingEntry| {
+            let source = entry.definitions(Side::Source, source);
+            (source, entry.definitions(Side::Target, target))
         };
         let lasts = |entry: &PairingEntry, difference: &str| {
             before.get(entry.name()).is_some_and(|before| {
                 before.difference().as_deref() == Some(difference)
-                    && rests_on(earlier, before) == rests_on(self, entry)
+                    && rests_on(&old, before) == rests_on(&new, entry)
             })
         };
         let different = self.entries.iter().filter_map(|entry| {
@@ -489,10 +480,7 @@ fn other_bounds<'a>(
         .collect();
     (source.relations.iter())
         .filter_map(move |one| Some((one, *theirs.get(&one.qualified())?)))
-        .filter(|(one, two)| {
-            let known = one.bound.is_some() && two.bound.is_some();
-            known && one.root == two.root && one.bound != two.bound
-        })
+        .filter(|(one, two)| one.root == two.root && one.bound != two.bound)
 }
 
 struct Matched<'a> {
@@ -673,15 +661,9 @@ impl Matched<'_> {
             let types = (&self.source.types, &self.target.types);
             let recoded = self.source.encoding != self.target.encoding;
             changes_values(types, recoded, column.typed(), other.typed(), 16).then(|| {
-                if column.typed() == other.typed() && matches!(column.type_oid, CHAR | NAME) {
-                    return format!(
-                        "column {} ({}): a text may be read as another value there; make its type text on both sides",
-                        column.name, column.shown
-                    );
-                }
                 format!(
                     "column {} ({} on the source, {} on the target) may round, cut or exchange values there; make the \
-                     definitions the same first",
+                     definitions the same first, or the type text",
                     column.name, column.shown, other.shown
                 )
             })

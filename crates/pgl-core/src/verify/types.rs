@@ -184,7 +184,7 @@ pub struct RelationInfo {
     pub persistence: String,
     /// The partitioned root above a partition.
     pub root: Option<QualifiedName>,
-    /// The rows that a partition takes (`FOR VALUES ...`), as the server writes it; none also where it was locked.
+    /// The rows that a partition takes (`FOR VALUES ...`), as the server writes it.
     #[serde(default)]
     pub bound: Option<String>,
     /// The extension it belongs to.

@@ -479,56 +479,6 @@ fn own_schemas_and_those_of_the_server() {
     }
 }
 
-/// Where a partition was locked, nobody knows whether both sides put the same rows into it.
-#[test]
-fn a_partition_that_was_locked_is_known_not_to_be_known() {
-    let locked = |mut relation: RelationInfo| {
-        relation.bound = None;
-        relation
-    };
-    let middle = || RelationInfo {
-        kind: "p".into(),
-        ..leaf("m", "r")
-    };
-    let names = |target: Vec<RelationInfo>| {
-        let source = vec![root("r"), middle(), leaf("r1", "r"), leaf("r2", "r")];
-        let reading = Reading::new(catalog(source), catalog(target), &Wishes::default(), None);
-        assert!(reading.differing().is_empty());
-        let locked = reading.locked().into_iter();
-        locked
-            .map(|(name, why)| format!("{}: {why}", name.name))
-            .collect::<Vec<_>>()
-    };
-    let why = |table: &str, partition: &str| {
-        format!(
-            "{table}: partition public.{partition} is locked: which rows it takes could not be read"
-        )
-    };
-    let none: Vec<String> = Vec::new();
-    assert_eq!(
-        names(vec![root("r"), middle(), leaf("r1", "r"), leaf("r2", "r")]),
-        none
-    );
-    assert_eq!(
-        names(vec![
-            root("r"),
-            middle(),
-            locked(leaf("r1", "r")),
-            leaf("r2", "r")
-        ]),
-        [why("r1", "r1")]
-    );
-    assert_eq!(
-        names(vec![
-            root("r"),
-            locked(middle()),
-            leaf("r1", "r"),
-            leaf("r2", "r")
-        ]),
-        [why("r1", "m"), why("r2", "m")]
-    );
-}
-
 /// DDL that the target has not applied yet, or that the source runs meanwhile, is no difference yet.
 #[test]
 fn a_difference_of_definitions_counts_once_both_sides_had_it_twice() {
