@@ -693,6 +693,70 @@ fn ddl_that_is_not_applied_yet_is_no_difference() -> Result<()> {
     Ok(())
 }
 
+/// A partition that was detached on one side, or is one on the target only, hides no row under its root, and no row of it is
+/// called another's.
+#[test]
+fn a_partition_on_one_side_only_hides_no_row() -> Result<()> {
+    let db = replicated(15, 18)?;
+    let cut = "CREATE TABLE cut (id int PRIMARY KEY) PARTITION BY RANGE (id);
+        CREATE TABLE cut1 PARTITION OF cut FOR VALUES FROM (0) TO (10);
+        CREATE TABLE cut2 PARTITION OF cut FOR VALUES FROM (10) TO (20)";
+    for side in [db.source(), db.target()] {
+        side.sql(db.name(), cut)?;
+        side.sql(db.name(), "CREATE TABLE ev (id int NOT NULL, v text)")?;
+    }
+    for leaf in ["cut1", "cut2"] {
+        db.on_source(&format!(
+            "SELECT pglogical.replication_set_add_table('default', '{leaf}')"
+        ))?;
+    }
+    db.on_source("INSERT INTO cut VALUES (1), (11)")?;
+    caught_up(&db)?;
+    db.on_source("ALTER TABLE cut DETACH PARTITION cut2")?;
+    db.on_source(
+        "CREATE TABLE ev1 (CHECK (id < 100), PRIMARY KEY (id)) INHERITS (ev); INSERT INTO ev1 VALUES (1, 'a')",
+    )?;
+    db.on_target(
+        "DROP TABLE ev; CREATE TABLE ev (id int NOT NULL, v text, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+         CREATE TABLE ev1 PARTITION OF ev FOR VALUES FROM (MINVALUE) TO (100); INSERT INTO ev VALUES (1, 'a')",
+    )?;
+    let compare = |mode: &str| {
+        verify(&db)
+            .args(["--mode", mode, "--table", "cut*", "--table", "ev*"])
+            .run()
+    };
+    for mode in ["live", "barrier", "static"] {
+        let document = compare(mode)?.expect(1)?.document()?;
+        for (name, place) in [
+            ("cut", "cut2"),
+            ("cut2", "cut2"),
+            ("ev", "ev1"),
+            ("ev1", "ev1"),
+        ] {
+            let found = table(&document, name)?;
+            let said = found["schema_differences"].to_string();
+            ensure!(
+                said.contains(&format!(
+                    "public.{place} is a table of its own on the source"
+                )),
+                "{found:#}"
+            );
+            ensure!(found["missing"] == 0 && found["extra"] == 0, "{found:#}");
+        }
+        // The other partition stays with its root.
+        ensure!(table(&document, "cut")?["target_rows"] == 1, "{document:#}");
+    }
+    let script = verify(&db).arg("--fix-sql").run()?.expect(1)?.stdout;
+    ensure!(!script.contains("DELETE"), "{script}");
+    // The row of the detached partition is lost.
+    db.on_target("DELETE FROM cut2")?;
+    for mode in ["live", "static"] {
+        let document = compare(mode)?.expect(1)?.document()?;
+        ensure!(table(&document, "cut2")?["missing"] == 1, "{document:#}");
+    }
+    Ok(())
+}
+
 /// A partition that somebody has locked keeps no other table from being compared.
 #[test]
 fn a_locked_partition_keeps_no_other_table_waiting() -> Result<()> {

@@ -138,8 +138,8 @@ impl SnapshotPair {
                 }
             }
             // A partition that was attached or detached has rows that were not read, or none of the table's.
-            let leaves = now.get(&pair.name).map(|file| &file.leaves);
-            if leaves != Some(&pair.leaves(side)) {
+            let leaves = now.get(&pair.name).map(|file| file.leaves.as_slice());
+            if leaves != Some(pair.leaves(side)) {
                 return Ok(Since::Redefined(side));
             }
         }

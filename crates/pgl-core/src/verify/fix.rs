@@ -62,6 +62,10 @@ fn refused(table: &TableResult, rows: &[RowFix], target: &Target) -> Option<Stri
     {
         return Some(why.clone());
     }
+    let empty = |row: &RowFix| row.insert.as_ref().is_some_and(Vec::is_empty);
+    if rows.iter().any(empty) {
+        return Some(format!("no column of it can be written; {resync}"));
+    }
     if let Some(how) = &target.conflict_resolution {
         return Some(format!(
             "pglogical.conflict_resolution = {how} on the target: later changes of the source to these rows would be lost; set it to \

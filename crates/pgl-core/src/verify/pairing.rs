@@ -78,6 +78,9 @@ pub struct TablePair {
     pub source: Vec<RelationInfo>,
     /// The same on the target.
     pub target: Vec<RelationInfo>,
+    /// `pg_class.oid` of all partitions with rows below it, also of those that are not compared with it, in order, on the
+    /// source and on the target; none where it has none.
+    pub leaves: (Vec<u32>, Vec<u32>),
     /// Columns compared, in the source's order.
     pub columns: Vec<ComparedColumn>,
     /// Columns of the key, in key order; none where rows are compared by multiplicity.
@@ -105,14 +108,12 @@ impl TablePair {
         }
     }
 
-    /// `pg_class.oid` of the partitions with rows that are compared as one table, in order; none where it has none.
-    pub fn leaves(&self, side: Side) -> Vec<u32> {
-        let mut leaves: Vec<u32> = (self.relations(side).iter())
-            .filter(|relation| relation.qualified() != self.name)
-            .map(|relation| relation.oid)
-            .collect();
-        leaves.sort_unstable();
-        leaves
+    /// The partitions with rows below it on a side.
+    pub fn leaves(&self, side: Side) -> &[u32] {
+        match side {
+            Side::Source => &self.leaves.0,
+            Side::Target => &self.leaves.1,
+        }
     }
 
     /// Whether text of a side may be in any encoding.
@@ -397,6 +398,21 @@ fn names_column(text: &str, table: &QualifiedName, column: &str) -> bool {
 /// Partitioned tables whose leaves differ between the sides, by name or by their bounds.
 struct Roots {
     uneven: BTreeMap<QualifiedName, Vec<QualifiedName>>,
+    /// Relations that are partitions of other tables on the other side, or of none: each is compared by its own name, and
+    /// counts under no root.
+    elsewhere: BTreeMap<QualifiedName, Elsewhere>,
+}
+
+/// The partitioned tables that a relation is a partition of, on the source and on the target.
+type Elsewhere = (Option<QualifiedName>, Option<QualifiedName>);
+
+fn elsewhere_said(name: &QualifiedName, (one, two): &Elsewhere) -> String {
+    let place = |root: &Option<QualifiedName>| match root {
+        Some(root) => format!("a partition of {root}"),
+        None => "a table of its own".to_owned(),
+    };
+    let (here, there) = (place(one), place(two));
+    format!("{name} is {here} on the source, {there} on the target")
 }
 
 impl Roots {
@@ -441,13 +457,27 @@ impl Roots {
                 uneven.insert(name.clone(), members);
             }
         }
-        Self { uneven }
+        let theirs: BTreeMap<QualifiedName, &RelationInfo> = (target.relations.iter())
+            .map(|relation| (relation.qualified(), relation))
+            .collect();
+        let elsewhere = (source.relations.iter())
+            .filter_map(|one| {
+                let (name, root) = (one.qualified(), one.root.clone());
+                let other = theirs.get(&name)?.root.clone();
+                (root != other).then_some((name, (root, other)))
+            })
+            .collect();
+        Self { uneven, elsewhere }
     }
 
     fn covering(
         &self,
         found: &(Option<&RelationInfo>, Option<&RelationInfo>),
     ) -> Option<QualifiedName> {
+        let mut sides = [found.0, found.1].into_iter().flatten();
+        if sides.any(|relation| self.elsewhere.contains_key(&relation.qualified())) {
+            return None;
+        }
         [found.0, found.1]
             .into_iter()
             .flatten()
@@ -532,7 +562,7 @@ impl Matched<'_> {
                 ));
             }
         };
-        Some(match self.compare(one, two, uneven) {
+        Some(match self.compare(one, two, roots) {
             Ok(pair) => PairingEntry::Compare(Box::new(pair)),
             Err(entry) => entry,
         })
@@ -576,10 +606,21 @@ impl Matched<'_> {
         &self,
         one: &RelationInfo,
         two: &RelationInfo,
-        uneven: bool,
+        roots: &Roots,
     ) -> Result<TablePair, PairingEntry> {
-        let source = self.relations(Side::Source, one, uneven);
-        let target = self.relations(Side::Target, two, uneven);
+        let uneven = roots.is_uneven(self.name);
+        let sides = [(Side::Source, one), (Side::Target, two)];
+        let [all_source, all_target] = sides.map(|(side, own)| self.relations(side, own, uneven));
+        let leaves = (self.leaves(&all_source), self.leaves(&all_target));
+        let counted = |relations: Vec<RelationInfo>| -> Vec<RelationInfo> {
+            let counts = |name: &QualifiedName| {
+                name == self.name
+                    || !roots.elsewhere.contains_key(name) && !self.wishes.selection.excludes(name)
+            };
+            let relations = relations.into_iter();
+            relations.filter(|one| counts(&one.qualified())).collect()
+        };
+        let (source, target) = (counted(all_source), counted(all_target));
         for (side, list) in [(Side::Source, &source), (Side::Target, &target)] {
             if let Some(denied) = list.iter().find(|r| !r.readable) {
                 let text = format!("{side}: no permission to read {}", denied.qualified());
@@ -620,6 +661,11 @@ impl Matched<'_> {
             let bound = |of: &RelationInfo| of.bound.clone().unwrap_or_default();
             let (name, here, there) = (one.qualified(), bound(one), bound(two));
             format!("partition {name}: {here} on the source, {there} on the target")
+        }));
+        differences.extend((roots.elsewhere.iter()).filter_map(|(name, roots)| {
+            let under = [&roots.0, &roots.1].into_iter().flatten();
+            let here = name == self.name || under.into_iter().any(|root| root == self.name);
+            here.then(|| elsewhere_said(name, roots))
         }));
         // Where a partition with partitions of its own moved, any leaf may be under it.
         let copy_again = match moved.iter().all(|(one, _)| one.has_rows()) {
@@ -670,6 +716,7 @@ impl Matched<'_> {
         });
         Ok(TablePair {
             name: self.name.clone(),
+            leaves,
             changes_rows,
             replica_trigger,
             source,
@@ -684,6 +731,16 @@ impl Matched<'_> {
             copy_again,
             notes,
         })
+    }
+
+    /// `pg_class.oid` of the partitions with rows among these, in order.
+    fn leaves(&self, relations: &[RelationInfo]) -> Vec<u32> {
+        let mut leaves: Vec<u32> = (relations.iter())
+            .filter(|relation| relation.qualified() != *self.name)
+            .map(|relation| relation.oid)
+            .collect();
+        leaves.sort_unstable();
+        leaves
     }
 
     fn relations(&self, side: Side, own: &RelationInfo, uneven: bool) -> Vec<RelationInfo> {

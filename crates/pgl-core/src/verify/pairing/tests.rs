@@ -479,6 +479,58 @@ fn own_schemas_and_those_of_the_server() {
     }
 }
 
+/// A table that is a partition on one side only is compared by its own name, and is no part of the other side's root.
+#[test]
+fn a_partition_on_one_side_only_is_compared_by_its_own_name() {
+    let names = |relations: &[RelationInfo]| -> Vec<String> {
+        relations.iter().map(|one| one.name.clone()).collect()
+    };
+    let all = |source: Vec<RelationInfo>, target: Vec<RelationInfo>, wishes: &Wishes| {
+        let paired = pair(&catalog(source), &catalog(target), wishes, None);
+        let shown = paired.into_iter().map(|entry| match entry {
+            PairingEntry::Compare(pair) => format!(
+                "{}: {} = {}; {}",
+                pair.name.name,
+                names(&pair.source).join(" "),
+                names(&pair.target).join(" "),
+                pair.schema_differences.join(", ")
+            ),
+            other => panic!("{other:?}"),
+        });
+        shown.collect::<Vec<_>>()
+    };
+    let everything = Wishes::default();
+    let parted = || vec![root("r"), leaf("r1", "r"), leaf("r2", "r")];
+    let detached = || vec![root("r"), leaf("r1", "r"), table("r2", &["id"])];
+    let own =
+        "public.r2 is a table of its own on the source, a partition of public.r on the target";
+    assert_eq!(
+        all(detached(), parted(), &everything),
+        [format!("r: r1 = r1; {own}"), format!("r2: r2 = r2; {own}")]
+    );
+    let part =
+        "public.r2 is a partition of public.r on the source, a table of its own on the target";
+    assert_eq!(
+        all(parted(), detached(), &everything),
+        [
+            format!("r: r1 = r1; {part}"),
+            format!("r2: r2 = r2; {part}")
+        ]
+    );
+    // Inheritance on one side.
+    let inherited = || vec![table("r", &["id"]), table("r2", &["id"])];
+    let parts = || vec![root("r"), leaf("r2", "r")];
+    assert_eq!(
+        all(inherited(), parts(), &everything),
+        [format!("r: r = ; {own}"), format!("r2: r2 = r2; {own}")]
+    );
+    // What was excluded is no part of its root.
+    let more = || vec![root("r"), leaf("r1", "r"), leaf("r2", "r"), leaf("r3", "r")];
+    let mut without = Wishes::default();
+    without.selection.exclude_tables = vec!["r2".to_owned()];
+    assert_eq!(all(parted(), more(), &without), ["r: r1 = r1 r3; "]);
+}
+
 /// DDL that the target has not applied yet, or that the source runs meanwhile, is no difference yet.
 #[test]
 fn a_difference_of_definitions_counts_once_both_sides_had_it_twice() {
