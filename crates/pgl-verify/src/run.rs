@@ -158,15 +158,17 @@ fn check_condition(
         let PairingEntry::Compare(pair) = entry else {
             continue;
         };
-        let (Some(one), Some(two)) = (pair.source.first(), pair.target.first()) else {
-            continue;
-        };
         let refused = |why: String| Failure::usage(format!("--where, {}: {why}", pair.name));
         // Each is refused, whether the other side takes it or not: it would be run on this one.
-        let one = catalog::side_condition(source, one, condition)?;
-        let one = one.transpose().map_err(refused)?;
-        let two = catalog::side_condition(target, two, condition)?;
-        let two = two.transpose().map_err(refused)?;
+        let judge = |session: &mut Session, relations: &[RelationInfo]| {
+            let Some(relation) = relations.first() else {
+                return Ok(None);
+            };
+            let side = catalog::side_condition(session, relation, condition)?;
+            side.transpose().map_err(refused)
+        };
+        let one = judge(source, &pair.source)?;
+        let two = judge(target, &pair.target)?;
         let mut sides = [&one, &two].into_iter().flatten();
         if let Some(why) = sides.find_map(|side| side.refuse(servers)) {
             return Err(refused(why));

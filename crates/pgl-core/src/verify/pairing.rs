@@ -417,16 +417,27 @@ fn elsewhere_said(name: &QualifiedName, (one, two): &Elsewhere) -> String {
 
 impl Roots {
     fn of(source: &Catalog, target: &Catalog) -> Self {
+        let theirs: BTreeMap<QualifiedName, &RelationInfo> = (target.relations.iter())
+            .map(|relation| (relation.qualified(), relation))
+            .collect();
+        let elsewhere: BTreeMap<QualifiedName, Elsewhere> = (source.relations.iter())
+            .filter_map(|one| {
+                let (name, root) = (one.qualified(), one.root.clone());
+                let other = theirs.get(&name)?.root.clone();
+                (root != other).then_some((name, (root, other)))
+            })
+            .collect();
         let leaves = |catalog: &Catalog| {
             let mut map: BTreeMap<QualifiedName, Vec<QualifiedName>> = BTreeMap::new();
             for relation in &catalog.relations {
                 if relation.kind == "p" && relation.root.is_none() {
                     map.entry(relation.qualified()).or_default();
                 }
-                if let (Some(root), true) = (&relation.root, relation.kind != "p") {
-                    map.entry(root.clone())
-                        .or_default()
-                        .push(relation.qualified());
+                let name = relation.qualified();
+                if let (Some(root), true) = (&relation.root, relation.kind != "p")
+                    && !elsewhere.contains_key(&name)
+                {
+                    map.entry(root.clone()).or_default().push(name);
                 }
             }
             for list in map.values_mut() {
@@ -457,16 +468,6 @@ impl Roots {
                 uneven.insert(name.clone(), members);
             }
         }
-        let theirs: BTreeMap<QualifiedName, &RelationInfo> = (target.relations.iter())
-            .map(|relation| (relation.qualified(), relation))
-            .collect();
-        let elsewhere = (source.relations.iter())
-            .filter_map(|one| {
-                let (name, root) = (one.qualified(), one.root.clone());
-                let other = theirs.get(&name)?.root.clone();
-                (root != other).then_some((name, (root, other)))
-            })
-            .collect();
         Self { uneven, elsewhere }
     }
 
@@ -562,6 +563,23 @@ impl Matched<'_> {
                 ));
             }
         };
+        if let Some(places) = roots.elsewhere.get(self.name)
+            && [one, two].iter().any(|r| r.kind == "p" && r.root.is_some())
+        {
+            // Its own partitions count under the root on that side.
+            return Some(PairingEntry::Differs(
+                name,
+                elsewhere_said(self.name, places),
+            ));
+        }
+        let left_out = |leaf: &&QualifiedName| self.wishes.selection.excludes(leaf);
+        if let Some(leaf) = roots.members(self.name).find(left_out) {
+            let why = format!(
+                "partitions differ between the sides, and {leaf} is left out: its rows cannot be told from those of the others; \
+                 compare the whole table, or make the partitions the same"
+            );
+            return Some(PairingEntry::Error(name, why));
+        }
         Some(match self.compare(one, two, roots) {
             Ok(pair) => PairingEntry::Compare(Box::new(pair)),
             Err(entry) => entry,
@@ -613,12 +631,9 @@ impl Matched<'_> {
         let [all_source, all_target] = sides.map(|(side, own)| self.relations(side, own, uneven));
         let leaves = (self.leaves(&all_source), self.leaves(&all_target));
         let counted = |relations: Vec<RelationInfo>| -> Vec<RelationInfo> {
-            let counts = |name: &QualifiedName| {
-                name == self.name
-                    || !roots.elsewhere.contains_key(name) && !self.wishes.selection.excludes(name)
-            };
+            let counts = |name| name == *self.name || !roots.elsewhere.contains_key(&name);
             let relations = relations.into_iter();
-            relations.filter(|one| counts(&one.qualified())).collect()
+            relations.filter(|one| counts(one.qualified())).collect()
         };
         let (source, target) = (counted(all_source), counted(all_target));
         for (side, list) in [(Side::Source, &source), (Side::Target, &target)] {
@@ -662,11 +677,8 @@ impl Matched<'_> {
             let (name, here, there) = (one.qualified(), bound(one), bound(two));
             format!("partition {name}: {here} on the source, {there} on the target")
         }));
-        differences.extend((roots.elsewhere.iter()).filter_map(|(name, roots)| {
-            let under = [&roots.0, &roots.1].into_iter().flatten();
-            let here = name == self.name || under.into_iter().any(|root| root == self.name);
-            here.then(|| elsewhere_said(name, roots))
-        }));
+        let elsewhere = roots.elsewhere.get(self.name);
+        differences.extend(elsewhere.map(|places| elsewhere_said(self.name, places)));
         // Where a partition with partitions of its own moved, any leaf may be under it.
         let copy_again = match moved.iter().all(|(one, _)| one.has_rows()) {
             true => moved.iter().map(|(one, _)| one.qualified()).collect(),
