@@ -1,6 +1,8 @@
 //! Every row of tables by pgl-verify's digest, in the transactions that two sessions are in. Everything
 //! that can be prepared before such a moment is: catalogs, canonical forms, the choice of the digest.
 
+use std::collections::BTreeSet;
+
 use pgl_catalog::verify as catalog;
 use pgl_catalog::verify::sql::{Pages, Reading};
 use pgl_conn::{Error as ConnError, Kind, Session, field};
@@ -8,6 +10,7 @@ use pgl_core::plan::Set;
 use pgl_core::verify::buckets::Buckets;
 use pgl_core::verify::outcome::Digest;
 use pgl_core::verify::pairing::{PairingEntry, TablePair, Wishes, pair};
+use pgl_core::verify::types::RelationInfo;
 use pgl_core::{Plan, QualifiedName, Side};
 
 use crate::Error;
@@ -39,20 +42,20 @@ impl Full {
             catalog::catalog(session, &database.encoding)
         };
         // Everything that is asked for, whatever the plan's selection and its sets say of it.
-        let roots: Vec<&QualifiedName> = plan
-            .tables
-            .iter()
-            .filter(|one| tables.contains(&one.qualified()))
+        let asked_for: BTreeSet<&QualifiedName> = tables.iter().collect();
+        let roots: BTreeSet<&QualifiedName> = (plan.tables.iter())
+            .filter(|one| asked_for.contains(&one.qualified()))
             .filter_map(|one| one.partition_root.as_ref())
             .collect();
         let mut asked = plan.clone();
         for table in &mut asked.tables {
             let name = table.qualified();
-            if tables.contains(&name) || roots.contains(&&name) {
+            if asked_for.contains(&name) || roots.contains(&name) {
                 table.set = Set::Default;
             }
         }
         let mut pairs = Vec::new();
+        let mut found = BTreeSet::new();
         let mut why_not: Vec<(QualifiedName, String)> = Vec::new();
         for entry in pair(
             &read(source)?,
@@ -61,8 +64,13 @@ impl Full {
             Some(&asked),
         ) {
             match entry {
-                PairingEntry::Compare(pair) if concerns(&pair, tables) => pairs.push(*pair),
-                PairingEntry::Compare(_) => {}
+                PairingEntry::Compare(pair) => {
+                    let names: Vec<QualifiedName> = named(&pair).collect();
+                    if names.iter().any(|name| asked_for.contains(name)) {
+                        found.extend(names);
+                        pairs.push(*pair);
+                    }
+                }
                 PairingEntry::Differs(name, why)
                 | PairingEntry::Error(name, why)
                 | PairingEntry::Skip(name, why) => {
@@ -79,13 +87,9 @@ impl Full {
                 &pair.schema_differences.join(", "),
             ));
         }
-        if let Some(table) = tables
-            .iter()
-            .find(|table| !pairs.iter().any(|pair| concerns(pair, &[(*table).clone()])))
-        {
-            let why = why_not
-                .iter()
-                .find(|(name, _)| name == table || roots.contains(&name))
+        if let Some(table) = tables.iter().find(|table| !found.contains(table)) {
+            let why = (why_not.iter())
+                .find(|(name, _)| name == table || roots.contains(name))
                 .map_or("it is not on both sides", |(_, why)| why);
             return Err(not_comparable(table, why));
         }
@@ -167,13 +171,10 @@ fn not_comparable(table: &QualifiedName, why: &str) -> Error {
     )
 }
 
-fn concerns(pair: &TablePair, tables: &[QualifiedName]) -> bool {
-    tables.contains(&pair.name)
-        || pair
-            .source
-            .iter()
-            .chain(&pair.target)
-            .any(|relation| tables.contains(&relation.qualified()))
+/// The table itself, and the partitions that stand for it.
+fn named(pair: &TablePair) -> impl Iterator<Item = QualifiedName> {
+    let parts = pair.source.iter().chain(&pair.target);
+    std::iter::once(pair.name.clone()).chain(parts.map(RelationInfo::qualified))
 }
 
 /// The best digest that gives the same answer on both servers.

@@ -7,7 +7,7 @@ WITH RECURSIVE bounded (oid, bounds) AS (
       FROM pg_class c
      WHERE c.relkind = 'p' AND NOT c.relispartition
      UNION ALL
-    SELECT c.oid, concat_ws(', ', b.bounds, pg_get_expr(c.relpartbound, c.oid), pg_get_partkeydef(c.oid)) COLLATE "C"
+    SELECT c.oid, concat_ws(', ', b.bounds, pg_get_expr(c.relpartbound, 0), pg_get_partkeydef(c.oid)) COLLATE "C"
       FROM bounded b
       JOIN pg_inherits i ON i.inhparent = b.oid
       JOIN pg_class c ON c.oid = i.inhrelid AND c.relispartition

@@ -1,24 +1,26 @@
 -- Every relation of the database that holds rows or stands for some, with its columns and keys.
 -- Columns that a server version lacks are read through row_to_json, which yields null for them. Nothing here waits for a
 -- lock on a table: sizes are those of the last VACUUM or ANALYZE (verify_sizes.sql has those of now).
-WITH RECURSIVE up (relation, ancestor) AS (
-    SELECT i.inhrelid, i.inhparent
+WITH RECURSIVE up (relation, ancestor, depth) AS (
+    SELECT i.inhrelid, i.inhparent, 1
     FROM pg_catalog.pg_inherits AS i
     JOIN pg_catalog.pg_class AS child ON child.oid = i.inhrelid
     WHERE pg_catalog.row_to_json(child) ->> 'relispartition' = 'true'
     UNION ALL
-    SELECT up.relation, i.inhparent
+    SELECT up.relation, i.inhparent, up.depth + 1
     FROM up
     JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = up.ancestor
     JOIN pg_catalog.pg_class AS middle ON middle.oid = up.ancestor
     WHERE pg_catalog.row_to_json(middle) ->> 'relispartition' = 'true'
 ),
-root (relation, named) AS (
-    SELECT up.relation, pg_catalog.json_build_object('schema', n.nspname, 'name', top.relname)
+above (relation, names) AS (
+    SELECT
+        up.relation,
+        pg_catalog.json_agg(pg_catalog.json_build_object('schema', n.nspname, 'name', c.relname) ORDER BY up.depth)
     FROM up
-    JOIN pg_catalog.pg_class AS top ON top.oid = up.ancestor
-    JOIN pg_catalog.pg_namespace AS n ON n.oid = top.relnamespace
-    WHERE coalesce(pg_catalog.row_to_json(top) ->> 'relispartition', 'false') = 'false'
+    JOIN pg_catalog.pg_class AS c ON c.oid = up.ancestor
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    GROUP BY up.relation
 ),
 keys AS (
     SELECT
@@ -63,7 +65,7 @@ SELECT
     c.relname AS name,
     c.relkind AS kind,
     c.relpersistence AS persistence,
-    root.named AS root,
+    coalesce(above.names, '[]') AS above,
     (
         SELECT e.extname
         FROM pg_catalog.pg_depend AS d
@@ -116,7 +118,7 @@ SELECT
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 CROSS JOIN (SELECT * FROM pg_catalog.pg_roles WHERE rolname = current_user) AS me
-LEFT JOIN root ON root.relation = c.oid
+LEFT JOIN above ON above.relation = c.oid
 LEFT JOIN chosen ON chosen.indrelid = c.oid
 CROSS JOIN LATERAL (
     SELECT

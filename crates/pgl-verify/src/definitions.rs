@@ -1,5 +1,6 @@
 //! The definitions of both sides while replication goes on: DDL that the target has not applied yet is no difference.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use pgl_conn::{Error, Kind, Session};
@@ -16,11 +17,11 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// The tables as they were read last, and those whose definitions differ with nobody knowing whether they will, with the reason.
 pub(crate) struct Definitions {
     pub(crate) entries: Vec<PairingEntry>,
-    pub(crate) undecided: Vec<(QualifiedName, String)>,
+    pub(crate) undecided: BTreeMap<QualifiedName, String>,
 }
 
 impl Definitions {
-    pub(crate) fn of(reading: Reading, undecided: Vec<(QualifiedName, String)>) -> Self {
+    pub(crate) fn of(reading: Reading, undecided: BTreeMap<QualifiedName, String>) -> Self {
         Self {
             entries: reading.entries,
             undecided,
@@ -99,7 +100,7 @@ impl Reader<'_> {
     }
 }
 
-fn shown(tables: &[(QualifiedName, String)]) -> String {
+fn shown(tables: &BTreeMap<QualifiedName, String>) -> String {
     let all: Vec<String> = tables
         .iter()
         .map(|(name, why)| format!("{name} ({why})"))
@@ -107,8 +108,8 @@ fn shown(tables: &[(QualifiedName, String)]) -> String {
     all.join(", ")
 }
 
-fn because(tables: &mut [(QualifiedName, String)], why: &str) {
-    for (_, difference) in tables {
+fn because(tables: &mut BTreeMap<QualifiedName, String>, why: &str) {
+    for difference in tables.values_mut() {
         *difference = format!(
             "its definitions differ ({difference}), and replication may change that: {why}"
         );

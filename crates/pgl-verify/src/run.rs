@@ -1,6 +1,6 @@
 //! From the command line to the verdict.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -116,9 +116,9 @@ struct Ready {
     entries: Vec<PairingEntry>,
     mode: mode::Choice,
     digest: digest::Choice,
-    unsynced: Vec<(QualifiedName, String)>,
+    unsynced: BTreeMap<QualifiedName, String>,
     /// Tables whose definitions differ, and may not any more once the target has caught up.
-    undecided: Vec<(QualifiedName, String)>,
+    undecided: BTreeMap<QualifiedName, String>,
     cut_over: Option<CutOver>,
     settings: Settings,
     scope: Scope,
@@ -249,7 +249,7 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
     let mode = mode::choose(&args.how, cut_over.is_some(), &mut source, &mut target)?;
     let reading = Reading::new(ours, theirs, &wishes, plan.as_ref());
     let definitions = if mode.slots.is_empty() {
-        Definitions::of(reading, Vec::new())
+        Definitions::of(reading, BTreeMap::new())
     } else {
         definitions::Reader {
             pool,
@@ -285,7 +285,7 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         &mut target,
     );
     let unsynced = if mode.slots.is_empty() {
-        Vec::new()
+        BTreeMap::new()
     } else {
         catalog::replication::unsynced(&mut target)?
     };
@@ -498,8 +498,7 @@ impl<'a> Run<'a> {
             let plain = |name: &QualifiedName, status, reason: &str| {
                 self.keep(TableResult::new(name, status, Some(reason.to_owned())), &[]);
             };
-            let undecided = (self.ready.undecided.iter()).find(|(name, _)| name == entry.name());
-            if let Some((name, why)) = undecided {
+            if let Some((name, why)) = self.ready.undecided.get_key_value(entry.name()) {
                 plain(name, Status::Inconclusive, why);
                 continue;
             }
@@ -508,9 +507,10 @@ impl<'a> Run<'a> {
                 PairingEntry::Differs(name, why) => plain(name, Status::Different, why),
                 PairingEntry::Error(name, why) => plain(name, Status::Error, why),
                 PairingEntry::Compare(pair) => {
-                    let copying = self.ready.unsynced.iter().find(|(name, _)| {
-                        *name == pair.name || pair.source.iter().any(|r| r.qualified() == *name)
-                    });
+                    let parts = pair.source.iter().map(RelationInfo::qualified);
+                    let copying = std::iter::once(pair.name.clone())
+                        .chain(parts)
+                        .find_map(|name| self.ready.unsynced.get(&name));
                     let fingerprint = self.fingerprints.get(index).map_or("", String::as_str);
                     let known = self
                         .journal
@@ -519,7 +519,7 @@ impl<'a> Run<'a> {
                         .filter(|known| {
                             !self.args.how.fix_sql || known.status == Status::Identical
                         });
-                    if let Some((_, status)) = copying {
+                    if let Some(status) = copying {
                         let why = format!("its initial copy is not finished (status {status:?})");
                         plain(&pair.name, Status::Inconclusive, &why);
                     } else if let Some(mut result) = known {

@@ -1,7 +1,7 @@
 //! How the target is fed, how far it has come, and which rows were written in between.
 
 use pgl_conn::{Error, Kind, Session, field};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use pgl_core::verify::changes::{ChangeLog, Wanted, XidSnapshot};
 use pgl_core::verify::decoding;
@@ -45,7 +45,7 @@ struct Unsynced {
 }
 
 /// Tables whose initial copy is not finished, with pglogical's status letter.
-pub fn unsynced(target: &mut Session) -> Result<Vec<(QualifiedName, String)>, Error> {
+pub fn unsynced(target: &mut Session) -> Result<BTreeMap<QualifiedName, String>, Error> {
     let sql = include_str!("../../sql/verify_sync_status.sql");
     let found: Vec<Unsynced> = absent_is_empty(rows(target, sql, &[]))?;
     Ok(found

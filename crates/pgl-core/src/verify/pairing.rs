@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::canon::{Canon, Encoding};
 use super::types::{ColumnInfo, RelationInfo, Types};
-use crate::plan::{Plan, PlanTable, Set};
+use crate::plan::Plan;
 use crate::select::Selection;
 use crate::{QualifiedName, Side};
+use sides::{Found, Index, Sides, is_own};
+
+mod sides;
 
 /// One side of the catalog.
 #[derive(Debug, Clone, Default)]
@@ -190,33 +193,14 @@ impl PairingEntry {
     }
 
     /// The relations of a side that it rests on, without their sizes.
-    fn definitions(&self, side: Side, catalog: &Named<'_>) -> Vec<RelationInfo> {
+    fn definitions(&self, side: Side, catalog: &Index<'_>) -> Vec<RelationInfo> {
         let parts = match self {
             Self::Compare(pair) => pair.relations(side),
             _ => &[],
         };
-        let own = catalog.get(self.name()).into_iter().flatten();
-        own.copied()
-            .chain(parts)
-            .map(RelationInfo::definition)
-            .collect()
+        let own = catalog.with_partitions(self.name());
+        own.chain(parts).map(RelationInfo::definition).collect()
     }
-}
-
-/// The relations of a catalog by their name, and partitions by that of their root, too.
-type Named<'a> = BTreeMap<QualifiedName, Vec<&'a RelationInfo>>;
-
-fn named(catalog: &Catalog) -> Named<'_> {
-    let mut all = Named::new();
-    for relation in &catalog.relations {
-        for name in [Some(relation.qualified()), relation.root.clone()]
-            .into_iter()
-            .flatten()
-        {
-            all.entry(name).or_default().push(relation);
-        }
-    }
-    all
 }
 
 /// Both catalogs as they were read, the target's first, and what they say of each table.
@@ -242,7 +226,7 @@ impl Reading {
     }
 
     /// Tables whose definitions differ, with the difference.
-    pub fn differing(&self) -> Vec<(QualifiedName, String)> {
+    pub fn differing(&self) -> BTreeMap<QualifiedName, String> {
         let found = self.entries.iter();
         found
             .filter_map(|entry| Some((entry.name().clone(), entry.difference()?)))
@@ -253,13 +237,13 @@ impl Reading {
     /// of the target's catalog came once everything was applied that the source had in the earlier reading. A difference is
     /// known to last where both sides had the same definitions in both readings, down to the versions of the catalog's
     /// rows: then the target was read as it was before, at and after the source's state, and nothing on the way changed it.
-    pub fn unconfirmed<'a>(&'a self, earlier: &'a Self) -> Vec<(QualifiedName, String)> {
+    pub fn unconfirmed<'a>(&'a self, earlier: &'a Self) -> BTreeMap<QualifiedName, String> {
         let before: BTreeMap<&QualifiedName, &PairingEntry> = (earlier.entries.iter())
             .map(|entry| (entry.name(), entry))
             .collect();
-        let catalogs = |reading: &'a Self| (named(&reading.source), named(&reading.target));
+        let catalogs = |reading: &'a Self| (Index::of(&reading.source), Index::of(&reading.target));
         let (old, new) = (catalogs(earlier), catalogs(self));
-        let rests_on = |(source, target): &(Named<'_>, Named<'_>), entry: &PairingEntry| {
+        let rests_on = |(source, target): &(Index<'_>, Index<'_>), entry: &PairingEntry| {
             let source = entry.definitions(Side::Source, source);
             (source, entry.definitions(Side::Target, target))
         };
@@ -277,18 +261,6 @@ impl Reading {
     }
 }
 
-/// Schemas that belong to the replication itself or to the server.
-const OWN_SCHEMAS: &[&str] = &[
-    "pglogical",
-    "pglogical_origin",
-    crate::migration::OWN_SCHEMA,
-    "information_schema",
-];
-
-fn is_own(schema: &str) -> bool {
-    OWN_SCHEMAS.contains(&schema) || schema.starts_with("pg_")
-}
-
 /// Pairs both catalogs. Every relation of either side that the selection includes is in the
 /// result, once: a leaf partition counts with its root where the layouts differ.
 pub fn pair(
@@ -297,67 +269,20 @@ pub fn pair(
     wishes: &Wishes,
     plan: Option<&Plan>,
 ) -> Vec<PairingEntry> {
-    let roots = Roots::of(source, target);
-    let mut names: BTreeMap<QualifiedName, (Option<&RelationInfo>, Option<&RelationInfo>)> =
-        BTreeMap::new();
-    for relation in &source.relations {
-        names.entry(relation.qualified()).or_default().0 = Some(relation);
-    }
-    for relation in &target.relations {
-        names.entry(relation.qualified()).or_default().1 = Some(relation);
-    }
-    let source_schemas: BTreeSet<&str> =
-        source.relations.iter().map(|r| r.schema.as_str()).collect();
-    let planned: BTreeMap<QualifiedName, &PlanTable> = (plan.into_iter())
-        .flat_map(|plan| &plan.tables)
-        .map(|table| (table.qualified(), table))
-        .collect();
-    let mut entries = Vec::new();
-    for (name, found) in &names {
-        if is_own(&name.schema) {
-            continue;
-        }
-        let by_root = roots.covering(found);
-        if let Some(root) = &by_root {
-            // Counted with its root, which is in the list itself.
-            if root != name {
-                continue;
-            }
-        }
-        // A partitioned table is meant with all its partitions.
-        let root = [found.0, found.1].into_iter().flatten();
-        let wanted = wishes.selection.includes(name)
-            || roots
-                .members(name)
-                .any(|leaf| wishes.selection.includes(leaf))
-            || root
-                .filter_map(|relation| relation.root.as_ref())
-                .any(|root| wishes.selection.includes(root) && !wishes.selection.excludes(name));
-        if !wanted {
-            continue;
-        }
+    let sides = Sides::new(source, target, wishes, plan);
+    let entries = sides.names().filter_map(|(name, found)| {
         let matched = Matched {
             name,
-            found: *found,
-            source,
-            target,
-            wishes,
-            planned: planned.get(name).copied(),
-            new_schema: !source_schemas.contains(name.schema.as_str()),
+            found,
+            sides: &sides,
         };
-        if let Some(entry) = matched.entry(&roots) {
-            entries.push(entry);
-        }
-    }
-    // What the plan names has to be somewhere.
-    let gone = planned.into_iter().filter(|(name, table)| {
-        table.set != Set::Excluded && !names.contains_key(name) && wishes.selection.includes(name)
+        matched.entry()
     });
-    entries.extend(gone.map(|(name, _)| {
+    let gone = sides.gone().map(|name| {
         let why = "the plan names it, and neither side has it";
-        PairingEntry::Error(name, why.to_owned())
-    }));
-    entries
+        PairingEntry::Error(name.clone(), why.to_owned())
+    });
+    entries.chain(gone).collect()
 }
 
 /// Columns that were asked for, or not to be compared, and that no selected table of either side has.
@@ -365,11 +290,9 @@ pub fn unknown_columns(source: &Catalog, target: &Catalog, wishes: &Wishes) -> V
     let relations: Vec<&RelationInfo> = (source.relations.iter())
         .chain(&target.relations)
         .filter(|relation| {
-            let name = relation.qualified();
-            let root = relation.root.as_ref();
-            !is_own(&relation.schema)
-                && (wishes.selection.includes(&name)
-                    || root.is_some_and(|root| wishes.selection.includes(root)))
+            let own = std::iter::once(relation.qualified());
+            let names: Vec<_> = own.chain(relation.above.iter().cloned()).collect();
+            !is_own(&relation.schema) && wishes.selection.includes_any(&names)
         })
         .collect();
     (wishes.columns.iter())
@@ -395,247 +318,65 @@ fn names_column(text: &str, table: &QualifiedName, column: &str) -> bool {
     here && name == column
 }
 
-/// Partitioned tables whose leaves differ between the sides, by name or by their bounds.
-struct Roots {
-    uneven: BTreeMap<QualifiedName, Vec<QualifiedName>>,
-    /// Relations that are partitions of other tables on the other side, or of none: each is compared by its own name, and
-    /// counts under no root.
-    elsewhere: BTreeMap<QualifiedName, Elsewhere>,
-}
-
-/// The partitioned tables that a relation is a partition of, on the source and on the target.
-type Elsewhere = (Option<QualifiedName>, Option<QualifiedName>);
-
-fn elsewhere_said(name: &QualifiedName, (one, two): &Elsewhere) -> String {
-    let place = |root: &Option<QualifiedName>| match root {
-        Some(root) => format!("a partition of {root}"),
-        None => "a table of its own".to_owned(),
-    };
-    let (here, there) = (place(one), place(two));
-    format!("{name} is {here} on the source, {there} on the target")
-}
-
-impl Roots {
-    fn of(source: &Catalog, target: &Catalog) -> Self {
-        let theirs: BTreeMap<QualifiedName, &RelationInfo> = (target.relations.iter())
-            .map(|relation| (relation.qualified(), relation))
-            .collect();
-        let elsewhere: BTreeMap<QualifiedName, Elsewhere> = (source.relations.iter())
-            .filter_map(|one| {
-                let (name, root) = (one.qualified(), one.root.clone());
-                let other = theirs.get(&name)?.root.clone();
-                (root != other).then_some((name, (root, other)))
-            })
-            .collect();
-        let leaves = |catalog: &Catalog| {
-            let mut map: BTreeMap<QualifiedName, Vec<QualifiedName>> = BTreeMap::new();
-            for relation in &catalog.relations {
-                if relation.kind == "p" && relation.root.is_none() {
-                    map.entry(relation.qualified()).or_default();
-                }
-                let name = relation.qualified();
-                if let (Some(root), true) = (&relation.root, relation.kind != "p")
-                    && !elsewhere.contains_key(&name)
-                {
-                    map.entry(root.clone()).or_default().push(name);
-                }
-            }
-            for list in map.values_mut() {
-                list.sort();
-            }
-            map
-        };
-        let (one, two) = (leaves(source), leaves(target));
-        let moved: Vec<&QualifiedName> = other_bounds(source, target)
-            .filter_map(|(source, _)| source.root.as_ref())
-            .collect();
-        let mut uneven = BTreeMap::new();
-        let exists = |catalog: &Catalog, name: &QualifiedName| {
-            catalog.relations.iter().any(|r| r.qualified() == *name)
-        };
-        for name in one.keys().chain(two.keys()) {
-            let differ = one.get(name) != two.get(name) || moved.contains(&name);
-            if differ && exists(source, name) && exists(target, name) {
-                let mut members: Vec<QualifiedName> = one
-                    .get(name)
-                    .into_iter()
-                    .chain(two.get(name))
-                    .flatten()
-                    .cloned()
-                    .collect();
-                members.sort();
-                members.dedup();
-                uneven.insert(name.clone(), members);
-            }
-        }
-        Self { uneven, elsewhere }
-    }
-
-    fn covering(
-        &self,
-        found: &(Option<&RelationInfo>, Option<&RelationInfo>),
-    ) -> Option<QualifiedName> {
-        let mut sides = [found.0, found.1].into_iter().flatten();
-        if sides.any(|relation| self.elsewhere.contains_key(&relation.qualified())) {
-            return None;
-        }
-        [found.0, found.1]
-            .into_iter()
-            .flatten()
-            .find_map(|relation| {
-                let root = relation
-                    .root
-                    .clone()
-                    .unwrap_or_else(|| relation.qualified());
-                self.uneven.contains_key(&root).then_some(root)
-            })
-    }
-
-    fn members(&self, name: &QualifiedName) -> impl Iterator<Item = &QualifiedName> {
-        self.uneven.get(name).into_iter().flatten()
-    }
-
-    fn is_uneven(&self, name: &QualifiedName) -> bool {
-        self.uneven.contains_key(name)
-    }
-}
-
-/// Partitions that both sides have, of a root of the same name, with bounds that are not the same.
-fn other_bounds<'a>(
-    source: &'a Catalog,
-    target: &'a Catalog,
-) -> impl Iterator<Item = (&'a RelationInfo, &'a RelationInfo)> {
-    let theirs: BTreeMap<QualifiedName, &RelationInfo> = (target.relations.iter())
-        .filter(|relation| relation.root.is_some())
-        .map(|relation| (relation.qualified(), relation))
-        .collect();
-    (source.relations.iter())
-        .filter_map(move |one| Some((one, *theirs.get(&one.qualified())?)))
-        .filter(|(one, two)| one.root == two.root && one.bound != two.bound)
-}
-
+/// One name, and what has it on the source and on the target.
 struct Matched<'a> {
     name: &'a QualifiedName,
-    found: (Option<&'a RelationInfo>, Option<&'a RelationInfo>),
-    source: &'a Catalog,
-    target: &'a Catalog,
-    wishes: &'a Wishes,
-    planned: Option<&'a PlanTable>,
-    new_schema: bool,
+    found: Found<'a>,
+    sides: &'a Sides<'a>,
 }
 
 impl Matched<'_> {
-    fn entry(&self, roots: &Roots) -> Option<PairingEntry> {
+    fn entry(&self) -> Option<PairingEntry> {
         let name = self.name.clone();
-        let uneven = roots.is_uneven(self.name);
-        if let Some(reason) = self.by_design(uneven) {
-            return reason.map(|reason| PairingEntry::Skip(name, reason));
+        if !self.sides.is_listed(self.name, self.found) {
+            return None;
         }
-        let elsewhere = |two: &RelationInfo| match two.kind.as_str() {
+        if let Some(reason) = self.sides.by_design(self.name, self.found) {
+            return Some(PairingEntry::Skip(name, reason));
+        }
+        let differs = |why: String| Some(PairingEntry::Differs(name.clone(), why));
+        let (one, two) = match self.found {
+            (Some(one), Some(two)) => (one, two),
+            (Some(_), None) => return differs("the target has no such table".to_owned()),
+            (None, _) if self.sides.is_new_schema(&name.schema) => {
+                let why = "only on the target, in a schema that the source does not have";
+                return Some(PairingEntry::Skip(name, why.to_owned()));
+            }
+            (None, _) => return differs("the source has no such table".to_owned()),
+        };
+        if let Some(what) = match two.kind.as_str() {
             "f" => Some("a foreign table"),
             "m" => Some("a materialised view"),
             _ => None,
-        };
-        let (one, two) = match self.found {
-            (Some(one), Some(two)) => match elsewhere(two) {
-                Some(what) => {
-                    let why = format!("a table on the source, {what} on the target");
-                    return Some(PairingEntry::Differs(name, why));
-                }
-                None => (one, two),
-            },
-            (Some(_), None) => {
-                return Some(PairingEntry::Differs(
-                    name,
-                    "the target has no such table".into(),
-                ));
-            }
-            (None, Some(_)) if self.new_schema => {
-                return Some(PairingEntry::Skip(
-                    name,
-                    "only on the target, in a schema that the source does not have".into(),
-                ));
-            }
-            (None, _) => {
-                return Some(PairingEntry::Differs(
-                    name,
-                    "the source has no such table".into(),
-                ));
-            }
-        };
-        if let Some(places) = roots.elsewhere.get(self.name)
-            && [one, two].iter().any(|r| r.kind == "p" && r.root.is_some())
+        } {
+            return differs(format!("a table on the source, {what} on the target"));
+        }
+        if let Some(places) = self.sides.elsewhere(self.name)
+            && [one, two]
+                .iter()
+                .any(|r| r.kind == "p" && r.root().is_some())
         {
             // Its own partitions count under the root on that side.
-            return Some(PairingEntry::Differs(
-                name,
-                elsewhere_said(self.name, places),
-            ));
+            return differs(places.said(self.name));
         }
-        let left_out = |leaf: &&QualifiedName| self.wishes.selection.excludes(leaf);
-        if let Some(leaf) = roots.members(self.name).find(left_out) {
+        if let Some((leaf, reason)) = self.sides.left_out(self.name) {
             let why = format!(
-                "partitions differ between the sides, and {leaf} is left out: its rows cannot be told from those of the others; \
-                 compare the whole table, or make the partitions the same"
+                "partitions differ between the sides, and {leaf} is left out ({reason}): its rows cannot be told from those of \
+                 the others; compare the whole table, or make the partitions the same"
             );
             return Some(PairingEntry::Error(name, why));
         }
-        Some(match self.compare(one, two, roots) {
+        Some(match self.compare(one, two) {
             Ok(pair) => PairingEntry::Compare(Box::new(pair)),
             Err(entry) => entry,
         })
     }
 
-    /// Why the table is left out: some reason, or none where it has no rows of its own and its
-    /// leaves stand in the list.
-    fn by_design(&self, uneven: bool) -> Option<Option<String>> {
-        if let Some(table) = self.planned.filter(|table| table.set == Set::Excluded) {
-            let reason = table.reason.as_deref().unwrap_or("excluded");
-            return Some(Some(format!("left out by the plan: {reason}")));
-        }
-        // What the target has in its place is no reason: the source's rows have to be there.
-        let relation = self.found.0.or(self.found.1)?;
-        if let Some(extension) = &relation.extension {
-            return Some(Some(format!("belongs to the extension {extension}")));
-        }
-        match (relation.kind.as_str(), relation.persistence.as_str()) {
-            ("f", _) => return Some(Some("foreign table: its rows are elsewhere".into())),
-            ("m", _) => return Some(Some("materialised view: refreshed, not replicated".into())),
-            (_, "t") => return Some(Some("temporary".into())),
-            _ => {}
-        }
-        // One that the plan carries was logged when the plan was made: its rows have to be there.
-        if relation.persistence == "u"
-            && self.planned.is_none()
-            && self.wishes.selection.tables.is_empty()
-        {
-            return Some(Some(
-                "unlogged: not replicated; --table compares it all the same".into(),
-            ));
-        }
-        let mut both = [self.found.0, self.found.1].into_iter().flatten();
-        if !uneven && both.all(|r| r.kind == "p") {
-            return Some(None);
-        }
-        None
-    }
-
-    fn compare(
-        &self,
-        one: &RelationInfo,
-        two: &RelationInfo,
-        roots: &Roots,
-    ) -> Result<TablePair, PairingEntry> {
-        let uneven = roots.is_uneven(self.name);
-        let sides = [(Side::Source, one), (Side::Target, two)];
-        let [all_source, all_target] = sides.map(|(side, own)| self.relations(side, own, uneven));
-        let leaves = (self.leaves(&all_source), self.leaves(&all_target));
-        let counted = |relations: Vec<RelationInfo>| -> Vec<RelationInfo> {
-            let counts = |name| name == *self.name || !roots.elsewhere.contains_key(&name);
-            let relations = relations.into_iter();
-            relations.filter(|one| counts(one.qualified())).collect()
-        };
-        let (source, target) = (counted(all_source), counted(all_target));
+    fn compare(&self, one: &RelationInfo, two: &RelationInfo) -> Result<TablePair, PairingEntry> {
+        let (source, target) = (
+            self.relations(Side::Source, one),
+            self.relations(Side::Target, two),
+        );
         for (side, list) in [(Side::Source, &source), (Side::Target, &target)] {
             if let Some(denied) = list.iter().find(|r| !r.readable) {
                 let text = format!("{side}: no permission to read {}", denied.qualified());
@@ -663,22 +404,17 @@ impl Matched<'_> {
         let mut differences = Vec::new();
         let mut notes = Vec::new();
         let columns = self.columns(one, two, &mut differences, &mut notes);
-        if uneven {
+        if self.sides.is_uneven(self.name) {
             notes.push("partitions differ between the sides: compared as one table".into());
         }
-        let moved: Vec<_> = match uneven {
-            true => other_bounds(self.source, self.target)
-                .filter(|(one, _)| one.root.as_ref() == Some(self.name))
-                .collect(),
-            false => Vec::new(),
-        };
+        let moved = self.sides.moved(self.name);
         differences.extend(moved.iter().map(|(one, two)| {
             let bound = |of: &RelationInfo| of.bound.clone().unwrap_or_default();
             let (name, here, there) = (one.qualified(), bound(one), bound(two));
             format!("partition {name}: {here} on the source, {there} on the target")
         }));
-        let elsewhere = roots.elsewhere.get(self.name);
-        differences.extend(elsewhere.map(|places| elsewhere_said(self.name, places)));
+        let elsewhere = self.sides.elsewhere(self.name);
+        differences.extend(elsewhere.map(|places| places.said(self.name)));
         // Where a partition with partitions of its own moved, any leaf may be under it.
         let copy_again = match moved.iter().all(|(one, _)| one.has_rows()) {
             true => moved.iter().map(|(one, _)| one.qualified()).collect(),
@@ -699,7 +435,7 @@ impl Matched<'_> {
                 shown_key(two.primary_key.as_ref())
             ));
         }
-        if (self.planned).is_some_and(|table| table.set == Set::DefaultInsertOnly) {
+        if self.sides.is_insert_only(self.name) {
             notes.push(
                 "insert-only replication set: updates and deletes on the source are not replicated"
                     .into(),
@@ -716,8 +452,8 @@ impl Matched<'_> {
                     column.name
                 ));
             }
-            let types = (&self.source.types, &self.target.types);
-            let recoded = self.source.encoding != self.target.encoding;
+            let types = (&self.sides.source.types, &self.sides.target.types);
+            let recoded = self.sides.source.encoding != self.sides.target.encoding;
             changes_values(types, recoded, column.typed(), other.typed(), 16).then(|| {
                 format!(
                     "column {} ({} on the source, {} on the target) may round, cut or exchange values there; make the \
@@ -728,7 +464,10 @@ impl Matched<'_> {
         });
         Ok(TablePair {
             name: self.name.clone(),
-            leaves,
+            leaves: (
+                self.leaves(Side::Source, one),
+                self.leaves(Side::Target, two),
+            ),
             changes_rows,
             replica_trigger,
             source,
@@ -736,8 +475,8 @@ impl Matched<'_> {
             columns,
             key,
             unchecked: (
-                self.source.encoding == "SQL_ASCII",
-                self.target.encoding == "SQL_ASCII",
+                self.sides.source.encoding == "SQL_ASCII",
+                self.sides.target.encoding == "SQL_ASCII",
             ),
             schema_differences: differences,
             copy_again,
@@ -745,28 +484,30 @@ impl Matched<'_> {
         })
     }
 
-    /// `pg_class.oid` of the partitions with rows among these, in order.
-    fn leaves(&self, relations: &[RelationInfo]) -> Vec<u32> {
-        let mut leaves: Vec<u32> = (relations.iter())
-            .filter(|relation| relation.qualified() != *self.name)
-            .map(|relation| relation.oid)
-            .collect();
+    /// The partitions with rows that stand for the table on a side where it has none of its own.
+    fn parts(&self, side: Side, own: &RelationInfo) -> impl Iterator<Item = &RelationInfo> {
+        let parts = match own.has_rows() {
+            true => &[],
+            false => self.sides.under(side, self.name),
+        };
+        parts.iter().copied().filter(|part| part.has_rows())
+    }
+
+    /// `pg_class.oid` of these partitions, in order.
+    fn leaves(&self, side: Side, own: &RelationInfo) -> Vec<u32> {
+        let mut leaves: Vec<u32> = self.parts(side, own).map(|part| part.oid).collect();
         leaves.sort_unstable();
         leaves
     }
 
-    fn relations(&self, side: Side, own: &RelationInfo, uneven: bool) -> Vec<RelationInfo> {
-        if !uneven || own.has_rows() {
+    /// What is read on a side: the table itself, or its partitions but for those that are compared by their own names.
+    fn relations(&self, side: Side, own: &RelationInfo) -> Vec<RelationInfo> {
+        if own.has_rows() {
             return vec![own.clone()];
         }
-        let catalog = match side {
-            Side::Source => self.source,
-            Side::Target => self.target,
-        };
-        catalog
-            .relations
-            .iter()
-            .filter(|r| r.has_rows() && r.root.as_ref() == Some(self.name))
+        let parts = self.parts(side, own);
+        parts
+            .filter(|part| self.sides.elsewhere(&part.qualified()).is_none())
             .cloned()
             .collect()
     }
@@ -778,7 +519,7 @@ impl Matched<'_> {
         differences: &mut Vec<String>,
         notes: &mut Vec<String>,
     ) -> Vec<ComparedColumn> {
-        let encoding = Encoding::between(&self.source.encoding, &self.target.encoding);
+        let encoding = Encoding::between(&self.sides.source.encoding, &self.sides.target.encoding);
         let wanted = |column: &&ColumnInfo| self.wanted(&column.name, one);
         let mut columns = Vec::new();
         for column in one.columns.iter().filter(wanted) {
@@ -787,8 +528,8 @@ impl Matched<'_> {
                 continue;
             };
             let canon = Canon::of(
-                (column, &self.source.types),
-                (other, &self.target.types),
+                (column, &self.sides.source.types),
+                (other, &self.sides.target.types),
                 encoding,
             );
             match canon {
@@ -799,7 +540,8 @@ impl Matched<'_> {
                             column.name, column.shown, other.shown
                         ));
                     }
-                    if let Some(name) = self.source.types.without_binary_form(column.type_oid) {
+                    if let Some(name) = self.sides.source.types.without_binary_form(column.type_oid)
+                    {
                         notes.push(format!(
                             "column {}: type {name} has no binary form: compared by its text, which may be rounded",
                             column.name
@@ -810,12 +552,12 @@ impl Matched<'_> {
                         shown: column.shown.clone(),
                         canon,
                         types: (
-                            self.source.types.input(column.type_oid),
-                            self.target.types.input(other.type_oid),
+                            self.sides.source.types.input(column.type_oid),
+                            self.sides.target.types.input(other.type_oid),
                         ),
                         names: (
-                            self.source.types.sql(column.type_oid),
-                            self.target.types.sql(other.type_oid),
+                            self.sides.source.types.sql(column.type_oid),
+                            self.sides.target.types.sql(other.type_oid),
                         ),
                         generated: (column.generated, other.generated),
                         is_virtual: column.is_virtual,
@@ -844,8 +586,8 @@ impl Matched<'_> {
         if in_key {
             return true;
         }
-        (self.wishes.columns.is_empty() || names(&self.wishes.columns))
-            && !names(&self.wishes.exclude_columns)
+        (self.sides.wishes.columns.is_empty() || names(&self.sides.wishes.columns))
+            && !names(&self.sides.wishes.exclude_columns)
     }
 }
 

@@ -182,8 +182,8 @@ pub struct RelationInfo {
     pub kind: String,
     /// `relpersistence`: p, u, t.
     pub persistence: String,
-    /// The partitioned root above a partition.
-    pub root: Option<QualifiedName>,
+    /// The partitioned tables above a partition, nearest first.
+    pub above: Vec<QualifiedName>,
     /// The rows that a partition takes (`FOR VALUES ...`), as the server writes it.
     #[serde(default)]
     pub bound: Option<String>,
@@ -230,6 +230,11 @@ impl RelationInfo {
     /// Schema and name.
     pub fn qualified(&self) -> QualifiedName {
         QualifiedName::new(&self.schema, &self.name)
+    }
+
+    /// The partitioned table at the top, of a partition.
+    pub fn root(&self) -> Option<&QualifiedName> {
+        self.above.last()
     }
 
     /// What is known of it but for its size, which changes all the time.

@@ -23,7 +23,7 @@ fn relation(key: Option<&[&str]>, identity: &str) -> RelationInfo {
         name: "t".into(),
         kind: "r".into(),
         persistence: "p".into(),
-        root: None,
+        above: Vec::new(),
         bound: None,
         extension: None,
         row_security: false,

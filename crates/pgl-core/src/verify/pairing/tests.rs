@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::migration::Names;
-use crate::plan::PlanTable;
+use crate::plan::{PlanTable, Set};
 use crate::select::Selection;
 use crate::verify::types::TypeInfo;
 
@@ -29,7 +29,7 @@ fn table(name: &str, columns: &[&str]) -> RelationInfo {
         name: name.into(),
         kind: "r".into(),
         persistence: "p".into(),
-        root: None,
+        above: Vec::new(),
         bound: None,
         extension: None,
         row_security: false,
@@ -61,7 +61,7 @@ fn table(name: &str, columns: &[&str]) -> RelationInfo {
 
 fn leaf(name: &str, root: &str) -> RelationInfo {
     RelationInfo {
-        root: Some(QualifiedName::new("public", root)),
+        above: vec![QualifiedName::new("public", root)],
         bound: Some("FOR VALUES IN (1)".into()),
         ..table(name, &["id"])
     }
@@ -452,7 +452,7 @@ fn leaves_of_the_table_and_no_others() {
     assert_eq!(found, [("r".into(), "compare 0/1".into())]);
     // Partitions between the root and the leaves hold no rows and are none.
     let middle = |name: &str| RelationInfo {
-        root: Some(QualifiedName::new("public", "r")),
+        above: vec![QualifiedName::new("public", "r")],
         ..root(name)
     };
     let found = run(
@@ -659,4 +659,86 @@ fn a_difference_of_definitions_counts_once_both_sides_had_it_twice() {
         open(parts(&["r1", "r2"]), parts(&["r1"]), parts(&["r1", "r2"])),
         none
     );
+}
+
+/// A partition that is left out does not make a partitioned table uneven; where the others differ, it makes the answer
+/// impossible.
+#[test]
+fn a_partition_that_is_left_out_is_no_part_of_its_table() {
+    let shown = |source: Vec<RelationInfo>, target, wishes: &Wishes, plan: Option<&Plan>| {
+        let paired = pair(&catalog(source), &catalog(target), wishes, plan);
+        let shown = paired.into_iter().map(|entry| match entry {
+            PairingEntry::Compare(pair) => pair.name.name,
+            PairingEntry::Skip(name, why) => format!("{}: skipped, {why}", name.name),
+            PairingEntry::Error(name, why) => format!("{}: error, {why}", name.name),
+            PairingEntry::Differs(name, why) => format!("{}: {why}", name.name),
+        });
+        shown.collect::<Vec<_>>()
+    };
+    let parted = |names: &[&str]| -> Vec<RelationInfo> {
+        let leaves = names.iter().map(|name| leaf(name, "r"));
+        std::iter::once(root("r")).chain(leaves).collect()
+    };
+    let unlogged = |mut relations: Vec<RelationInfo>, name: &str| {
+        let found = relations.iter_mut().find(|one| one.name == name).unwrap();
+        found.persistence = "u".into();
+        relations
+    };
+    let everything = Wishes::default();
+    let without = |table: &str| {
+        let mut wishes = Wishes::default();
+        wishes.selection.exclude_tables = vec![table.to_owned()];
+        wishes
+    };
+    // By the plan: the target may lack it, or have it with other rows.
+    let excluded = plan(&[("r1", Set::Default), ("r2", Set::Excluded)]);
+    let skipped = "r2: skipped, left out by the plan: excluded";
+    for target in [parted(&["r1"]), parted(&["r1", "r2"])] {
+        let found = shown(parted(&["r1", "r2"]), target, &everything, Some(&excluded));
+        assert_eq!(found, ["r1", skipped]);
+    }
+    // Because it is unlogged on the source.
+    let source = unlogged(parted(&["r1", "r2"]), "r2");
+    let found = shown(source.clone(), parted(&["r1", "r2"]), &everything, None);
+    assert!(
+        found[0] == "r1" && found[1].starts_with("r2: skipped, unlogged"),
+        "{found:?}"
+    );
+    // Where the others differ, its rows may be anywhere on the other side.
+    for (source, plan, reason) in [
+        (source, None, "is left out (unlogged"),
+        (
+            parted(&["r1", "r2"]),
+            Some(&excluded),
+            "is left out (left out by the plan",
+        ),
+    ] {
+        let found = shown(source, parted(&["r1", "r2", "r3"]), &everything, plan);
+        assert!(
+            found.len() == 1 && found[0].starts_with("r: error") && found[0].contains(reason),
+            "{found:?}"
+        );
+    }
+    // What excludes a partitioned table excludes all that is below it.
+    for target in [parted(&["r1", "r2"]), parted(&["r1", "r3"])] {
+        assert!(shown(parted(&["r1", "r2"]), target, &without("r"), None).is_empty());
+    }
+    let nested = || {
+        let mut relations = parted(&["r1", "m1"]);
+        relations[2]
+            .above
+            .insert(0, QualifiedName::new("public", "m"));
+        let middle = RelationInfo {
+            kind: "p".into(),
+            ..leaf("m", "r")
+        };
+        relations.push(middle);
+        relations
+    };
+    assert_eq!(shown(nested(), nested(), &everything, None), ["m1", "r1"]);
+    assert_eq!(shown(nested(), nested(), &without("m"), None), ["r1"]);
+    // Releases before 18 let a partitioned table be called unlogged; its partitions are what they are.
+    let root_unlogged = unlogged(parted(&["r1", "r2"]), "r");
+    let found = shown(root_unlogged, parted(&["r1"]), &everything, None);
+    assert_eq!(found, ["r"]);
 }

@@ -1,0 +1,306 @@
+//! What both sides have under a name, and where their partitions differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Catalog, Wishes};
+use crate::plan::{Plan, PlanTable, Set};
+use crate::verify::types::RelationInfo;
+use crate::{QualifiedName, Side};
+
+/// Schemas that belong to the replication itself or to the server.
+const OWN_SCHEMAS: &[&str] = &[
+    "pglogical",
+    "pglogical_origin",
+    crate::migration::OWN_SCHEMA,
+    "information_schema",
+];
+
+pub(super) fn is_own(schema: &str) -> bool {
+    OWN_SCHEMAS.contains(&schema) || schema.starts_with("pg_")
+}
+
+/// What a name stands for on the source and on the target.
+pub(super) type Found<'a> = (Option<&'a RelationInfo>, Option<&'a RelationInfo>);
+
+fn both<'a>(found: Found<'a>) -> impl Iterator<Item = &'a RelationInfo> {
+    [found.0, found.1].into_iter().flatten()
+}
+
+/// The relations of one side.
+pub(super) struct Index<'a> {
+    named: BTreeMap<QualifiedName, &'a RelationInfo>,
+    /// Partitions by the table at the top, those in the middle too; an entry for each partitioned table.
+    under: BTreeMap<QualifiedName, Vec<&'a RelationInfo>>,
+}
+
+impl<'a> Index<'a> {
+    pub(super) fn of(catalog: &'a Catalog) -> Self {
+        let mut index = Self {
+            named: BTreeMap::new(),
+            under: BTreeMap::new(),
+        };
+        for relation in &catalog.relations {
+            let name = relation.qualified();
+            match relation.root() {
+                Some(root) => index.under.entry(root.clone()).or_default().push(relation),
+                None if relation.kind == "p" => {
+                    index.under.entry(name.clone()).or_default();
+                }
+                None => {}
+            }
+            index.named.insert(name, relation);
+        }
+        index
+    }
+
+    /// The relation of this name, and all partitions under it.
+    pub(super) fn with_partitions(
+        &self,
+        name: &QualifiedName,
+    ) -> impl Iterator<Item = &'a RelationInfo> {
+        let own = self.named.get(name).into_iter();
+        own.chain(self.under.get(name).into_iter().flatten())
+            .copied()
+    }
+}
+
+/// The partitioned tables that a relation is a partition of, where they are not the same on the source and on the target.
+pub(super) struct Elsewhere(Option<QualifiedName>, Option<QualifiedName>);
+
+impl Elsewhere {
+    pub(super) fn said(&self, name: &QualifiedName) -> String {
+        let place = |root: &Option<QualifiedName>| match root {
+            Some(root) => format!("a partition of {root}"),
+            None => "a table of its own".to_owned(),
+        };
+        let (here, there) = (place(&self.0), place(&self.1));
+        format!("{name} is {here} on the source, {there} on the target")
+    }
+}
+
+/// Both catalogs, what was asked for, and what the plan says.
+pub(super) struct Sides<'a> {
+    pub(super) source: &'a Catalog,
+    pub(super) target: &'a Catalog,
+    pub(super) wishes: &'a Wishes,
+    planned: BTreeMap<QualifiedName, &'a PlanTable>,
+    source_schemas: BTreeSet<&'a str>,
+    ours: Index<'a>,
+    theirs: Index<'a>,
+    names: BTreeMap<QualifiedName, Found<'a>>,
+    /// Relations that are partitions of other tables on the other side, or of none: each is compared by its own name, and
+    /// counts under no root.
+    elsewhere: BTreeMap<QualifiedName, Elsewhere>,
+    /// Partitioned tables whose partitions differ by name or by bounds, with the partitions whose bounds do. What is left
+    /// out is no part of them: as long as the others are the same, each of those is compared by its own name.
+    uneven: BTreeMap<QualifiedName, Vec<(&'a RelationInfo, &'a RelationInfo)>>,
+}
+
+impl<'a> Sides<'a> {
+    pub(super) fn new(
+        source: &'a Catalog,
+        target: &'a Catalog,
+        wishes: &'a Wishes,
+        plan: Option<&'a Plan>,
+    ) -> Self {
+        let (ours, theirs) = (Index::of(source), Index::of(target));
+        let names = (ours.named.keys().chain(theirs.named.keys())).map(|name| {
+            let found = |index: &Index<'a>| index.named.get(name).copied();
+            (name.clone(), (found(&ours), found(&theirs)))
+        });
+        let names: BTreeMap<QualifiedName, Found<'a>> = names.collect();
+        let elsewhere = names.iter().filter_map(|(name, found)| {
+            let (one, two) = (found.0?.root(), found.1?.root());
+            (one != two).then(|| (name.clone(), Elsewhere(one.cloned(), two.cloned())))
+        });
+        let planned = plan.into_iter().flat_map(|plan| &plan.tables);
+        let mut sides = Self {
+            source,
+            target,
+            wishes,
+            planned: planned.map(|table| (table.qualified(), table)).collect(),
+            source_schemas: source.relations.iter().map(|r| r.schema.as_str()).collect(),
+            elsewhere: elsewhere.collect(),
+            uneven: BTreeMap::new(),
+            ours,
+            theirs,
+            names,
+        };
+        sides.uneven = (sides.names.iter())
+            .filter(|(_, found)| found.0.is_some() && found.1.is_some())
+            .filter_map(|(root, _)| Some((root.clone(), sides.differences(root)?)))
+            .collect();
+        sides
+    }
+
+    /// The partitions of a root whose bounds differ; none where all partitions are the same on both sides.
+    fn differences(
+        &self,
+        root: &QualifiedName,
+    ) -> Option<Vec<(&'a RelationInfo, &'a RelationInfo)>> {
+        let counted = |index: &Index<'a>| {
+            let parts = index.under.get(root)?.iter().copied();
+            let counted = parts
+                .map(|part| (part.qualified(), part))
+                .filter(|(name, _)| {
+                    !self.elsewhere.contains_key(name) && self.why_left_out(name).is_none()
+                });
+            Some(counted.collect::<BTreeMap<QualifiedName, &RelationInfo>>())
+        };
+        let (one, two) = (counted(&self.ours), counted(&self.theirs));
+        let leaves = |parts: &Option<BTreeMap<QualifiedName, &RelationInfo>>| {
+            let parts = parts.as_ref()?.iter();
+            let leaves = parts.filter(|(_, part)| part.kind != "p");
+            Some(leaves.map(|(name, _)| name.clone()).collect::<Vec<_>>())
+        };
+        let other_names = leaves(&one) != leaves(&two);
+        let theirs = two.unwrap_or_default();
+        let moved: Vec<_> = (one.unwrap_or_default().into_iter())
+            .filter_map(|(name, part)| Some((part, *theirs.get(&name)?)))
+            .filter(|(one, two)| one.bound != two.bound)
+            .collect();
+        (other_names || !moved.is_empty()).then_some(moved)
+    }
+
+    /// Every name of either side.
+    pub(super) fn names(&self) -> impl Iterator<Item = (&QualifiedName, Found<'a>)> {
+        self.names.iter().map(|(name, found)| (name, *found))
+    }
+
+    fn found(&self, name: &QualifiedName) -> Found<'a> {
+        self.names.get(name).copied().unwrap_or_default()
+    }
+
+    /// Tables that the plan carries and that neither side has.
+    pub(super) fn gone(&self) -> impl Iterator<Item = &QualifiedName> {
+        let wanted = self.planned.iter().filter(|(name, table)| {
+            let names = [Some(*name), table.partition_root.as_ref()];
+            let names: Vec<_> = names.into_iter().flatten().cloned().collect();
+            table.set != Set::Excluded
+                && !self.names.contains_key(name)
+                && self.wishes.selection.includes_any(&names)
+        });
+        wanted.map(|(name, _)| name)
+    }
+
+    /// Whether the name has a place of its own in the list.
+    pub(super) fn is_listed(&self, name: &QualifiedName, found: Found<'a>) -> bool {
+        let all_partitioned = || both(found).all(|relation| relation.kind == "p");
+        if is_own(&name.schema) {
+            false
+        } else if self.is_uneven(name) {
+            // A partitioned table is meant with all its partitions.
+            self.meant(name) || self.leaves(name).iter().any(|leaf| self.meant(leaf))
+        } else {
+            // With its root, which is in the list itself; or its partitions are.
+            !self.counts_with_its_root(name, found) && self.meant(name) && !all_partitioned()
+        }
+    }
+
+    fn counts_with_its_root(&self, name: &QualifiedName, found: Found<'a>) -> bool {
+        !self.elsewhere.contains_key(name)
+            && both(found).any(|relation| relation.root().is_some_and(|root| self.is_uneven(root)))
+    }
+
+    /// The relation itself and all above it: what is asked of a partitioned table is asked of its partitions.
+    fn lineage(&self, name: &QualifiedName) -> Vec<QualifiedName> {
+        let above = both(self.found(name)).flat_map(|relation| &relation.above);
+        std::iter::once(name).chain(above).cloned().collect()
+    }
+
+    fn meant(&self, name: &QualifiedName) -> bool {
+        self.wishes.selection.includes_any(&self.lineage(name))
+    }
+
+    /// Why a relation is skipped, whatever was asked for.
+    pub(super) fn by_design(&self, name: &QualifiedName, found: Found<'a>) -> Option<String> {
+        let planned = self.planned.get(name);
+        if let Some(table) = planned.filter(|table| table.set == Set::Excluded) {
+            let reason = table.reason.as_deref().unwrap_or("excluded");
+            return Some(format!("left out by the plan: {reason}"));
+        }
+        // What the target has in its place is no reason: the source's rows have to be there.
+        let relation = found.0.or(found.1)?;
+        if let Some(extension) = &relation.extension {
+            return Some(format!("belongs to the extension {extension}"));
+        }
+        // One that the plan carries was logged when the plan was made: its rows have to be there.
+        let unlogged = planned.is_none() && self.wishes.selection.tables.is_empty();
+        let reason = match (relation.kind.as_str(), relation.persistence.as_str()) {
+            // Before 18 it can be said of a partitioned table, without a meaning.
+            ("p", _) => return None,
+            ("f", _) => "foreign table: its rows are elsewhere",
+            ("m", _) => "materialised view: refreshed, not replicated",
+            (_, "t") => "temporary",
+            (_, "u") if unlogged => "unlogged: not replicated; --table compares it all the same",
+            _ => return None,
+        };
+        Some(reason.to_owned())
+    }
+
+    /// Why a partition is no part of what is compared with its root.
+    fn why_left_out(&self, name: &QualifiedName) -> Option<String> {
+        let excludes = |one: &QualifiedName| self.wishes.selection.excludes(one);
+        match self.lineage(name).iter().any(excludes) {
+            true => Some("excluded".to_owned()),
+            false => self.by_design(name, self.found(name)),
+        }
+    }
+
+    /// A partition with rows under an uneven root that is left out, and why.
+    pub(super) fn left_out(&self, root: &QualifiedName) -> Option<(QualifiedName, String)> {
+        let mut leaves = self.leaves(root).into_iter();
+        leaves.find_map(|leaf| {
+            let reason = self.why_left_out(&leaf)?;
+            Some((leaf, reason))
+        })
+    }
+
+    /// Names of the partitions with rows that are compared with an uneven root.
+    fn leaves(&self, root: &QualifiedName) -> BTreeSet<QualifiedName> {
+        if !self.is_uneven(root) {
+            return BTreeSet::new();
+        }
+        let parts = [Side::Source, Side::Target]
+            .into_iter()
+            .flat_map(|side| self.under(side, root));
+        parts
+            .filter(|part| part.has_rows())
+            .map(|part| part.qualified())
+            .filter(|name| !self.elsewhere.contains_key(name))
+            .collect()
+    }
+
+    pub(super) fn is_uneven(&self, name: &QualifiedName) -> bool {
+        self.uneven.contains_key(name)
+    }
+
+    /// Partitions that both sides have under a root, with bounds that are not the same.
+    pub(super) fn moved(&self, root: &QualifiedName) -> &[(&'a RelationInfo, &'a RelationInfo)] {
+        self.uneven.get(root).map_or(&[], Vec::as_slice)
+    }
+
+    /// All partitions of a root on a side.
+    pub(super) fn under(&self, side: Side, root: &QualifiedName) -> &[&'a RelationInfo] {
+        let index = match side {
+            Side::Source => &self.ours,
+            Side::Target => &self.theirs,
+        };
+        index.under.get(root).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn elsewhere(&self, name: &QualifiedName) -> Option<&Elsewhere> {
+        self.elsewhere.get(name)
+    }
+
+    /// Whether only the target has this schema.
+    pub(super) fn is_new_schema(&self, schema: &str) -> bool {
+        !self.source_schemas.contains(schema)
+    }
+
+    /// Whether the plan replicates only what is inserted into it.
+    pub(super) fn is_insert_only(&self, name: &QualifiedName) -> bool {
+        let planned = self.planned.get(name);
+        planned.is_some_and(|table| table.set == Set::DefaultInsertOnly)
+    }
+}
