@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use pgl_catalog::verify as catalog;
-use pgl_catalog::verify::sql::{Pages, Reading};
+use pgl_catalog::verify::sql::{Pages, TableReading};
 use pgl_conn::{Error as ConnError, Kind, Session, field};
 use pgl_core::plan::Set;
 use pgl_core::verify::buckets::Buckets;
@@ -139,7 +139,7 @@ impl Full {
         };
         let mut all = Vec::with_capacity(self.pairs.len());
         for pair in &self.pairs {
-            let reading = Reading {
+            let reading = TableReading {
                 pair,
                 side,
                 digest: self.digest,

@@ -313,14 +313,14 @@ pub fn may_use(session: &mut Session) -> Result<bool, pgl_conn::Error> {
 
 /// One membership that has to exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct MemberToAdd {
     /// Replication set.
     pub set: &'static str,
     /// Table.
     pub object: QualifiedName,
 }
 
-impl Wanted {
+impl MemberToAdd {
     /// The statement that adds it. Full rows always: a column list that leaves out a generated
     /// column crashes the target.
     pub fn sql(&self) -> String {
@@ -333,13 +333,13 @@ impl Wanted {
 }
 
 /// The memberships of a plan, our own marker first.
-pub fn wanted(plan: &Plan) -> Vec<Wanted> {
-    let mut all = vec![Wanted {
+pub fn wanted(plan: &Plan) -> Vec<MemberToAdd> {
+    let mut all = vec![MemberToAdd {
         set: "default",
         object: pgl_schema::marker(),
     }];
     all.extend(plan.replicated().filter_map(|table| {
-        Some(Wanted {
+        Some(MemberToAdd {
             set: table.set.name()?,
             object: table.qualified(),
         })
@@ -367,7 +367,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(600);
 /// The server's; [`Error::NotYet`] when a table stayed locked for ten minutes.
 pub fn sets(
     session: &mut Session,
-    wanted: &[Wanted],
+    wanted: &[MemberToAdd],
     join: Join,
     watch: &dyn Watch,
 ) -> Result<Done, Error> {
@@ -397,9 +397,9 @@ pub fn sets(
 /// The server's; a refusal where a table is in another set, or where it may not be added any more.
 pub fn missing_members<'a>(
     session: &mut Session,
-    wanted: &'a [Wanted],
+    wanted: &'a [MemberToAdd],
     join: Join,
-) -> Result<Vec<&'a Wanted>, Error> {
+) -> Result<Vec<&'a MemberToAdd>, Error> {
     let members = pgl_catalog::setup::members(session)?;
     let (mut missing, mut elsewhere) = (Vec::new(), Vec::new());
     for want in wanted {
@@ -442,7 +442,7 @@ pub fn missing_members<'a>(
 
 fn add(
     session: &mut Session,
-    want: &Wanted,
+    want: &MemberToAdd,
     wait: &mut LockWait,
     watch: &dyn Watch,
 ) -> Result<(), Error> {
@@ -492,7 +492,7 @@ mod tests {
 
     #[test]
     fn names_are_quoted_all_the_way() {
-        let want = Wanted {
+        let want = MemberToAdd {
             set: "default",
             object: QualifiedName::new("Shop", "We'ird \"T"),
         };

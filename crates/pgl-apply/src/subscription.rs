@@ -7,12 +7,12 @@
 
 use std::time::{Duration, Instant};
 
+pub use pgl_catalog::subscription::{Subscription, find};
 use pgl_conn::{DsnText, Session, field};
 use pgl_core::migration::Names;
 use pgl_core::plan::{Plan, Set};
 use pgl_core::setup::conflicts_are_safe;
 use pgl_core::{Lsn, QualifiedName, Side, quote_literal};
-use serde::Deserialize;
 
 use crate::control::Observer;
 use crate::unlogged::unlogged;
@@ -29,48 +29,6 @@ pub const PINNED: [(&str, &str); 3] = [
     ("datestyle", "ISO"),
     ("intervalstyle", "postgres"),
 ];
-
-/// A subscription as the target has it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Subscription {
-    /// Its name.
-    pub name: String,
-    /// Whether it is enabled.
-    pub enabled: bool,
-    /// The slot it reads.
-    pub slot: String,
-    /// Replication sets that it follows.
-    pub sets: Vec<String>,
-    /// `r` when its initial synchronisation is over; null when there is no row for it.
-    pub sync: Option<String>,
-    /// Tables that are not synchronised.
-    pub tables_behind: u64,
-}
-
-impl Subscription {
-    /// Whether it is past its copy: synchronised, and following sets with tables.
-    pub fn is_past_copy(&self) -> bool {
-        self.sync.as_deref() == Some("r") && self.sets.iter().any(|set| set == SETS[0])
-    }
-}
-
-/// The subscription of a migration, if it exists.
-///
-/// # Errors
-/// The server's.
-pub fn find(target: &mut Session, name: &str) -> Result<Option<Subscription>, pgl_conn::Error> {
-    let installed: bool = target.value(
-        "SELECT to_regclass('pglogical.subscription') IS NOT NULL",
-        &[],
-        "whether pglogical is installed",
-    )?;
-    if !installed {
-        return Ok(None);
-    }
-    let all: Vec<Subscription> =
-        pgl_catalog::rows(target, include_str!("../sql/subscription.sql"), &[])?;
-    Ok(all.into_iter().find(|found| found.name == name))
-}
 
 /// Where the provider DSN stands in the first statement: it is passed as a parameter, so that no
 /// log of statements shows it.

@@ -36,6 +36,7 @@ pub mod sequences;
 pub mod server;
 pub mod setup;
 pub mod status;
+pub mod subscription;
 pub mod verify;
 
 pub use cutover::{

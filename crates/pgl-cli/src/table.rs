@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use pgl_core::doc::StepState;
+
 use crate::escape::{Breaks, escape};
 
 /// How a piece of text is emphasised. Colour is never the only sign.
@@ -19,6 +21,17 @@ pub enum Style {
     Yellow,
     /// All is well.
     Green,
+}
+
+impl From<StepState> for Style {
+    fn from(state: StepState) -> Self {
+        match state {
+            StepState::Done => Self::Green,
+            StepState::Refused | StepState::Failed => Self::Red,
+            StepState::Planned => Self::Plain,
+            StepState::Already | StepState::Skipped | StepState::NotReached => Self::Dim,
+        }
+    }
 }
 
 impl Style {

@@ -1,13 +1,13 @@
 //! `add-table`: tables join, created where they are missing, with their rows.
 
 use pgl_apply::control::{self, Why};
-use pgl_apply::provider::{self, Wanted};
+use pgl_apply::provider::{self, MemberToAdd};
 use pgl_apply::schema::{self, Programs};
 use pgl_apply::{Watch, copy, journal};
 use pgl_catalog::facts::{Request, collect};
 use pgl_catalog::link::ServerProbe;
 use pgl_cli::Failure;
-use pgl_core::control::{Lapsed, Seen, add_sequences, add_tables, lapsed};
+use pgl_core::control::{Lapsed, ReplicatedTable, add_sequences, add_tables, lapsed};
 use pgl_core::doc::Verdict;
 use pgl_core::facts::{Asked, Facts};
 use pgl_core::plan::{Plan, PlanSequence};
@@ -95,7 +95,7 @@ fn why_again(
         .find(|(name, _)| *name == table.sql())
         .map(|(_, oid)| oid);
     let rows_on_target = on_target.is_some() && control::rows_in(&mut migration.target, table)?;
-    Ok(lapsed(&Seen {
+    Ok(lapsed(&ReplicatedTable {
         in_set,
         on_target,
         filled,
@@ -336,7 +336,11 @@ pub(crate) fn dump(work: &mut Work<'_>, only: &[QualifiedName]) -> Result<Vec<Pi
 }
 
 /// Memberships that do not exist yet. One in another set than the plan's is refused.
-fn joins(work: &mut Work<'_>, next: &Plan, new: &[QualifiedName]) -> Result<Vec<Wanted>, Failure> {
+fn joins(
+    work: &mut Work<'_>,
+    next: &Plan,
+    new: &[QualifiedName],
+) -> Result<Vec<MemberToAdd>, Failure> {
     let members = pgl_catalog::setup::members(&mut work.migration.source)?;
     let mut all = Vec::new();
     for table in next
@@ -361,7 +365,7 @@ fn joins(work: &mut Work<'_>, next: &Plan, new: &[QualifiedName]) -> Result<Vec<
             .hint("take it out with pglogical.replication_set_remove_table, and run this again"));
         }
         if found.is_empty() {
-            all.push(Wanted {
+            all.push(MemberToAdd {
                 set,
                 object: table.qualified(),
             });

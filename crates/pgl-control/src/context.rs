@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pgl_apply::control::Worker;
+use pgl_apply::control::WorkingSubscription;
 use pgl_apply::lock::{self, MigrationState};
 use pgl_apply::subscription::{self, Subscription};
 use pgl_apply::{Error, Servers, control};
@@ -135,7 +135,7 @@ impl ControlContext {
     }
 
     /// What the subscription does.
-    pub(crate) fn worker(&mut self) -> Result<Worker, Error> {
+    pub(crate) fn worker(&mut self) -> Result<WorkingSubscription, Error> {
         control::worker(&mut self.target, &self.plan.names.subscription)?.ok_or_else(|| {
             Error::refused(Side::Target, "the subscription is gone", "run pgl-setup")
         })

@@ -46,7 +46,7 @@ pub use args::Control;
 use pgl_cli::args::Output;
 use pgl_cli::{Context, Failure, Tool};
 use pgl_core::doc::Verdict;
-pub use view::{ControlBody, Step, StepState, TableReport};
+pub use view::{ControlBody, ControlStep, TableReport};
 
 impl Tool for Control {
     const NAME: &'static str = "pgl-control";

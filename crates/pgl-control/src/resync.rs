@@ -11,7 +11,7 @@ use pgl_core::control::{Emptied, LinkedKey, Part, part};
 use pgl_core::cutover::TableMark;
 use pgl_core::doc::Verdict;
 use pgl_core::plan::Set;
-use pgl_core::setup::copy::{Rows, Task, tasks};
+use pgl_core::setup::copy::{CopiedRows, Task, tasks};
 use pgl_core::{QualifiedName, Side};
 use serde_json::json;
 
@@ -154,7 +154,7 @@ fn narrow(task: &mut Task, part: &Part) {
         task.columns.retain(|one| columns.contains(one));
     }
     if let Some(condition) = &part.condition {
-        task.rows = Rows::Where(condition.clone());
+        task.rows = CopiedRows::Where(condition.clone());
     }
 }
 
@@ -260,7 +260,7 @@ pub(crate) fn copy_all(
             "source.join",
             Side::Source,
             format!("{} tables joined their replication sets", joined.len()),
-            joined.iter().map(pgl_apply::provider::Wanted::sql),
+            joined.iter().map(pgl_apply::provider::MemberToAdd::sql),
         );
     }
     work.body.step(

@@ -4,7 +4,7 @@ use pgl_apply::control::Replaced;
 use pgl_cli::{Page, Report, Style, Table};
 use pgl_core::Side;
 use pgl_core::control::{Emptied, Orphans, Transaction, Verb};
-use pgl_core::doc::{Document, Verdict};
+use pgl_core::doc::{Document, StepState, Verdict};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ pub struct ControlBody {
     /// Whether everything stood as asked for already.
     pub already: bool,
     /// What was done, or would be, in order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<ControlStep>,
     /// The tables that were named.
     pub tables: Vec<TableReport>,
     /// Rows of the target, in other tables, that refer to the copied ones and find nothing; by foreign key.
@@ -36,7 +36,7 @@ pub struct ControlBody {
 
 /// A step.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Step {
+pub struct ControlStep {
     /// Stable id.
     pub id: String,
     /// The server that it changes; null for both.
@@ -47,18 +47,6 @@ pub struct Step {
     pub what: String,
     /// Its statements, in order.
     pub sql: Vec<String>,
-}
-
-/// What became of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum StepState {
-    /// It would be done.
-    Planned,
-    /// It is done.
-    Done,
-    /// There was nothing to do.
-    Already,
 }
 
 /// A table.
@@ -109,7 +97,7 @@ impl ControlBody {
         } else {
             StepState::Done
         };
-        self.steps.push(Step {
+        self.steps.push(ControlStep {
             id: id.to_owned(),
             side: side.into(),
             state,
@@ -125,7 +113,7 @@ impl ControlBody {
         side: impl Into<Option<Side>>,
         what: impl Into<String>,
     ) {
-        self.steps.push(Step {
+        self.steps.push(ControlStep {
             id: id.to_owned(),
             side: side.into(),
             state: StepState::Already,
@@ -146,24 +134,6 @@ impl ControlBody {
     }
 }
 
-impl StepState {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Planned => "would",
-            Self::Done => "done",
-            Self::Already => "already",
-        }
-    }
-
-    fn style(self) -> Style {
-        match self {
-            Self::Planned => Style::Plain,
-            Self::Done => Style::Green,
-            Self::Already => Style::Dim,
-        }
-    }
-}
-
 impl Report for ControlBody {
     fn text(document: &Document<Self>, page: &mut Page) {
         let body = &document.body;
@@ -171,7 +141,7 @@ impl Report for ControlBody {
             let word = format!("{:<8}", step.state.word());
             let side = step.side.map_or("both", Side::as_str);
             let what = format!(" {side:<7} {}", step.what);
-            page.spans(&[(step.state.style(), &word), (Style::Plain, &what)]);
+            page.spans(&[(step.state.into(), &word), (Style::Plain, &what)]);
             if body.dry_run {
                 for statement in &step.sql {
                     let end = if statement.starts_with("--") { "" } else { ";" };

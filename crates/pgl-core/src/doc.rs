@@ -27,6 +27,41 @@ pub enum Verdict {
     Partial,
 }
 
+/// What became of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// Would be done.
+    Planned,
+    /// Done by this run.
+    Done,
+    /// Was done: nothing to do.
+    Already,
+    /// Left out.
+    Skipped,
+    /// Would be refused.
+    Refused,
+    /// Failed.
+    Failed,
+    /// Not come to: an earlier one failed.
+    NotReached,
+}
+
+impl StepState {
+    /// As people read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Done => "done",
+            Self::Already => "already",
+            Self::Skipped => "left out",
+            Self::Refused => "refused",
+            Self::Failed => "FAILED",
+            Self::NotReached => "not reached",
+        }
+    }
+}
+
 impl Verdict {
     /// As it is written in a document.
     pub fn as_str(self) -> &'static str {

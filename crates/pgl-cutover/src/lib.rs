@@ -67,7 +67,7 @@ pub use args::Cutover;
 use pgl_cli::args::Output;
 use pgl_cli::{Context, Failure, Tool};
 use pgl_core::doc::Verdict;
-pub use view::{Checked, CutoverBody, Phase, Recopied};
+pub use view::{Checked, CutoverBody, Phase, RecopiedTable};
 
 impl Tool for Cutover {
     const NAME: &'static str = "pgl-cutover";

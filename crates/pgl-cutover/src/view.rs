@@ -30,7 +30,7 @@ pub struct CutoverBody {
     /// What is in the way.
     pub refusals: Vec<Refusal>,
     /// Tables that were copied again.
-    pub recopied: Vec<Recopied>,
+    pub recopied: Vec<RecopiedTable>,
     /// What was compared.
     pub checked: Checked,
     /// The statements, in a dry run.
@@ -56,7 +56,7 @@ pub struct Phase {
 
 /// A table that was copied again.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Recopied {
+pub struct RecopiedTable {
     /// Schema and name.
     pub table: String,
     /// Rows.

@@ -17,4 +17,4 @@ mod write;
 pub use schema::{document_schema, validate_document};
 pub use tools::{TOOLS, ToolEntry, root};
 pub use validate::violations;
-pub use write::{Generated, generated, main, stale};
+pub use write::{GeneratedFile, generated, main, stale};

@@ -41,7 +41,7 @@ pub const TOOLS: &[ToolEntry] = &[
     ToolEntry {
         name: "pgl-status",
         command: pgl_status::command,
-        schema: whole::<pgl_status::Reading>,
+        schema: whole::<pgl_status::StatusBody>,
     },
     ToolEntry {
         name: "pgl-seqsync",

@@ -12,7 +12,7 @@ use crate::{man, readme, schema};
 
 /// One generated file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Generated {
+pub struct GeneratedFile {
     /// Relative to the workspace.
     pub path: String,
     /// What it should hold.
@@ -28,16 +28,16 @@ the usual one: some checks decide by what they find. A guardrail is a check that
 ";
 
 /// Every generated file with its content.
-pub fn generated() -> Result<Vec<Generated>> {
+pub fn generated() -> Result<Vec<GeneratedFile>> {
     let mut files = Vec::new();
     for tool in TOOLS {
         let json = serde_json::to_string_pretty(&schema::document_schema(tool))?;
-        files.push(Generated {
+        files.push(GeneratedFile {
             path: schema::schema_path(tool),
             text: json + "\n",
         });
         let path = format!("{FOLDER}/man/{}.1", tool.name);
-        files.push(Generated {
+        files.push(GeneratedFile {
             path,
             text: man::page(tool)?,
         });
@@ -49,20 +49,20 @@ pub fn generated() -> Result<Vec<Generated>> {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut (tool.command)(), tool.name, &mut text);
             let path = format!("{FOLDER}/completions/{file}");
-            files.push(Generated {
+            files.push(GeneratedFile {
                 path,
                 text: String::from_utf8(text)?,
             });
         }
     }
-    files.push(Generated {
+    files.push(GeneratedFile {
         path: "crates/pgl-preflight/CHECKS.md".into(),
         text: format!("{CHECKS}{}", pgl_preflight::markdown()),
     });
     let path = root().join("README.md");
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    files.push(Generated {
+    files.push(GeneratedFile {
         path: "README.md".into(),
         text: readme::renew(&text)?,
     });
@@ -84,7 +84,7 @@ pub fn stale() -> Result<Vec<String>> {
     Ok(stale)
 }
 
-fn left_over(files: &[Generated]) -> Result<Vec<String>> {
+fn left_over(files: &[GeneratedFile]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for folder in ["schema", "man", "completions"].map(|name| format!("{FOLDER}/{name}")) {
         let there = root().join(&folder);

@@ -27,7 +27,7 @@ impl Run<'_> {
             }
             StepId::SourceSets => provider::wanted(&self.plan)
                 .iter()
-                .map(provider::Wanted::sql)
+                .map(provider::MemberToAdd::sql)
                 .collect(),
             StepId::TargetDatabase => {
                 if self.target.is_some() {

@@ -5,14 +5,14 @@ use std::time::Instant;
 use pgl_apply::{Done, Error};
 use pgl_cli::{Consent, Context, Failure, StepProgress, input, stop_point};
 use pgl_core::cutover::Purpose;
-use pgl_core::doc::Verdict;
+use pgl_core::doc::{StepState, Verdict};
 use pgl_core::setup::{Step, StepId, When, choose, steps};
 
 use crate::args::Setup;
 use crate::collect::Look;
 use crate::endpoints::Place;
 use crate::steps::Run;
-use crate::view::{SetupReport, StepReport, StepState};
+use crate::view::{SetupReport, StepReport};
 
 pub(crate) fn run(args: &Setup, context: &Context) -> Result<Verdict, Failure> {
     let options = args.options();

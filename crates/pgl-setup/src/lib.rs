@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use pgl_cli::args::Output;
 use pgl_cli::{Context, Failure, Tool};
 use pgl_core::doc::Verdict;
-pub use view::{SetupReport, StepReport, StepState};
+pub use view::{SetupReport, StepReport};
 
 impl Tool for args::Setup {
     const NAME: &'static str = "pgl-setup";

@@ -4,7 +4,7 @@ use pgl_apply::{Error, ObjectFailure, copy::Copied};
 use pgl_cli::units::{bytes, duration};
 use pgl_cli::{Page, Report, Style, Table};
 use pgl_core::Side;
-use pgl_core::doc::Document;
+use pgl_core::doc::{Document, StepState};
 use pgl_core::setup::StepId;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -53,49 +53,6 @@ impl StepReport {
     }
 }
 
-/// The state of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum StepState {
-    /// Would be done.
-    Planned,
-    /// Done by this run.
-    Done,
-    /// Was done.
-    Already,
-    /// Left out.
-    Skipped,
-    /// Would be refused.
-    Refused,
-    /// Failed.
-    Failed,
-    /// Not come to: an earlier one failed.
-    NotReached,
-}
-
-impl StepState {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Planned => "planned",
-            Self::Done => "done",
-            Self::Already => "already",
-            Self::Skipped => "left out",
-            Self::Refused => "refused",
-            Self::Failed => "FAILED",
-            Self::NotReached => "not reached",
-        }
-    }
-
-    fn style(self) -> Style {
-        match self {
-            Self::Done => Style::Green,
-            Self::Refused | Self::Failed => Style::Red,
-            Self::Planned | Self::Already => Style::Plain,
-            Self::Skipped | Self::NotReached => Style::Dim,
-        }
-    }
-}
-
 impl Report for SetupReport {
     fn text(document: &Document<Self>, page: &mut Page) {
         let report = &document.body;
@@ -114,7 +71,7 @@ impl Report for SetupReport {
             };
             let state = format!("{:<11}", step.state.word());
             let rest = format!(" {:<22} {time}", step.id);
-            page.spans(&[(step.state.style(), &state), (Style::Plain, &rest)]);
+            page.spans(&[(step.state.into(), &state), (Style::Plain, &rest)]);
             page.wrapped(12, &step.what);
             for (cause, objects) in Error::causes(&step.failures) {
                 page.wrapped(14, &format!("{cause}: {}", some(&objects)));

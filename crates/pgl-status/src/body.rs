@@ -16,7 +16,7 @@ use crate::collect::CopySizes;
 
 /// The tool's own part of the document.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Reading {
+pub struct StatusBody {
     /// Name of the migration.
     pub name: String,
     /// The subscription.
@@ -173,7 +173,7 @@ pub(crate) struct Material<'a> {
 
 impl Material<'_> {
     /// The reading; `wait` is filled in by whoever waits.
-    pub(crate) fn reading(&self) -> Reading {
+    pub(crate) fn reading(&self) -> StatusBody {
         let empty = Snapshot::default();
         let newest = self.samples.last().unwrap_or(&empty);
         let source = newest.source.known();
@@ -197,7 +197,7 @@ impl Material<'_> {
             Some(_) => causes.iter().all(|cause| cause.severity != Severity::Block),
             None => wait::healthy(self.samples, &causes, lag.as_ref(), self.max_lag),
         };
-        Reading {
+        StatusBody {
             name: self.name.to_owned(),
             subscription: self.subscription.to_owned(),
             state: if cutover.is_some() {
@@ -229,7 +229,7 @@ impl Material<'_> {
     }
 
     /// Whether the goal is reached.
-    pub(crate) fn reached(&self, goal: Goal, reading: &Reading) -> bool {
+    pub(crate) fn reached(&self, goal: Goal, reading: &StatusBody) -> bool {
         let lag = reading.lag.as_ref();
         wait::reached(goal, self.samples, &reading.causes, lag, self.max_lag)
     }
@@ -354,7 +354,7 @@ impl Material<'_> {
     }
 }
 
-impl Reading {
+impl StatusBody {
     /// Whether a cause stands in the way.
     pub(crate) fn blocked(&self) -> bool {
         self.causes

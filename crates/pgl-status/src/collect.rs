@@ -14,7 +14,7 @@ use pgl_core::plan::Set;
 use pgl_core::status::Word;
 use pgl_core::status::facts::{
     Close, Dsn, Reverse, Seen, Snapshot, SourceClose, SourceNow, TargetClose, TargetNow,
-    TroubleKind, Wanted,
+    TroubleKind, WantedTable,
 };
 use pgl_core::status::state::word;
 use pgl_core::{Database, Plan, QualifiedName};
@@ -382,7 +382,7 @@ impl<'a> Observer<'a> {
 
     /// The tables that are to be replicated: by the plan that was given or that pgl-setup keeps; without
     /// one those that the subscription has a state for.
-    fn wanted(&mut self, newest: &Snapshot) -> Vec<Wanted> {
+    fn wanted(&mut self, newest: &Snapshot) -> Vec<WantedTable> {
         let Some(now) = newest
             .target
             .known()
@@ -400,7 +400,7 @@ impl<'a> Observer<'a> {
         match kept {
             Some(plan) => plan
                 .replicated()
-                .map(|table| Wanted {
+                .map(|table| WantedTable {
                     table: table.qualified(),
                     set: table.set.name().map(str::to_owned),
                     filled: filled.get(&table.qualified().sql()).copied(),
@@ -409,7 +409,7 @@ impl<'a> Observer<'a> {
             None => now
                 .tables
                 .iter()
-                .map(|one| Wanted {
+                .map(|one| WantedTable {
                     table: one.table.clone(),
                     set: None,
                     filled: None,

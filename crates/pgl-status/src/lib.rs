@@ -21,7 +21,7 @@ mod view;
 use std::process::ExitCode;
 
 pub use args::StatusArgs;
-pub use body::Reading;
+pub use body::StatusBody;
 use pgl_cli::args::Output;
 use pgl_cli::{Context, Failure, Tool};
 use pgl_core::doc::Verdict;

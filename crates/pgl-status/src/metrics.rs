@@ -7,7 +7,7 @@ use pgl_core::status::Word;
 use pgl_core::status::causes::Certainty;
 use pgl_core::status::measure::as_f64;
 
-use crate::body::Reading;
+use crate::body::StatusBody;
 
 /// One metric with its samples. A metric without a sample is left out whole: an absent value is
 /// not zero.
@@ -18,7 +18,7 @@ struct Metric {
 }
 
 /// All metrics of a reading.
-pub(crate) fn metrics(document: &Document<Reading>) -> String {
+pub(crate) fn metrics(document: &Document<StatusBody>) -> String {
     let reading = &document.body;
     let base = [
         ("migration", reading.name.clone()),
@@ -45,7 +45,7 @@ pub(crate) fn metrics(document: &Document<Reading>) -> String {
     text
 }
 
-fn list(reading: &Reading) -> Vec<Metric> {
+fn list(reading: &StatusBody) -> Vec<Metric> {
     let lag = reading.lag.as_ref();
     let slot = reading.slot.as_ref();
     let copy = reading.copy.as_ref();

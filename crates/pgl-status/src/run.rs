@@ -8,12 +8,12 @@ use pgl_conn::{Endpoint, Environment};
 use pgl_core::doc::{Incoming, Verdict};
 use pgl_core::migration::Names;
 use pgl_core::status::facts::{Close, Snapshot};
-use pgl_core::status::wait::{self, Trouble};
+use pgl_core::status::wait::{self, LastingCauses};
 use pgl_core::status::{Goal, MaxLag, WaitProgress, Word};
 use pgl_core::{Migration, Side};
 
 use crate::StatusArgs;
-use crate::body::{Material, Reading, WaitView};
+use crate::body::{Material, StatusBody, WaitView};
 use crate::collect::{Observer, Place};
 use crate::view::{page, running};
 
@@ -166,7 +166,7 @@ impl<'a> Status<'a> {
     }
 
     /// A sample, and a closer look where it is time for one.
-    fn step(&mut self) -> Result<Reading, Failure> {
+    fn step(&mut self) -> Result<StatusBody, Failure> {
         self.sample()?;
         let before = self.material().reading();
         let doubt = before.causes.iter().any(|cause| cause.loses_rows());
@@ -253,7 +253,12 @@ impl<'a> Status<'a> {
         }
     }
 
-    fn paint(&self, verdict: Verdict, reading: Reading, header: &mut bool) -> Result<(), Failure> {
+    fn paint(
+        &self,
+        verdict: Verdict,
+        reading: StatusBody,
+        header: &mut bool,
+    ) -> Result<(), Failure> {
         let document = self.document(verdict, reading);
         let streams = &self.context.streams;
         match streams.format {
@@ -282,7 +287,7 @@ impl<'a> Status<'a> {
 
     fn wait(&mut self, goal: Goal) -> Result<Verdict, Failure> {
         let began = Instant::now();
-        let mut trouble = Trouble::default();
+        let mut trouble = LastingCauses::default();
         let mut told = Instant::now();
         let pause = self.args.interval.min(WAIT_PAUSE);
         let (progress, mut reading) = loop {
@@ -339,7 +344,11 @@ impl<'a> Status<'a> {
         Ok(verdict)
     }
 
-    fn document(&self, verdict: Verdict, reading: Reading) -> pgl_core::doc::Document<Reading> {
+    fn document(
+        &self,
+        verdict: Verdict,
+        reading: StatusBody,
+    ) -> pgl_core::doc::Document<StatusBody> {
         let (source, target) = self.observer.databases();
         let found = source.map(|source| Migration {
             name: self.observer.migration.clone(),
@@ -351,7 +360,7 @@ impl<'a> Status<'a> {
         self.context.document(verdict, migration, plan, reading)
     }
 
-    fn emit(&self, verdict: Verdict, reading: Reading) -> Result<(), Failure> {
+    fn emit(&self, verdict: Verdict, reading: StatusBody) -> Result<(), Failure> {
         self.context.emit(&self.document(verdict, reading))
     }
 
@@ -370,7 +379,7 @@ impl<'a> Status<'a> {
 }
 
 /// 3 where the target could not be read; 1 where not all is well.
-fn verdict(reading: &Reading) -> Verdict {
+fn verdict(reading: &StatusBody) -> Verdict {
     if reading.target.reachable != Some(true) {
         Verdict::Unknown
     } else if reading.healthy {
@@ -380,7 +389,7 @@ fn verdict(reading: &Reading) -> Verdict {
     }
 }
 
-fn tell(goal: Goal, reading: &Reading, waited: Duration) -> String {
+fn tell(goal: Goal, reading: &StatusBody, waited: Duration) -> String {
     let waited = units::duration(Duration::from_secs(waited.as_secs()));
     let mut text = format!(
         "pgl-status: waiting for {goal} since {waited}: {}",
@@ -408,11 +417,11 @@ struct Line<'a> {
     at: String,
     verdict: Verdict,
     #[serde(flatten)]
-    reading: &'a Reading,
+    reading: &'a StatusBody,
 }
 
 impl<'a> Line<'a> {
-    fn new(verdict: Verdict, reading: &'a Reading) -> Self {
+    fn new(verdict: Verdict, reading: &'a StatusBody) -> Self {
         Self {
             r#type: "reading",
             at: pgl_cli::now(),

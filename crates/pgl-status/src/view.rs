@@ -9,13 +9,13 @@ use pgl_core::status::causes::{Cause, Certainty};
 use pgl_core::status::{SecondsFrom, Word};
 use serde_json::{Value, json};
 
-use crate::body::Reading;
+use crate::body::StatusBody;
 use crate::metrics;
 
 /// The page for people.
-pub(crate) fn page(document: &Document<Reading>, width: usize, color: bool) -> String {
+pub(crate) fn page(document: &Document<StatusBody>, width: usize, color: bool) -> String {
     let mut page = Page::new(width, color);
-    Reading::text(document, &mut page);
+    StatusBody::text(document, &mut page);
     page.finish()
 }
 
@@ -40,7 +40,7 @@ fn rate(bytes: f64) -> String {
     format!("{}/s", units::bytes(bytes.max(0.0) as u64))
 }
 
-fn state_style(reading: &Reading) -> Style {
+fn state_style(reading: &StatusBody) -> Style {
     match reading.state {
         Word::Replicating | Word::CutOver if reading.healthy => Style::Green,
         Word::Replicating | Word::CutOver | Word::Initializing | Word::SettingUp => Style::Yellow,
@@ -48,7 +48,7 @@ fn state_style(reading: &Reading) -> Style {
     }
 }
 
-impl Report for Reading {
+impl Report for StatusBody {
     fn text(document: &Document<Self>, page: &mut Page) {
         let reading = &document.body;
         let healthy = if reading.healthy {
@@ -182,7 +182,7 @@ fn words(from: SecondsFrom) -> &'static str {
     }
 }
 
-fn numbers(reading: &Reading, page: &mut Page) {
+fn numbers(reading: &StatusBody, page: &mut Page) {
     if let Some(lag) = &reading.lag {
         let time = lag.seconds.map_or(String::new(), |value| {
             let value = seconds(value);
@@ -263,7 +263,7 @@ fn numbers(reading: &Reading, page: &mut Page) {
 }
 
 /// "setup by pid 4711 at 10.0.0.7: copy 40 %, done in about 12m".
-pub(crate) fn running(reading: &Reading) -> Option<String> {
+pub(crate) fn running(reading: &StatusBody) -> Option<String> {
     let running = reading.running.as_ref()?;
     let tool = running.tool.strip_prefix("pgl-").unwrap_or(&running.tool);
     let mut text = format!("{tool} by pid {} at {}", running.pid, running.address);
@@ -284,7 +284,7 @@ pub(crate) fn running(reading: &Reading) -> Option<String> {
     Some(text)
 }
 
-fn progress(reading: &Reading, page: &mut Page) {
+fn progress(reading: &StatusBody, page: &mut Page) {
     if let Some(text) = running(reading) {
         page.line(format!("  running    {text}"));
     }

@@ -5,7 +5,7 @@ use pgl_catalog::{remaining, slot_endings};
 use pgl_cli::{Consent, Context, Failure, Tool, input, stop_point};
 use pgl_conn::{Access, Environment, Session, SessionOptions};
 use pgl_core::cutover::{self, CutoverRecord, CutoverState, Purpose, cutover_state};
-use pgl_core::doc::{Incoming, Verdict};
+use pgl_core::doc::{Incoming, StepState, Verdict};
 use pgl_core::migration::Names;
 use pgl_core::teardown::{
     Remaining, Removal, TeardownRequest, leftovers, other_names, plan, refusal, unknown,
@@ -13,7 +13,7 @@ use pgl_core::teardown::{
 use pgl_core::{Database, Migration, Plan, Side};
 
 use crate::args::TeardownArgs;
-use crate::view::{RemovalState, Removed, Teardown};
+use crate::view::{Removed, Teardown};
 
 /// A server that is looked at.
 struct Place {
@@ -124,7 +124,7 @@ pub(crate) fn run(args: &TeardownArgs, context: &Context) -> Result<Verdict, Fai
         .map(|removal| Removed {
             sql: pgl_apply::teardown::statements(&removal),
             removal,
-            state: RemovalState::Planned,
+            state: StepState::Planned,
             error: None,
         })
         .collect();
@@ -280,7 +280,7 @@ fn remove_all(context: &Context, places: &mut [Place], removals: &mut [Removed])
     let mut failed = false;
     for removed in removals {
         if failed || context.interrupt.exit().is_some() {
-            removed.state = RemovalState::NotReached;
+            removed.state = StepState::NotReached;
             failed = true;
             continue;
         }
@@ -293,9 +293,9 @@ fn remove_all(context: &Context, places: &mut [Place], removals: &mut [Removed])
         let Removal { kind, side, .. } = &removed.removal;
         stop_point(&format!("{side}.{}", kind.as_str()));
         match pgl_apply::teardown::remove(&mut place.session, &removed.removal, &Silent) {
-            Ok(()) => removed.state = RemovalState::Done,
+            Ok(()) => removed.state = StepState::Done,
             Err(error) => {
-                removed.state = RemovalState::Failed;
+                removed.state = StepState::Failed;
                 removed.error = Some(failure(error).to_string());
                 failed = true;
             }

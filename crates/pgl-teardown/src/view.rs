@@ -3,7 +3,7 @@
 use pgl_cli::{Page, Report, Style, Table};
 use pgl_core::Side;
 use pgl_core::cutover::CutOver;
-use pgl_core::doc::{Document, Verdict};
+use pgl_core::doc::{Document, StepState, Verdict};
 use pgl_core::teardown::{Kept, Remaining, Removal};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -39,41 +39,16 @@ pub struct Removed {
     /// The statements, in order.
     pub sql: Vec<String>,
     /// What became of it.
-    pub state: RemovalState,
+    pub state: StepState,
     /// Why it failed.
     pub error: Option<String>,
 }
 
-/// What became of a removal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RemovalState {
-    /// Would be done.
-    Planned,
-    /// Gone.
-    Done,
-    /// It did not work.
-    Failed,
-    /// Not come to: an earlier one failed.
-    NotReached,
-}
-
-impl RemovalState {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Planned => "would drop",
-            Self::Done => "dropped",
-            Self::Failed => "FAILED",
-            Self::NotReached => "not reached",
-        }
-    }
-
-    fn style(self) -> Style {
-        match self {
-            Self::Planned | Self::NotReached => Style::Plain,
-            Self::Done => Style::Green,
-            Self::Failed => Style::Red,
-        }
+fn word(state: StepState) -> &'static str {
+    match state {
+        StepState::Planned => "would drop",
+        StepState::Done => "dropped",
+        other => other.word(),
     }
 }
 
@@ -94,7 +69,7 @@ impl Report for Teardown {
             }
         }
         for removed in &body.removals {
-            let state = format!("{:<11}", removed.state.word());
+            let state = format!("{:<11}", word(removed.state));
             let removal = &removed.removal;
             let what = format!(
                 " {}: {} {}",
@@ -102,7 +77,7 @@ impl Report for Teardown {
                 removal.kind.as_str(),
                 removal.object
             );
-            page.spans(&[(removed.state.style(), &state), (Style::Plain, &what)]);
+            page.spans(&[(removed.state.into(), &state), (Style::Plain, &what)]);
             if body.dry_run {
                 for statement in &removed.sql {
                     page.wrapped(16, &format!("{statement};"));
@@ -128,7 +103,7 @@ impl Report for Teardown {
                 removed.removal.side.as_str(),
                 removed.removal.kind.as_str(),
                 &removed.removal.object,
-                removed.state.word(),
+                word(removed.state),
                 removed.error.as_deref().unwrap_or(""),
             ]);
         }

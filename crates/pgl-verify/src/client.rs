@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use pgl_catalog::verify::sql::salt;
 use pgl_core::verify::buckets::{Bucket, Buckets};
-use pgl_core::verify::copy::Rows;
+use pgl_core::verify::copy::BinaryRows;
 use pgl_core::verify::rows::{Place, RowSeen};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
@@ -23,7 +23,7 @@ pub(crate) fn read<R: Read>(
     keys: usize,
     mut each: impl FnMut(&Digested) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut rows = Rows::new(input)?;
+    let mut rows = BinaryRows::new(input)?;
     let mut image = Vec::new();
     let mut row = Digested {
         place: (0, 0),

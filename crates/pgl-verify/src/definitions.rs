@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pgl_conn::{Error, Kind, Session};
 use pgl_core::QualifiedName;
 use pgl_core::plan::Plan;
-use pgl_core::verify::pairing::{PairingEntry, Reading, Wishes};
+use pgl_core::verify::pairing::{PairedCatalogs, PairingEntry, Wishes};
 
 use crate::lsn_wait::{LsnWait, unseen_commits};
 use crate::pool::Pool;
@@ -21,7 +21,7 @@ pub(crate) struct Definitions {
 }
 
 impl Definitions {
-    pub(crate) fn of(reading: Reading, undecided: BTreeMap<QualifiedName, String>) -> Self {
+    pub(crate) fn of(reading: PairedCatalogs, undecided: BTreeMap<QualifiedName, String>) -> Self {
         Self {
             entries: reading.entries,
             undecided,
@@ -43,7 +43,7 @@ pub(crate) struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads the catalogs again until every difference of definitions is known to last, or none is left.
-    pub(crate) fn confirm(&mut self, mut reading: Reading) -> Result<Definitions, Error> {
+    pub(crate) fn confirm(&mut self, mut reading: PairedCatalogs) -> Result<Definitions, Error> {
         let mut undecided = reading.differing();
         if undecided.is_empty() {
             return Ok(Definitions::of(reading, undecided));
@@ -82,9 +82,9 @@ impl Reader<'_> {
     fn again(
         &mut self,
         lsn_wait: &mut LsnWait,
-        before: &Reading,
+        before: &PairedCatalogs,
         left: Duration,
-    ) -> Result<Reading, Error> {
+    ) -> Result<PairedCatalogs, Error> {
         let position = lsn_wait.position()?;
         lsn_wait.wait_visible(self.pool, position, left)?;
         let read = |session: &mut Session, encoding: &str| {
@@ -96,7 +96,7 @@ impl Reader<'_> {
             return Err(unseen_commits());
         }
         let source = read(self.source, &before.source.encoding)?;
-        Ok(Reading::new(source, target, self.wishes, self.plan))
+        Ok(PairedCatalogs::new(source, target, self.wishes, self.plan))
     }
 }
 

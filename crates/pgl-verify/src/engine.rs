@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pgl_catalog::verify::sql::{Pages, Reading};
+use pgl_catalog::verify::sql::{Pages, TableReading};
 use pgl_cli::progress::Progress;
 use pgl_conn::{Error, Kind, Session, field};
 use pgl_core::verify::fix::RowFix;
@@ -92,8 +92,8 @@ impl Engine<'_> {
         pair: &'p TablePair,
         side: Side,
         buckets: usize,
-    ) -> Reading<'p> {
-        Reading {
+    ) -> TableReading<'p> {
+        TableReading {
             pair,
             side,
             digest: self.settings.digest,
@@ -261,7 +261,7 @@ pub(crate) fn round(seconds: f64) -> f64 {
 
 fn sums(
     session: &mut Session,
-    reading: &Reading<'_>,
+    reading: &TableReading<'_>,
     chunk: &Chunk<'_>,
     count: usize,
 ) -> Result<Buckets, Error> {

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::io::BufReader;
 
-use pgl_catalog::verify::sql::{Pages, Reading, Texts, Wanted};
+use pgl_catalog::verify::sql::{Pages, TableReading, Texts, WantedKey};
 use pgl_conn::{Error, Kind, Session};
 use pgl_core::Side;
 use pgl_core::verify::Buckets;
-use pgl_core::verify::copy::Rows;
+use pgl_core::verify::copy::BinaryRows;
 use pgl_core::verify::outcome::Digest;
 use pgl_core::verify::pairing::TablePair;
 use pgl_core::verify::rows::{Difference, Place, RowJoin, RowSeen};
@@ -193,7 +193,7 @@ pub(crate) fn rows_by_key(
     pair: &TablePair,
     moment: &SnapshotPair,
     side: Side,
-    keys: &[Wanted<'_>],
+    keys: &[WantedKey<'_>],
 ) -> Result<Vec<RowSeen>, Error> {
     let reading = engine.reading(pair, side, 1);
     let index = reading.by_index();
@@ -214,10 +214,10 @@ pub(crate) fn rows_by_key(
 
 fn by_key(
     session: &mut Session,
-    reading: &Reading<'_>,
+    reading: &TableReading<'_>,
     relation: &RelationInfo,
     number: u32,
-    keys: &[Wanted<'_>],
+    keys: &[WantedKey<'_>],
     index: bool,
 ) -> Result<Vec<RowSeen>, Error> {
     if reading.digest == Digest::Client {
@@ -236,7 +236,7 @@ fn by_key(
 
 fn client_rows(
     session: &mut Session,
-    reading: &Reading<'_>,
+    reading: &TableReading<'_>,
     sql: &str,
     number: u32,
     wanted: &dyn Fn(u64) -> bool,
@@ -265,7 +265,7 @@ fn server_rows(session: &mut Session, sql: &str, number: u32) -> Result<Vec<RowS
 }
 
 fn read(input: impl std::io::Read, number: u32) -> std::io::Result<Vec<RowSeen>> {
-    let mut rows = Rows::new(input)?;
+    let mut rows = BinaryRows::new(input)?;
     let mut out = Vec::new();
     while rows.advance()? {
         let digest =

@@ -1,6 +1,7 @@
 //! Which mode, and why.
 
-use pgl_catalog::verify::replication::{self, Rights, Subscription};
+use pgl_catalog::subscription::{self, Subscription};
+use pgl_catalog::verify::replication::{self, SourceRights};
 use pgl_cli::Failure;
 use pgl_conn::Session;
 use pgl_core::verify::Mode;
@@ -21,7 +22,7 @@ pub(crate) struct Choice {
 struct Seen {
     subscriptions: Vec<Subscription>,
     slots: Vec<String>,
-    rights: Rights,
+    rights: SourceRights,
     old_source: bool,
     /// Whether the target is a standby of the subscriber.
     standby: bool,
@@ -41,7 +42,7 @@ pub(crate) fn choose(
     if how.mode == ModeArg::Static {
         return Ok(plain(Mode::Static, "asked for"));
     }
-    let subscriptions = replication::subscriptions(target)?;
+    let subscriptions = subscription::all(target)?;
     let names: Vec<String> = subscriptions.iter().map(|one| one.slot.clone()).collect();
     let slots: Vec<String> = match names.as_slice() {
         [] => Vec::new(),
@@ -169,11 +170,14 @@ mod tests {
             name: format!("s{at}"),
             slot: format!("slot{at}"),
             enabled: true,
+            sets: Vec::new(),
+            sync: None,
+            tables_behind: 0,
         };
         Seen {
             subscriptions: (0..subscriptions).map(one).collect(),
             slots: (0..slots).map(|at| format!("slot{at}")).collect(),
-            rights: Rights {
+            rights: SourceRights {
                 replication: true,
                 marker: true,
                 marker_writable: true,

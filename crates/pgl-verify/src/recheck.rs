@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 
-use pgl_catalog::verify::sql::Wanted;
+use pgl_catalog::verify::sql::WantedKey;
 use pgl_conn::{Error, Kind};
 use pgl_core::Side;
 use pgl_core::verify::changes::{Effect, Effects, Then};
@@ -73,7 +73,7 @@ pub(crate) fn written(
     engine: &Engine<'_>,
     pair: &TablePair,
     moment: &SnapshotPair,
-    only: Option<&[Wanted<'_>]>,
+    only: Option<&[WantedKey<'_>]>,
 ) -> Result<Changed, Error> {
     let effects = match &moment.between {
         Between::Nothing => return Ok(Changed::Rows(Written::default())),
@@ -193,7 +193,7 @@ fn made_by(xids: &Range<u64>) -> String {
 struct Versions<'a> {
     engine: &'a Engine<'a>,
     pair: &'a TablePair,
-    only: Option<&'a [Wanted<'a>]>,
+    only: Option<&'a [WantedKey<'a>]>,
 }
 
 impl Versions<'_> {
@@ -240,7 +240,7 @@ fn changed_versions(
     engine: &Engine<'_>,
     pair: &TablePair,
     moment: &SnapshotPair,
-    only: Option<&[Wanted<'_>]>,
+    only: Option<&[WantedKey<'_>]>,
 ) -> Result<Vec<Effect>, Error> {
     let Between::Versions {
         later,
@@ -279,7 +279,7 @@ pub(crate) fn new_on_target(
     engine: &Engine<'_>,
     pair: &TablePair,
     moment: &SnapshotPair,
-    only: Option<&[Wanted<'_>]>,
+    only: Option<&[WantedKey<'_>]>,
 ) -> Result<HashSet<Place>, Error> {
     let mut places = HashSet::new();
     let Between::Versions {
@@ -305,7 +305,7 @@ pub(crate) fn new_on_target(
 }
 
 /// Keys in parts; one part without any where all rows are meant.
-fn chunks<'k, 'w>(only: Option<&'k [Wanted<'w>]>) -> Vec<Option<&'k [Wanted<'w>]>> {
+fn chunks<'k, 'w>(only: Option<&'k [WantedKey<'w>]>) -> Vec<Option<&'k [WantedKey<'w>]>> {
     match only {
         None => vec![None],
         Some(keys) => keys.chunks(AT_ONCE).map(Some).collect(),
@@ -340,8 +340,8 @@ pub(crate) fn rows_of(
     moment: &SnapshotPair,
     keys: &HashMap<&[u8], &Vec<Option<String>>>,
 ) -> Result<BothRows, Error> {
-    let wanted: Vec<Wanted<'_>> = (keys.iter())
-        .map(|(image, texts)| Wanted { image, texts })
+    let wanted: Vec<WantedKey<'_>> = (keys.iter())
+        .map(|(image, texts)| WantedKey { image, texts })
         .collect();
     let read = |side: Side| -> Result<HashMap<Box<[u8]>, Vec<RowSeen>>, Error> {
         let mut places = HashSet::new();
@@ -606,8 +606,8 @@ fn list<'r>(
 /// One look at the rows of a table that are not settled.
 fn look(engine: &Engine<'_>, one: &mut Open<'_>, moment: &SnapshotPair) -> Result<(), Error> {
     let pair = one.pair;
-    let wanted: Vec<Wanted<'_>> = (one.found.pending.iter())
-        .map(|row| Wanted {
+    let wanted: Vec<WantedKey<'_>> = (one.found.pending.iter())
+        .map(|row| WantedKey {
             image: &row.key,
             texts: &row.texts,
         })

@@ -18,7 +18,7 @@ use pgl_core::select::Selection;
 use pgl_core::verify::condition;
 use pgl_core::verify::fix::{self, RowFix};
 use pgl_core::verify::outcome::{Scope, Totals};
-use pgl_core::verify::pairing::{PairingEntry, Reading, TablePair, Wishes, unknown_columns};
+use pgl_core::verify::pairing::{PairedCatalogs, PairingEntry, TablePair, Wishes, unknown_columns};
 use pgl_core::verify::parsed_condition::BothServers;
 use pgl_core::verify::types::RelationInfo;
 use pgl_core::verify::{Mode, Status, TableResult};
@@ -247,7 +247,7 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         .hint("write COLUMN, TABLE.COLUMN or SCHEMA.TABLE.COLUMN, as in the catalog"));
     }
     let mode = mode::choose(&args.how, cut_over.is_some(), &mut source, &mut target)?;
-    let reading = Reading::new(ours, theirs, &wishes, plan.as_ref());
+    let reading = PairedCatalogs::new(ours, theirs, &wishes, plan.as_ref());
     let definitions = if mode.slots.is_empty() {
         Definitions::of(reading, BTreeMap::new())
     } else {

@@ -10,6 +10,7 @@ mod graph;
 mod lex;
 mod licence;
 mod manifest;
+mod names;
 mod rule;
 mod source;
 mod sql;
@@ -80,6 +81,7 @@ fn examine(root: &Path, tree: &Tree) -> Result<(Vec<Violation>, Vec<String>)> {
     found.extend(text::check(tree));
     found.extend(words::check(tree));
     found.extend(circles::check(tree));
+    found.extend(names::check(tree));
     found.extend(manifest::check(tree));
     found.extend(graph::check(&graph::metadata(root)?, root, tree));
     let mut notes = Vec::new();

@@ -65,6 +65,10 @@ pub(crate) const RULES: &[Rule] = &[
         "one-way",
         "no two files of a crate use each other, but a module and its parts",
     ),
+    rule(
+        "one-name",
+        "no two public types have one name, but for the Error of a crate",
+    ),
     rule("main-size", "main.rs of a tool has at most six lines"),
     rule("module-doc", "every Rust file begins with a module comment"),
     rule(

@@ -12,7 +12,7 @@ use super::diagnose::Observer;
 use super::state::worker;
 use crate::fingerprint::marks_to_keep;
 use crate::lock_wait::{LockWait, is_busy};
-use crate::provider::Wanted;
+use crate::provider::MemberToAdd;
 use crate::{Error, Watch, marker, subscription};
 
 /// The marker's name.
@@ -33,7 +33,7 @@ const HOLD: &str = include_str!("../../sql/control/hold_marker.sql");
 pub fn moment_sql(tables: &[QualifiedName], why: Why<'_>) -> Vec<String> {
     let mut sql = vec!["BEGIN".to_owned(), lock_sql(tables, why)];
     if let Why::Joining(all) = why {
-        sql.extend(all.iter().map(Wanted::sql));
+        sql.extend(all.iter().map(MemberToAdd::sql));
     }
     sql.push("-- another session takes its view now; then the marker is written".to_owned());
     sql.push("COMMIT".to_owned());
@@ -55,7 +55,7 @@ pub enum Why<'a> {
     /// They are replicated already.
     Replicated,
     /// They join their sets in the same transaction.
-    Joining(&'a [Wanted]),
+    Joining(&'a [MemberToAdd]),
 }
 
 /// The lock on the source: writers wait, readers do not.

@@ -8,7 +8,7 @@ use pgl_conn::{Error as ConnError, Session};
 use pgl_core::Side;
 use pgl_core::control::{Look, failing};
 use pgl_core::status::facts::{Close, Seen, Snapshot};
-use pgl_core::status::wait::Trouble;
+use pgl_core::status::wait::LastingCauses;
 use pgl_core::status::{Cause, Certainty, WaitProgress, causes};
 
 use super::state::worker;
@@ -29,7 +29,7 @@ pub struct Observer<'a> {
     looked_closer: Option<Instant>,
     looks: Vec<Look>,
     samples: Vec<Snapshot>,
-    trouble: Trouble,
+    trouble: LastingCauses,
 }
 
 impl<'a> Observer<'a> {
@@ -42,7 +42,7 @@ impl<'a> Observer<'a> {
             looked_closer: None,
             looks: Vec::new(),
             samples: Vec::new(),
-            trouble: Trouble::default(),
+            trouble: LastingCauses::default(),
         }
     }
 
@@ -70,7 +70,7 @@ impl<'a> Observer<'a> {
             worker: now.worker,
         });
         if !failing(&self.looks) {
-            self.trouble = Trouble::default();
+            self.trouble = LastingCauses::default();
             return Ok(());
         }
         if self.looked_closer.is_some_and(|at| at.elapsed() < CLOSER) {

@@ -27,8 +27,8 @@ pub use journal::{Note, all as notes, forget, note, statement as note_statement}
 pub use mark::{mark, unmark};
 pub use skip::{advance, advance_sql, look};
 pub use state::{
-    Worker, disable, disable_sql, enable, enable_sql, origin_rights, paused_at, slot_active,
-    slot_history, wait_stopped, worker, write_note,
+    WorkingSubscription, disable, disable_sql, enable, enable_sql, origin_rights, paused_at,
+    slot_active, slot_history, wait_stopped, worker, write_note,
 };
 pub use tables::{
     analyze, leave, leave_sql, memberships, rows_in, synced, table_oid, truncate_triggers, unsynced,

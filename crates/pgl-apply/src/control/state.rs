@@ -11,7 +11,7 @@ use crate::{Error, Watch, copy, fingerprint};
 
 /// A subscription at work.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Worker {
+pub struct WorkingSubscription {
     /// Whether it is enabled.
     pub enabled: bool,
     /// The slot that it reads.
@@ -39,8 +39,11 @@ struct Missing {
 ///
 /// # Errors
 /// The server's.
-pub fn worker(target: &mut Session, subscription: &str) -> Result<Option<Worker>, ConnError> {
-    let found: Vec<Worker> = pgl_catalog::rows(
+pub fn worker(
+    target: &mut Session,
+    subscription: &str,
+) -> Result<Option<WorkingSubscription>, ConnError> {
+    let found: Vec<WorkingSubscription> = pgl_catalog::rows(
         target,
         include_str!("../../sql/control/worker.sql"),
         &[&subscription],

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pgl_conn::{Begin, Error as ConnError, Session};
-use pgl_core::control::Membership;
+use pgl_core::control::SetMembership;
 use pgl_core::lock_wait::Holders;
 use pgl_core::{QualifiedName, Side, quote_ident, quote_literal};
 use serde::Deserialize;
@@ -49,7 +49,7 @@ pub fn memberships(
     source: &mut Session,
     table: &QualifiedName,
     sets: &[String],
-) -> Result<Vec<Membership>, ConnError> {
+) -> Result<Vec<SetMembership>, ConnError> {
     pgl_catalog::rows(
         source,
         include_str!("../../sql/control/memberships.sql"),

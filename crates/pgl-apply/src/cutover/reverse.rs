@@ -13,7 +13,7 @@ use pgl_core::plan::Plan;
 use pgl_core::teardown::{Removal, RemovalKind};
 use pgl_core::{Lsn, QualifiedName};
 
-use crate::provider::{self, Join, Wanted};
+use crate::provider::{self, Join, MemberToAdd};
 use crate::{Error, Watch, copy, marker, pgl_schema, subscription, teardown};
 
 /// What is to be prepared.
@@ -66,7 +66,7 @@ pub fn prepare(
     let back = back_names(&order.plan.names);
     let its_tables = tables(order.plan);
     provider::grants(new, order.migration, Some(order.plan))?;
-    let mut wanted = vec![Wanted {
+    let mut wanted = vec![MemberToAdd {
         set: "default",
         object: pgl_schema::marker(),
     }];
@@ -76,7 +76,7 @@ pub fn prepare(
             .replicated()
             .filter(|t| !t.recopy_at_cutover)
             .filter_map(|table| {
-                Some(Wanted {
+                Some(MemberToAdd {
                     set: table.set.name()?,
                     object: table.qualified(),
                 })

@@ -3,39 +3,12 @@
 use pgl_conn::{Error, Kind, Session, field};
 use std::collections::{BTreeMap, HashMap};
 
-use pgl_core::verify::changes::{ChangeLog, Wanted, XidSnapshot};
+use pgl_core::verify::changes::{ChangeLog, WantedByTable, XidSnapshot};
 use pgl_core::verify::decoding;
 use pgl_core::{Lsn, QualifiedName};
 use serde::Deserialize;
 
 use crate::{row, rows};
-
-/// A subscription of the target.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Subscription {
-    /// Its name.
-    pub name: String,
-    /// The slot on the source; the replication origin has the same name.
-    pub slot: String,
-    /// Whether it runs.
-    pub enabled: bool,
-}
-
-/// pglogical's subscriptions; none where pglogical is not there.
-pub fn subscriptions(target: &mut Session) -> Result<Vec<Subscription>, Error> {
-    absent_is_empty(rows(
-        target,
-        include_str!("../../sql/verify_subscriptions.sql"),
-        &[],
-    ))
-}
-
-fn absent_is_empty<T>(found: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
-    match found {
-        Err(error) if error.is_sqlstate("42P01") || error.is_sqlstate("3F000") => Ok(Vec::new()),
-        other => other,
-    }
-}
 
 #[derive(Deserialize)]
 struct Unsynced {
@@ -47,7 +20,7 @@ struct Unsynced {
 /// Tables whose initial copy is not finished, with pglogical's status letter.
 pub fn unsynced(target: &mut Session) -> Result<BTreeMap<QualifiedName, String>, Error> {
     let sql = include_str!("../../sql/verify_sync_status.sql");
-    let found: Vec<Unsynced> = absent_is_empty(rows(target, sql, &[]))?;
+    let found: Vec<Unsynced> = rows(target, sql, &[])?;
     Ok(found
         .into_iter()
         .map(|one| (QualifiedName::new(one.schema, one.name), one.status))
@@ -105,7 +78,7 @@ pub fn confirmed(source: &mut Session, slots: &[String]) -> Result<Option<Lsn>, 
 
 /// What the role may do on the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub struct Rights {
+pub struct SourceRights {
     /// REPLICATION or superuser.
     pub replication: bool,
     /// Whether the marker table is there.
@@ -115,7 +88,7 @@ pub struct Rights {
 }
 
 /// Reads them.
-pub fn rights(source: &mut Session) -> Result<Rights, Error> {
+pub fn rights(source: &mut Session) -> Result<SourceRights, Error> {
     row(source, include_str!("../../sql/verify_rights.sql"), &[])
 }
 
@@ -182,7 +155,7 @@ pub fn slot_changes(
     source: &mut Session,
     name: &str,
     upto: Lsn,
-    wanted: &Wanted,
+    wanted: &WantedByTable,
 ) -> Result<ChangeLog, Error> {
     const CHANGE: &str = "a change from the slot";
     let side = source.side();

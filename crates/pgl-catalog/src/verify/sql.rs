@@ -49,7 +49,7 @@ impl Pages {
 
 /// What is read of a table on one side.
 #[derive(Clone, Copy)]
-pub struct Reading<'a> {
+pub struct TableReading<'a> {
     /// The table.
     pub pair: &'a TablePair,
     /// Which side.
@@ -64,14 +64,14 @@ pub struct Reading<'a> {
 
 /// Rows to look for: the canonical bytes of each key, and its columns as text.
 #[derive(Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct WantedKey<'a> {
     /// Canonical bytes.
     pub image: &'a [u8],
     /// The key's columns as text.
     pub texts: &'a [Option<String>],
 }
 
-impl Reading<'_> {
+impl TableReading<'_> {
     fn list<'c>(
         &self,
         columns: impl Iterator<Item = &'c ComparedColumn>,
@@ -285,16 +285,26 @@ impl Reading<'_> {
 
     /// Rows with some keys, by their texts or by their bytes. By their texts there may be others among them: equal
     /// is not the same.
-    pub fn rows_by_key(&self, relation: &RelationInfo, keys: &[Wanted<'_>], index: bool) -> String {
+    pub fn rows_by_key(
+        &self,
+        relation: &RelationInfo,
+        keys: &[WantedKey<'_>],
+        index: bool,
+    ) -> String {
         let condition = self.key_condition(relation, keys, index);
         self.copy_rows(relation, &self.filter(Pages::ALL, &[condition]))
     }
 
-    fn key_condition(&self, relation: &RelationInfo, keys: &[Wanted<'_>], index: bool) -> String {
+    fn key_condition(
+        &self,
+        relation: &RelationInfo,
+        keys: &[WantedKey<'_>],
+        index: bool,
+    ) -> String {
         let at = &named(relation);
         let compared = self.compared(at);
         let columns: Vec<&ComparedColumn> = compared.iter().map(|(_, column, _)| *column).collect();
-        let text = |key: &Wanted<'_>, number: usize| key.texts.get(number).cloned().flatten();
+        let text = |key: &WantedKey<'_>, number: usize| key.texts.get(number).cloned().flatten();
         let texts: Vec<Vec<Option<String>>> = (keys.iter())
             .map(|key| {
                 compared
@@ -476,7 +486,7 @@ impl Reading<'_> {
     pub fn whole_by_key(
         &self,
         relation: &RelationInfo,
-        keys: &[Wanted<'_>],
+        keys: &[WantedKey<'_>],
         index: bool,
     ) -> String {
         let conditions: Vec<String> = match index && self.by_index() {
@@ -599,7 +609,7 @@ impl Reading<'_> {
         &self,
         relation: &RelationInfo,
         condition: &str,
-        keys: Option<&[Wanted<'_>]>,
+        keys: Option<&[WantedKey<'_>]>,
     ) -> String {
         let at = &named(relation);
         let columns: Vec<&ComparedColumn> = match self.pair.key {

@@ -3,7 +3,7 @@
 
 /// What both databases show of a table that the plan replicates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct ReplicatedTable {
     /// Whether the object that has this name on the source is a member of a set that is subscribed to.
     pub in_set: bool,
     /// Object id of the table that has this name on the target.
@@ -46,7 +46,7 @@ impl Lapsed {
 }
 
 /// Why the table has to be added again; none where it is replicated as planned.
-pub fn lapsed(seen: &Seen) -> Option<Lapsed> {
+pub fn lapsed(seen: &ReplicatedTable) -> Option<Lapsed> {
     let Some(oid) = seen.on_target else {
         return Some(Lapsed::NotOnTarget);
     };
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn only_the_table_that_was_copied_and_is_in_its_set_is_replicated_already() {
-        let fine = Seen {
+        let fine = ReplicatedTable {
             in_set: true,
             on_target: Some(7),
             filled: Some(7),
@@ -77,21 +77,21 @@ mod tests {
         assert_eq!(lapsed(&fine), None);
         let cases = [
             (
-                Seen {
+                ReplicatedTable {
                     in_set: false,
                     ..fine.clone()
                 },
                 Some(Lapsed::NotInSet),
             ),
             (
-                Seen {
+                ReplicatedTable {
                     on_target: None,
                     ..fine.clone()
                 },
                 Some(Lapsed::NotOnTarget),
             ),
             (
-                Seen {
+                ReplicatedTable {
                     in_set: false,
                     on_target: None,
                     ..fine.clone()
@@ -99,21 +99,21 @@ mod tests {
                 Some(Lapsed::NotOnTarget),
             ),
             (
-                Seen {
+                ReplicatedTable {
                     on_target: Some(8),
                     ..fine.clone()
                 },
                 Some(Lapsed::Recreated),
             ),
             (
-                Seen {
+                ReplicatedTable {
                     rows_on_target: false,
                     ..fine.clone()
                 },
                 Some(Lapsed::Empty),
             ),
             (
-                Seen {
+                ReplicatedTable {
                     rows_on_target: false,
                     rows_on_source: false,
                     ..fine.clone()
@@ -121,7 +121,7 @@ mod tests {
                 None,
             ),
             (
-                Seen {
+                ReplicatedTable {
                     rows_on_source: false,
                     ..fine.clone()
                 },
@@ -129,7 +129,7 @@ mod tests {
             ),
             // A journal that notes no object id proves nothing.
             (
-                Seen {
+                ReplicatedTable {
                     filled: None,
                     ..fine.clone()
                 },

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 /// A table's membership in one replication set that the subscription follows.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Membership {
+pub struct SetMembership {
     /// The set.
     pub set: String,
     /// Columns that are carried; null for all.
@@ -23,7 +23,7 @@ pub struct Part {
 }
 
 /// What all memberships carry together: pglogical sends what any one of them lets through.
-pub fn part(memberships: &[Membership]) -> Part {
+pub fn part(memberships: &[SetMembership]) -> Part {
     let mut columns: Option<Vec<String>> = Some(Vec::new());
     let mut conditions = Some(Vec::new());
     for one in memberships {
@@ -58,8 +58,8 @@ pub fn part(memberships: &[Membership]) -> Part {
 mod tests {
     use super::*;
 
-    fn member(columns: Option<&[&str]>, filter: Option<&str>) -> Membership {
-        Membership {
+    fn member(columns: Option<&[&str]>, filter: Option<&str>) -> SetMembership {
+        SetMembership {
             set: "s".to_owned(),
             columns: columns.map(|all| all.iter().map(|c| (*c).to_owned()).collect()),
             filter: filter.map(str::to_owned),

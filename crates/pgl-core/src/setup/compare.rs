@@ -1,6 +1,8 @@
 //! Compares the tables of both sides before rows are copied or applied: pglogical finds out about a
 //! missing column only when a change for it arrives, and then its worker restarts for ever.
 
+use std::collections::HashMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +71,13 @@ pub struct SideShapes<'a> {
     pub tables: &'a [TableShape],
 }
 
+impl<'a> SideShapes<'a> {
+    fn by_name(self) -> HashMap<(&'a str, &'a str), &'a TableShape> {
+        let named = |table: &'a TableShape| ((table.schema.as_str(), table.name.as_str()), table);
+        self.tables.iter().map(named).collect()
+    }
+}
+
 /// What differs between the tables of the plan on both sides, where changes of `from` are applied on `to`: in a rollback those of
 /// the target on the source.
 pub fn compare(
@@ -77,29 +86,19 @@ pub fn compare(
     to: SideShapes<'_>,
     wire: Wire,
 ) -> Vec<DefinitionDifference> {
-    let sides = (from.side, to.side);
+    let (before, after) = (from.by_name(), to.by_name());
     let mut out = Vec::new();
     for name in wanted {
-        let find = |side: &[TableShape]| {
-            side.iter()
-                .position(|table| table.schema == name.schema && table.name == name.name)
+        let key = (name.schema.as_str(), name.name.as_str());
+        let missing = match (before.get(&key), after.get(&key)) {
+            (Some(one), Some(other)) => {
+                compare_table(name, (one, other), (from.side, to.side), wire, &mut out);
+                continue;
+            }
+            (None, _) => from.side,
+            (_, None) => to.side,
         };
-        let (Some(f), Some(t)) = (find(from.tables), find(to.tables)) else {
-            let missing = if find(from.tables).is_none() {
-                from.side
-            } else {
-                to.side
-            };
-            out.push(whole(name, format!("does not exist on the {missing}")));
-            continue;
-        };
-        compare_table(
-            name,
-            (&from.tables[f], &to.tables[t]),
-            sides,
-            wire,
-            &mut out,
-        );
+        out.push(whole(name, format!("does not exist on the {missing}")));
     }
     out
 }

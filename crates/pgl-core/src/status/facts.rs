@@ -353,7 +353,7 @@ pub struct Close {
     /// `Known` means it works from here.
     pub dsn_from_here: Seen<DsnEnd>,
     /// The tables that are to be replicated: the plan's, or those that the subscription has a state for.
-    pub wanted: Vec<Wanted>,
+    pub wanted: Vec<WantedTable>,
     /// Whether the values of rows may be shown.
     pub values: bool,
     /// That the target is the production database.
@@ -375,7 +375,7 @@ pub struct Close {
 /// A table that is to be replicated.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Wanted {
+pub struct WantedTable {
     /// Its name.
     #[serde(flatten)]
     pub table: QualifiedName,

@@ -197,7 +197,7 @@ fn limits() {
 #[test]
 fn only_what_cannot_heal_ends_a_wait() {
     let cause = |id: &str| Cause::new(id, Side::Target, "x");
-    let mut trouble = wait::Trouble::default();
+    let mut trouble = wait::LastingCauses::default();
     let mut judge = |at: f64, causes: &[Cause]| trouble.judge(at, causes, false);
     // Seen once it may be a moment's; seen again it is the truth.
     assert_eq!(judge(0.0, &[cause("a")]), WaitProgress::Waiting);

@@ -207,11 +207,11 @@ pub const PATIENCE: f64 = 3.0;
 
 /// Causes over time that waiting does not help against: since when each is seen without a break.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Trouble {
+pub struct LastingCauses {
     proven: Vec<(String, f64)>,
 }
 
-impl Trouble {
+impl LastingCauses {
     /// Takes the newest sample in and says how the wait goes on. `at` is the program's own clock. What only a log
     /// says, and what may pass, never ends a wait.
     pub fn judge(&mut self, at: f64, causes: &[Cause], reached: bool) -> WaitProgress {

@@ -153,7 +153,7 @@ impl AppliedRange {
 }
 
 /// The columns whose values are kept, by table.
-pub type Wanted = HashMap<QualifiedName, WantedColumns>;
+pub type WantedByTable = HashMap<QualifiedName, WantedColumns>;
 
 /// The columns of one table whose values are kept.
 #[derive(Debug, Clone, Default)]
@@ -166,8 +166,8 @@ pub struct WantedColumns {
 
 /// What to keep for these tables: under the names of all relations that hold their rows on the source. The NULL that a
 /// decoded change shows for a virtual generated column is not its value: such a column counts as not shown.
-pub fn wanted(pairs: &[&TablePair]) -> Wanted {
-    let mut map = Wanted::new();
+pub fn wanted(pairs: &[&TablePair]) -> WantedByTable {
+    let mut map = WantedByTable::new();
     for pair in pairs {
         let shown = pair.columns.iter().filter(|c| !c.is_virtual);
         let all = shown.map(|c| c.name.clone());
@@ -224,7 +224,7 @@ impl ChangeLog {
     }
 
     /// Takes a change of the open transaction.
-    pub fn add(&mut self, mut change: DecodedChange, wanted: &Wanted) {
+    pub fn add(&mut self, mut change: DecodedChange, wanted: &WantedByTable) {
         let tables: Vec<QualifiedName> = change
             .tables
             .iter()
@@ -565,7 +565,7 @@ fn size(what: &What) -> usize {
 }
 
 /// Keeps only the columns that will be asked for.
-fn trim(change: &mut DecodedChange, wanted: &Wanted, only_key: bool) {
+fn trim(change: &mut DecodedChange, wanted: &WantedByTable, only_key: bool) {
     let keep = |name: &str| {
         let columns = change.tables.iter().filter_map(|table| wanted.get(table));
         columns.into_iter().any(|columns| match only_key {

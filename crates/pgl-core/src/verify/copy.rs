@@ -8,7 +8,7 @@ const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
 const LONGEST: i32 = 0x3fff_ffff;
 
 /// Rows of `COPY … TO STDOUT (FORMAT binary)`.
-pub struct Rows<R> {
+pub struct BinaryRows<R> {
     input: R,
     buffer: Vec<u8>,
     /// Start and end of each field in `buffer`; none for NULL.
@@ -20,7 +20,7 @@ fn bad(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("binary COPY: {what}"))
 }
 
-impl<R: Read> Rows<R> {
+impl<R: Read> BinaryRows<R> {
     /// Reads the header.
     pub fn new(mut input: R) -> io::Result<Self> {
         let mut head = [0_u8; 19];
@@ -129,7 +129,7 @@ mod tests {
     }
 
     fn images(bytes: &[u8]) -> Vec<Vec<u8>> {
-        let mut rows = Rows::new(bytes).unwrap();
+        let mut rows = BinaryRows::new(bytes).unwrap();
         let mut all = Vec::new();
         while rows.advance().unwrap() {
             let mut image = Vec::new();
@@ -158,7 +158,7 @@ mod tests {
     fn a_stream_that_breaks_off_is_an_error() {
         let whole = stream(&[&[Some(b"abc")], &[Some(b"d")]]);
         for cut in 19..whole.len() {
-            let mut rows = Rows::new(&whole[..cut]).unwrap();
+            let mut rows = BinaryRows::new(&whole[..cut]).unwrap();
             let end = loop {
                 match rows.advance() {
                     Ok(true) => {}
@@ -167,6 +167,6 @@ mod tests {
             };
             assert!(end.is_err(), "cut at {cut}");
         }
-        assert!(Rows::new(&b"not a copy stream at all"[..]).is_err());
+        assert!(BinaryRows::new(&b"not a copy stream at all"[..]).is_err());
     }
 }

@@ -205,7 +205,7 @@ impl PairingEntry {
 
 /// Both catalogs as they were read, the target's first, and what they say of each table.
 #[derive(Debug, Clone)]
-pub struct Reading {
+pub struct PairedCatalogs {
     /// The source's.
     pub source: Catalog,
     /// The target's.
@@ -214,7 +214,7 @@ pub struct Reading {
     pub entries: Vec<PairingEntry>,
 }
 
-impl Reading {
+impl PairedCatalogs {
     /// Pairs them.
     pub fn new(source: Catalog, target: Catalog, wishes: &Wishes, plan: Option<&Plan>) -> Self {
         let entries = pair(&source, &target, wishes, plan);

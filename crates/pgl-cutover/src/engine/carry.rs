@@ -97,7 +97,7 @@ impl Engine {
             }
             let ends = (&mut *peer, ours.as_slice());
             let done = apply::recopy(holder, loader, ends, one, self.deadline, &self.watch)?;
-            self.body.recopied.push(Recopied {
+            self.body.recopied.push(RecopiedTable {
                 table: done.table.to_string(),
                 rows: done.rows,
             });

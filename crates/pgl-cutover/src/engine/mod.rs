@@ -30,7 +30,7 @@ use crate::context::CutoverContext;
 use crate::full::Full;
 use crate::guard::{self, EXACT, Sequences};
 use crate::hook::{self, HookLimit};
-use crate::view::{CutoverBody, Phase, Recopied};
+use crate::view::{CutoverBody, Phase, RecopiedTable};
 use crate::watchdog::{Shared, Signals};
 
 /// What is counted within the pause, on one side.

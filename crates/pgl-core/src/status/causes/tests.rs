@@ -5,7 +5,7 @@ use crate::Lsn;
 use crate::status::facts::{
     Dsn, DsnEnd, Log, OutputOverride, PlannedMember, Queued, Seen, SetSequence, SetTable, SlotNow,
     SourceClose, TableSync, TargetClose, TargetForeignKey, TargetOrigin, TargetTable, Trouble,
-    WalSenderNow, Wanted, Worker,
+    WalSenderNow, WantedTable, Worker,
 };
 use crate::{QualifiedName, ServerVersion};
 
@@ -138,10 +138,10 @@ fn close() -> Close {
             },
             ..TargetClose::default()
         }),
-        wanted: vec![Wanted {
+        wanted: vec![WantedTable {
             table: QualifiedName::new("public", "a"),
             set: Some("default".into()),
-            ..Wanted::default()
+            ..WantedTable::default()
         }],
         ..Close::default()
     }
