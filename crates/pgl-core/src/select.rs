@@ -35,14 +35,18 @@ impl Selection {
     /// Whether an object is meant that goes by several names: one of them has to be included, and
     /// none excluded.
     pub fn includes_any(&self, names: &[QualifiedName]) -> bool {
+        self.asks_for_any(names) && !names.iter().any(|name| self.excludes(name))
+    }
+
+    /// Whether one of these names is asked for, whatever is excluded.
+    pub fn asks_for_any(&self, names: &[QualifiedName]) -> bool {
         let any = |patterns: &[String], fits: Match| {
             let mut patterns = patterns.iter();
             patterns.any(|pattern| names.iter().any(|name| fits(pattern, name)))
         };
-        let wanted = (self.schemas.is_empty() && self.tables.is_empty())
+        (self.schemas.is_empty() && self.tables.is_empty())
             || any(&self.schemas, matches_schema)
-            || any(&self.tables, matches_qualified);
-        wanted && !names.iter().any(|name| self.excludes(name))
+            || any(&self.tables, matches_qualified)
     }
 
     /// Whether an exclusion names it.

@@ -242,7 +242,9 @@ fn about(one: &TableResult, page: &mut Page) {
             None => format!("  at source LSN {lsn}"),
         });
     }
-    for text in one.schema_differences.iter().chain(&one.notes) {
+    // Without rows that differ they are the reason.
+    let definitions = one.schema_differences.iter();
+    for text in definitions.filter(|_| one.proven() > 0).chain(&one.notes) {
         page.wrapped(2, text);
     }
     for row in one.rows.iter().take(ROWS_SHOWN) {

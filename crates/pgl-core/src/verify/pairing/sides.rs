@@ -202,14 +202,19 @@ impl<'a> Sides<'a> {
             && both(found).any(|relation| relation.root().is_some_and(|root| self.is_uneven(root)))
     }
 
-    /// The relation itself and all above it: what is asked of a partitioned table is asked of its partitions.
-    fn lineage(&self, name: &QualifiedName) -> Vec<QualifiedName> {
+    /// What is asked of a partitioned table is asked of all below it, on either side.
+    fn meant(&self, name: &QualifiedName) -> bool {
         let above = both(self.found(name)).flat_map(|relation| &relation.above);
-        std::iter::once(name).chain(above).cloned().collect()
+        let names: Vec<_> = std::iter::once(name).chain(above).cloned().collect();
+        self.wishes.selection.asks_for_any(&names) && !self.is_excluded(name)
     }
 
-    fn meant(&self, name: &QualifiedName) -> bool {
-        self.wishes.selection.includes_any(&self.lineage(name))
+    /// Whether an exclusion names it, or what it is a partition of on the source: where the target has put it is no reason.
+    fn is_excluded(&self, name: &QualifiedName) -> bool {
+        let found = self.found(name);
+        let above = found.0.or(found.1).map(|relation| &relation.above);
+        let mut names = std::iter::once(name).chain(above.into_iter().flatten());
+        names.any(|one| self.wishes.selection.excludes(one))
     }
 
     /// Why a relation is skipped, whatever was asked for.
@@ -240,8 +245,7 @@ impl<'a> Sides<'a> {
 
     /// Why a partition is no part of what is compared with its root.
     fn why_left_out(&self, name: &QualifiedName) -> Option<String> {
-        let excludes = |one: &QualifiedName| self.wishes.selection.excludes(one);
-        match self.lineage(name).iter().any(excludes) {
+        match self.is_excluded(name) {
             true => Some("excluded".to_owned()),
             false => self.by_design(name, self.found(name)),
         }

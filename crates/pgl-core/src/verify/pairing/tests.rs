@@ -564,7 +564,7 @@ fn a_difference_of_definitions_counts_once_both_sides_had_it_twice() {
     let wishes = Wishes::default();
     let open_between = |first: [Vec<RelationInfo>; 2], second: [Vec<RelationInfo>; 2]| {
         let read = |[source, target]: [Vec<RelationInfo>; 2]| {
-            Reading::new(catalog(source), catalog(target), &wishes, None)
+            PairedCatalogs::new(catalog(source), catalog(target), &wishes, None)
         };
         (read(second).unconfirmed(&read(first)).into_iter())
             .map(|(name, why)| format!("{}: {why}", name.name))
@@ -737,6 +737,25 @@ fn a_partition_that_is_left_out_is_no_part_of_its_table() {
     };
     assert_eq!(shown(nested(), nested(), &everything, None), ["m1", "r1"]);
     assert_eq!(shown(nested(), nested(), &without("m"), None), ["r1"]);
+    // Where the target has put a table is no reason to leave it out.
+    let moved = || {
+        let mut relations = parted(&["r1"]);
+        relations.extend([root("q"), leaf("x", "q")]);
+        relations
+    };
+    for source in [
+        vec![root("r"), leaf("r1", "r"), leaf("x", "r"), root("q")],
+        vec![root("r"), leaf("r1", "r"), table("x", &["id"]), root("q")],
+    ] {
+        let found = shown(source, moved(), &without("q"), None);
+        assert_eq!(found, ["r1", "x"]);
+    }
+    let mut below = parted(&["r1", "x"]);
+    below[2].above.insert(0, QualifiedName::new("public", "m"));
+    assert_eq!(
+        shown(parted(&["r1", "x"]), below, &without("m"), None),
+        ["r1", "x"]
+    );
     // Releases before 18 let a partitioned table be called unlogged; its partitions are what they are.
     let root_unlogged = unlogged(parted(&["r1", "r2"]), "r");
     let found = shown(root_unlogged, parted(&["r1"]), &everything, None);
