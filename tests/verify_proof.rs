@@ -753,6 +753,20 @@ fn a_partition_on_one_side_only_hides_no_row() -> Result<()> {
         let document = compare(mode)?.expect(1)?.document()?;
         ensure!(table(&document, "cut2")?["missing"] == 1, "{document:#}");
     }
+    // What excludes the table that has it on the target excludes no table of the source.
+    let excluded = verify(&db)
+        .args([
+            "--mode",
+            "live",
+            "--table",
+            "cut*",
+            "--exclude-table",
+            "cut",
+        ])
+        .run()?;
+    let document = excluded.expect(1)?.document()?;
+    ensure!(table(&document, "cut2")?["missing"] == 1, "{document:#}");
+    ensure!(table(&document, "cut1").is_err(), "{document:#}");
     Ok(())
 }
 
