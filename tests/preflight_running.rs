@@ -182,6 +182,7 @@ fn after_a_cutover_nothing_is_fixed() -> Result<()> {
             (CONTROL, &["remove-table", "public.customer"][..]),
             (CONTROL, &["resync", "public.customer"]),
             (teardown, &[]),
+            (cutover, &[]),
         ] {
             let refused = run(&pair, EU, program, args)?.expect(5)?;
             ensure!(

@@ -5,15 +5,6 @@ use std::io::{self, BufRead, IsTerminal};
 
 use crate::{Context, Failure};
 
-/// Whether `--yes` was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consent {
-    /// It was.
-    Given,
-    /// Ask, where there is a terminal.
-    Ask,
-}
-
 /// What a question comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
@@ -24,11 +15,11 @@ enum Answer {
 
 /// Who answers. Both ends have to be a terminal: a question that nobody sees, or an answer that comes out of a pipe, is
 /// no confirmation.
-fn answer(consent: Consent, stdin_tty: bool, stderr_tty: bool) -> Answer {
-    match consent {
-        Consent::Given => Answer::Confirmed,
-        Consent::Ask if stdin_tty && stderr_tty => Answer::AskOnTerminal,
-        Consent::Ask => Answer::NoTerminal,
+fn answer(yes: bool, stdin_tty: bool, stderr_tty: bool) -> Answer {
+    match yes {
+        true => Answer::Confirmed,
+        false if stdin_tty && stderr_tty => Answer::AskOnTerminal,
+        false => Answer::NoTerminal,
     }
 }
 
@@ -42,8 +33,8 @@ impl Context {
     ///
     /// # Errors
     /// A refusal where there is no terminal, or the answer is another one.
-    pub fn consent(&self, question: &str, consent: Consent) -> Result<(), Failure> {
-        match answer(consent, io::stdin().is_terminal(), self.streams.err_tty) {
+    pub fn consent(&self, question: &str, yes: bool) -> Result<(), Failure> {
+        match answer(yes, io::stdin().is_terminal(), self.streams.err_tty) {
             Answer::Confirmed => Ok(()),
             Answer::NoTerminal => Err(Failure::refused(format!(
                 "not confirmed: {question} There is no terminal to confirm on"
@@ -72,8 +63,8 @@ mod tests {
     #[test]
     fn only_a_person_or_an_option_confirms() {
         for (stdin, stderr) in [(true, true), (true, false), (false, true), (false, false)] {
-            assert_eq!(answer(Consent::Given, stdin, stderr), Answer::Confirmed);
-            let asked = answer(Consent::Ask, stdin, stderr);
+            assert_eq!(answer(true, stdin, stderr), Answer::Confirmed);
+            let asked = answer(false, stdin, stderr);
             let expected = if stdin && stderr {
                 Answer::AskOnTerminal
             } else {

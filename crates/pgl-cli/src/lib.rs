@@ -22,7 +22,6 @@ pub mod table;
 mod tool;
 pub mod units;
 
-pub use confirm::Consent;
 pub use connect::Endpoints;
 pub use context::{Context, now};
 pub use failure::Failure;

@@ -1,6 +1,6 @@
 //! What a verb works with, and what all of them do with it.
 
-use pgl_cli::{Consent, Context, Failure, StepProgress};
+use pgl_cli::{Context, Failure, StepProgress};
 use pgl_core::control::Typed;
 use pgl_core::doc::Verdict;
 
@@ -36,12 +36,7 @@ impl Work<'_> {
 
     /// Goes on only with `--yes` or a person's word.
     pub(crate) fn consent(&self, question: &str) -> Result<(), Failure> {
-        let consent = if self.args.yes {
-            Consent::Given
-        } else {
-            Consent::Ask
-        };
-        self.context.consent(question, consent)
+        self.context.consent(question, self.args.yes)
     }
 
     /// Waits until what the source has written by now has arrived.

@@ -7,7 +7,7 @@ use pgl_apply::cutover::{SubscriptionSlot, back_names, back_slot};
 use pgl_apply::lock::{self, LockSessions, LockedMigration, MigrationState};
 use pgl_apply::{Error, copy, subscription};
 use pgl_cli::signal::Registration;
-use pgl_cli::{Consent, Context, Failure, input, stop_point};
+use pgl_cli::{Context, Failure, input, stop_point};
 use pgl_conn::{Access, Endpoint, Environment, Error as ConnError, Session, SessionOptions};
 use pgl_core::cutover::{
     CutoverState, Direction, LastAttempt, Purpose, WITHOUT_JOURNAL, copy_small_again, refusal,
@@ -105,12 +105,8 @@ pub(crate) fn take<T: LockSessions>(
     mut target: T,
 ) -> Result<Lock<T>, Failure> {
     if !terminate.is_empty() {
-        let consent = match args.yes {
-            true => Consent::Given,
-            false => Consent::Ask,
-        };
         let question = "the run that holds the lock will be ended (pg_terminate_backend).";
-        context.consent(question, consent)?;
+        context.consent(question, args.yes)?;
         let mut sessions = vec![&mut source];
         sessions.extend(target.held());
         lock::terminate(&mut sessions, name, terminate).map_err(failure)?;

@@ -123,10 +123,15 @@ fn before_attempt(
         }
         return already(args, context, migration, made).map(Some);
     }
-    if !(args.common.yes || args.what == What::Resume) {
-        return Err(Failure::refused("this keeps everybody from writing for a moment")
-            .hint("--dry-run shows what would be done, pgl-cutover rehearse --yes how long it takes, --yes does it"));
-    }
+    let after = match (args.rehearse, *direction) {
+        (true, _) => "and could again after that",
+        (false, Direction::Forward) => "and the target would then be the production database",
+        (false, Direction::Back) => "and the source would then be the production database",
+    };
+    context.consent(
+        &format!("Nobody could write for a moment, {after}."),
+        args.common.yes || args.what == What::Resume,
+    )?;
     Ok(None)
 }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use pgl_apply::{Done, Error};
-use pgl_cli::{Consent, Context, Failure, StepProgress, input, stop_point};
+use pgl_cli::{Context, Failure, StepProgress, input, stop_point};
 use pgl_core::cutover::Purpose;
 use pgl_core::doc::{StepState, Verdict};
 use pgl_core::setup::{Step, StepId, When, choose, steps};
@@ -34,17 +34,12 @@ pub(crate) fn run(args: &Setup, context: &Context) -> Result<Verdict, Failure> {
         return dry(context, &chosen, &mut run);
     }
     if args.restart {
-        let consent = if args.yes {
-            Consent::Given
-        } else {
-            Consent::Ask
-        };
         context.consent(
             &format!(
                 "--restart drops the subscription and the slot of migration {}, empties every table on the target that it filled, and copies all rows again.",
                 run.name
             ),
-            consent,
+            args.yes,
         )?;
     }
     let mut reports: Vec<StepReport> = Vec::new();

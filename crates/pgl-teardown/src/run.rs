@@ -2,7 +2,7 @@
 
 use pgl_apply::{Silent, lock};
 use pgl_catalog::{remaining, slot_endings};
-use pgl_cli::{Consent, Context, Failure, Tool, input, stop_point};
+use pgl_cli::{Context, Failure, Tool, input, stop_point};
 use pgl_conn::{Access, Environment, Session, SessionOptions};
 use pgl_core::cutover::{self, CutoverRecord, CutoverState, Purpose, cutover_state};
 use pgl_core::doc::{Incoming, StepState, Verdict};
@@ -131,15 +131,10 @@ pub(crate) fn run(args: &TeardownArgs, context: &Context) -> Result<Verdict, Fai
     if args.dry_run || body.removals.is_empty() {
         return answer.emit(&places, body, Verdict::Ok);
     }
-    let consent = if args.yes {
-        Consent::Given
-    } else {
-        Consent::Ask
-    };
     let count = body.removals.len();
     context.consent(
         &format!("{count} objects of migration {name} would be dropped."),
-        consent,
+        args.yes,
     )?;
     let all_done = remove_all(context, &mut places, &mut body.removals);
     for place in &mut places {
