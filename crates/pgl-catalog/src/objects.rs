@@ -35,8 +35,7 @@ pub fn collect(session: &mut Session, selection: &Selection) -> Result<Objects, 
     let mut relations: Section<Vec<Relation>> = many(
         session,
         sql!(
-            at, 90_500 => "objects/relations_pg94", 100_000 => "objects/relations_pg96",
-            120_000 => "objects/relations_pg11", _ => "objects/relations"
+            at, 90_500 => "objects/relations_pg94", _ => "objects/relations"
         ),
     )?;
     if let Section::Known(relations) = &mut relations {

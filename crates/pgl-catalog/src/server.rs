@@ -40,16 +40,12 @@ pub fn collect(session: &mut Session) -> Result<ServerState, Error> {
             session,
             sql!(v, 100_000 => "server/backends_pg96", _ => "server/backends"),
         )?,
-        sessions: all(
-            session,
-            sql!(v, 100_000 => "server/sessions_pg96", _ => "server/sessions"),
-        )?,
+        sessions: all(session, sql!("server/sessions"))?,
         prepared: all(session, sql!("server/prepared"))?,
         slots: all(
             session,
             sql!(
-                v, 100_000 => "server/slots_pg96", 130_000 => "server/slots_pg12",
-                140_000 => "server/slots_pg13", 170_000 => "server/slots_pg16", _ => "server/slots"
+                v, 100_000 => "server/slots_pg96", 140_000 => "server/slots_pg13", _ => "server/slots"
             ),
         )?,
         senders: all(
@@ -66,8 +62,7 @@ pub fn collect(session: &mut Session) -> Result<ServerState, Error> {
         databases: all(
             session,
             sql!(
-                v, 90_500 => "server/databases_pg94", 150_000 => "server/databases_pg14",
-                170_000 => "server/databases_pg16", _ => "server/databases"
+                v, 90_500 => "server/databases_pg94", 150_000 => "server/databases_pg14", _ => "server/databases"
             ),
         )?,
         collation_uses: all(
@@ -93,7 +88,7 @@ pub fn collect(session: &mut Session) -> Result<ServerState, Error> {
 /// The server's.
 pub fn roles(session: &mut Session) -> Result<Vec<Role>, Error> {
     let sql = sql!(
-        session.version(), 90_500 => "server/roles_pg94", 160_000 => "server/roles_pg15", _ => "server/roles"
+        session.version(), 160_000 => "server/roles_pg15", _ => "server/roles"
     );
     rows(session, sql, &[])
 }
@@ -167,7 +162,7 @@ fn identity(session: &mut Session) -> Result<Section<Identity>, Error> {
 /// the server's own value cannot be seen any more.
 fn settings(session: &mut Session) -> Result<Section<Vec<Setting>>, Error> {
     let options = SessionOptions::new("preflight", Access::ReadOnly).untouched();
-    let sql = sql!(session.version(), 90_500 => "server/settings_pg94", _ => "server/settings");
+    let sql = sql!("server/settings");
     let seen = Session::connect(session.endpoint(), &options)
         .and_then(|mut plain| rows(&mut plain, sql, &[&WATCHED]));
     Ok(match seen {

@@ -1,4 +1,4 @@
--- Tables and views of the user, from 12 on.
+-- Tables and views of the user (9.5 and later).
 -- Sizes are those of the last VACUUM or ANALYZE. Only where there are none is the file measured, and
 -- never that of a table that somebody holds exclusively: measuring would wait for the lock.
 SELECT c.oid::int8 AS oid,
@@ -7,8 +7,9 @@ SELECT c.oid::int8 AS oid,
        c.relkind AS kind,
        c.relpersistence AS persistence,
        c.relreplident AS identity,
-       c.relispartition AS partition,
-       false AS oids,
+       -- From 10 on; before 12.
+       coalesce(j.class ->> 'relispartition', 'false') = 'true' AS partition,
+       coalesce(j.class ->> 'relhasoids', 'false') = 'true' AS oids,
        c.relrowsecurity AS row_security,
        CASE WHEN c.relrowsecurity THEN pg_catalog.row_security_active(c.oid) ELSE false END AS row_security_active,
        e.extname AS extension,
@@ -25,6 +26,7 @@ SELECT c.oid::int8 AS oid,
             ELSE 0 END AS toast_bytes
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL (SELECT pg_catalog.row_to_json(c) AS class OFFSET 0) j
 CROSS JOIN (SELECT pg_catalog.current_setting('block_size')::int8 AS bytes) b
 LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid
 LEFT JOIN pg_catalog.pg_depend d

@@ -1,10 +1,11 @@
--- All roles, as in roles.sql. 9.5 to 15, where memberships have no options but one.
+-- All roles, as in roles.sql. Up to 15, where memberships have no options but one.
 SELECT
     r.rolname AS name,
     r.rolcanlogin AS login,
     r.rolsuper AS superuser,
     r.rolreplication AS replication,
-    r.rolbypassrls AS bypass_rls,
+    -- 9.5 and later.
+    coalesce(pg_catalog.row_to_json(r) ->> 'rolbypassrls', 'false') = 'true' AS bypass_rls,
     r.rolconnlimit AS connection_limit,
     CASE
         WHEN isfinite(r.rolvaliduntil)

@@ -1,4 +1,4 @@
--- Sessions of this database, and open transactions anywhere. 10 and later.
+-- Sessions of this database, and open transactions anywhere.
 -- Of a command only its first word is read, of one that changes the schema the first two: the rest
 -- may hold passwords and customers' data.
 SELECT
@@ -6,7 +6,8 @@ SELECT
     datname AS database,
     usename AS "user",
     coalesce(application_name, '') AS application,
-    backend_type AS kind,
+    -- 10 and later.
+    pg_catalog.row_to_json(activity) ->> 'backend_type' AS kind,
     state,
     extract(epoch FROM clock_timestamp() - xact_start)::float8 AS transaction_seconds,
     extract(epoch FROM clock_timestamp() - state_change)::float8 AS state_seconds,

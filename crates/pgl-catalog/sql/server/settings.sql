@@ -6,8 +6,9 @@ SELECT
     reset_val AS value,
     unit,
     context,
-    pending_restart AS pending_restart
-FROM pg_catalog.pg_settings
+    -- 9.5 and later.
+    (pg_catalog.row_to_json(s) ->> 'pending_restart')::boolean AS pending_restart
+FROM pg_catalog.pg_settings AS s
 WHERE name OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
 UNION ALL
 SELECT 'shared_preload_libraries', NULL, NULL, 'postmaster', NULL
