@@ -66,6 +66,13 @@ SELECT
     c.relkind AS kind,
     c.relpersistence AS persistence,
     coalesce(above.names, '[]') AS above,
+    coalesce((
+        SELECT pg_catalog.json_agg(pg_catalog.json_build_object('schema', pn.nspname, 'name', p.relname) ORDER BY i.inhseqno)
+        FROM pg_catalog.pg_inherits AS i
+        JOIN pg_catalog.pg_class AS p ON p.oid = i.inhparent
+        JOIN pg_catalog.pg_namespace AS pn ON pn.oid = p.relnamespace
+        WHERE i.inhrelid = c.oid
+    ), '[]') AS parents,
     (
         SELECT e.extname
         FROM pg_catalog.pg_depend AS d

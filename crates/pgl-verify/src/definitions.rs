@@ -10,6 +10,7 @@ use pgl_core::verify::pairing::{PairedCatalogs, PairingEntry, Wishes};
 
 use crate::lsn_wait::{LsnWait, unseen_commits};
 use crate::pool::Pool;
+use crate::snapshot_pair::Roots;
 
 /// Between two readings of the catalogs.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -18,11 +19,14 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(crate) struct Definitions {
     pub(crate) entries: Vec<PairingEntry>,
     pub(crate) undecided: BTreeMap<QualifiedName, String>,
+    /// The partitions that were known then.
+    pub(crate) roots: Roots,
 }
 
 impl Definitions {
     pub(crate) fn of(reading: PairedCatalogs, undecided: BTreeMap<QualifiedName, String>) -> Self {
         Self {
+            roots: reading.roots(),
             entries: reading.entries,
             undecided,
         }

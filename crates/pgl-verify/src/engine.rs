@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use crate::client;
 use crate::pool::Pool;
-use crate::snapshot_pair::SnapshotPair;
+use crate::snapshot_pair::{PairFiles, SnapshotPair};
 use crate::throttle::Throttle;
 
 /// Chunks have at least this many pages: smaller ones cost more in answers than they gain.
@@ -67,6 +67,8 @@ pub(crate) struct Found {
     pub(crate) result: TableResult,
     /// Rows that this moment has not settled.
     pub(crate) pending: Vec<Pending>,
+    /// What the table was stored in then: only of these can another moment decide the rows.
+    pub(crate) files: PairFiles,
     /// Why the table has to be read again under another moment.
     pub(crate) again: Option<String>,
     /// What makes the target's rows right.

@@ -16,7 +16,7 @@ use crate::detail;
 use crate::engine::{Engine, Found, Pending};
 use crate::fetch_rows::{self, Drilled};
 use crate::recheck::{self, Changed, Expect, NotApplied, Written};
-use crate::snapshot_pair::{Between, Since, SnapshotPair, redefined};
+use crate::snapshot_pair::{Between, PairFiles, Since, SnapshotPair, redefined};
 
 /// Rows that one moment does not settle are followed up to this number.
 const MOST_PENDING: u64 = 100_000;
@@ -36,6 +36,7 @@ pub(crate) fn of_table(
         index,
         result: engine.base(pair, moment),
         pending: Vec::new(),
+        files: PairFiles::default(),
         again: None,
         fixes: Vec::new(),
     };
@@ -65,6 +66,7 @@ pub(crate) fn of_table(
                 index,
                 result: engine.base(pair, moment),
                 pending: Vec::new(),
+                files: PairFiles::default(),
                 again: None,
                 fixes: Vec::new(),
             };
@@ -75,6 +77,9 @@ pub(crate) fn of_table(
     if found.again.is_some() || found.result.status == Status::Error {
         found.pending.clear();
         found.fixes.clear();
+    }
+    if !found.pending.is_empty() {
+        found.files = moment.files_of(pair);
     }
     found
 }

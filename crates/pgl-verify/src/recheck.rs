@@ -606,6 +606,12 @@ fn list<'r>(
 /// One look at the rows of a table that are not settled.
 fn look(engine: &Engine<'_>, one: &mut Open<'_>, moment: &SnapshotPair) -> Result<(), Error> {
     let pair = one.pair;
+    if moment.files_of(pair) != one.found.files {
+        one.found.pending.clear();
+        one.found.again =
+            Some("it was truncated or rewritten after rows of it were compared".to_owned());
+        return Ok(());
+    }
     let wanted: Vec<WantedKey<'_>> = (one.found.pending.iter())
         .map(|row| WantedKey {
             image: &row.key,

@@ -1,6 +1,6 @@
 //! From the command line to the verdict.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -33,7 +33,7 @@ use crate::mode;
 use crate::pool::Pool;
 use crate::recheck::{self, Open};
 use crate::resume::{Files, Journal, RunId, fingerprint};
-use crate::snapshot_pair::{self, SnapshotPair};
+use crate::snapshot_pair::{self, Roots, SnapshotPair};
 use crate::throttle::Throttle;
 use crate::view::{self, VerifyBody};
 
@@ -119,6 +119,8 @@ struct Ready {
     unsynced: BTreeMap<QualifiedName, String>,
     /// Tables whose definitions differ, and may not any more once the target has caught up.
     undecided: BTreeMap<QualifiedName, String>,
+    /// The partitions that were known then.
+    roots: Roots,
     cut_over: Option<CutOver>,
     settings: Settings,
     scope: Scope,
@@ -127,6 +129,9 @@ struct Ready {
     /// Empty without `--resume`.
     files: Files,
 }
+
+const GROWN: &str =
+    "a partition was attached after the tables were listed: its rows are not compared";
 
 /// The files of what is compared, on one side.
 fn files(
@@ -330,6 +335,7 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         digest,
         unsynced,
         undecided: definitions.undecided,
+        roots: definitions.roots,
         cut_over,
         settings,
         scope: Scope {
@@ -556,6 +562,7 @@ impl<'a> Run<'a> {
             other => other?,
         };
         let mut held = None;
+        let mut all_grown = BTreeSet::new();
         let mut rest: Vec<(usize, &TablePair)> = work.to_vec();
         let mut pause = Duration::from_millis(50);
         for attempt in 1..=MOMENTS {
@@ -567,6 +574,15 @@ impl<'a> Run<'a> {
                 other => other?,
             };
             held = held.max(moment.held);
+            let grown = match moment.grown(self.pool, &self.ready.roots) {
+                Err(error) if self.out_of_time(&error) => {
+                    return Ok(self.leave(&rest, &error, held));
+                }
+                Err(error) if attempt < MOMENTS && recheck::moment_is_gone(&error.to_string()) => {
+                    continue;
+                }
+                other => other?,
+            };
             let open = Mutex::new(Vec::new());
             let again = Mutex::new(Vec::new());
             let exported = moment.source.is_some();
@@ -575,6 +591,9 @@ impl<'a> Run<'a> {
                 else {
                     return;
                 };
+                if grown.contains(&pair.name) {
+                    found.again = Some(GROWN.to_owned());
+                }
                 if found.again.is_none()
                     && found.result.status == Status::Error
                     && exported
@@ -609,6 +628,7 @@ impl<'a> Run<'a> {
             };
             engine.run(&rest, &moment, &done)?;
             drop(moment);
+            all_grown.extend(grown.iter().cloned());
             let open = std::mem::take(&mut *lock(&open));
             relate.settle(self.pool, &engine, open, &done);
             rest = std::mem::take(&mut *lock(&again));
@@ -617,6 +637,12 @@ impl<'a> Run<'a> {
             }
             self.pool.pause(pause);
             pause = (pause * 2).min(Duration::from_secs(1));
+        }
+        // Those that are compared as one table have their result.
+        let alone = |root: &QualifiedName| !work.iter().any(|(_, pair)| pair.name == *root);
+        for root in all_grown.into_iter().filter(alone) {
+            let result = TableResult::new(&root, Status::Inconclusive, Some(GROWN.to_owned()));
+            self.keep(result, &[]);
         }
         progress.finish();
         Ok(held)

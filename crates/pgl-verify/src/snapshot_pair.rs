@@ -2,7 +2,7 @@
 //!
 //! See "What identical means" in ARCHITECTURE.md: every comparison rests on what is established here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -119,6 +119,44 @@ impl SnapshotPair {
         }
     }
 
+    /// What a table was stored in before the snapshots.
+    pub(crate) fn files_of(&self, pair: &TablePair) -> PairFiles {
+        let of = |side: Side| {
+            let names = pair.relations(side).iter().map(RelationInfo::qualified);
+            names
+                .map(|name| self.files.of(side).get(&name).cloned())
+                .collect()
+        };
+        PairFiles(of(Side::Source), of(Side::Target))
+    }
+
+    /// Which of these tables have partitions in this moment that are not among the known ones, whose rows are not looked at.
+    pub(crate) fn grown(
+        &self,
+        pool: &Pool,
+        known: &Roots,
+    ) -> Result<HashSet<QualifiedName>, Error> {
+        let mut grown = HashSet::new();
+        if known.is_empty() {
+            return Ok(grown);
+        }
+        let names: Vec<QualifiedName> = known.keys().cloned().collect();
+        for side in [Side::Source, Side::Target] {
+            let now = pool.with(side, self.of(side), |session| {
+                replication::table_files(session, &names)
+            })?;
+            grown.extend(now.into_iter().filter_map(|(root, file)| {
+                let (source, target) = known.get(&root)?;
+                let known = match side {
+                    Side::Source => source,
+                    Side::Target => target,
+                };
+                (!file.leaves.iter().all(|leaf| known.contains(leaf))).then_some(root)
+            }));
+        }
+        Ok(grown)
+    }
+
     /// What has happened to a table since before the snapshots.
     pub(crate) fn since(&self, pool: &Pool, pair: &TablePair) -> Result<Since, Error> {
         let now = Files::read(pool, &[pair])?;
@@ -128,8 +166,9 @@ impl SnapshotPair {
             for relation in pair.relations(side) {
                 let name = relation.qualified();
                 match now.get(&name) {
-                    // Since it was paired, that is.
-                    Some(file) if file.layout == relation.layout => {
+                    // Since it was paired, that is. What another object of the name holds says nothing of the one that was
+                    // listed, which may go by another name now.
+                    Some(file) if file.layout == relation.layout && file.oid == relation.oid => {
                         if before.get(&name) != Some(file) {
                             since = Since::Rewritten;
                         }
@@ -170,11 +209,11 @@ fn is_about_names(sqlstate: &str) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Since {
     Nothing,
-    /// It was truncated, rewritten or replaced: what was read may be of another table, or of none. Or its replica
+    /// It was truncated or rewritten: what was read may be of another file, or of none. Or its replica
     /// identity was another one for a while: changes then name rows by other columns.
     Rewritten,
-    /// It has other columns, attributes of composite types, partitions or another replica identity than when it was paired,
-    /// or is gone.
+    /// It is another table than the one that was paired, has other columns, attributes of composite types, partitions or
+    /// another replica identity, or is gone.
     Redefined(Side),
 }
 
@@ -186,6 +225,13 @@ pub(crate) fn redefined(side: Side) -> Error {
         "the table's definition was changed while it was compared",
     )
 }
+
+/// `pg_class.oid` of the partitions with rows of partitioned tables, on the source and on the target.
+pub(crate) type Roots = BTreeMap<QualifiedName, (BTreeSet<u32>, BTreeSet<u32>)>;
+
+/// What the relations of a table are stored in on the source and on the target; none for one that is not there.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct PairFiles(Vec<Option<TableFile>>, Vec<Option<TableFile>>);
 
 /// Where tables are stored on both sides.
 #[derive(Default)]

@@ -235,7 +235,8 @@ pub fn unfinished_commits(source: &mut Session, xids: &[u64]) -> Result<i64, Err
 /// Which object a name stands for, the file in which it is stored, and its definition.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct TableFile {
-    oid: i64,
+    /// `pg_class.oid`.
+    pub oid: u32,
     file: i64,
     /// As in [`RelationInfo::versions`](pgl_core::verify::types::RelationInfo::versions).
     pub(super) versions: String,

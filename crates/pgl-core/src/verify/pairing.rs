@@ -225,6 +225,28 @@ impl PairedCatalogs {
         }
     }
 
+    /// `pg_class.oid` of all partitions with rows, by the table above those that are compared, on the source and on the target.
+    pub fn roots(&self) -> BTreeMap<QualifiedName, (BTreeSet<u32>, BTreeSet<u32>)> {
+        let (source, target) = (Index::of(&self.source), Index::of(&self.target));
+        let pairs = self.entries.iter().filter_map(|entry| match entry {
+            PairingEntry::Compare(pair) => Some(pair),
+            _ => None,
+        });
+        let parts = pairs.flat_map(|pair| pair.source.iter().chain(&pair.target));
+        let names: BTreeSet<&QualifiedName> = parts.filter_map(RelationInfo::root).collect();
+        let leaves = |index: &Index<'_>, root| {
+            let parts = index.with_partitions(root);
+            parts
+                .filter(|part| part.has_rows())
+                .map(|part| part.oid)
+                .collect()
+        };
+        let roots = names.into_iter();
+        roots
+            .map(|root| (root.clone(), (leaves(&source, root), leaves(&target, root))))
+            .collect()
+    }
+
     /// Tables whose definitions differ, with the difference.
     pub fn differing(&self) -> BTreeMap<QualifiedName, String> {
         let found = self.entries.iter();
@@ -338,7 +360,10 @@ impl Matched<'_> {
         let (one, two) = match self.found {
             (Some(one), Some(two)) => (one, two),
             (Some(_), None) => return differs("the target has no such table".to_owned()),
-            (None, _) if self.sides.is_new_schema(&name.schema) => {
+            (None, Some(two))
+                if self.sides.is_new_schema(&name.schema)
+                    && !self.sides.is_below_one_of_the_source(two) =>
+            {
                 let why = "only on the target, in a schema that the source does not have";
                 return Some(PairingEntry::Skip(name, why.to_owned()));
             }
@@ -365,6 +390,9 @@ impl Matched<'_> {
                  the others; compare the whole table, or make the partitions the same"
             );
             return Some(PairingEntry::Error(name, why));
+        }
+        if let Some(entry) = self.columns_elsewhere(one, two) {
+            return Some(entry);
         }
         Some(match self.compare(one, two) {
             Ok(pair) => PairingEntry::Compare(Box::new(pair)),
@@ -574,11 +602,18 @@ impl Matched<'_> {
         columns
     }
 
+    /// Whether one of these texts names a column of the table, of one above it, or of a partition that stands for it.
+    fn names(&self, texts: &[String], column: &str) -> bool {
+        let mut tables = self.sides.lineage(self.name);
+        tables.extend(self.sides.parts(self.name));
+        texts.iter().any(|text| {
+            let mut tables = tables.iter();
+            tables.any(|table| names_column(text, table, column))
+        })
+    }
+
     fn wanted(&self, column: &str, relation: &RelationInfo) -> bool {
-        let names = |list: &[String]| {
-            list.iter()
-                .any(|text| names_column(text, self.name, column))
-        };
+        let wishes = self.sides.wishes;
         // The key is always read: without it no row could be named.
         let in_key = relation
             .key()
@@ -586,8 +621,35 @@ impl Matched<'_> {
         if in_key {
             return true;
         }
-        (self.sides.wishes.columns.is_empty() || names(&self.sides.wishes.columns))
-            && !names(&self.sides.wishes.exclude_columns)
+        (wishes.columns.is_empty() || self.names(&wishes.columns, column))
+            && !self.names(&wishes.exclude_columns, column)
+    }
+
+    /// Why columns that were asked for, or not, are none of this table's.
+    fn columns_elsewhere(&self, one: &RelationInfo, two: &RelationInfo) -> Option<PairingEntry> {
+        let wishes = self.sides.wishes;
+        let mut all = one.columns.iter().chain(&two.columns);
+        if !wishes.columns.is_empty()
+            && !all.any(|column| self.names(&wishes.columns, &column.name))
+        {
+            let why = "none of the columns asked for is in it";
+            return Some(PairingEntry::Skip(self.name.clone(), why.to_owned()));
+        }
+        let parts = self.sides.parts(self.name);
+        let of_part = |text: &&String| {
+            let mut columns = one.columns.iter().chain(&two.columns);
+            columns.any(|column| {
+                let mut parts = parts.iter();
+                parts.any(|part| names_column(text, part, &column.name))
+                    && !names_column(text, self.name, &column.name)
+            })
+        };
+        let text = wishes.exclude_columns.iter().find(of_part)?;
+        let why = format!(
+            "partitions differ between the sides, and {text} is left out: its values cannot be told from those of the others; \
+             make the partitions the same, or leave the column of the whole table out"
+        );
+        Some(PairingEntry::Error(self.name.clone(), why))
     }
 }
 

@@ -184,6 +184,9 @@ pub struct RelationInfo {
     pub persistence: String,
     /// The partitioned tables above a partition, nearest first.
     pub above: Vec<QualifiedName>,
+    /// The tables that it inherits from, or that it is a partition of.
+    #[serde(default)]
+    pub parents: Vec<QualifiedName>,
     /// The rows that a partition takes (`FOR VALUES ...`), as the server writes it.
     #[serde(default)]
     pub bound: Option<String>,

@@ -24,6 +24,7 @@ fn relation(key: Option<&[&str]>, identity: &str) -> RelationInfo {
         kind: "r".into(),
         persistence: "p".into(),
         above: Vec::new(),
+        parents: Vec::new(),
         bound: None,
         extension: None,
         row_security: false,

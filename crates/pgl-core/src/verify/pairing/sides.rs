@@ -204,9 +204,13 @@ impl<'a> Sides<'a> {
 
     /// What is asked of a partitioned table is asked of all below it, on either side.
     fn meant(&self, name: &QualifiedName) -> bool {
+        self.wishes.selection.asks_for_any(&self.lineage(name)) && !self.is_excluded(name)
+    }
+
+    /// The name itself and those of all above it on either side.
+    pub(super) fn lineage(&self, name: &QualifiedName) -> Vec<QualifiedName> {
         let above = both(self.found(name)).flat_map(|relation| &relation.above);
-        let names: Vec<_> = std::iter::once(name).chain(above).cloned().collect();
-        self.wishes.selection.asks_for_any(&names) && !self.is_excluded(name)
+        std::iter::once(name).chain(above).cloned().collect()
     }
 
     /// Whether an exclusion names it, or what it is a partition of on the source: where the target has put it is no reason.
@@ -224,8 +228,10 @@ impl<'a> Sides<'a> {
             let reason = table.reason.as_deref().unwrap_or("excluded");
             return Some(format!("left out by the plan: {reason}"));
         }
-        // What the target has in its place is no reason: the source's rows have to be there.
-        let relation = found.0.or(found.1)?;
+        // What the target has in its place is no reason: the source's rows have to be there. Nor is what it has below a
+        // table of the source, where its rows are seen as that table's.
+        let own = |relation: &&RelationInfo| !self.is_below_one_of_the_source(relation);
+        let relation = found.0.or(found.1.filter(own))?;
         if let Some(extension) = &relation.extension {
             return Some(format!("belongs to the extension {extension}"));
         }
@@ -251,13 +257,39 @@ impl<'a> Sides<'a> {
         }
     }
 
+    /// Whether rows of it are seen where a table of the source is read on the target.
+    pub(super) fn is_below_one_of_the_source(&self, relation: &RelationInfo) -> bool {
+        let mut over = relation.above.iter().chain(&relation.parents);
+        over.any(|one| self.ours.named.contains_key(one))
+    }
+
     /// A partition with rows under an uneven root that is left out, and why.
     pub(super) fn left_out(&self, root: &QualifiedName) -> Option<(QualifiedName, String)> {
         let mut leaves = self.leaves(root).into_iter();
-        leaves.find_map(|leaf| {
+        let left_out = leaves.find_map(|leaf| {
             let reason = self.why_left_out(&leaf)?;
             Some((leaf, reason))
+        });
+        left_out.or_else(|| {
+            let mut parts = self.under(Side::Target, root).iter();
+            let foreign = parts.find(|part| {
+                part.kind == "f" && !self.ours.named.contains_key(&part.qualified())
+            })?;
+            Some((
+                foreign.qualified(),
+                "a foreign table of the target alone".to_owned(),
+            ))
         })
+    }
+
+    /// Partitions that stand for an uneven root on one of the sides.
+    pub(super) fn parts(&self, root: &QualifiedName) -> Vec<QualifiedName> {
+        let sides = [Side::Source, Side::Target].into_iter();
+        let parts = sides.flat_map(|side| self.under(side, root));
+        match self.is_uneven(root) {
+            true => parts.map(|part| part.qualified()).collect(),
+            false => Vec::new(),
+        }
     }
 
     /// Names of the partitions with rows that are compared with an uneven root.

@@ -30,6 +30,7 @@ fn table(name: &str, columns: &[&str]) -> RelationInfo {
         kind: "r".into(),
         persistence: "p".into(),
         above: Vec::new(),
+        parents: Vec::new(),
         bound: None,
         extension: None,
         row_security: false,
@@ -760,4 +761,101 @@ fn a_partition_that_is_left_out_is_no_part_of_its_table() {
     let root_unlogged = unlogged(parted(&["r1", "r2"]), "r");
     let found = shown(root_unlogged, parted(&["r1"]), &everything, None);
     assert_eq!(found, ["r"]);
+}
+
+/// What only the target has below a table of the source is seen as that table's rows there.
+#[test]
+fn what_the_target_adds_below_a_table_is_not_left_out() {
+    let pairs = |target: Vec<RelationInfo>| {
+        let source = vec![root("r"), leaf("r1", "r"), table("t", &["id"])];
+        pair(&catalog(source), &catalog(target), &Wishes::default(), None)
+    };
+    let same = || vec![root("r"), leaf("r1", "r"), table("t", &["id"])];
+    let added = |more: RelationInfo| {
+        let mut relations = same();
+        relations.push(more);
+        relations
+    };
+    let unlogged = RelationInfo {
+        persistence: "u".into(),
+        ..leaf("px", "r")
+    };
+    let of_extension = RelationInfo {
+        extension: Some("ext".into()),
+        ..leaf("px", "r")
+    };
+    for more in [unlogged, of_extension] {
+        let entries = pairs(added(more));
+        let PairingEntry::Compare(one) = &entries[0] else {
+            panic!("{entries:?}");
+        };
+        assert_eq!((one.source.len(), one.target.len()), (1, 2), "{one:?}");
+    }
+    let foreign = RelationInfo {
+        kind: "f".into(),
+        ..leaf("px", "r")
+    };
+    let entries = pairs(added(foreign));
+    assert!(
+        matches!(&entries[0], PairingEntry::Error(_, why) if why.contains("foreign table of the target")),
+        "{entries:?}"
+    );
+    let elsewhere = |parents: Vec<QualifiedName>| RelationInfo {
+        schema: "new".into(),
+        parents,
+        ..table("c", &["id"])
+    };
+    let entries = pairs(added(elsewhere(vec![QualifiedName::new("public", "t")])));
+    assert!(
+        matches!(&entries[0], PairingEntry::Differs(..)),
+        "{entries:?}"
+    );
+    let entries = pairs(added(elsewhere(Vec::new())));
+    assert!(matches!(&entries[0], PairingEntry::Skip(..)), "{entries:?}");
+}
+
+/// What is said of the columns of a partitioned table is said of its partitions'.
+#[test]
+fn columns_are_named_by_the_table_above_too() {
+    let side = |names: &[&str]| {
+        let leaves = names.iter().map(|name| RelationInfo {
+            above: vec![QualifiedName::new("public", "r")],
+            ..table(name, &["id", "v", "w"])
+        });
+        let top = RelationInfo {
+            kind: "p".into(),
+            ..table("r", &["id", "v", "w"])
+        };
+        std::iter::once(top).chain(leaves).collect::<Vec<_>>()
+    };
+    let columns = |target: &[&str], only: &[&str], without: &[&str]| {
+        let wishes = Wishes {
+            columns: only.iter().map(|one| (*one).to_owned()).collect(),
+            exclude_columns: without.iter().map(|one| (*one).to_owned()).collect(),
+            ..Wishes::default()
+        };
+        let entries = pair(
+            &catalog(side(&["r1", "r2"])),
+            &catalog(side(target)),
+            &wishes,
+            None,
+        );
+        let shown = entries.iter().map(|entry| match entry {
+            PairingEntry::Compare(pair) => {
+                let names: Vec<&str> = pair.columns.iter().map(|c| c.name.as_str()).collect();
+                format!("{} {}", pair.name.name, names.join(","))
+            }
+            PairingEntry::Skip(name, _) => format!("{} skipped", name.name),
+            other => format!("{} error", other.name().name),
+        });
+        shown.collect::<Vec<_>>()
+    };
+    let (even, uneven) = (&["r1", "r2"][..], &["r1", "r3"][..]);
+    assert_eq!(columns(even, &["r.v"], &[]), ["r1 id,v", "r2 id,v"]);
+    assert_eq!(columns(even, &[], &["public.r.v"]), ["r1 id,w", "r2 id,w"]);
+    assert_eq!(columns(even, &["r1.v"], &[]), ["r1 id,v", "r2 skipped"]);
+    // Of partitions that are compared as one table, more than was asked for is compared, and never less.
+    assert_eq!(columns(uneven, &["r1.v"], &[]), ["r id,v"]);
+    assert_eq!(columns(uneven, &[], &["r1.v"]), ["r error"]);
+    assert_eq!(columns(uneven, &[], &["r.v"]), ["r id,w"]);
 }
