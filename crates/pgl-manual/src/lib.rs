@@ -7,14 +7,11 @@
 //! build before OpenSSL's headers are there.
 
 mod man;
-mod pattern;
 mod readme;
 mod schema;
 mod tools;
-mod validate;
 mod write;
 
 pub use schema::{document_schema, validate_document};
 pub use tools::{TOOLS, ToolEntry, root};
-pub use validate::violations;
 pub use write::{GeneratedFile, generated, main, stale};

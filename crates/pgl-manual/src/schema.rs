@@ -1,10 +1,10 @@
 //! JSON Schemas of the documents, and a document held against its schema.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use crate::tools::{FOLDER, TOOLS, ToolEntry};
-use crate::validate;
 
 /// The schema of a tool's document, as committed.
 pub fn document_schema(tool: &ToolEntry) -> Value {
@@ -45,9 +45,13 @@ pub fn validate_document(tool: &str, text: &str) -> Result<Value> {
     let schema = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}; run cargo xtask gen", path.display()))?;
     let schema: Value = serde_json::from_str(&schema).context("the schema is not JSON")?;
+    let validator = strict_validator(schema)?;
     let document: Value =
         serde_json::from_str(text).with_context(|| format!("{tool} did not write JSON: {text}"))?;
-    let violations = validate::violations(&schema, &document);
+    let violations: Vec<String> = validator
+        .iter_errors(&document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
     if !violations.is_empty() {
         bail!(
             "the document of {tool} is not what its schema says:\n  {}",
@@ -55,6 +59,27 @@ pub fn validate_document(tool: &str, text: &str) -> Result<Value> {
         );
     }
     Ok(document)
+}
+
+/// A validator for which a property that the schema does not describe is a violation.
+fn strict_validator(mut schema: Value) -> Result<Validator> {
+    close(&mut schema);
+    jsonschema::validator_for(&schema).map_err(|error| anyhow!("the schema is invalid: {error}"))
+}
+
+/// Forbids what a schema does not describe. The committed schemas allow it, because a reader has to ignore what a later
+/// release adds.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            object.values_mut().for_each(close);
+            if object.get("properties").is_some_and(Value::is_object) {
+                object.entry("additionalProperties").or_insert(json!(false));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        _ => {}
+    }
 }
 
 /// Where the schema of a tool's document is committed.
@@ -166,5 +191,26 @@ mod tests {
         assert!(validate_document(tool, "{}").is_err());
         assert!(validate_document(tool, "nonsense").is_err());
         assert!(validate_document("pgl-nothing", "{}").is_err());
+    }
+
+    #[test]
+    fn what_a_schema_does_not_describe_does_not_pass() {
+        for tool in TOOLS {
+            strict_validator(document_schema(tool)).unwrap();
+        }
+        let inner = json!({"type": "object", "properties": {"a": {"pattern": "^[0-9]{1,3}$"}}});
+        let validator = strict_validator(json!({
+            "properties": {"one": {"$ref": "#/$defs/inner"}, "map": {"additionalProperties": true}},
+            "$defs": {"inner": inner},
+        }))
+        .unwrap();
+        assert!(validator.is_valid(&json!({"one": {"a": "12"}, "map": {"b": 1}})));
+        for bad in [
+            json!({"one": {"a": "x"}}),
+            json!({"one": {"b": 1}}),
+            json!({"b": 1}),
+        ] {
+            assert!(!validator.is_valid(&bad), "{bad}");
+        }
     }
 }
