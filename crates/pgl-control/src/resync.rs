@@ -11,7 +11,7 @@ use pgl_core::control::{Emptied, LinkedKey, Part, part};
 use pgl_core::cutover::TableMark;
 use pgl_core::doc::Verdict;
 use pgl_core::plan::Set;
-use pgl_core::setup::copy::{CopiedRows, Task, tasks};
+use pgl_core::setup::copy::{RowScope, Task, tasks};
 use pgl_core::{QualifiedName, Side};
 use serde_json::json;
 
@@ -154,7 +154,7 @@ fn narrow(task: &mut Task, part: &Part) {
         task.columns.retain(|one| columns.contains(one));
     }
     if let Some(condition) = &part.condition {
-        task.rows = CopiedRows::Where(condition.clone());
+        task.rows = RowScope::Where(condition.clone());
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use pgl_conn::{Error as ConnError, Session};
 use pgl_core::Side;
 use pgl_core::control::Emptied;
-use pgl_core::setup::copy::{CopiedRows, Task};
+use pgl_core::setup::copy::{RowScope, Task};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -88,8 +88,8 @@ pub fn replace(
         .map_err(|error| error.with_context(format!("copying {}", one.task.table)))?;
     let table = format!("ONLY {}", one.task.table.sql());
     let there = match &one.task.rows {
-        CopiedRows::All => count(reader, &table)?,
-        CopiedRows::Where(condition) => count(reader, &format!("{table} WHERE {condition}"))?,
+        RowScope::All => count(reader, &table)?,
+        RowScope::Where(condition) => count(reader, &format!("{table} WHERE {condition}"))?,
     };
     let here = count(target, &table)?;
     if [sent, taken, here].iter().any(|rows| *rows != there) {

@@ -1,7 +1,7 @@
 //! The two statements of a copy task.
 
 use pgl_core::quote_ident;
-use pgl_core::setup::copy::{CopiedRows, Form, Task};
+use pgl_core::setup::copy::{Form, RowScope, Task};
 
 /// Whether rows are written frozen: possible where the table was emptied in the same transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +17,11 @@ pub fn copy_out(task: &Task, encoding: &str) -> String {
     let options = format!("(FORMAT {}, ENCODING '{encoding}')", format(task));
     let table = task.table.sql();
     match (&task.rows, task.columns.is_empty()) {
-        (CopiedRows::All, true) => format!("COPY {table} TO STDOUT WITH {options}"),
-        (CopiedRows::All, false) => {
+        (RowScope::All, true) => format!("COPY {table} TO STDOUT WITH {options}"),
+        (RowScope::All, false) => {
             format!("COPY {table} ({}) TO STDOUT WITH {options}", list(task))
         }
-        (CopiedRows::Where(condition), _) => format!(
+        (RowScope::Where(condition), _) => format!(
             "COPY (SELECT {} FROM ONLY {table} WHERE {condition}) TO STDOUT WITH {options}",
             list(task)
         ),
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use pgl_core::QualifiedName;
 
-    fn task(name: &str, columns: &[&str], rows: CopiedRows, form: Form) -> Task {
+    fn task(name: &str, columns: &[&str], rows: RowScope, form: Form) -> Task {
         Task {
             table: QualifiedName::new("public", name),
             columns: columns.iter().map(|c| (*c).to_owned()).collect(),
@@ -72,12 +72,12 @@ mod tests {
 
     #[test]
     fn names_are_quoted_and_no_columns_means_no_list() {
-        let big = task("big", &[], CopiedRows::All, Form::Binary);
+        let big = task("big", &[], RowScope::All, Form::Binary);
         assert_eq!(
             copy_out(&big, "UTF8"),
             r#"COPY "public"."big" TO STDOUT WITH (FORMAT binary, ENCODING 'UTF8')"#
         );
-        let mine = task("mine", &["e\"x"], CopiedRows::All, Form::Text);
+        let mine = task("mine", &["e\"x"], RowScope::All, Form::Text);
         assert_eq!(
             copy_in(&mine, "UTF8", Freeze::Yes),
             r#"COPY "public"."mine" ("e""x") FROM STDIN WITH (FREEZE true, FORMAT text, ENCODING 'UTF8')"#
@@ -86,12 +86,7 @@ mod tests {
 
     #[test]
     fn a_part_of_a_table_reads_only_its_own_rows() {
-        let part = task(
-            "t",
-            &["a"],
-            CopiedRows::Where("a < 5".to_owned()),
-            Form::Text,
-        );
+        let part = task("t", &["a"], RowScope::Where("a < 5".to_owned()), Form::Text);
         assert_eq!(
             copy_out(&part, "UTF8"),
             r#"COPY (SELECT "a" FROM ONLY "public"."t" WHERE a < 5) TO STDOUT WITH (FORMAT text, ENCODING 'UTF8')"#

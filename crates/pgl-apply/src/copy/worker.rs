@@ -8,7 +8,7 @@ use pgl_conn::{Error as ConnError, Session};
 use pgl_core::Side;
 use pgl_core::control::Emptied;
 use pgl_core::setup::StepId;
-use pgl_core::setup::copy::{CopiedRows, Task};
+use pgl_core::setup::copy::{RowScope, Task};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -171,7 +171,7 @@ impl Shared<'_> {
     /// Empties the table in this transaction where that is harmless, so that its rows can be
     /// written frozen; refuses one with rows that are not ours.
     fn make_ready(&self, target: &mut Session, task: &Task) -> Result<Freeze, Error> {
-        if task.rows != CopiedRows::All {
+        if task.rows != RowScope::All {
             return Ok(Freeze::No);
         }
         let table = task.table.sql();
@@ -207,7 +207,7 @@ impl Shared<'_> {
         taken: u64,
     ) -> Result<(), Error> {
         let mut counted = None;
-        if task.bytes <= COUNT_UP_TO && task.rows == CopiedRows::All {
+        if task.bytes <= COUNT_UP_TO && task.rows == RowScope::All {
             counted = Some(source.count(
                 &format!("SELECT count(*) FROM ONLY {}", task.table.sql()),
                 &[],

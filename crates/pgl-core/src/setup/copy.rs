@@ -14,7 +14,7 @@ use crate::{QualifiedName, ServerVersion};
 /// Which rows of a table a task copies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum CopiedRows {
+pub enum RowScope {
     /// All of them: the table may be emptied and frozen in the same transaction.
     All,
     /// Those for which an SQL condition holds; tasks of one table cover it without overlap.
@@ -39,7 +39,7 @@ pub struct Task {
     /// Columns in the order in which they travel.
     pub columns: Vec<String>,
     /// Rows.
-    pub rows: CopiedRows,
+    pub rows: RowScope,
     /// Form.
     pub form: Form,
     /// Bytes expected, for the order and the progress.
@@ -84,7 +84,7 @@ fn task(
     Some(Task {
         table: name,
         columns: carried.iter().map(|c| c.name.clone()).collect(),
-        rows: CopiedRows::All,
+        rows: RowScope::All,
         form,
         bytes: planned.map_or(0, |table| table.bytes),
     })
