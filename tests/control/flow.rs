@@ -270,7 +270,7 @@ fn a_plan_that_cannot_be_read_stops_every_tool() -> Result<()> {
     let kept = "SELECT detail FROM pgl.journal WHERE object = 'plan'";
     let said = refuses(&db, &["pause"], 3)?;
     ensure!(
-        said.contains("reading the plan that the target keeps"),
+        said.contains("reading pgl.journal (step guard, object"),
         "{said}"
     );
     for program in [
@@ -284,7 +284,7 @@ fn a_plan_that_cannot_be_read_stops_every_tool() -> Result<()> {
         let out = super::support::with_programs(tool, &db)?.run()?.expect(3)?;
         ensure!(
             out.stderr
-                .contains("reading the plan that the target keeps"),
+                .contains("reading pgl.journal (step guard, object"),
             "{program}: {}",
             out.stderr
         );

@@ -102,7 +102,7 @@ fn a_skip_that_is_killed_is_completed_or_taken_back() -> Result<()> {
         let args = ["skip", "--lsn", &lsn, "--yes"];
         let run = control(&db, &args)?.start()?;
         // Until it has disabled the subscription, and a little longer.
-        let off = "SELECT NOT sub_enabled OR EXISTS (SELECT FROM pgl.journal WHERE state = 'skipped' AND object = 'skip ' || $lsn$LSN$lsn$) FROM pglogical.subscription";
+        let off = "SELECT NOT sub_enabled OR EXISTS (SELECT FROM pgl.journal WHERE step = 'control.skip' AND object = $lsn$LSN$lsn$ AND detail ->> 'skipped' = 'true') FROM pglogical.subscription";
         db.target()
             .wait_until(db.name(), &off.replace("LSN", &lsn), PATIENCE)?;
         std::thread::sleep(Duration::from_millis(20 * round));
@@ -119,7 +119,7 @@ fn a_skip_that_is_killed_is_completed_or_taken_back() -> Result<()> {
         }
         let later = format!("SELECT count(*) FROM a WHERE id = {}", 100 + round);
         ensure!(on_target(&db, &later)? == "1");
-        let begun = "SELECT count(*) FROM pgl.journal WHERE state = 'skipping'";
+        let begun = "SELECT count(*) FROM pgl.journal WHERE step = 'control.skip' AND detail ->> 'skipped' = 'false'";
         ensure!(on_target(&db, begun)? == "0");
         db.on_target("DELETE FROM a WHERE v = 'bad'")?;
     }

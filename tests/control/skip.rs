@@ -62,7 +62,7 @@ fn exactly_one_transaction_is_left_out_and_recorded() -> Result<()> {
         ensure!(on_target(&db, "SELECT string_agg(id::text, ',') FROM b")? == "2");
         let kept = on_target(
             &db,
-            "SELECT detail::text FROM pgl.journal WHERE step = 'control' AND state = 'skipped'",
+            "SELECT detail::text FROM pgl.journal WHERE step = 'control.skip' AND detail ->> 'skipped' = 'true'",
         )?;
         ensure!(kept.contains("101"), "{kept}");
         // The cause gone, a resync mends the difference.

@@ -196,7 +196,11 @@ fn signals_limits_and_failing_hooks_are_taken_back() -> Result<()> {
     let running = cutover(&db)
         .args(["--yes", "--max-pause", "2s", "--hook-blocked", "sleep 0.5"])
         .start()?;
-    wait_for(db.source(), &db, "object = '' AND state = 'blocked'")?;
+    wait_for(
+        db.source(),
+        &db,
+        "object = '' AND detail ->> 'state' = 'blocked'",
+    )?;
     // It was ended with the others when the target was shut; this one came later.
     if holder.is_closed() || holder.batch_execute("SELECT 1").is_err() {
         holder = db.target_client()?;

@@ -321,7 +321,7 @@ fn a_full_pipe_on_stderr_keeps_nobody_waiting() -> Result<()> {
         .spawn()?;
     // Done, with everything that it has to say still in its hands.
     let until = std::time::Instant::now() + Duration::from_secs(90);
-    let done = "SELECT count(*) FROM pgl.journal WHERE step = 'cutover' AND object = '' AND state = 'done'";
+    let done = "SELECT count(*) FROM pgl.journal WHERE step = 'cutover' AND object = '' AND detail ->> 'state' = 'done'";
     while db.source().value(db.name(), done).ok().as_deref() != Some("1") {
         ensure!(std::time::Instant::now() < until, "it waits for its output");
         ensure!(child.try_wait()?.is_none(), "it has ended");

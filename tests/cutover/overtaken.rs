@@ -78,7 +78,7 @@ fn writable(db: &PairDb) -> Result<(bool, bool)> {
 /// The state of the last attempt, and its token, as the source's journal has them.
 fn recorded(db: &PairDb) -> Result<Vec<Vec<Option<String>>>> {
     db.on_source(
-        "SELECT state, detail ->> 'token' FROM pgl.journal WHERE step = 'cutover' AND object = ''",
+        "SELECT detail ->> 'state', detail ->> 'token' FROM pgl.journal WHERE step = 'cutover' AND object = ''",
     )
 }
 

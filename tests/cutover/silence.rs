@@ -50,7 +50,11 @@ fn a_target_that_falls_silent_is_left_at_the_limit_of_the_pause() -> Result<()> 
     let before = settings(&db)?;
     let (tool, ways) = behind(&db)?;
     let running = tool.start()?;
-    wait_for(db.source(), &db, "object = '' AND state = 'blocked'")?;
+    wait_for(
+        db.source(),
+        &db,
+        "object = '' AND detail ->> 'state' = 'blocked'",
+    )?;
     let blocked = Instant::now();
     ways[1].freeze();
     writes_within(&db, Duration::from_secs(2) + RESTORED)?;
@@ -72,7 +76,11 @@ fn locks_of_a_session_behind_a_silent_network_are_taken_from_another_place() -> 
     let before = settings(&db)?;
     let (tool, ways) = behind(&db)?;
     let running = tool.start()?;
-    wait_for(db.source(), &db, "object = '' AND state = 'blocked'")?;
+    wait_for(
+        db.source(),
+        &db,
+        "object = '' AND detail ->> 'state' = 'blocked'",
+    )?;
     ways.iter().for_each(Proxy::freeze);
     ensure!(
         ours(&db)? == "4",

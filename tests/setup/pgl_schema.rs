@@ -69,7 +69,7 @@ fn statements_in_a_planted_schema_are_never_executed() -> Result<()> {
         "CREATE ROLE \"{mallory}\"; GRANT CREATE ON DATABASE \"{name}\" TO \"{mallory}\""
     ))?;
     db.on_target(&as_role(&mallory, &format!(
-        "{SCRIPT}; INSERT INTO pgl.journal (migration, step, object, state) VALUES ('{name}', 'target.schema', '', 'dumped');
+        "{SCRIPT}; INSERT INTO pgl.journal (migration, step, object, detail) VALUES ('{name}', 'target.schema', '', 'null');
          INSERT INTO pgl.held VALUES ('{name}', 1, 1, 'target.schema', 'TABLE', 'TABLE t', 'ALTER ROLE \"{mallory}\" SUPERUSER', '{{}}', 0)"
     )))?;
     let out = setup(&db)?
@@ -99,7 +99,7 @@ fn a_view_in_place_of_a_table_is_never_read() -> Result<()> {
     db.on_target(&as_role(&mallory, &format!(
         "CREATE SCHEMA pgl; COMMENT ON SCHEMA pgl IS 'pgl: made to look alike';
          CREATE FUNCTION pgl.f() RETURNS text LANGUAGE plpgsql AS $f$ BEGIN EXECUTE 'ALTER ROLE \"{mallory}\" SUPERUSER'; RETURN 'x'; END $f$;
-         CREATE VIEW pgl.journal AS SELECT pgl.f() AS migration, pgl.f() AS step, pgl.f() AS object, pgl.f() AS state, NULL::json AS detail, now() AS at;
+         CREATE VIEW pgl.journal AS SELECT pgl.f() AS migration, pgl.f() AS step, pgl.f() AS object, NULL::json AS detail, now() AS at;
          CREATE TABLE pgl.marker (name text, token text); CREATE TABLE pgl.held (migration text)"
     )))?;
     setup(&db)?.run()?.expect(5)?;

@@ -21,8 +21,7 @@ CREATE TABLE pgl.journal (
     migration text NOT NULL,
     step      text NOT NULL,                               -- id of the step
     object    text NOT NULL DEFAULT '',                    -- table, role, slot; '' for the step itself
-    state     text NOT NULL,
-    detail    json,
+    detail    json NOT NULL,                               -- what a later run needs
     at        timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (migration, step, object)
 );

@@ -26,9 +26,9 @@ BEGIN
          WHERE j.migration = current_setting('pgl.migration')
            AND j.step = 'target.triggers'
            AND j.object = format('%s.%s.%s', t.schema, t.rel, t.name);
-        INSERT INTO pgl.journal (migration, step, object, state, detail)
+        INSERT INTO pgl.journal (migration, step, object, detail)
         VALUES (current_setting('pgl.migration'), 'target.triggers',
-                format('%s.%s.%s', t.schema, t.rel, t.name), 'disabled',
+                format('%s.%s.%s', t.schema, t.rel, t.name),
                 json_build_object('schema', t.schema, 'table', t.rel, 'name', t.name,
                                   'enabled', t.enabled));
     END LOOP;

@@ -5,17 +5,11 @@ use std::collections::BTreeMap;
 
 use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
-use pgl_core::control::MOVED;
 use pgl_core::cutover::{CatalogMark, Fingerprint, KeptMarks, Labels, TableMark};
-use pgl_core::setup::StepId;
+use pgl_core::journal::{MARKS, MOVED, PROMOTED_MARKS};
 use serde::Deserialize;
 
-use crate::journal;
-
-/// Where the target's journal has it.
-const KEPT: &str = "fingerprint";
-/// Likewise, as the tables were when the target was promoted.
-const PROMOTED: &str = "fingerprint promoted";
+use crate::journal::{read, statement};
 
 /// What the statistics of a database are worth.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -137,39 +131,6 @@ pub fn statistics(session: &mut Session) -> Result<StatisticsState, Error> {
     )
 }
 
-/// The marks that the target keeps.
-///
-/// # Errors
-/// The server's; also when they cannot be read.
-pub fn kept_marks(target: &mut Session, migration: &str) -> Result<Option<KeptMarks>, Error> {
-    read(target, migration, KEPT)
-}
-
-/// The marks that the target has kept of its own tables since it was promoted.
-///
-/// # Errors
-/// Likewise.
-pub fn promoted_marks(target: &mut Session, migration: &str) -> Result<Option<KeptMarks>, Error> {
-    read(target, migration, PROMOTED)
-}
-
-fn read(target: &mut Session, migration: &str, object: &str) -> Result<Option<KeptMarks>, Error> {
-    match journal::note(target, migration, StepId::Guard, object)? {
-        Some(note) => journal::detail(
-            target.side(),
-            note,
-            "the tables' marks that the target keeps",
-        )
-        .map(Some),
-        None => Ok(None),
-    }
-}
-
-/// The statement that forgets the marks of a copy that is made again.
-pub(crate) fn forget(migration: &str) -> String {
-    journal::forget_object(migration, StepId::Guard, KEPT)
-}
-
 /// What becomes of marks that are kept already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MarksOf<'a> {
@@ -189,7 +150,7 @@ pub fn keep_marks(
     migration: &str,
     marks: MarksOf<'_>,
 ) -> Result<String, Error> {
-    let mut kept = match kept_marks(target, migration)? {
+    let mut kept = match read(target, migration, &MARKS)? {
         Some(kept) => kept,
         None => KeptMarks {
             lsn: None,
@@ -202,7 +163,7 @@ pub fn keep_marks(
         MarksOf::TheCopy(tables) => kept.add(marks_to_keep(source, tables)?, false),
         MarksOf::NewRows(marks) => kept.add(marks, true),
     }
-    Ok(write(migration, KEPT, &kept))
+    Ok(statement(migration, &MARKS, &kept))
 }
 
 /// The statements that record that the target may have lost what it had confirmed, where it is on another timeline than when its
@@ -211,7 +172,7 @@ pub fn keep_marks(
 /// # Errors
 /// The server's.
 pub fn note_timeline(target: &mut Session, migration: &str) -> Result<Option<String>, Error> {
-    let Some(mut kept) = kept_marks(target, migration)? else {
+    let Some(mut kept) = read(target, migration, &MARKS)? else {
         return Ok(None);
     };
     let now = pgl_catalog::timeline(target)?;
@@ -222,9 +183,8 @@ pub fn note_timeline(target: &mut Session, migration: &str) -> Result<Option<Str
     let what = format!(
         "the target is on timeline {new}, and was on {then} when its rows were copied (a standby was promoted or a backup restored)"
     );
-    let record = serde_json::json!({ "what": what });
-    let record = crate::control::note_statement(migration, MOVED, "moved", &record);
-    Ok(Some(format!("{record}{}", write(migration, KEPT, &kept))))
+    let marks = statement(migration, &MARKS, &kept);
+    Ok(Some(statement(migration, &MOVED, &what) + &marks))
 }
 
 /// The statements that keep the marks of the tables of a target that is about to be promoted, for a rollback to a server on
@@ -244,15 +204,5 @@ pub fn keep_promoted_marks(
         lsn: Some(pgl_catalog::verify::insert_lsn(target)?),
         tables: marks_to_keep(target, tables)?,
     };
-    Ok(write(migration, PROMOTED, &kept))
-}
-
-fn write(migration: &str, object: &str, kept: &KeptMarks) -> String {
-    journal::statement(
-        migration,
-        StepId::Guard,
-        object,
-        "kept",
-        &serde_json::json!(kept),
-    )
+    Ok(statement(migration, &PROMOTED_MARKS, &kept))
 }

@@ -13,12 +13,14 @@ use pgl_catalog::{LOCK_RUN, LOCK_SESSIONS, lock_holders};
 use pgl_conn::{Error as ConnError, Session};
 use pgl_core::cutover::{CutoverRecord, CutoverState, Direction, LastAttempt, Purpose};
 use pgl_core::cutover::{cutover_state, last_attempt, refusal};
+use pgl_core::journal::PLAN;
 use pgl_core::migration::lock_key;
 use pgl_core::status::facts::RunHolder;
 use pgl_core::{Plan, Side};
 
+use crate::Error;
+use crate::journal::{exists, read};
 use crate::subscription::{self, Subscription};
-use crate::{Error, journal};
 
 /// How long a run that has just been killed may take to disappear.
 const DISAPPEARS: Duration = Duration::from_secs(2);
@@ -72,13 +74,13 @@ impl MigrationState {
     ) -> Result<Self, ConnError> {
         let mut state = Self::default();
         if let Some(source) = source.held() {
-            state.begun |= journal::exists(source)?;
+            state.begun |= exists(source)?;
             state.source = Some(pgl_catalog::cutover_record(source, name)?);
         }
         if let Some(target) = target.held() {
-            state.begun |= journal::exists(target)?;
+            state.begun |= exists(target)?;
             state.target = Some(pgl_catalog::cutover_record(target, name)?);
-            state.plan = journal::kept_plan(target, name)?;
+            state.plan = read(target, name, &PLAN)?;
             if let Some(plan) = &state.plan {
                 state.subscription = subscription::find(target, &plan.names.subscription)?;
             }

@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use pgl_catalog::setup::SetMember;
 use pgl_conn::{DsnText, Session};
+use pgl_core::journal::{self, Each};
 use pgl_core::lock_wait::Holders;
 use pgl_core::{Plan, QualifiedName, Side, quote_ident, quote_literal};
-use serde_json::json;
 
+use crate::journal::statement;
 use crate::lock_wait::{LockWait, is_busy};
 use crate::unlogged::unlogged;
-use crate::{Done, Error, Watch, journal, pgl_schema};
+use crate::{Done, Error, Watch, pgl_schema};
 
 /// The extensions that a server of this version needs, in the order of their creation.
 fn extensions(version: pgl_core::ServerVersion) -> &'static [&'static str] {
@@ -219,29 +220,19 @@ pub fn grants(session: &mut Session, migration: &str, plan: Option<&Plan>) -> Re
         ));
     }
     pgl_catalog::pgl_schema::require(session)?;
-    let (grants, execute) = match session.side() {
-        Side::Source => ("source.grants", "source.execute"),
-        Side::Target => ("target.grants", "target.execute"),
-    };
-    let row = |step: &str, object: &str, state: &str| {
-        journal::statement(migration, step, object, state, &json!(null))
-    };
+    let side = session.side();
+    let (grants, execute) = (journal::grants(side), journal::execute(side));
+    let row = |each: &Each<()>, role: &str| statement(migration, &each.of(role), &());
     let before = pgl_catalog::setup::execute(session)?;
     let mut sql = String::from("BEGIN;\n");
     if before.everybody {
-        sql.push_str(&format!(
-            "{REVOKE_EXECUTE};\n{}",
-            row(execute, "PUBLIC", "revoked")
-        ));
+        sql.push_str(&format!("{REVOKE_EXECUTE};\n{}", row(&execute, "PUBLIC")));
         for role in &before.roles {
             sql.push_str(&format!("{};\n", grant_execute_sql(role)));
-            sql.push_str(&row(execute, role, "granted"));
+            sql.push_str(&row(&execute, role));
         }
     }
-    sql.push_str(&format!(
-        "{GRANT_USAGE};\n{}",
-        row(grants, "PUBLIC", "granted")
-    ));
+    sql.push_str(&format!("{GRANT_USAGE};\n{}", row(&grants, "PUBLIC")));
     let done = session
         .batch(&sql)
         .and_then(|()| pgl_catalog::setup::execute(session));

@@ -25,6 +25,7 @@ mod cutover;
 mod database;
 pub mod facts;
 pub mod foreign_keys;
+pub mod journal;
 pub mod link;
 mod lock;
 pub mod lock_wait;

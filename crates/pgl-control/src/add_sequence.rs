@@ -9,12 +9,12 @@ use pgl_catalog::sequences::sequences;
 use pgl_cli::Failure;
 use pgl_core::control::{Typed, add_sequences};
 use pgl_core::doc::Verdict;
+use pgl_core::journal::PLAN;
 use pgl_core::plan::PlanSequence;
 use pgl_core::seqsync::{
     SequenceMode, SequenceOutcome as Fate, SequenceReading, SequenceRequest, decide,
 };
 use pgl_core::{QualifiedName, Side};
-use serde_json::json;
 
 use crate::context::failure;
 use crate::work::{Outcome, Work};
@@ -67,7 +67,7 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
         .map(ToString::to_string)
         .collect();
     let migration = work.migration.name.clone();
-    let note = journal::keep_plan(&migration, &next);
+    let note = journal::statement(&migration, &PLAN, &next);
     work.body
         .note("pgl-seqsync copies their values, the cutover does so for the last time");
     if !absent.is_empty() {
@@ -80,8 +80,7 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
         );
         if !work.body.dry_run {
             let mut loader = work.migration.loader()?;
-            let noted = control::note_statement(&migration, "sequences", "created", &json!(names));
-            control::create(&mut loader, &migration, &pieces, &noted).map_err(|error| {
+            control::create(&mut loader, &migration, &pieces, "").map_err(|error| {
                 Failure::from(error).hint("create on the target what it needs and run this again")
             })?;
         }

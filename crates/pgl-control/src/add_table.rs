@@ -10,18 +10,14 @@ use pgl_cli::Failure;
 use pgl_core::control::{Lapsed, ReplicatedTable, add_sequences, add_tables, lapsed};
 use pgl_core::doc::Verdict;
 use pgl_core::facts::{Asked, Facts};
+use pgl_core::journal::{CopiedPart, PLAN, TABLES, TableChange, part};
 use pgl_core::plan::{Plan, PlanSequence};
-use pgl_core::setup::StepId;
 use pgl_core::setup::archive::Work as Piece;
 use pgl_core::{QualifiedName, Side};
-use serde_json::json;
 
 use crate::context::failure;
 use crate::resync::{choose, copy_all, plan_steps, prove};
 use crate::work::{Outcome, Work};
-
-/// State of a table's note between its joining and its copy.
-const ADDING: &str = "adding";
 
 pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
     work.migration.must_run().map_err(failure)?;
@@ -91,9 +87,8 @@ fn why_again(
         });
     let on_target = control::table_oid(&mut migration.target, table)?;
     let filled = pgl_catalog::status::filled(&mut migration.target, &name)?
-        .into_iter()
-        .find(|(name, _)| *name == table.sql())
-        .map(|(_, oid)| oid);
+        .get(&table.sql())
+        .copied();
     let rows_on_target = on_target.is_some() && control::rows_in(&mut migration.target, table)?;
     Ok(lapsed(&ReplicatedTable {
         in_set,
@@ -196,20 +191,16 @@ fn join(
     sequences: &[PlanSequence],
 ) -> Outcome {
     let migration = work.migration.name.clone();
-    let notes = control::notes(&mut work.migration.target, &migration)?;
-    let begun = |table: &QualifiedName| {
-        notes
-            .iter()
-            .any(|note| note.object == table.sql() && note.state == ADDING)
-    };
     let pieces = missing(work, &next, new, sequences)?;
     let mut filled = Vec::new();
     let there = pgl_catalog::setup::tables(&mut work.migration.target)?;
-    for table in new.iter().filter(|table| !begun(table)) {
+    for table in new {
+        let target = &mut work.migration.target;
+        let change = journal::read(target, &migration, &TABLES.of(table.sql()))?;
         let exists = there
             .iter()
             .any(|one| one.schema == table.schema && one.name == table.name);
-        if exists && control::rows_in(&mut work.migration.target, table)? {
+        if exists && change != Some(TableChange::Adding) && control::rows_in(target, table)? {
             filled.push(table.to_string());
         }
     }
@@ -230,7 +221,10 @@ fn join(
     }
     let adding: String = new
         .iter()
-        .map(|table| control::note_statement(&migration, &table.sql(), ADDING, &json!(null)))
+        .map(|table| {
+            let key = TABLES.of(table.sql());
+            journal::statement(&migration, &key, &TableChange::Adding)
+        })
         .collect();
     if pieces.is_empty() {
         work.migration.must_fit(&next, new).map_err(failure)?;
@@ -377,22 +371,16 @@ fn joins(
 /// The plan, that the tables are in it, and that their rows are ours.
 fn plan_note(work: &mut Work<'_>, next: &Plan, new: &[QualifiedName]) -> Result<String, Failure> {
     let migration = work.migration.name.as_str();
-    let mut sql = journal::keep_plan(migration, next);
+    let mut sql = journal::statement(migration, &PLAN, next);
     for table in new {
-        let oid = control::table_oid(&mut work.migration.target, table)?;
-        sql.push_str(&control::note_statement(
-            migration,
-            &table.sql(),
-            "added",
-            &json!(null),
-        ));
-        sql.push_str(&journal::statement(
-            migration,
-            StepId::Copy,
-            &format!("{}#control", table.sql()),
-            "copied",
-            &json!({"by": "pgl-control", "oid": oid}),
-        ));
+        let filled = CopiedPart {
+            table: table.sql(),
+            oid: control::table_oid(&mut work.migration.target, table)?,
+            written: None,
+        };
+        let key = TABLES.of(table.sql());
+        sql += &journal::statement(migration, &key, &TableChange::Added);
+        sql += &journal::statement(migration, &part(table, None), &filled);
     }
     Ok(sql)
 }

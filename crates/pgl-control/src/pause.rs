@@ -1,11 +1,10 @@
 //! `pause` and `resume`.
 
-use pgl_apply::{control, subscription};
+use pgl_apply::{control, journal, subscription};
 use pgl_cli::Failure;
 use pgl_core::Side;
-use pgl_core::control::{MOVED, PAUSE, PausedAt};
 use pgl_core::doc::Verdict;
-use serde_json::json;
+use pgl_core::journal::{MOVED, PAUSE};
 
 use crate::context::failure;
 use crate::work::{Outcome, Work};
@@ -30,15 +29,14 @@ pub(crate) fn pause(work: &mut Work<'_>) -> Outcome {
         work.body.already = true;
         work.body
             .already("target.disable", Side::Target, "replication is paused");
-        let noted = control::note(&mut work.migration.target, &migration, PAUSE)?;
-        let noted = noted.is_some_and(|note| !note.detail["at"].is_null());
-        if !(noted || work.body.dry_run) {
+        let noted = journal::read(&mut work.migration.target, &migration, &PAUSE)?;
+        if noted.flatten().is_none() && !work.body.dry_run {
             // Whoever stopped it: from here on the positions are known.
-            note_positions(work, &now.slot)?;
+            note_positions(work)?;
         }
         return Ok(Verdict::Ok);
     }
-    let note = control::note_statement(&migration, PAUSE, "paused", &json!({"slot": now.slot}));
+    let note = journal::statement(&migration, &PAUSE, &None);
     let disable = control::disable_sql(&name);
     work.body.note(
         "what the source writes is kept by its slot, on the source's disk, until replication goes on",
@@ -66,34 +64,29 @@ pub(crate) fn pause(work: &mut Work<'_>) -> Outcome {
         work.watch,
     )
     .map_err(failure)?;
-    note_positions(work, &now.slot)?;
+    note_positions(work)?;
     let what = format!("its worker is gone and nobody reads slot {}", now.slot);
     work.body.step("stopped", None, what, []);
     Ok(Verdict::Ok)
 }
 
-fn note_positions(work: &mut Work<'_>, slot: &str) -> Result<(), Failure> {
+fn note_positions(work: &mut Work<'_>) -> Result<(), Failure> {
     let migration = &mut work.migration;
     let name = &migration.plan.names.subscription;
     let at = control::paused_at(&mut migration.source, &mut migration.target, name)?;
-    let detail = json!({"slot": slot, "at": at});
-    let note = control::note_statement(&migration.name, PAUSE, "paused", &detail);
-    Ok(control::write_note(&mut migration.target, &note)?)
+    Ok(journal::write(
+        &mut migration.target,
+        &migration.name,
+        &PAUSE,
+        &Some(at),
+    )?)
 }
 
 /// What was moved forward since the pause, as a sentence. Where the pause was not ours, only a slot that was created again shows.
 fn moved(work: &mut Work<'_>, slot: &str) -> Result<Option<String>, Failure> {
     let migration = &mut work.migration;
     let (name, subscription) = (&migration.name, &migration.plan.names.subscription);
-    let then: Option<PausedAt> = match control::note(&mut migration.target, name, PAUSE)? {
-        Some(note) => serde_json::from_value(note.detail["at"].clone()).map_err(|error| {
-            Failure::unknown(format!(
-                "the journal's note of pgl-control pause cannot be read: {error}"
-            ))
-            .on(Side::Target)
-        })?,
-        None => None,
-    };
+    let then = journal::read(&mut migration.target, name, &PAUSE)?.flatten();
     let (source, target) = (&mut migration.source, &mut migration.target);
     let now = control::paused_at(source, target, subscription)?;
     Ok(match then {
@@ -116,9 +109,8 @@ fn not_moved(work: &mut Work<'_>, slot: &str) -> Result<(), Failure> {
         return Ok(());
     }
     // Also for one who enables the subscription without this tool.
-    let record = json!({"what": &what});
-    let record = control::note_statement(&work.migration.name, MOVED, "moved", &record);
-    control::write_note(&mut work.migration.target, &record)?;
+    let migration = &mut work.migration;
+    journal::write(&mut migration.target, &migration.name, &MOVED, &what)?;
     work.consent(&format!(
         "{what}: what the source wrote before is missing on the target, also after this. \
          Afterwards pgl-control resync compares the replicated tables and copies those that differ."
@@ -130,7 +122,7 @@ pub(crate) fn resume(work: &mut Work<'_>) -> Outcome {
     let migration = work.migration.name.clone();
     let now = work.migration.worker().map_err(failure)?;
     let enable = control::enable_sql(&name);
-    let forget = control::forget(&migration, PAUSE);
+    let forget = journal::forget(&migration, &PAUSE);
     if !now.enabled {
         slot_active(work, &now.slot)?;
         not_moved(work, &now.slot)?;

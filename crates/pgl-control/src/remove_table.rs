@@ -5,9 +5,9 @@ use pgl_cli::Failure;
 use pgl_conn::Begin;
 use pgl_core::control::remove_table;
 use pgl_core::doc::Verdict;
+use pgl_core::journal::{PLAN, TABLES, TableChange};
 use pgl_core::plan::Set;
 use pgl_core::{Exit, QualifiedName, Side};
-use serde_json::json;
 
 use crate::context::failure;
 use crate::view::TableReport;
@@ -178,13 +178,9 @@ fn leave(work: &mut Work<'_>, one: &Leaving) -> Result<(), Failure> {
     let target = &mut work.migration.target;
     target.begin(Begin::ReadWrite)?;
     control::unsynced(target, &subscription, &one.table)?;
-    target.batch(&journal::keep_plan(&migration, &next))?;
-    target.batch(&control::note_statement(
-        &migration,
-        &one.table.sql(),
-        "removed",
-        &json!(null),
-    ))?;
+    journal::write(target, &migration, &PLAN, &next)?;
+    let key = TABLES.of(one.table.sql());
+    journal::write(target, &migration, &key, &TableChange::Removed)?;
     target.commit()?;
     work.migration.plan = next;
     work.body.step(

@@ -3,17 +3,17 @@
 use pgl_apply::control::{self, Replacing, Why};
 use pgl_apply::fingerprint::{self, MarksOf, keep_marks};
 use pgl_apply::full::Full;
-use pgl_apply::{Watch, copy};
+use pgl_apply::{Watch, copy, journal};
 use pgl_catalog::foreign_keys::referring;
 use pgl_cli::Failure;
 use pgl_conn::Session;
 use pgl_core::control::{Emptied, LinkedKey, Part, part};
 use pgl_core::cutover::TableMark;
 use pgl_core::doc::Verdict;
+use pgl_core::journal::{TABLES, TableChange};
 use pgl_core::plan::Set;
 use pgl_core::setup::copy::{RowScope, Task, tasks};
 use pgl_core::{QualifiedName, Side};
-use serde_json::json;
 
 use crate::args::Command;
 use crate::context::failure;
@@ -369,18 +369,14 @@ fn behind(
     work.watch.begin("copy", bytes, true);
     for (at, one) in chosen.iter().enumerate() {
         let table = one.table();
+        let (migration, key) = (&work.migration.name, TABLES.of(table.sql()));
         work.watch.doing(&table.to_string());
         if let Some(Some(full)) = prepared.get(at) {
             let differences = full.compare(reader, loader)?;
             if differences.is_empty() {
                 work.body
                     .already("target.copy", Side::Target, format!("{table} is equal"));
-                loader.batch(&control::note_statement(
-                    &work.migration.name,
-                    &table.sql(),
-                    "equal",
-                    &json!(null),
-                ))?;
+                journal::write(loader, migration, &key, &TableChange::Equal)?;
                 work.report(table, |report| {
                     report.equal = true;
                     report.emptied = None;
@@ -391,12 +387,7 @@ fn behind(
         let replaced =
             control::replace(reader, loader, &one.replacing, work.watch).map_err(failure)?;
         let sql = control::copy_statements(&one.replacing);
-        loader.batch(&control::note_statement(
-            &work.migration.name,
-            &table.sql(),
-            "copied",
-            &json!({"rows": replaced.rows, "rows_before": replaced.rows_before}),
-        ))?;
+        journal::write(loader, migration, &key, &TableChange::Copied)?;
         work.body.step(
             "target.copy",
             Side::Target,

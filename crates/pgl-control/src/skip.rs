@@ -6,8 +6,8 @@ use pgl_apply::{Watch, control, journal, subscription};
 use pgl_cli::Failure;
 use pgl_core::control::{Look, Transaction, failing};
 use pgl_core::doc::Verdict;
+use pgl_core::journal::{SKIPS, Skip};
 use pgl_core::{Lsn, Side};
-use serde_json::json;
 
 use crate::context::failure;
 use crate::work::{Outcome, Work};
@@ -15,43 +15,39 @@ use crate::work::{Outcome, Work};
 /// How long the target is watched: pglogical tries again after 5 s at the earliest.
 const WATCHED: Duration = Duration::from_secs(8);
 const EVERY: Duration = Duration::from_millis(200);
-/// States of a note.
-const BEGUN: &str = "skipping";
-const DONE: &str = "skipped";
 
-fn object(lsn: Lsn) -> String {
-    format!("skip {lsn}")
-}
-
-/// The transaction that a note keeps.
-fn read(note: control::Note) -> Result<Transaction, Failure> {
-    let what = format!("the note {:?}", note.object);
-    Ok(journal::detail(Side::Target, note, &what)?)
+/// The statements that record whether a transaction is skipped by now.
+fn recorded(migration: &str, transaction: &Transaction, skipped: bool) -> String {
+    let transaction = transaction.clone();
+    let key = SKIPS.of(transaction.lsn);
+    journal::statement(
+        migration,
+        &key,
+        &Skip {
+            skipped,
+            transaction,
+        },
+    )
 }
 
 pub(crate) fn run(work: &mut Work<'_>, lsn: Option<Lsn>) -> Outcome {
     may_move(work)?;
     if let Some(lsn) = lsn {
         let migration = work.migration.name.clone();
-        let note = control::note(&mut work.migration.target, &migration, &object(lsn))?;
-        if let Some(note) = note {
-            let state = note.state.clone();
-            let kept = read(note)?;
-            match state.as_str() {
-                DONE => {
-                    work.body.already = true;
-                    work.body.transaction = Some(kept);
-                    work.body
-                        .already("target.advance", Side::Target, "it was left out before");
-                    return Ok(Verdict::Ok);
-                }
-                // A run that was killed: the same consent holds.
-                _ if work.args.yes && !work.body.dry_run => {
-                    work.body.transaction = Some(kept.clone());
-                    return leave_out(work, &kept);
-                }
-                _ => {}
+        match journal::read(&mut work.migration.target, &migration, &SKIPS.of(lsn))? {
+            Some(kept) if kept.skipped => {
+                work.body.already = true;
+                work.body.transaction = Some(kept.transaction);
+                work.body
+                    .already("target.advance", Side::Target, "it was left out before");
+                return Ok(Verdict::Ok);
             }
+            // A run that was killed: the same consent holds.
+            Some(kept) if work.args.yes && !work.body.dry_run => {
+                work.body.transaction = Some(kept.transaction.clone());
+                return leave_out(work, &kept.transaction);
+            }
+            _ => {}
         }
     }
     let found = examine(work)?;
@@ -108,9 +104,7 @@ pub(crate) fn run(work: &mut Work<'_>, lsn: Option<Lsn>) -> Outcome {
             return Ok(Verdict::Refused);
         }
     }
-    let detail = json!(found);
-    let migration = work.migration.name.clone();
-    let note = control::note_statement(&migration, &object(found.lsn), BEGUN, &detail);
+    let note = recorded(&work.migration.name, &found, false);
     let name = work.migration.plan.names.subscription.clone();
     control::disable(&mut work.migration.target, &name, &note)?;
     work.body.step(
@@ -200,7 +194,7 @@ fn leave_out(work: &mut Work<'_>, wanted: &Transaction) -> Outcome {
     let migration = work.migration.name.clone();
     let now = work.migration.worker().map_err(failure)?;
     if now.enabled {
-        let note = control::note_statement(&migration, &object(wanted.lsn), BEGUN, &json!(wanted));
+        let note = recorded(&migration, wanted, false);
         control::disable(&mut work.migration.target, &name, &note)?;
     }
     control::wait_stopped(
@@ -222,7 +216,7 @@ fn leave_out(work: &mut Work<'_>, wanted: &Transaction) -> Outcome {
         let again = next(work, now.position)?;
         if again.as_ref().map(|one| (&one.xid, one.lsn)) != Some((&wanted.xid, wanted.lsn)) {
             take_back(work)?;
-            enable(work, &control::forget(&migration, &object(wanted.lsn)))?;
+            enable(work, &journal::forget(&migration, &SKIPS.of(wanted.lsn)))?;
             return Err(Failure::refused(
                 "the next transaction of the target is another one now; nothing was skipped",
             )
@@ -240,8 +234,7 @@ fn leave_out(work: &mut Work<'_>, wanted: &Transaction) -> Outcome {
             [control::advance_sql(&now.slot, wanted.lsn)],
         );
     }
-    let done = control::note_statement(&migration, &object(wanted.lsn), DONE, &json!(wanted));
-    enable(work, &done)?;
+    enable(work, &recorded(&migration, wanted, true))?;
     let running = subscription::wait_running(
         &mut work.migration.source,
         &mut work.migration.target,
@@ -289,23 +282,23 @@ fn enable(work: &mut Work<'_>, note: &str) -> Result<(), Failure> {
 pub(crate) fn take_back(work: &mut Work<'_>) -> Result<(), Failure> {
     let migration = work.migration.name.clone();
     let position = work.migration.worker().map_err(failure)?.position;
-    for note in control::notes(&mut work.migration.target, &migration)? {
-        if note.state != BEGUN {
+    for kept in journal::all(&mut work.migration.target, &migration, &SKIPS)? {
+        if kept.skipped {
             continue;
         }
         may_move(work)?;
-        let kept: Transaction = read(note.clone())?;
-        let left_out = position.is_some_and(|at| at >= kept.lsn);
+        let lsn = kept.transaction.lsn;
+        let left_out = position.is_some_and(|at| at >= lsn);
         let sql = if left_out {
-            control::note_statement(&migration, &note.object, DONE, &note.detail)
+            recorded(&migration, &kept.transaction, true)
         } else {
-            control::forget(&migration, &note.object)
+            journal::forget(&migration, &SKIPS.of(lsn))
         };
         control::write_note(&mut work.migration.target, &sql)?;
         work.body.note(if left_out {
-            format!("{}: an earlier run had left it out", note.object)
+            format!("skip {lsn}: an earlier run had left it out")
         } else {
-            format!("{}: an earlier run had begun it; rolled back", note.object)
+            format!("skip {lsn}: an earlier run had begun it; rolled back")
         });
     }
     Ok(())

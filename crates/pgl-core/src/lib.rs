@@ -10,6 +10,7 @@ pub mod doc;
 pub mod exit;
 pub mod facts;
 pub mod finding;
+pub mod journal;
 pub mod lock_wait;
 pub mod lsn;
 pub mod migration;

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use pgl_apply::Error;
-use pgl_apply::cutover::{
-    disabled_triggers, end_these, limit, open as reset_read_only, promoted_by, rolled_back_by, undo,
-};
+use pgl_apply::cutover::{disabled_triggers, end_these, limit, open as reset_read_only, undo};
+use pgl_apply::journal::read;
 use pgl_cli::stop_point;
 use pgl_conn::Session;
 use pgl_core::Side;
 use pgl_core::cutover::{Attempt, Direction};
+use pgl_core::journal::{PROMOTED, ROLLED_BACK_BY};
 
 use crate::context::{CutoverContext, Lock, open};
 
@@ -114,7 +114,7 @@ fn not_undone(
     refusal: Error,
 ) -> Result<RolledBack, Error> {
     let mut session = open(migration.tool, migration.provider(direction))?;
-    if rolled_back_by(&mut session, &migration.name)?.as_deref() == Some(me) {
+    if read(&mut session, &migration.name, &ROLLED_BACK_BY)?.as_deref() == Some(me) {
         return Ok(RolledBack::Attempt);
     }
     let now = pgl_catalog::cutover_record(&mut session, &migration.name)?;
@@ -233,11 +233,11 @@ pub(crate) fn find_out(
             .map_err(Error::from)
             .and_then(|mut session| {
                 end_left(&mut session, &[pid])?;
-                let found = promoted_by(&mut session, &migration.name)?;
+                let found = read(&mut session, &migration.name, &PROMOTED)?;
                 Ok((session, found))
             });
         match asked {
-            Ok((session, found)) if found.as_deref() == Some(token) => {
+            Ok((session, found)) if found.as_ref().is_some_and(|it| it.token == token) => {
                 return Found::PromotionOutcome(Box::new(session));
             }
             Ok(_) => return Found::Not,

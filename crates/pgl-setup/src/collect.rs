@@ -5,6 +5,7 @@ use pgl_apply::schema;
 use pgl_apply::{Done, Error, copy, journal, provider, subscription, target};
 use pgl_catalog::pgl_schema;
 use pgl_core::Side;
+use pgl_core::journal::SUBSCRIPTION;
 use pgl_core::pgl_schema::PglSchema;
 use pgl_core::setup::{RoleMode, StepId, needs};
 
@@ -188,8 +189,7 @@ impl Run<'_> {
         found: &subscription::Subscription,
         name: &str,
     ) -> Result<(), Error> {
-        let note = journal::note(self.target()?, name, StepId::TargetSubscription, "")?;
-        if found.enabled || note.is_none() {
+        if found.enabled || journal::read(self.target()?, name, &SUBSCRIPTION)?.is_none() {
             return Ok(());
         }
         Err(Error::refused(

@@ -3,8 +3,9 @@
 use pgl_apply::schema::Programs;
 use pgl_apply::{Done, Error, journal};
 use pgl_core::cutover::Purpose;
+use pgl_core::journal::SCHEMA;
 use pgl_core::preflight::{Choice, examine};
-use pgl_core::setup::{SchemaMode, Stage, StepId, left_to_steps};
+use pgl_core::setup::{SchemaMode, Stage, left_to_steps};
 use pgl_core::{Severity, Side};
 
 use crate::steps::Run;
@@ -32,7 +33,7 @@ impl Run<'_> {
             Stage::Fresh
         };
         let dumped = match &mut self.target {
-            Some(target) => journal::note(target, &name, StepId::TargetSchema, "")?.is_some(),
+            Some(target) => journal::read(target, &name, &SCHEMA)?.is_some(),
             None => false,
         };
         if self.options.schema == SchemaMode::Auto && !dumped {

@@ -4,10 +4,10 @@ use pgl_apply::control::Observer;
 use pgl_apply::copy::{self, Outcome};
 use pgl_apply::schema::{self, How};
 use pgl_apply::{Done, Error, cutover, journal, pgl_schema, subscription, target};
-use pgl_core::Side;
+use pgl_core::journal::{CopyRun, SUBSCRIPTION};
 use pgl_core::setup::copy::{Task, tasks};
 use pgl_core::setup::{CopyMode, StepId};
-use serde_json::json;
+use pgl_core::{Lsn, Side};
 
 use crate::steps::{Run, has, no_target};
 
@@ -223,15 +223,7 @@ impl Run<'_> {
         subscription::check(target, &plan)?;
         copy::public::finish(target, &plan.names)?;
         let name = self.name.clone();
-        let detail = json!({"slot": run.slot, "lsn": lsn});
-        journal::write(
-            self.target()?,
-            &name,
-            StepId::TargetSubscription,
-            "",
-            "created",
-            &detail,
-        )?;
+        journal::write(self.target()?, &name, &SUBSCRIPTION, &run)?;
         Ok(Done::Changed(format!(
             "subscription {} starts at {lsn}, by public functions",
             plan.names.subscription
@@ -239,7 +231,7 @@ impl Run<'_> {
     }
 
     /// The finished copy.
-    fn complete(&mut self) -> Result<(copy::Run, pgl_core::Lsn), Error> {
+    fn complete(&mut self) -> Result<(CopyRun, Lsn), Error> {
         let name = self.name.clone();
         let tasks = self.tasks()?;
         let target = self.target.as_mut().ok_or_else(no_target)?;
@@ -264,14 +256,7 @@ impl Run<'_> {
         let target = self.target()?;
         subscription::check(target, &plan)?;
         let done = subscription::create(target, &plan.names, &dsn, &run.slot, lsn, &tables)?;
-        journal::write(
-            self.target()?,
-            &name,
-            StepId::TargetSubscription,
-            "",
-            "created",
-            &json!({"slot": run.slot, "lsn": lsn}),
-        )?;
+        journal::write(self.target()?, &name, &SUBSCRIPTION, &run)?;
         Ok(done)
     }
 }

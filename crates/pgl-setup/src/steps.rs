@@ -11,6 +11,7 @@ use pgl_apply::{Done, Error, Watch, journal, pgl_schema, provider};
 use pgl_cli::{Context, Failure, input, stop_point};
 use pgl_conn::Session;
 use pgl_core::doc::Incoming;
+use pgl_core::journal::{PLAN, SCHEMA};
 use pgl_core::select::Selection;
 use pgl_core::setup::compare::{SideShapes, TableShape, Wire, compare};
 use pgl_core::setup::{Options, RoleMode, SchemaMode, StepId};
@@ -266,7 +267,7 @@ impl<'a> Run<'a> {
     /// Where the target's schema comes from, and whether it is there.
     pub(crate) fn schema_state(&mut self) -> Result<SchemaState, Error> {
         let name = self.name.clone();
-        if journal::note(self.target()?, &name, StepId::TargetSchema, "")?.is_some() {
+        if journal::read(self.target()?, &name, &SCHEMA)?.is_some() {
             return Ok(SchemaState::Stored);
         }
         let here = pgl_catalog::setup::tables(self.target()?)?;
@@ -400,7 +401,7 @@ impl<'a> Run<'a> {
         let tables: Vec<QualifiedName> = plan.replicated().map(|t| t.qualified()).collect();
         let target = self.target.as_mut().ok_or_else(no_target)?;
         let done = pgl_schema::create(target)?;
-        let kept = journal::keep_plan(&name, &plan);
+        let kept = journal::statement(&name, &PLAN, &plan);
         // Before the copy: a table that is rewritten from now on is compared at the cutover.
         let marks = keep_marks(&mut self.source, target, &name, MarksOf::TheCopy(&tables))?;
         target.batch(&format!("{kept}{marks}"))?;

@@ -396,7 +396,7 @@ impl<'a> Observer<'a> {
             .clone()
             .or_else(|| (target.find(|session| catalog::kept_plan(session, migration))).flatten());
         let filled = target.find(|session| catalog::filled(session, migration));
-        let filled: HashMap<String, u32> = filled.into_iter().flatten().collect();
+        let filled = filled.unwrap_or_default();
         match kept {
             Some(plan) => plan
                 .replicated()

@@ -9,5 +9,4 @@ SELECT j.object,
  CROSS JOIN LATERAL (SELECT CASE j.detail->>'enabled' WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END) AS w(word)
  WHERE j.migration = $1
    AND j.step = 'target.triggers'
-   AND j.state = 'disabled'
  ORDER BY 1

@@ -13,7 +13,6 @@ mod barrier;
 mod copy;
 mod create;
 mod diagnose;
-mod journal;
 mod mark;
 mod skip;
 mod state;
@@ -23,7 +22,6 @@ pub use barrier::{Why, barrier, hold_sql, moment_sql, release_sql, settle};
 pub use copy::{Replaced, Replacing, replace, statements as copy_statements};
 pub use create::{create, statements as create_statements};
 pub use diagnose::Observer;
-pub use journal::{Note, all as notes, forget, note, statement as note_statement};
 pub use mark::{mark, unmark};
 pub use skip::{advance, advance_sql, look};
 pub use state::{

@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use pgl_conn::{Error as ConnError, Session};
 use pgl_core::control::{PausedAt, SlotHistory};
+use pgl_core::journal::MARKS;
 use pgl_core::{Lsn, Side, quote_literal};
 use serde::Deserialize;
 
+use crate::journal::read;
 use crate::{Error, Watch, copy, fingerprint};
 
 /// A subscription at work.
@@ -121,7 +123,7 @@ pub fn slot_history(
     } else {
         None
     };
-    let kept = fingerprint::kept_marks(target, migration)?;
+    let kept = read(target, migration, &MARKS)?;
     let now = fingerprint::statistics(source)?.stats_reset;
     Ok(SlotHistory {
         unread: unread.unwrap_or(false),

@@ -18,7 +18,7 @@ mod worker;
 
 pub use proof::prove;
 pub use public::{Public, may_write_catalog};
-pub use reset::{CopyState, Run, copied_at, discard, lost, slot_gone, state};
+pub use reset::{CopyState, copied_at, discard, lost, slot_gone, state};
 pub use run::{Copied, Order, Outcome, run, slot_name};
 pub use statement::{Freeze, copy_in, copy_out};
 pub use stream::encoding;

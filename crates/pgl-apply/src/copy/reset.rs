@@ -4,41 +4,17 @@ use std::collections::BTreeMap;
 
 use pgl_catalog::foreign_keys::referring;
 use pgl_conn::{Session, field};
-use pgl_core::control::{Emptied, PAUSE};
+use pgl_core::control::Emptied;
+use pgl_core::journal::{
+    COPY, CopiedPart, CopiedRows, CopyRun, MARKS, PARTS, PAUSE, SLOTS, SUBSCRIPTION,
+};
 use pgl_core::migration::Names;
-use pgl_core::setup::StepId;
 use pgl_core::setup::copy::Task;
 use pgl_core::teardown::{Removal, RemovalKind};
-use pgl_core::{Lsn, QualifiedName, Side, quote_literal};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use pgl_core::{Lsn, QualifiedName, Side};
 
-use crate::journal::Note;
-use crate::{Error, Watch, control, fingerprint, journal, subscription, teardown};
-
-/// A run of the copy, as both databases note it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Run {
-    /// The slot.
-    pub slot: String,
-    /// Its consistent point; null while it is being created.
-    pub lsn: Option<Lsn>,
-    /// The target's system identifier and database: on the source it tells whose slot it is.
-    pub target: String,
-}
-
-/// A table that the copy filled, or a part of one, as its row in the target's journal says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Filled {
-    /// Rows.
-    pub(super) rows: u64,
-    /// Bytes.
-    pub(super) bytes: u64,
-    /// The transaction of the target that wrote them, as column xmin shows it.
-    pub(super) xid: String,
-    /// The table's object id on the target; null where it was gone.
-    pub(super) oid: Option<u32>,
-}
+use crate::journal::{all, forget, forget_parts, read, write};
+use crate::{Error, Watch, subscription, teardown};
 
 /// How far the copy is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +22,11 @@ pub enum CopyState {
     /// Never begun.
     Fresh,
     /// Begun and not finished; its snapshot is gone.
-    Unfinished(Run),
+    Unfinished(CopyRun),
     /// Every table is there, and the slot is where it began.
-    Complete(Run, Lsn),
+    Complete(CopyRun, Lsn),
     /// It was complete, and replication cannot begin where it ended, for this reason.
-    Lost(Run, String),
+    Lost(CopyRun, String),
 }
 
 /// The refusal to make a copy again that was complete: the tables may hold more than the copy by now.
@@ -108,11 +84,7 @@ fn slot(source: &mut Session, name: &str) -> Result<Option<Slot>, pgl_conn::Erro
 /// # Errors
 /// The target's.
 pub fn copied_at(target: &mut Session, migration: &str) -> Result<Option<Lsn>, pgl_conn::Error> {
-    let Some(note) = journal::note(target, migration, StepId::Copy, "")? else {
-        return Ok(None);
-    };
-    let run: Run = journal::detail(target.side(), note, "the journal's note about the copy")?;
-    Ok(run.lsn)
+    Ok(read(target, migration, &COPY)?.and_then(|run| run.lsn))
 }
 
 /// Reads how far the copy of these tasks is. A table that the plan has got since a copy was made
@@ -126,22 +98,14 @@ pub fn state(
     migration: &str,
     tasks: &[Task],
 ) -> Result<CopyState, Error> {
-    let Some(note) = journal::note(target, migration, StepId::Copy, "")? else {
+    let Some(run) = read(target, migration, &COPY)? else {
         return Ok(CopyState::Fresh);
     };
-    let run = run_of(note.detail)?;
-    let notes = journal::notes(target, migration, StepId::Copy)?;
-    let copied = |task: &Task| {
-        let name = task.table.sql();
-        notes.iter().any(|note| {
-            note.object
-                .rsplit_once('#')
-                .is_some_and(|(table, _)| table == name)
-        })
-    };
-    let ("copied", Some(lsn)) = (note.state.as_str(), run.lsn) else {
+    let (true, Some(lsn)) = (run.copied, run.lsn) else {
         return Ok(CopyState::Unfinished(run));
     };
+    let filled = filled(target, migration)?;
+    let copied = |task: &Task| filled.contains_key(&task.table.sql());
     if let Some(task) = tasks.iter().find(|task| !copied(task)) {
         let why = format!("{} of the plan is not in it", task.table);
         return Ok(CopyState::Lost(run, why));
@@ -152,16 +116,6 @@ pub fn state(
             Some(why) => CopyState::Lost(run, why),
         },
     )
-}
-
-fn run_of(detail: serde_json::Value) -> Result<Run, Error> {
-    serde_json::from_value(detail).map_err(|error| {
-        Error::refused(
-            Side::Target,
-            format!("the journal's note about the copy cannot be read: {error}"),
-            "it was written by another version of this tool: use that one, or run pgl-teardown",
-        )
-    })
 }
 
 /// Why replication cannot begin at `lsn` with this slot.
@@ -235,14 +189,14 @@ pub(super) fn clear(
     source: &mut Session,
     target: &mut Session,
     migration: &str,
-    unfinished: Option<&Run>,
+    unfinished: Option<&CopyRun>,
     tasks: &[Task],
 ) -> Result<(), Error> {
     if let Some(run) = unfinished {
         drop_slot(source, migration, run)?;
     }
     // By the journal, not by the tasks: the plan may have lost a table since.
-    for (table, parts) in filled(&journal::notes(target, migration, StepId::Copy)?) {
+    for (table, parts) in filled(target, migration)? {
         empty(target, migration, &table, Some(&parts))?;
     }
     let all: Vec<QualifiedName> = tasks.iter().map(|task| task.table.clone()).collect();
@@ -264,16 +218,16 @@ pub(super) fn clear(
     Ok(())
 }
 
-/// What the copy filled, by table as it is written in SQL. A part whose row cannot be read proves nothing.
-fn filled(notes: &[Note]) -> BTreeMap<String, Vec<Option<Filled>>> {
-    let mut all: BTreeMap<String, Vec<Option<Filled>>> = BTreeMap::new();
-    for note in notes {
-        if let Some((table, _)) = note.object.rsplit_once('#') {
-            let part = serde_json::from_value(note.detail.clone()).ok();
-            all.entry(table.to_owned()).or_default().push(part);
-        }
+/// What was filled, by table as it is written in SQL.
+fn filled(
+    target: &mut Session,
+    migration: &str,
+) -> Result<BTreeMap<String, Vec<CopiedPart>>, pgl_conn::Error> {
+    let mut filled: BTreeMap<String, Vec<CopiedPart>> = BTreeMap::new();
+    for part in all(target, migration, &PARTS)? {
+        filled.entry(part.table.clone()).or_default().push(part);
     }
-    all
+    Ok(filled)
 }
 
 /// Empties one table, and forgets that it was copied, in a transaction of its own. With `parts`, only where every row in
@@ -282,11 +236,11 @@ fn empty(
     target: &mut Session,
     migration: &str,
     table: &str,
-    parts: Option<&[Option<Filled>]>,
+    parts: Option<&[CopiedPart]>,
 ) -> Result<(), Error> {
     if !exists(target, table)? {
         // The plan and the target have lost it since.
-        return Ok(target.batch(&forget_table(migration, table))?);
+        return Ok(target.batch(&forget_parts(migration, table))?);
     }
     target.batch(&format!(
         "BEGIN;\nSET LOCAL session_replication_role = replica;\nLOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"
@@ -304,10 +258,10 @@ fn empty_locked(
     target: &mut Session,
     migration: &str,
     table: &str,
-    parts: Option<&[Option<Filled>]>,
+    parts: Option<&[CopiedPart]>,
 ) -> Result<(), Error> {
     if let Some(parts) = parts {
-        let known: Vec<&Filled> = parts.iter().flatten().collect();
+        let known: Vec<&CopiedRows> = parts.iter().filter_map(|p| p.written.as_ref()).collect();
         let xids: Vec<&str> = known.iter().map(|part| part.xid.as_str()).collect();
         let row = target.query_one(
             &format!(
@@ -341,10 +295,8 @@ fn empty_locked(
         Emptied::Truncate => "TRUNCATE ONLY",
         Emptied::Delete => "DELETE FROM ONLY",
     };
-    target.batch(&format!(
-        "{how} {table};\n{}",
-        forget_table(migration, table)
-    ))?;
+    let forget = forget_parts(migration, table);
+    target.batch(&format!("{how} {table};\n{forget}"))?;
     Ok(())
 }
 
@@ -354,23 +306,6 @@ fn exists(target: &mut Session, table: &str) -> Result<bool, pgl_conn::Error> {
         false => include_str!("../../sql/table_exists.sql"),
     };
     target.value(sql, &[&table], "whether a table exists")
-}
-
-/// The statement that forgets that a table was copied.
-fn forget_table(migration: &str, table: &str) -> String {
-    format!(
-        "DELETE FROM pgl.journal WHERE migration = {} AND step = {} AND object LIKE {}",
-        quote_literal(migration),
-        quote_literal(StepId::Copy.as_str()),
-        quote_literal(&format!("{}#%", like(table)))
-    )
-}
-
-/// A text as LIKE takes it literally.
-fn like(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('%', "\\%")
-        .replace('_', "\\_")
 }
 
 /// Discards a copy, on explicit request: subscription, slot, every row in its tables, and what the journal says of it.
@@ -384,7 +319,7 @@ pub fn discard(
     names: &Names,
     watch: &dyn Watch,
 ) -> Result<(), Error> {
-    let Some(note) = journal::note(target, migration, StepId::Copy, "")? else {
+    let Some(run) = read(target, migration, &COPY)? else {
         return Ok(());
     };
     if subscription::find(target, &names.subscription)?.is_some() {
@@ -398,11 +333,8 @@ pub fn discard(
         };
         teardown::remove(target, &removal, watch)?;
     }
-    let tables: Vec<String> = filled(&journal::notes(target, migration, StepId::Copy)?)
-        .into_keys()
-        .collect();
-    drop_slot(source, migration, &run_of(note.detail)?)?;
-    for table in &tables {
+    drop_slot(source, migration, &run)?;
+    for table in filled(target, migration)?.keys() {
         if watch.stop() {
             return Err(Error::Interrupted);
         }
@@ -411,23 +343,21 @@ pub fn discard(
     }
     target.batch(&format!(
         "BEGIN;\n{}{}{}{}COMMIT;",
-        journal::forget(migration, StepId::Copy),
-        journal::forget(migration, StepId::TargetSubscription),
-        fingerprint::forget(migration),
-        control::forget(migration, PAUSE)
+        forget(migration, &COPY),
+        forget(migration, &SUBSCRIPTION),
+        forget(migration, &MARKS),
+        forget(migration, &PAUSE)
     ))?;
     Ok(())
 }
 
 /// Drops a slot that the source's journal says is ours. One that belongs to another target, or that
 /// somebody uses, stays.
-pub(super) fn drop_slot(source: &mut Session, migration: &str, run: &Run) -> Result<(), Error> {
+pub(super) fn drop_slot(source: &mut Session, migration: &str, run: &CopyRun) -> Result<(), Error> {
     let Some(found) = slot(source, &run.slot)? else {
         return Ok(());
     };
-    let object = format!("slot {}", run.slot);
-    let note = journal::note(source, migration, StepId::Copy, &object)?;
-    let ours = note.is_some_and(|note| note.detail == json!({"target": run.target}));
+    let ours = read(source, migration, &SLOTS.of(&run.slot))?.as_ref() == Some(&run.target);
     let here = source.endpoint().dbname() == found.database;
     if !ours || !here || found.plugin != "pglogical_output" {
         return Err(foreign_slot(&run.slot));
@@ -464,19 +394,11 @@ pub(super) fn announce(
     source: &mut Session,
     target: &mut Session,
     migration: &str,
-    run: &Run,
+    run: &CopyRun,
 ) -> Result<(), Error> {
     if slot(source, &run.slot)?.is_some() {
         return Err(foreign_slot(&run.slot));
     }
-    journal::write(target, migration, StepId::Copy, "", "begun", &json!(run))?;
-    journal::write(
-        source,
-        migration,
-        StepId::Copy,
-        &format!("slot {}", run.slot),
-        "created",
-        &json!({"target": run.target}),
-    )?;
-    Ok(())
+    write(target, migration, &COPY, run)?;
+    Ok(write(source, migration, &SLOTS.of(&run.slot), &run.target)?)
 }

@@ -1,20 +1,20 @@
 //! The whole of a copy: slot, snapshot, workers, the notes.
 
 use pgl_conn::{Session, SlotLifetime, Walsender, WalsenderOptions};
-use pgl_core::setup::StepId;
+use pgl_core::journal::{COPY, CopyRun};
 use pgl_core::setup::copy::Task;
 use pgl_core::{Lsn, Side};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use super::public::{self, Public};
 use super::queue::Queue;
-use super::reset::{self, CopyState, Run};
+use super::reset::{self, CopyState};
 use super::stream::encoding;
 use super::worker::{Shared, TableCopied};
+use crate::journal::write;
 use crate::worker_pool::run_workers;
-use crate::{Error, Servers, Watch, journal};
+use crate::{Error, Servers, Watch};
 
 /// A finished copy.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -91,10 +91,11 @@ pub fn run(
         public::pause(source, target, public, slot, watch)?;
     }
     reset::clear(source, target, migration, unfinished.as_ref(), &tasks)?;
-    let mut run = Run {
+    let mut run = CopyRun {
         slot: slot.to_owned(),
         lsn: None,
         target: target_id.to_owned(),
+        copied: false,
     };
     reset::announce(source, target, migration, &run)?;
     if let Some(public) = &public {
@@ -112,7 +113,7 @@ pub fn run(
     };
     let lsn = holder.consistent_point();
     run.lsn = Some(lsn);
-    journal::write(target, migration, StepId::Copy, "", "begun", &json!(run))?;
+    write(target, migration, &COPY, &run)?;
     let encoding = encoding(source)?;
     let total = tasks.iter().map(|task| task.bytes).sum();
     let jobs = jobs.clamp(1, tasks.len().max(1));
@@ -157,7 +158,8 @@ pub fn run(
     if let Some(error) = first {
         return Err(error);
     }
-    journal::write(target, migration, StepId::Copy, "", "copied", &json!(run))?;
+    run.copied = true;
+    write(target, migration, &COPY, &run)?;
     Ok(Outcome::Copied(Copied {
         slot: slot.to_owned(),
         lsn,

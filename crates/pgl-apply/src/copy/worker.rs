@@ -7,18 +7,17 @@ use pgl_catalog::foreign_keys::referring;
 use pgl_conn::{Error as ConnError, Session};
 use pgl_core::Side;
 use pgl_core::control::Emptied;
-use pgl_core::setup::StepId;
+use pgl_core::journal::{CopiedPart, CopiedRows, part};
 use pgl_core::setup::copy::{RowScope, Task};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use super::queue::Queue;
-use super::reset::Filled;
 use super::statement::Freeze;
 use super::stream::{Streamed, stream};
 use crate::control::table_oid;
-use crate::{Error, ObjectFailure, Servers, Watch, journal, lock};
+use crate::journal::write;
+use crate::{Error, ObjectFailure, Servers, Watch, lock};
 
 /// A table that was copied.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -145,19 +144,13 @@ impl Shared<'_> {
             "the transaction that copies",
         )?;
         // A table of this name that is another object later was not filled by this copy.
-        let oid = table_oid(target, &task.table)?;
-        target.batch(&journal::statement(
-            self.migration,
-            StepId::Copy,
-            &format!("{}#{number}", task.table.sql()),
-            "copied",
-            &json!(Filled {
-                rows: taken,
-                bytes,
-                xid,
-                oid
-            }),
-        ))?;
+        let filled = CopiedPart {
+            table: task.table.sql(),
+            oid: table_oid(target, &task.table)?,
+            written: Some(CopiedRows { rows: taken, xid }),
+        };
+        let key = part(&task.table, Some(number));
+        write(target, self.migration, &key, &filled)?;
         target.commit()?;
         Ok(TableCopied {
             schema: task.table.schema.clone(),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use pgl_conn::{Error, Session};
 use pgl_core::cutover::{CutoverLimits, Preconditions, not_members};
+use pgl_core::journal::COPY;
 use pgl_core::lock_wait::vacuums_in_the_way;
 use pgl_core::plan::Set;
 use pgl_core::setup::StepId;
@@ -12,8 +13,9 @@ use pgl_core::{Plan, QualifiedName};
 use serde::Deserialize;
 
 use crate::fingerprint::table_marks;
+use crate::journal::{exists, read};
 use crate::lock_wait::lock_holders;
-use crate::{journal, subscription};
+use crate::subscription;
 
 /// The subscriber's view of a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,15 +190,14 @@ pub fn facts(
         include_str!("../../sql/cutover/invalid_indexes.sql"),
         &[],
     )?);
-    if journal::exists(new)? {
+    if exists(new)? {
         facts.held = new.count(
             "SELECT count(*) FROM pgl.held WHERE migration = $1 AND done IS NULL AND step <> $2",
             &[&migration, &StepId::TargetForeignKeys.as_str()],
             "how many statements are deferred",
         )?;
     }
-    let copied = journal::note(new, migration, StepId::Copy, "")?;
-    facts.copy_proven = copied.is_some_and(|note| note.state == "copied");
+    facts.copy_proven = read(new, migration, &COPY)?.is_some_and(|run| run.copied);
     let bare: Vec<QualifiedName> = pgl_catalog::rows(
         new,
         include_str!("../../sql/cutover/without_statistics.sql"),
@@ -238,7 +239,7 @@ pub fn wait_for_lag(
 /// # Errors
 /// The server's.
 pub fn held_labels(new: &mut Session, migration: &str) -> Result<BTreeSet<String>, Error> {
-    if !journal::exists(new)? {
+    if !exists(new)? {
         return Ok(BTreeSet::new());
     }
     let labels: Vec<String> = new.values(

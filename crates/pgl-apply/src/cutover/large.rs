@@ -7,12 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgl_conn::{Error as ConnError, Kind, Session, field};
-use pgl_core::cutover::STEP;
+use pgl_core::journal::LARGE_OBJECTS;
 use pgl_core::quote_ident;
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::journal;
+use crate::journal::{all, forget, statement};
 use crate::{Error, Watch};
 
 /// What is read and written at once; `large_objects.sql` takes pieces of the same size.
@@ -94,7 +93,7 @@ pub fn carry(
     watch: &dyn Watch,
 ) -> Result<Carried, Error> {
     let (theirs, here) = both(old, new)?;
-    let ours = brought(new, migration)?;
+    let ours: BTreeSet<u32> = all(new, migration, &LARGE_OBJECTS)?.into_iter().collect();
     let mut gone = Vec::new();
     for oid in here.keys().filter(|oid| !theirs.contains_key(*oid)) {
         if !ours.contains(oid) {
@@ -133,7 +132,7 @@ pub fn carry(
         within(new, |new| {
             for oid in some {
                 new.query("SELECT pg_catalog.lo_unlink($1)", &[oid])?;
-                new.batch(&journal::forget(migration, &object(*oid)))?;
+                new.batch(&forget(migration, &LARGE_OBJECTS.of(oid)))?;
             }
             Ok(())
         })?;
@@ -197,7 +196,7 @@ fn write(
             // Removed since it was listed, before the pause: here, too.
             Err(error) if error.is_sqlstate("42704") => {
                 new.query("SELECT pg_catalog.lo_unlink($1)", &[&one.oid])?;
-                new.batch(&journal::forget(migration, &object(one.oid)))?;
+                new.batch(&forget(migration, &LARGE_OBJECTS.of(one.oid)))?;
                 return Ok(0);
             }
             Err(error) => return Err(error),
@@ -222,13 +221,8 @@ fn write(
         sql.push_str(&grant(one.oid, right));
     }
     if !exists {
-        let object = object(one.oid);
-        sql.push_str(&journal::statement(
-            migration,
-            &object,
-            "copied",
-            &Value::Null,
-        ));
+        let key = LARGE_OBJECTS.of(one.oid);
+        sql.push_str(&statement(migration, &key, &one.oid));
     }
     new.batch(&sql)?;
     Ok(place.unsigned_abs())
@@ -251,30 +245,6 @@ fn grant(oid: u32, right: &Right) -> String {
         ""
     };
     format!("GRANT {what} ON LARGE OBJECT {oid} TO {who}{option};\n")
-}
-
-fn object(oid: u32) -> String {
-    format!("large object {oid}")
-}
-
-/// The objects that we have brought.
-fn brought(new: &mut Session, migration: &str) -> Result<BTreeSet<u32>, ConnError> {
-    let oids: Vec<i64> = new.values(
-        "SELECT substr(object, 14)::int8 FROM pgl.journal WHERE migration = $1 AND step = $2 AND object LIKE 'large object %'",
-        &[&migration, &STEP],
-        "which large objects were brought",
-    )?;
-    oids.into_iter()
-        .map(|oid| {
-            u32::try_from(oid).map_err(|_| {
-                ConnError::new(
-                    new.side(),
-                    Kind::Protocol,
-                    format!("the journal names a large object {oid}"),
-                )
-            })
-        })
-        .collect()
 }
 
 /// What to say where there are large objects, and none are copied: equal numbers do not prove that they are the same.

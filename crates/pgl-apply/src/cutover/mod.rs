@@ -22,10 +22,7 @@ pub use block::{
 };
 pub use count::{Counted, compare};
 pub use facts::{SubscriptionSlot, changed_tables, facts, held_labels, not_followed, wait_for_lag};
-pub use journal::{
-    OVERTAKEN, advance, attempt, claim, claimed, conclude, disclaim, promoted_by, rolled_back_by,
-    start, still_made, undo,
-};
+pub use journal::{OVERTAKEN, advance, claim, conclude, disclaim, start, still_made, undo};
 pub use large::{
     Carried, carry as carry_large_objects, lockable as large_objects_lockable,
     missing as large_objects_missing,
@@ -33,7 +30,7 @@ pub use large::{
 pub use origin_writers::{origin_writers, timelines};
 pub use promotion::{PromotionPlan, constraints, disabled_triggers, prepare};
 pub use read_only::{
-    close, closed, closed_at, end_since, open, plan_close, read_only_settings, skipped_roles,
+    close, closed, end_since, open, plan_close, read_only_settings, skipped_roles,
 };
 pub use recopy::{
     Recopied, Recopy, forget_origin, mark_origin, origin_room, plan_recopy, recopy, recopy_origin,

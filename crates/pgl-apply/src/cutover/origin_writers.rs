@@ -4,9 +4,11 @@
 use pgl_conn::{Error, Kind, Session};
 use pgl_core::Plan;
 use pgl_core::cutover::{Direction, Timelines};
+use pgl_core::journal::{MARKS, PROMOTED_MARKS};
 
 use super::reverse::back_names;
-use crate::{copy, fingerprint};
+use crate::copy;
+use crate::journal::read;
 
 /// The timelines of the subscriber; null where none was kept.
 ///
@@ -19,8 +21,8 @@ pub fn timelines(
     migration: &str,
 ) -> Result<Option<Timelines>, Error> {
     let kept = match direction {
-        Direction::Forward => fingerprint::kept_marks(subscriber, migration)?,
-        Direction::Back => fingerprint::promoted_marks(provider, migration)?,
+        Direction::Forward => read(subscriber, migration, &MARKS)?,
+        Direction::Back => read(provider, migration, &PROMOTED_MARKS)?,
     };
     let then = kept.and_then(|kept| kept.timeline);
     let now = pgl_catalog::timeline(subscriber)?;
@@ -41,9 +43,7 @@ pub fn origin_writers(
 ) -> Result<Vec<String>, Error> {
     let since = match direction {
         Direction::Forward => copy::copied_at(subscriber, migration)?,
-        Direction::Back => {
-            fingerprint::promoted_marks(provider, migration)?.and_then(|kept| kept.lsn)
-        }
+        Direction::Back => read(provider, migration, &PROMOTED_MARKS)?.and_then(|kept| kept.lsn),
     };
     let sql = match provider.version() {
         version if version.at_least(10) => {

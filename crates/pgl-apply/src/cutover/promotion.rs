@@ -6,12 +6,14 @@ use std::collections::HashMap;
 use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
 use pgl_core::cutover::{Attempt, Closed, ReplicaTrigger};
+use pgl_core::journal::TRIGGERS;
 use pgl_core::quote_literal;
 use pgl_core::setup::StepId;
 use pgl_core::setup::archive::unchecked;
 use serde::Deserialize;
 
 use super::{journal, read_only, write_block};
+use crate::journal::{exists, forget};
 
 #[derive(Deserialize)]
 struct Held {
@@ -74,7 +76,7 @@ impl PromotionPlan {
     ) -> String {
         format!(
             "{}{}{}{}",
-            journal::claimed(migration, &attempt.token),
+            journal::claimed(migration, attempt),
             write_block::disable_sql(write_block),
             read_only::open_statements(migration, closed),
             journal::promoted_sql(migration, attempt, left)
@@ -91,7 +93,7 @@ pub fn prepare(
     session: &mut Session,
     migration: &str,
 ) -> Result<PromotionPlan, Error> {
-    if !crate::journal::exists(session)? {
+    if !exists(session)? {
         return Ok(PromotionPlan::default());
     }
     // As pgl-setup lets pg_dump write them: a newer target reserves more words.
@@ -171,10 +173,9 @@ pub fn disabled_triggers(session: &mut Session, migration: &str) -> Result<Vec<S
     )?;
     let enable = |one: Quieted| {
         format!(
-            "{};\nUPDATE pgl.journal SET state = 'enabled' WHERE migration = {} AND step = 'target.triggers' AND object = {}",
+            "{};\n{}",
             one.sql,
-            quote_literal(migration),
-            quote_literal(&one.object)
+            forget(migration, &TRIGGERS.of(&one.object))
         )
     };
     Ok(quieted.into_iter().map(enable).collect())

@@ -4,24 +4,20 @@ use pgl_conn::{Error, Session};
 use pgl_core::cutover::{
     Closed, ReadOnlyOverride, ReadOnlySettings, SKIPPED_ROLE, close_sql, open_sql,
 };
+use pgl_core::journal::CLOSED;
 use serde::Deserialize;
 
-use super::{journal, write_block};
-
-pub(super) const CLOSED: &str = "closed";
+use super::write_block;
+use crate::journal::{forget, read, statement, written_at};
 
 /// How a database was before we closed it, if we have.
 ///
 /// # Errors
 /// The server's.
 pub fn closed(session: &mut Session, migration: &str) -> Result<Option<Closed>, Error> {
-    match journal::read_object(session, migration, CLOSED)? {
-        Some(text) => {
-            let stored = journal::parse(session, &text)?;
-            pgl_catalog::renamed(session, stored).map(Some)
-        }
-        None => Ok(None),
-    }
+    read(session, migration, &CLOSED)?
+        .map(|stored| pgl_catalog::renamed(session, stored))
+        .transpose()
 }
 
 fn overrides(session: &mut Session) -> Result<Vec<ReadOnlyOverride>, Error> {
@@ -132,27 +128,14 @@ pub fn close(
     plan: &Closed,
     with: &str,
 ) -> Result<(), Error> {
-    let detail = serde_json::json!(plan);
     let sql = format!(
         "BEGIN;\n{}{with}{};\nCOMMIT;",
-        journal::statement(migration, CLOSED, CLOSED, &detail),
+        statement(migration, &CLOSED, plan),
         close_sql(plan).join(";\n")
     );
     run(session, &sql, "closing the database to writers")?;
     warn_of_skipped_roles(session);
     Ok(())
-}
-
-/// When the database was closed, if it is, by its own clock.
-///
-/// # Errors
-/// The server's.
-pub fn closed_at(session: &mut Session, migration: &str) -> Result<Option<String>, Error> {
-    session.value_opt(
-        "SELECT at::text FROM pgl.journal WHERE migration = $1 AND step = $2 AND object = $3",
-        &[&migration, &pgl_core::cutover::STEP, &CLOSED],
-        "when the database was closed",
-    )
 }
 
 /// Ends sessions that began while the database was closed: a session keeps the setting that it began
@@ -173,7 +156,7 @@ pub(super) fn open_statements(migration: &str, plan: &Closed) -> String {
     format!(
         "{};\n{}",
         open_sql(plan).join(";\n"),
-        journal::forget(migration, CLOSED)
+        forget(migration, &CLOSED)
     )
 }
 
@@ -196,7 +179,7 @@ pub fn open(session: &mut Session, migration: &str, with: &str) -> Result<bool, 
         return Ok(false);
     }
     let at = match found {
-        Some(_) => closed_at(session, migration)?,
+        Some(_) => written_at(session, migration, &CLOSED)?,
         None => None,
     };
     let quiet = write_block::quiet_sql(session);

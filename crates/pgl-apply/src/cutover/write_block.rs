@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use pgl_conn::{Error, Kind, Session};
 use pgl_core::QualifiedName;
 use pgl_core::cutover::{BlockedTable, WriteBlock, block_sql, unblock_sql};
+use pgl_core::journal::WRITE_BLOCK;
 use pgl_core::lock_wait::Holders;
 
-use super::journal;
 use crate::Watch;
+use crate::journal::{forget, read, statement};
 use crate::lock_wait::{LockWait, is_busy};
 
-const WRITE_BLOCK: &str = "write_block";
 const BUILDING: &str = "creating the write-block triggers";
 /// How long the removal of one trigger waits for whoever reads its table: writers wait behind it.
 const CLEARING_MS: u32 = 150;
@@ -94,8 +94,7 @@ impl WriteBlockTriggers {
     }
 
     fn row(&self, migration: &str) -> String {
-        let detail = serde_json::json!(self.tables());
-        journal::statement(migration, WRITE_BLOCK, WRITE_BLOCK, &detail)
+        statement(migration, &WRITE_BLOCK, &self.tables())
     }
 
     /// Commits what was created, with the list of its tables and `statements`: from here on the triggers keep
@@ -184,10 +183,7 @@ impl WriteBlockTriggers {
 /// # Errors
 /// The server's.
 pub fn blocked_tables(session: &mut Session, migration: &str) -> Result<Vec<QualifiedName>, Error> {
-    match journal::read_object(session, migration, WRITE_BLOCK)? {
-        Some(text) => journal::parse(session, &text),
-        None => Ok(Vec::new()),
-    }
+    Ok(read(session, migration, &WRITE_BLOCK)?.unwrap_or_default())
 }
 
 /// The statement that lets everybody pass; empty where there is no write block.
@@ -231,13 +227,13 @@ fn take_away(
     for (number, sql) in statements.iter().enumerate() {
         // The function goes last, and with it the list.
         let last = number + 1 == statements.len();
-        let forget = if last {
-            journal::forget(migration, WRITE_BLOCK)
+        let listed = if last {
+            forget(migration, &WRITE_BLOCK)
         } else {
             String::new()
         };
         let script = format!(
-            "BEGIN; SET LOCAL lock_timeout = {CLEARING_MS};\n{quiet}{sql};\n{forget}COMMIT"
+            "BEGIN; SET LOCAL lock_timeout = {CLEARING_MS};\n{quiet}{sql};\n{listed}COMMIT"
         );
         let mut tries = 1;
         while let Err(error) = session.batch(&script) {

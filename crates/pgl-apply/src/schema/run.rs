@@ -6,15 +6,17 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use pgl_catalog::pgl_schema;
 use pgl_conn::{Session, field};
+use pgl_core::journal::SCHEMA;
 use pgl_core::setup::StepId;
 use pgl_core::setup::archive::{SESSION, Work};
 use pgl_core::setup::secrets::{HIDDEN, has_options, redacted};
 use pgl_core::{Side, quote_literal};
 use serde::Deserialize;
 
+use crate::journal::write;
 use crate::unlogged::unlogged_statements;
 use crate::worker_pool::run_workers;
-use crate::{Done, Error, ObjectFailure, Servers, Watch, journal};
+use crate::{Done, Error, ObjectFailure, Servers, Watch};
 
 /// A statement that is not done yet.
 #[derive(Debug, Clone, Deserialize)]
@@ -106,13 +108,7 @@ pub fn store(session: &mut Session, migration: &str, work: &[Work]) -> Result<()
         }
         session.batch(&sql)?;
     }
-    session.batch(&journal::statement(
-        migration,
-        StepId::TargetSchema,
-        "",
-        "dumped",
-        &serde_json::Value::Null,
-    ))?;
+    write(session, migration, &SCHEMA, &())?;
     session.commit()?;
     Ok(())
 }

@@ -4,5 +4,5 @@ SELECT (SELECT detail FROM pgl.journal
          WHERE migration = $1 AND step = 'cutover' AND object = 'closed') AS closed,
        (SELECT detail FROM pgl.journal
          WHERE migration = $1 AND step = 'cutover' AND object = 'write_block') AS write_block,
-       (SELECT to_json(state) FROM pgl.journal
+       (SELECT detail -> 'state' FROM pgl.journal
          WHERE migration = $1 AND step = 'cutover' AND object = '') AS attempt

@@ -1,9 +1,10 @@
 //! One sample of each server.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use pgl_conn::{DsnText, Error, Session};
-use pgl_core::setup::StepId;
+use pgl_core::journal::{PARTS, PLAN};
 use pgl_core::status::facts::{
     CopyJournal, CopyNow, RunHolder, SlotNow, SourceNow, SubscriptionNow, TargetNow, TargetOrigin,
     WalSenderNow, Worker,
@@ -13,7 +14,7 @@ use serde::Deserialize;
 
 use super::{allowed, by_table, shown};
 use crate::pgl_schema::{pglogical, readable};
-use crate::{column, lock_holders, row, rows};
+use crate::{column, journal, lock_holders, row, rows};
 
 /// The source now: its clock and position, the slot of this name and who serves it, and the run that holds the migration's
 /// lock there. `began` is
@@ -167,14 +168,7 @@ pub fn kept_plan(session: &mut Session, migration: &str) -> Result<Option<Plan>,
     if !readable(session)? {
         return Ok(None);
     }
-    let sql = sql!("status/journal_plan");
-    Ok(allowed(column(session, sql, &[&migration]))?.pop())
-}
-
-#[derive(Deserialize)]
-struct Filled {
-    table: String,
-    oid: u32,
+    allowed(journal::read_usable(session, migration, &PLAN))
 }
 
 /// Object ids on the target of the tables that the migration has filled, by the table's name in SQL;
@@ -182,13 +176,15 @@ struct Filled {
 ///
 /// # Errors
 /// The server's.
-pub fn filled(target: &mut Session, migration: &str) -> Result<Vec<(String, u32)>, Error> {
+pub fn filled(target: &mut Session, migration: &str) -> Result<HashMap<String, u32>, Error> {
     if !readable(target)? {
-        return Ok(Vec::new());
+        return Ok(HashMap::new());
     }
-    let sql = sql!("filled");
-    let found: Vec<Filled> = allowed(rows(target, sql, &[&migration, &StepId::Copy.as_str()]))?;
-    Ok(found.into_iter().map(|one| (one.table, one.oid)).collect())
+    let parts = allowed(journal::all(target, migration, &PARTS))?;
+    let filled = parts
+        .into_iter()
+        .filter_map(|part| Some((part.table, part.oid?)));
+    Ok(filled.collect())
 }
 
 fn last_applied(session: &mut Session, origin: &str) -> Result<Option<f64>, Error> {

@@ -13,15 +13,12 @@ pub use failing_transaction::{Change, Look, Peeked, Transaction, failing};
 pub use lapsed::{Lapsed, ReplicatedTable, lapsed};
 pub use links::{LinkedKey, Looked, Orphans, to_look_at};
 pub use object_name::{BadName, Typed};
-pub use paused::{MOVED, MissingChanges, PAUSE, PausedAt, SlotHistory, SlotMoved};
+pub use paused::{MissingChanges, PausedAt, SlotHistory, SlotMoved};
 pub use replan::{Barred, TAKEN_OUT, add_sequences, add_tables, remove_table};
 pub use rows::{Part, SetMembership, part};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// Name of the step in the journals.
-pub const STEP: &str = "control";
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -4,11 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Lsn, QualifiedName};
 
-/// The object of the journal's note about a pause.
-pub const PAUSE: &str = "pause";
-/// The object of the journal's note that a position was moved while nothing was replicated.
-pub const MOVED: &str = "moved";
-
 /// The two positions that say what is sent next; null where a role may not read one, or the server does not show it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -8,9 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::CutoverRecord;
 use crate::Side;
 
-/// Step of the journal's row with the pair.
-pub const PAIR: &str = "pair";
-
 /// One database of one cluster. A physical standby that was promoted has the same; a copy, a restored dump and an
 /// upgraded cluster do not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -30,7 +30,7 @@ pub use fingerprint::{
     counters_reliable, doubtful, not_members, unkeyed_checks,
 };
 pub use guard::{CutoverLimits, Preconditions, REPLICATING, Refusal, guards};
-pub use identity::{DatabaseIdentity, IdentityMismatch, IdentityPair, PAIR};
+pub use identity::{DatabaseIdentity, IdentityMismatch, IdentityPair};
 pub use last_attempt::{Attempt, AttemptState, Direction, LastAttempt, last_attempt};
 pub use origin::OriginRoom;
 pub use read_only::{ReadOnlySettings, StaysReadOnly, stays_read_only};
@@ -51,9 +51,6 @@ pub use write_block::{
 
 use crate::QualifiedName;
 use crate::plan::{Plan, PlanTable, Set};
-
-/// Name of the cutover's step in the journals.
-pub const STEP: &str = "cutover";
 
 /// A table to count, with its size.
 #[derive(Debug, Clone, PartialEq, Eq)]

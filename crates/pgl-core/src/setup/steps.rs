@@ -196,12 +196,6 @@ impl StepId {
     }
 }
 
-impl AsRef<str> for StepId {
-    fn as_ref(&self) -> &str {
-        self.as_str()
-    }
-}
-
 impl fmt::Display for StepId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pgl_apply::fingerprint::{
-    fingerprint, kept_marks, labels, promoted_marks, statistics, younger,
-};
+use pgl_apply::fingerprint::{fingerprint, labels, statistics, younger};
+use pgl_apply::journal::read;
 use pgl_core::cutover::{
     Doubt, KeptMarks, UnkeyedChecks, changes, counters_reliable, doubtful, unkeyed_checks,
 };
+use pgl_core::journal::{MARKS, PROMOTED_MARKS};
 use pgl_core::plan::Set;
 
 use super::*;
@@ -49,7 +49,7 @@ impl ContentChecks {
             all.filter(|table| !recopied.contains(&table.qualified()))
         };
         let kept = match direction {
-            Direction::Forward => kept_marks(peer, &migration.name)?,
+            Direction::Forward => read(peer, &migration.name, &MARKS)?,
             Direction::Back => None,
         };
         let state = statistics(old)?;
@@ -145,7 +145,7 @@ pub(super) fn doubtful_since_promotion(
     print: &Fingerprint,
     old: &mut Session,
 ) -> Result<(Vec<QualifiedName>, Vec<QualifiedName>), Error> {
-    let doubts = match promoted_marks(old, &migration.name)? {
+    let doubts = match read(old, &migration.name, &PROMOTED_MARKS)? {
         Some(kept) => doubts(&kept, print, old)?,
         None => BTreeMap::new(),
     };

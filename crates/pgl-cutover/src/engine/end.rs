@@ -205,7 +205,7 @@ impl Engine {
             self.sent_away(waiting);
         }
         let old = &mut self.sessions.old;
-        if let Some(at) = apply::closed_at(old, &self.migration.name)? {
+        if let Some(at) = written_at(old, &self.migration.name, &CLOSED)? {
             let early = apply::end_since(old, &at)?;
             log::info!("{early} sessions that connected while writes were blocked: ended");
         }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pgl_apply::cutover::{self as apply, PromotionPlan, Recopy, WriteBlockTriggers};
+use pgl_apply::journal::written_at;
 use pgl_apply::lock_wait::LockWait;
 use pgl_apply::sequences::{self as setval, SequenceSetting};
 use pgl_apply::{Error, Watch};
@@ -20,6 +21,7 @@ use pgl_core::cutover::{
     Attempt, AttemptState, Closed, Direction, Fingerprint, SequenceLocks, Sized, WriteBlock,
     close_sql, copied_again, excluded_tables, lock_sql, not_replicated, open_sql, within_budget,
 };
+use pgl_core::journal::CLOSED;
 use pgl_core::lock_wait::Holders;
 use pgl_core::seqsync::{SequenceOutcome, decide};
 use pgl_core::setup::copy::tasks;
@@ -487,9 +489,9 @@ impl Engine {
         apply::note_firmly(&mut self.sessions.old, &begun)?;
         let ours = self.spared().1;
         let new = &mut self.sessions.peer;
-        let claim = apply::claim(&self.migration.name, &self.attempt.token);
+        let claim = apply::claim(&self.migration.name, &self.attempt);
         apply::close(new, &self.migration.name, &self.closed_new, &claim)?;
-        self.read_only_since = apply::closed_at(new, &self.migration.name)?;
+        self.read_only_since = written_at(new, &self.migration.name, &CLOSED)?;
         let ended = apply::end_sessions(new, &ours)?;
         let limit = Instant::now() + self.args.options.max_pause.max(Duration::from_secs(30));
         self.write_block_new.build_beside_replication(

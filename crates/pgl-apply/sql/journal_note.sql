@@ -1,4 +1,0 @@
--- The note about object $3 of step $2 of migration $1.
-SELECT object, state, detail
-  FROM pgl.journal
- WHERE migration = $1 AND step = $2 AND object = $3
