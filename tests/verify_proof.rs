@@ -414,7 +414,8 @@ fn a_table_that_has_another_s_name_by_then_does_not_decide_its_rows() -> Result<
     slow_table(&db)?;
     for name in ["w1", "w2"] {
         let rows = format!(
-            "CREATE TABLE {name} (id int PRIMARY KEY, v text STORAGE EXTERNAL, n int, w numeric DEFAULT 1);
+            "CREATE TABLE {name} (id int PRIMARY KEY, v text, n int, w numeric DEFAULT 1);
+             ALTER TABLE {name} ALTER v SET STORAGE EXTERNAL;
              INSERT INTO {name} SELECT k, repeat('v', 3000), 0 FROM generate_series(1, 100) AS k"
         );
         add(&db, name, &rows, "default")?;

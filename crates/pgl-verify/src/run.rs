@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use pgl_catalog::verify as catalog;
@@ -364,6 +364,8 @@ struct Run<'a> {
     results: Mutex<Vec<TableResult>>,
     fixes: Mutex<Vec<(QualifiedName, String)>>,
     trouble: Mutex<Option<Failure>>,
+    /// How many tables have to have a result in the end.
+    expected: AtomicU64,
     fingerprints: Vec<String>,
 }
 
@@ -441,6 +443,7 @@ fn compare(
         results: Mutex::new(Vec::new()),
         fixes: Mutex::new(Vec::new()),
         trouble: Mutex::new(None),
+        expected: AtomicU64::new(ready.entries.len() as u64),
         fingerprints: ready
             .entries
             .iter()
@@ -458,7 +461,7 @@ fn compare(
     }
     let mut tables = std::mem::take(&mut *lock(&run.results));
     tables.sort_by_key(TableResult::qualified);
-    let totals = Totals::of(ready.entries.len() as u64, &tables);
+    let totals = Totals::of(run.expected.load(Ordering::Relaxed), &tables);
     let verdict = totals.verdict();
     if let Some(journal) = &run.journal
         && !(pool.is_expired() && verdict == Verdict::NotYet)
@@ -591,7 +594,8 @@ impl<'a> Run<'a> {
                 else {
                     return;
                 };
-                if grown.contains(&pair.name) {
+                let undecided = found.result.status == Status::Inconclusive;
+                if grown.contains(&pair.name) && !(undecided && found.pending.is_empty()) {
                     found.again = Some(GROWN.to_owned());
                 }
                 if found.again.is_none()
@@ -642,6 +646,7 @@ impl<'a> Run<'a> {
         let alone = |root: &QualifiedName| !work.iter().any(|(_, pair)| pair.name == *root);
         for root in all_grown.into_iter().filter(alone) {
             let result = TableResult::new(&root, Status::Inconclusive, Some(GROWN.to_owned()));
+            self.expected.fetch_add(1, Ordering::Relaxed);
             self.keep(result, &[]);
         }
         progress.finish();
