@@ -175,10 +175,11 @@ fn nothing_lost(db: &PairDb, on: &Cluster, writers: Writers) -> Result<()> {
 
 #[test]
 fn what_was_written_without_the_replica_identity_rolls_the_cutover_back() -> Result<()> {
-    for (source, target) in PAIRS {
+    for (turn, (source, target)) in PAIRS.into_iter().enumerate() {
         let db = replicating_with(source, target, "no_identity", TABLES)?;
         let writers = load_beside(&db)?;
-        for (table, losing, on_target) in LOSSES {
+        // Each on one of the pairs.
+        for (table, losing, on_target) in LOSSES.into_iter().skip(turn).step_by(PAIRS.len()) {
             for sql in losing {
                 db.on_source(sql).with_context(|| sql.to_owned())?;
             }
