@@ -115,7 +115,7 @@ fn cut_connections_are_taken_back_by_the_tool_itself() -> Result<()> {
         wait_for(
             db.source(),
             &db,
-            "object = '' AND state IN ('blocked', 'verified')",
+            "object = '' AND detail ->> 'state' IN ('blocked', 'verified')",
         )?;
         std::thread::sleep(Duration::from_millis(100));
         if on_source {
