@@ -1567,6 +1567,26 @@ fn a_partition_that_is_attached_before_the_snapshots_is_inconclusive() -> Result
             );
         }
     }
+    // One without any partition when the tables are listed, and one that goes by another name then.
+    let empty = "CREATE TABLE empty (id int PRIMARY KEY) PARTITION BY RANGE (id);
+        CREATE TABLE calm (id int PRIMARY KEY) PARTITION BY RANGE (id);
+        CREATE TABLE calm1 PARTITION OF calm FOR VALUES FROM (0) TO (100)";
+    for side in [db.source(), db.target()] {
+        side.sql(db.name(), empty)?;
+    }
+    let first = "CREATE TABLE empty1 PARTITION OF empty FOR VALUES FROM (0) TO (100); INSERT INTO empty VALUES (1)";
+    let document = before_the_snapshots(&db, "live", "e*", || db.on_target(first).map(drop))?;
+    ensure!(
+        table(&document, "empty")?["status"] == "inconclusive",
+        "{document:#}"
+    );
+    let renamed = "ALTER TABLE calm RENAME TO other;
+        CREATE TABLE calm2 PARTITION OF other FOR VALUES FROM (100) TO (200); INSERT INTO other VALUES (101)";
+    let document = before_the_snapshots(&db, "live", "calm", || db.on_target(renamed).map(drop))?;
+    ensure!(
+        table(&document, "calm")?["status"] == "inconclusive",
+        "{document:#}"
+    );
     Ok(())
 }
 

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use pgl_conn::{Error, Kind, Session};
 use pgl_core::QualifiedName;
 use pgl_core::plan::Plan;
-use pgl_core::verify::pairing::{PairedCatalogs, PairingEntry, Wishes};
+use pgl_core::verify::pairing::{PairedCatalogs, PairingEntry, Roots, Wishes};
 
 use crate::lsn_wait::{LsnWait, unseen_commits};
 use crate::pool::Pool;
-use crate::snapshot_pair::Roots;
 
 /// Between two readings of the catalogs.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -24,9 +23,13 @@ pub(crate) struct Definitions {
 }
 
 impl Definitions {
-    pub(crate) fn of(reading: PairedCatalogs, undecided: BTreeMap<QualifiedName, String>) -> Self {
+    pub(crate) fn of(
+        reading: PairedCatalogs,
+        wishes: &Wishes,
+        undecided: BTreeMap<QualifiedName, String>,
+    ) -> Self {
         Self {
-            roots: reading.roots(),
+            roots: reading.roots(wishes),
             entries: reading.entries,
             undecided,
         }
@@ -50,7 +53,7 @@ impl Reader<'_> {
     pub(crate) fn confirm(&mut self, mut reading: PairedCatalogs) -> Result<Definitions, Error> {
         let mut undecided = reading.differing();
         if undecided.is_empty() {
-            return Ok(Definitions::of(reading, undecided));
+            return Ok(Definitions::of(reading, self.wishes, undecided));
         }
         let end = Instant::now() + self.limit;
         let mut lsn_wait = LsnWait::open(self.pool, self.slots)?;
@@ -76,7 +79,7 @@ impl Reader<'_> {
                 because(&mut undecided, why);
             }
             if undecided.is_empty() || ended.is_some() {
-                return Ok(Definitions::of(reading, undecided));
+                return Ok(Definitions::of(reading, self.wishes, undecided));
             }
             self.pool.pause(PAUSE);
         }

@@ -18,7 +18,9 @@ use pgl_core::select::Selection;
 use pgl_core::verify::condition;
 use pgl_core::verify::fix::{self, RowFix};
 use pgl_core::verify::outcome::{Scope, Totals};
-use pgl_core::verify::pairing::{PairedCatalogs, PairingEntry, TablePair, Wishes, unknown_columns};
+use pgl_core::verify::pairing::{
+    PairedCatalogs, PairingEntry, Roots, TablePair, Wishes, unknown_columns,
+};
 use pgl_core::verify::parsed_condition::BothServers;
 use pgl_core::verify::types::RelationInfo;
 use pgl_core::verify::{Mode, Status, TableResult};
@@ -33,7 +35,7 @@ use crate::mode;
 use crate::pool::Pool;
 use crate::recheck::{self, Open};
 use crate::resume::{Files, Journal, RunId, fingerprint};
-use crate::snapshot_pair::{self, Roots, SnapshotPair};
+use crate::snapshot_pair::{self, SnapshotPair};
 use crate::throttle::Throttle;
 use crate::view::{self, VerifyBody};
 
@@ -130,8 +132,7 @@ struct Ready {
     files: Files,
 }
 
-const GROWN: &str =
-    "a partition was attached after the tables were listed: its rows are not compared";
+const GROWN: &str = "a partition was attached after the tables were listed, and its rows are not compared; or the table goes by another name";
 
 /// The files of what is compared, on one side.
 fn files(
@@ -254,7 +255,7 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
     let mode = mode::choose(&args.how, cut_over.is_some(), &mut source, &mut target)?;
     let reading = PairedCatalogs::new(ours, theirs, &wishes, plan.as_ref());
     let definitions = if mode.slots.is_empty() {
-        Definitions::of(reading, BTreeMap::new())
+        Definitions::of(reading, &wishes, BTreeMap::new())
     } else {
         definitions::Reader {
             pool,

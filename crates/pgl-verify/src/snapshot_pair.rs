@@ -2,7 +2,7 @@
 //!
 //! See "What identical means" in ARCHITECTURE.md: every comparison rests on what is established here.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use pgl_catalog::verify::replication::{self, TableFile};
 use pgl_conn::{Access, Begin, Error, Kind, Session};
 use pgl_core::migration::OWN_SCHEMA;
 use pgl_core::verify::changes::{AppliedRange, ChangeLog, XidSnapshot, wanted};
-use pgl_core::verify::pairing::TablePair;
+use pgl_core::verify::pairing::{Roots, TablePair};
 use pgl_core::verify::types::RelationInfo;
 use pgl_core::{Lsn, QualifiedName, Side};
 
@@ -130,7 +130,8 @@ impl SnapshotPair {
         PairFiles(of(Side::Source), of(Side::Target))
     }
 
-    /// Which of these tables have partitions in this moment that are not among the known ones, whose rows are not looked at.
+    /// Which of these tables have partitions in this moment that are not among the known ones, whose rows are not looked at;
+    /// or go by another name, or are gone.
     pub(crate) fn grown(
         &self,
         pool: &Pool,
@@ -145,13 +146,17 @@ impl SnapshotPair {
             let now = pool.with(side, self.of(side), |session| {
                 replication::table_files(session, &names)
             })?;
-            grown.extend(now.into_iter().filter_map(|(root, file)| {
-                let (source, target) = known.get(&root)?;
+            grown.extend(known.iter().filter_map(|(root, (source, target))| {
                 let known = match side {
                     Side::Source => source,
                     Side::Target => target,
                 };
-                (!file.leaves.iter().all(|leaf| known.contains(leaf))).then_some(root)
+                let known = known.as_ref()?;
+                let same = now.get(root).is_some_and(|now| {
+                    let mut leaves = now.leaves.iter();
+                    now.oid == known.oid && leaves.all(|leaf| known.leaves.contains(leaf))
+                });
+                (!same).then(|| root.clone())
             }));
         }
         Ok(grown)
@@ -225,9 +230,6 @@ pub(crate) fn redefined(side: Side) -> Error {
         "the table's definition was changed while it was compared",
     )
 }
-
-/// `pg_class.oid` of the partitions with rows of partitioned tables, on the source and on the target.
-pub(crate) type Roots = BTreeMap<QualifiedName, (BTreeSet<u32>, BTreeSet<u32>)>;
 
 /// What the relations of a table are stored in on the source and on the target; none for one that is not there.
 #[derive(Debug, Clone, Default, PartialEq)]

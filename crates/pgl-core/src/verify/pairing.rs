@@ -203,6 +203,18 @@ impl PairingEntry {
     }
 }
 
+/// A partitioned table and its partitions with rows, by their `pg_class.oid`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootParts {
+    /// The table.
+    pub oid: u32,
+    /// Its partitions.
+    pub leaves: BTreeSet<u32>,
+}
+
+/// Partitioned tables as the source and the target have them; none where one has something else of the name.
+pub type Roots = BTreeMap<QualifiedName, (Option<RootParts>, Option<RootParts>)>;
+
 /// Both catalogs as they were read, the target's first, and what they say of each table.
 #[derive(Debug, Clone)]
 pub struct PairedCatalogs {
@@ -225,26 +237,21 @@ impl PairedCatalogs {
         }
     }
 
-    /// `pg_class.oid` of all partitions with rows, by the table above those that are compared, on the source and on the target.
-    pub fn roots(&self) -> BTreeMap<QualifiedName, (BTreeSet<u32>, BTreeSet<u32>)> {
+    /// The partitioned tables that were asked for, also those without a partition.
+    pub fn roots(&self, wishes: &Wishes) -> Roots {
         let (source, target) = (Index::of(&self.source), Index::of(&self.target));
-        let pairs = self.entries.iter().filter_map(|entry| match entry {
-            PairingEntry::Compare(pair) => Some(pair),
-            _ => None,
+        let all = self.source.relations.iter().chain(&self.target.relations);
+        let meant = |name: &QualifiedName| !is_own(&name.schema) && wishes.selection.includes(name);
+        let names: BTreeSet<QualifiedName> = all
+            .filter(|relation| relation.kind == "p" && relation.root().is_none())
+            .map(RelationInfo::qualified)
+            .filter(meant)
+            .collect();
+        let parts = names.into_iter().map(|name| {
+            let parts = (source.root_parts(&name), target.root_parts(&name));
+            (name, parts)
         });
-        let parts = pairs.flat_map(|pair| pair.source.iter().chain(&pair.target));
-        let names: BTreeSet<&QualifiedName> = parts.filter_map(RelationInfo::root).collect();
-        let leaves = |index: &Index<'_>, root| {
-            let parts = index.with_partitions(root);
-            parts
-                .filter(|part| part.has_rows())
-                .map(|part| part.oid)
-                .collect()
-        };
-        let roots = names.into_iter();
-        roots
-            .map(|root| (root.clone(), (leaves(&source, root), leaves(&target, root))))
-            .collect()
+        parts.collect()
     }
 
     /// Tables whose definitions differ, with the difference.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Catalog, Wishes};
+use super::{Catalog, RootParts, Wishes};
 use crate::plan::{Plan, PlanTable, Set};
 use crate::verify::types::RelationInfo;
 use crate::{QualifiedName, Side};
@@ -51,6 +51,16 @@ impl<'a> Index<'a> {
             index.named.insert(name, relation);
         }
         index
+    }
+
+    pub(super) fn root_parts(&self, name: &QualifiedName) -> Option<RootParts> {
+        let root = self.named.get(name).filter(|root| root.kind == "p")?;
+        let parts = self.under.get(name).into_iter().flatten();
+        let leaves = parts.filter(|part| part.has_rows()).map(|part| part.oid);
+        Some(RootParts {
+            oid: root.oid,
+            leaves: leaves.collect(),
+        })
     }
 
     /// The relation of this name, and all partitions under it.
