@@ -7,7 +7,7 @@ SELECT
     unit,
     context,
     -- 9.5 and later.
-    (pg_catalog.row_to_json(s) ->> 'pending_restart')::boolean AS pending_restart
+    (pg_catalog.row_to_json(s) OPERATOR(pg_catalog.->>) 'pending_restart'::pg_catalog.text)::pg_catalog.bool AS pending_restart
 FROM pg_catalog.pg_settings AS s
 WHERE name OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
 UNION ALL
