@@ -440,7 +440,7 @@ fn a_table_that_has_another_s_name_by_then_does_not_decide_its_rows() -> Result<
         "SELECT pglogical.replicate_ddl_command('ALTER TABLE public.w1 RENAME TO wx;
             ALTER TABLE public.w2 RENAME TO w1; ALTER TABLE public.wx RENAME TO w2')",
     )?;
-    // Where nobody wrote the row between the snapshots, it is different at once.
+    // Where the row was not written between the snapshots, it is different at once.
     let outcome = running.wait(Duration::from_secs(120))?;
     ensure!(matches!(outcome.code(), Some(1 | 4)), "{outcome:?}");
     let document = outcome.document()?;

@@ -124,12 +124,12 @@ fn before_attempt(
         return already(args, context, migration, made).map(Some);
     }
     let after = match (args.rehearse, *direction) {
-        (true, _) => "and could again after that",
+        (true, _) => "and allowed again after that",
         (false, Direction::Forward) => "and the target would then be the production database",
         (false, Direction::Back) => "and the source would then be the production database",
     };
     context.consent(
-        &format!("Nobody could write for a moment, {after}."),
+        &format!("Writes would be blocked, {after}."),
         args.common.yes || args.what == What::Resume,
     )?;
     Ok(None)

@@ -611,6 +611,9 @@ impl Matched<'_> {
 
     /// Whether one of these texts names a column of the table, of one above it, or of a partition that stands for it.
     fn names(&self, texts: &[String], column: &str) -> bool {
+        if texts.is_empty() {
+            return false;
+        }
         let mut tables = self.sides.lineage(self.name);
         tables.extend(self.sides.parts(self.name));
         texts.iter().any(|text| {
