@@ -1590,6 +1590,25 @@ fn a_partition_that_is_attached_before_the_snapshots_is_inconclusive() -> Result
         table(&document, "calm")?["status"] == "inconclusive",
         "{document:#}"
     );
+    // One in the middle that is asked for by its own name; its partition of the moment is elsewhere.
+    let middle = "CREATE TABLE top (id int PRIMARY KEY) PARTITION BY RANGE (id);
+        CREATE TABLE mid PARTITION OF top FOR VALUES FROM (0) TO (1000) PARTITION BY RANGE (id);
+        CREATE TABLE mid1 PARTITION OF mid FOR VALUES FROM (0) TO (100)";
+    for side in [db.source(), db.target()] {
+        side.sql(db.name(), middle)?;
+    }
+    for (mode, bounds) in [("live", "(100) TO (200)"), ("barrier", "(200) TO (300)")] {
+        let next = format!(
+            "CREATE TABLE mid_{mode} PARTITION OF mid FOR VALUES FROM {bounds}; INSERT INTO mid_{mode} SELECT 150 FROM mid1"
+        );
+        let document = before_the_snapshots(&db, mode, "mid", || db.on_target(&next).map(drop))?;
+        ensure!(
+            table(&document, "mid")?["status"] == "inconclusive",
+            "{mode}: {document:#}"
+        );
+        ensure!(document["totals"]["tables"] == 2, "{mode}: {document:#}");
+        db.on_target(&format!("DROP TABLE mid_{mode}"))?;
+    }
     Ok(())
 }
 

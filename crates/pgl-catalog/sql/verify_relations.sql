@@ -134,7 +134,10 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS rights
 WHERE c.relkind IN ('r', 'p', 'f', 'm')
-    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pglogical', 'pglogical_origin')
+    AND (
+        n.nspname NOT IN ('pg_catalog', 'information_schema', 'pglogical', 'pglogical_origin')
+        OR above.names IS NOT NULL
+    )
     AND n.nspname !~ '^pg_(toast|temp)'
     -- Otherwise it was dropped since this statement began.
     AND rights.readable IS NOT NULL

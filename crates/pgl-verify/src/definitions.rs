@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use pgl_conn::{Error, Kind, Session};
 use pgl_core::QualifiedName;
 use pgl_core::plan::Plan;
-use pgl_core::verify::pairing::{PairedCatalogs, PairingEntry, Roots, Wishes};
+use pgl_core::verify::pairing::partitions::KnownPartitions;
+use pgl_core::verify::pairing::{PairedCatalogs, PairingEntry, Wishes};
 
 use crate::lsn_wait::{LsnWait, unseen_commits};
 use crate::pool::Pool;
@@ -18,20 +19,16 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(crate) struct Definitions {
     pub(crate) entries: Vec<PairingEntry>,
     pub(crate) undecided: BTreeMap<QualifiedName, String>,
-    /// The partitions that were known then.
-    pub(crate) roots: Roots,
+    /// The partitions that the source, and that the target had then.
+    pub(crate) partitions: (KnownPartitions, KnownPartitions),
 }
 
 impl Definitions {
-    pub(crate) fn of(
-        reading: PairedCatalogs,
-        wishes: &Wishes,
-        undecided: BTreeMap<QualifiedName, String>,
-    ) -> Self {
+    pub(crate) fn of(reading: PairedCatalogs, undecided: BTreeMap<QualifiedName, String>) -> Self {
         Self {
-            roots: reading.roots(wishes),
             entries: reading.entries,
             undecided,
+            partitions: reading.partitions,
         }
     }
 }
@@ -53,7 +50,7 @@ impl Reader<'_> {
     pub(crate) fn confirm(&mut self, mut reading: PairedCatalogs) -> Result<Definitions, Error> {
         let mut undecided = reading.differing();
         if undecided.is_empty() {
-            return Ok(Definitions::of(reading, self.wishes, undecided));
+            return Ok(Definitions::of(reading, undecided));
         }
         let end = Instant::now() + self.limit;
         let mut lsn_wait = LsnWait::open(self.pool, self.slots)?;
@@ -79,7 +76,7 @@ impl Reader<'_> {
                 because(&mut undecided, why);
             }
             if undecided.is_empty() || ended.is_some() {
-                return Ok(Definitions::of(reading, self.wishes, undecided));
+                return Ok(Definitions::of(reading, undecided));
             }
             self.pool.pause(PAUSE);
         }

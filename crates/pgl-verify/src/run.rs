@@ -1,8 +1,8 @@
 //! From the command line to the verdict.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use pgl_catalog::verify as catalog;
@@ -18,9 +18,8 @@ use pgl_core::select::Selection;
 use pgl_core::verify::condition;
 use pgl_core::verify::fix::{self, RowFix};
 use pgl_core::verify::outcome::{Scope, Totals};
-use pgl_core::verify::pairing::{
-    PairedCatalogs, PairingEntry, Roots, TablePair, Wishes, unknown_columns,
-};
+use pgl_core::verify::pairing::partitions::KnownPartitions;
+use pgl_core::verify::pairing::{PairedCatalogs, PairingEntry, TablePair, Wishes, unknown_columns};
 use pgl_core::verify::parsed_condition::BothServers;
 use pgl_core::verify::types::RelationInfo;
 use pgl_core::verify::{Mode, Status, TableResult};
@@ -121,8 +120,8 @@ struct Ready {
     unsynced: BTreeMap<QualifiedName, String>,
     /// Tables whose definitions differ, and may not any more once the target has caught up.
     undecided: BTreeMap<QualifiedName, String>,
-    /// The partitions that were known then.
-    roots: Roots,
+    /// The partitions that the source, and that the target had then.
+    partitions: (KnownPartitions, KnownPartitions),
     cut_over: Option<CutOver>,
     settings: Settings,
     scope: Scope,
@@ -132,7 +131,8 @@ struct Ready {
     files: Files,
 }
 
-const GROWN: &str = "a partition was attached after the tables were listed, and its rows are not compared; or the table goes by another name";
+const LACKING: &str =
+    "a partition was attached after the tables were listed, and its rows are not compared";
 
 /// The files of what is compared, on one side.
 fn files(
@@ -255,7 +255,7 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
     let mode = mode::choose(&args.how, cut_over.is_some(), &mut source, &mut target)?;
     let reading = PairedCatalogs::new(ours, theirs, &wishes, plan.as_ref());
     let definitions = if mode.slots.is_empty() {
-        Definitions::of(reading, &wishes, BTreeMap::new())
+        Definitions::of(reading, BTreeMap::new())
     } else {
         definitions::Reader {
             pool,
@@ -336,7 +336,7 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         digest,
         unsynced,
         undecided: definitions.undecided,
-        roots: definitions.roots,
+        partitions: definitions.partitions,
         cut_over,
         settings,
         scope: Scope {
@@ -365,8 +365,6 @@ struct Run<'a> {
     results: Mutex<Vec<TableResult>>,
     fixes: Mutex<Vec<(QualifiedName, String)>>,
     trouble: Mutex<Option<Failure>>,
-    /// How many tables have to have a result in the end.
-    expected: AtomicU64,
     fingerprints: Vec<String>,
 }
 
@@ -444,7 +442,6 @@ fn compare(
         results: Mutex::new(Vec::new()),
         fixes: Mutex::new(Vec::new()),
         trouble: Mutex::new(None),
-        expected: AtomicU64::new(ready.entries.len() as u64),
         fingerprints: ready
             .entries
             .iter()
@@ -456,13 +453,22 @@ fn compare(
         ready: &ready,
     };
     let work = run.sort_out();
-    let held = run.work(&work)?;
+    let mut lacking = BTreeSet::new();
+    let held = run.work(&work, &mut lacking)?;
+    let listed: HashSet<&QualifiedName> = ready.entries.iter().map(PairingEntry::name).collect();
+    // Those that are compared as one table have their result.
+    lacking.retain(|table| !listed.contains(table));
+    for table in &lacking {
+        let result = TableResult::new(table, Status::Inconclusive, Some(LACKING.to_owned()));
+        run.keep(result, &[]);
+    }
+    let expected = (ready.entries.len() + lacking.len()) as u64;
     if let Some(failure) = lock(&run.trouble).take() {
         return Err(failure);
     }
     let mut tables = std::mem::take(&mut *lock(&run.results));
     tables.sort_by_key(TableResult::qualified);
-    let totals = Totals::of(run.expected.load(Ordering::Relaxed), &tables);
+    let totals = Totals::of(expected, &tables);
     let verdict = totals.verdict();
     if let Some(journal) = &run.journal
         && !(pool.is_expired() && verdict == Verdict::NotYet)
@@ -546,8 +552,13 @@ impl<'a> Run<'a> {
         work
     }
 
-    /// Compares, and looks again where writes go on. How long a barrier held up writers.
-    fn work(&self, work: &[(usize, &'a TablePair)]) -> Result<Option<Duration>, Failure> {
+    /// Compares, and looks again where writes go on. How long a barrier held up writers; `lacking` gets the tables with a
+    /// partition of which nothing is known.
+    fn work(
+        &self,
+        work: &[(usize, &'a TablePair)],
+        lacking: &mut BTreeSet<QualifiedName>,
+    ) -> Result<Option<Duration>, Failure> {
         if work.is_empty() {
             return Ok(None);
         }
@@ -566,7 +577,6 @@ impl<'a> Run<'a> {
             other => other?,
         };
         let mut held = None;
-        let mut all_grown = BTreeSet::new();
         let mut rest: Vec<(usize, &TablePair)> = work.to_vec();
         let mut pause = Duration::from_millis(50);
         for attempt in 1..=MOMENTS {
@@ -578,7 +588,7 @@ impl<'a> Run<'a> {
                 other => other?,
             };
             held = held.max(moment.held);
-            let grown = match moment.grown(self.pool, &self.ready.roots) {
+            let lack = match moment.lacking(self.pool, &self.ready.partitions) {
                 Err(error) if self.out_of_time(&error) => {
                     return Ok(self.leave(&rest, &error, held));
                 }
@@ -596,8 +606,8 @@ impl<'a> Run<'a> {
                     return;
                 };
                 let undecided = found.result.status == Status::Inconclusive;
-                if grown.contains(&pair.name) && !(undecided && found.pending.is_empty()) {
-                    found.again = Some(GROWN.to_owned());
+                if lack.contains(&pair.name) && !(undecided && found.pending.is_empty()) {
+                    found.again = Some(LACKING.to_owned());
                 }
                 if found.again.is_none()
                     && found.result.status == Status::Error
@@ -633,7 +643,7 @@ impl<'a> Run<'a> {
             };
             engine.run(&rest, &moment, &done)?;
             drop(moment);
-            all_grown.extend(grown.iter().cloned());
+            lacking.extend(lack.iter().cloned());
             let open = std::mem::take(&mut *lock(&open));
             relate.settle(self.pool, &engine, open, &done);
             rest = std::mem::take(&mut *lock(&again));
@@ -642,13 +652,6 @@ impl<'a> Run<'a> {
             }
             self.pool.pause(pause);
             pause = (pause * 2).min(Duration::from_secs(1));
-        }
-        // Those that are compared as one table have their result.
-        let alone = |root: &QualifiedName| !work.iter().any(|(_, pair)| pair.name == *root);
-        for root in all_grown.into_iter().filter(alone) {
-            let result = TableResult::new(&root, Status::Inconclusive, Some(GROWN.to_owned()));
-            self.expected.fetch_add(1, Ordering::Relaxed);
-            self.keep(result, &[]);
         }
         progress.finish();
         Ok(held)

@@ -2,7 +2,7 @@
 //!
 //! See "What identical means" in ARCHITECTURE.md: every comparison rests on what is established here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -13,7 +13,8 @@ use pgl_catalog::verify::replication::{self, TableFile};
 use pgl_conn::{Access, Begin, Error, Kind, Session};
 use pgl_core::migration::OWN_SCHEMA;
 use pgl_core::verify::changes::{AppliedRange, ChangeLog, XidSnapshot, wanted};
-use pgl_core::verify::pairing::{Roots, TablePair};
+use pgl_core::verify::pairing::TablePair;
+use pgl_core::verify::pairing::partitions::KnownPartitions;
 use pgl_core::verify::types::RelationInfo;
 use pgl_core::{Lsn, QualifiedName, Side};
 
@@ -130,36 +131,18 @@ impl SnapshotPair {
         PairFiles(of(Side::Source), of(Side::Target))
     }
 
-    /// Which of these tables have partitions in this moment that are not among the known ones, whose rows are not looked at;
-    /// or go by another name, or are gone.
-    pub(crate) fn grown(
+    /// The results that lack the rows of a partition which this moment has and which is not among the known ones.
+    pub(crate) fn lacking(
         &self,
         pool: &Pool,
-        known: &Roots,
-    ) -> Result<HashSet<QualifiedName>, Error> {
-        let mut grown = HashSet::new();
-        if known.is_empty() {
-            return Ok(grown);
+        known: &(KnownPartitions, KnownPartitions),
+    ) -> Result<BTreeSet<QualifiedName>, Error> {
+        let mut lacking = BTreeSet::new();
+        for (side, known) in [(Side::Source, &known.0), (Side::Target, &known.1)] {
+            let now = pool.with(side, self.of(side), replication::partitions)?;
+            lacking.extend(known.lacking(&now));
         }
-        let names: Vec<QualifiedName> = known.keys().cloned().collect();
-        for side in [Side::Source, Side::Target] {
-            let now = pool.with(side, self.of(side), |session| {
-                replication::table_files(session, &names)
-            })?;
-            grown.extend(known.iter().filter_map(|(root, (source, target))| {
-                let known = match side {
-                    Side::Source => source,
-                    Side::Target => target,
-                };
-                let known = known.as_ref()?;
-                let same = now.get(root).is_some_and(|now| {
-                    let mut leaves = now.leaves.iter();
-                    now.oid == known.oid && leaves.all(|leaf| known.leaves.contains(leaf))
-                });
-                (!same).then(|| root.clone())
-            }));
-        }
-        Ok(grown)
+        Ok(lacking)
     }
 
     /// What has happened to a table since before the snapshots.

@@ -146,8 +146,14 @@ fn catalog_now(session: &mut Session, encoding: &str, sizes: Vec<Size>) -> Resul
         }
     }
     let types: Vec<TypeInfo> = rows(session, include_str!("../../sql/verify_types.sql"), &[])?;
+    let schemas = session.values(
+        include_str!("../../sql/verify_schemas.sql"),
+        &[],
+        "a schema",
+    )?;
     Ok(Catalog {
         relations,
+        schemas: schemas.into_iter().collect(),
         types: Types::new(types),
         encoding: encoding.to_owned(),
     })

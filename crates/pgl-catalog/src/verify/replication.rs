@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use pgl_core::verify::changes::{ChangeLog, WantedByTable, XidSnapshot};
 use pgl_core::verify::decoding;
+use pgl_core::verify::pairing::partitions::PartitionNow;
 use pgl_core::{Lsn, QualifiedName};
 use serde::Deserialize;
 
@@ -279,6 +280,15 @@ fn files(
         .into_iter()
         .map(|one| (QualifiedName::new(one.schema, one.name), one.file))
         .collect())
+}
+
+/// All partitions and partitioned tables, in the session's snapshot.
+pub fn partitions(session: &mut Session) -> Result<Vec<PartitionNow>, Error> {
+    rows(
+        session,
+        include_str!("../../sql/verify_partitions.sql"),
+        &[],
+    )
 }
 
 #[derive(Deserialize)]

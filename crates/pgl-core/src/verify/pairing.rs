@@ -8,8 +8,10 @@ use super::types::{ColumnInfo, RelationInfo, Types};
 use crate::plan::Plan;
 use crate::select::Selection;
 use crate::{QualifiedName, Side};
+use partitions::KnownPartitions;
 use sides::{Found, Index, Sides, is_own};
 
+pub mod partitions;
 mod sides;
 
 /// One side of the catalog.
@@ -19,6 +21,8 @@ pub struct Catalog {
     pub relations: Vec<RelationInfo>,
     /// Types in use.
     pub types: Types,
+    /// All schemas.
+    pub schemas: BTreeSet<String>,
     /// The database's encoding.
     pub encoding: String,
 }
@@ -203,18 +207,6 @@ impl PairingEntry {
     }
 }
 
-/// A partitioned table and its partitions with rows, by their `pg_class.oid`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RootParts {
-    /// The table.
-    pub oid: u32,
-    /// Its partitions.
-    pub leaves: BTreeSet<u32>,
-}
-
-/// Partitioned tables as the source and the target have them; none where one has something else of the name.
-pub type Roots = BTreeMap<QualifiedName, (Option<RootParts>, Option<RootParts>)>;
-
 /// Both catalogs as they were read, the target's first, and what they say of each table.
 #[derive(Debug, Clone)]
 pub struct PairedCatalogs {
@@ -224,34 +216,25 @@ pub struct PairedCatalogs {
     pub target: Catalog,
     /// What both hold, paired.
     pub entries: Vec<PairingEntry>,
+    /// The partitions that the source, and that the target has.
+    pub partitions: (KnownPartitions, KnownPartitions),
 }
 
 impl PairedCatalogs {
     /// Pairs them.
     pub fn new(source: Catalog, target: Catalog, wishes: &Wishes, plan: Option<&Plan>) -> Self {
-        let entries = pair(&source, &target, wishes, plan);
+        let sides = Sides::new(&source, &target, wishes, plan);
+        let entries = entries(&sides);
+        let partitions = (
+            KnownPartitions::of(&sides, &source, &entries),
+            KnownPartitions::of(&sides, &target, &entries),
+        );
         Self {
             source,
             target,
             entries,
+            partitions,
         }
-    }
-
-    /// The partitioned tables that were asked for, also those without a partition.
-    pub fn roots(&self, wishes: &Wishes) -> Roots {
-        let (source, target) = (Index::of(&self.source), Index::of(&self.target));
-        let all = self.source.relations.iter().chain(&self.target.relations);
-        let meant = |name: &QualifiedName| !is_own(&name.schema) && wishes.selection.includes(name);
-        let names: BTreeSet<QualifiedName> = all
-            .filter(|relation| relation.kind == "p" && relation.root().is_none())
-            .map(RelationInfo::qualified)
-            .filter(meant)
-            .collect();
-        let parts = names.into_iter().map(|name| {
-            let parts = (source.root_parts(&name), target.root_parts(&name));
-            (name, parts)
-        });
-        parts.collect()
     }
 
     /// Tables whose definitions differ, with the difference.
@@ -298,13 +281,12 @@ pub fn pair(
     wishes: &Wishes,
     plan: Option<&Plan>,
 ) -> Vec<PairingEntry> {
-    let sides = Sides::new(source, target, wishes, plan);
+    entries(&Sides::new(source, target, wishes, plan))
+}
+
+fn entries(sides: &Sides<'_>) -> Vec<PairingEntry> {
     let entries = sides.names().filter_map(|(name, found)| {
-        let matched = Matched {
-            name,
-            found,
-            sides: &sides,
-        };
+        let matched = Matched { name, found, sides };
         matched.entry()
     });
     let gone = sides.gone().map(|name| {
@@ -321,7 +303,7 @@ pub fn unknown_columns(source: &Catalog, target: &Catalog, wishes: &Wishes) -> V
         .filter(|relation| {
             let own = std::iter::once(relation.qualified());
             let names: Vec<_> = own.chain(relation.above.iter().cloned()).collect();
-            !is_own(&relation.schema) && wishes.selection.includes_any(&names)
+            !is_own(relation) && wishes.selection.includes_any(&names)
         })
         .collect();
     (wishes.columns.iter())
@@ -442,6 +424,7 @@ impl Matched<'_> {
         if self.sides.is_uneven(self.name) {
             notes.push("partitions differ between the sides: compared as one table".into());
         }
+        differences.extend(self.sides.other_parents(one, two));
         let moved = self.sides.moved(self.name);
         differences.extend(moved.iter().map(|(one, two)| {
             let bound = |of: &RelationInfo| of.bound.clone().unwrap_or_default();

@@ -57,6 +57,7 @@ fn paired(relation: RelationInfo) -> TablePair {
         fields: Vec::new(),
     };
     let catalog = Catalog {
+        schemas: [relation.schema.clone()].into(),
         relations: vec![relation],
         types: Types::new([int4]),
         encoding: "UTF8".into(),

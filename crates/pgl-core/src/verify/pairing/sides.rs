@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Catalog, RootParts, Wishes};
+use super::{Catalog, Wishes};
 use crate::plan::{Plan, PlanTable, Set};
 use crate::verify::types::RelationInfo;
 use crate::{QualifiedName, Side};
@@ -15,8 +15,10 @@ const OWN_SCHEMAS: &[&str] = &[
     "information_schema",
 ];
 
-pub(super) fn is_own(schema: &str) -> bool {
-    OWN_SCHEMAS.contains(&schema) || schema.starts_with("pg_")
+/// Whether it is in one of these, with the table that it is a partition of.
+pub(super) fn is_own(relation: &RelationInfo) -> bool {
+    let own = |schema: &str| OWN_SCHEMAS.contains(&schema) || schema.starts_with("pg_");
+    own(&relation.schema) && relation.root().is_none_or(|root| own(&root.schema))
 }
 
 /// What a name stands for on the source and on the target.
@@ -53,16 +55,6 @@ impl<'a> Index<'a> {
         index
     }
 
-    pub(super) fn root_parts(&self, name: &QualifiedName) -> Option<RootParts> {
-        let root = self.named.get(name).filter(|root| root.kind == "p")?;
-        let parts = self.under.get(name).into_iter().flatten();
-        let leaves = parts.filter(|part| part.has_rows()).map(|part| part.oid);
-        Some(RootParts {
-            oid: root.oid,
-            leaves: leaves.collect(),
-        })
-    }
-
     /// The relation of this name, and all partitions under it.
     pub(super) fn with_partitions(
         &self,
@@ -71,6 +63,32 @@ impl<'a> Index<'a> {
         let own = self.named.get(name).into_iter();
         own.chain(self.under.get(name).into_iter().flatten())
             .copied()
+    }
+
+    /// All that a table inherits from, or is a partition of.
+    fn ancestors(&self, relation: &RelationInfo) -> BTreeSet<QualifiedName> {
+        let mut all = BTreeSet::new();
+        let mut next: Vec<&QualifiedName> =
+            relation.above.iter().chain(&relation.parents).collect();
+        while let Some(name) = next.pop() {
+            if all.insert(name.clone()) {
+                next.extend(
+                    self.named
+                        .get(name)
+                        .into_iter()
+                        .flat_map(|one| &one.parents),
+                );
+            }
+        }
+        all
+    }
+}
+
+fn shown(names: &BTreeSet<QualifiedName>) -> String {
+    let names: Vec<String> = names.iter().map(QualifiedName::to_string).collect();
+    match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
     }
 }
 
@@ -94,7 +112,6 @@ pub(super) struct Sides<'a> {
     pub(super) target: &'a Catalog,
     pub(super) wishes: &'a Wishes,
     planned: BTreeMap<QualifiedName, &'a PlanTable>,
-    source_schemas: BTreeSet<&'a str>,
     ours: Index<'a>,
     theirs: Index<'a>,
     names: BTreeMap<QualifiedName, Found<'a>>,
@@ -129,7 +146,6 @@ impl<'a> Sides<'a> {
             target,
             wishes,
             planned: planned.map(|table| (table.qualified(), table)).collect(),
-            source_schemas: source.relations.iter().map(|r| r.schema.as_str()).collect(),
             elsewhere: elsewhere.collect(),
             uneven: BTreeMap::new(),
             ours,
@@ -196,14 +212,15 @@ impl<'a> Sides<'a> {
     /// Whether the name has a place of its own in the list.
     pub(super) fn is_listed(&self, name: &QualifiedName, found: Found<'a>) -> bool {
         let all_partitioned = || both(found).all(|relation| relation.kind == "p");
-        if is_own(&name.schema) {
+        if both(found).all(is_own) {
             false
         } else if self.is_uneven(name) {
             // A partitioned table is meant with all its partitions.
             self.meant(name) || self.leaves(name).iter().any(|leaf| self.meant(leaf))
         } else {
             // With its root, which is in the list itself; or its partitions are.
-            !self.counts_with_its_root(name, found) && self.meant(name) && !all_partitioned()
+            let meant = self.meant(name) || self.adds_rows_to_what_is_meant(name, found);
+            !self.counts_with_its_root(name, found) && meant && !all_partitioned()
         }
     }
 
@@ -212,8 +229,17 @@ impl<'a> Sides<'a> {
             && both(found).any(|relation| relation.root().is_some_and(|root| self.is_uneven(root)))
     }
 
+    /// Whether only the target has it, below a table that was asked for: its rows are seen there.
+    fn adds_rows_to_what_is_meant(&self, name: &QualifiedName, found: Found<'a>) -> bool {
+        let (None, Some(relation)) = found else {
+            return false;
+        };
+        let mut over = self.theirs.ancestors(relation).into_iter();
+        over.any(|one| self.meant(&one)) && !self.is_excluded(name)
+    }
+
     /// What is asked of a partitioned table is asked of all below it, on either side.
-    fn meant(&self, name: &QualifiedName) -> bool {
+    pub(super) fn meant(&self, name: &QualifiedName) -> bool {
         self.wishes.selection.asks_for_any(&self.lineage(name)) && !self.is_excluded(name)
     }
 
@@ -267,10 +293,33 @@ impl<'a> Sides<'a> {
         }
     }
 
+    pub(super) fn is_left_out(&self, name: &QualifiedName) -> bool {
+        self.why_left_out(name).is_some()
+    }
+
     /// Whether rows of it are seen where a table of the source is read on the target.
     pub(super) fn is_below_one_of_the_source(&self, relation: &RelationInfo) -> bool {
-        let mut over = relation.above.iter().chain(&relation.parents);
-        over.any(|one| self.ours.named.contains_key(one))
+        let over = self.theirs.ancestors(relation);
+        over.iter().any(|one| self.ours.named.contains_key(one))
+    }
+
+    /// What tables that are no partitions inherit from, where that differs: their rows are seen in other tables, too. What is
+    /// left out is none of it.
+    pub(super) fn other_parents(&self, one: &RelationInfo, two: &RelationInfo) -> Option<String> {
+        let parents = |relation: &RelationInfo| -> BTreeSet<QualifiedName> {
+            let parents = relation.parents.iter();
+            let counted = parents.filter(|parent| self.why_left_out(parent).is_none());
+            counted.cloned().collect()
+        };
+        let (here, there) = (parents(one), parents(two));
+        let plain = one.root().is_none() && two.root().is_none();
+        (plain && here != there).then(|| {
+            format!(
+                "inherits from {} on the source, from {} on the target",
+                shown(&here),
+                shown(&there)
+            )
+        })
     }
 
     /// A partition with rows under an uneven root that is left out, and why.
@@ -341,7 +390,7 @@ impl<'a> Sides<'a> {
 
     /// Whether only the target has this schema.
     pub(super) fn is_new_schema(&self, schema: &str) -> bool {
-        !self.source_schemas.contains(schema)
+        !self.source.schemas.contains(schema)
     }
 
     /// Whether the plan replicates only what is inserted into it.

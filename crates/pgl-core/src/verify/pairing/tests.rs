@@ -1,5 +1,6 @@
 //! Which tables and columns of the two sides belong together.
 
+use super::partitions::PartitionNow;
 use super::*;
 use crate::migration::Names;
 use crate::plan::{PlanTable, Set};
@@ -77,6 +78,7 @@ fn root(name: &str) -> RelationInfo {
 
 fn catalog(relations: Vec<RelationInfo>) -> Catalog {
     Catalog {
+        schemas: relations.iter().map(|one| one.schema.clone()).collect(),
         relations,
         types: Types::new([int4()]),
         encoding: "UTF8".into(),
@@ -476,8 +478,18 @@ fn own_schemas_and_those_of_the_server() {
         ("public", false),
         ("pgl2", false),
     ] {
-        assert_eq!(is_own(schema), own, "{schema}");
+        let relation = RelationInfo {
+            schema: schema.into(),
+            ..table("t", &["id"])
+        };
+        assert_eq!(is_own(&relation), own, "{schema}");
     }
+    // Its rows are those of a table that is not the replication's.
+    let partition = RelationInfo {
+        schema: "pglogical".into(),
+        ..leaf("r1", "r")
+    };
+    assert!(!is_own(&partition));
 }
 
 /// A table that is a partition on one side only is compared by its own name, and is no part of the other side's root.
@@ -812,6 +824,72 @@ fn what_the_target_adds_below_a_table_is_not_left_out() {
     );
     let entries = pairs(added(elsewhere(Vec::new())));
     assert!(matches!(&entries[0], PairingEntry::Skip(..)), "{entries:?}");
+    // Whoever asks for the table alone is told of what is below it, at any depth; and not of what has nothing to do with it.
+    let wishes = Wishes {
+        selection: Selection {
+            tables: vec!["t".into()],
+            ..Selection::default()
+        },
+        ..Wishes::default()
+    };
+    let below = |name: &str, above: &str| RelationInfo {
+        parents: vec![QualifiedName::new("public", above)],
+        ..table(name, &["id"])
+    };
+    let mut target = added(below("c", "t"));
+    target.extend([below("d", "c"), table("e", &["id"])]);
+    let entries = pair(&catalog(same()), &catalog(target), &wishes, None);
+    let names: Vec<&str> = entries.iter().map(|one| one.name().name.as_str()).collect();
+    assert_eq!(names, ["c", "d", "t"]);
+    assert!(
+        matches!(entries[1], PairingEntry::Differs(..)),
+        "{entries:?}"
+    );
+}
+
+#[test]
+fn a_table_is_different_where_it_inherits_from_others() {
+    let child = |parents: &[&str]| RelationInfo {
+        parents: parents
+            .iter()
+            .map(|one| QualifiedName::new("public", *one))
+            .collect(),
+        ..table("c", &["id"])
+    };
+    let side = |child| catalog(vec![table("p", &["id"]), table("q", &["id"]), child]);
+    let differences = |one: &[&str], two: &[&str], without: &str| {
+        let wishes = Wishes {
+            selection: Selection {
+                tables: vec!["c".into()],
+                exclude_tables: vec![without.into()],
+                ..Selection::default()
+            },
+            ..Wishes::default()
+        };
+        compared(&side(child(one)), &side(child(two)), &wishes).schema_differences
+    };
+    assert_eq!(
+        differences(&[], &["p"], "none"),
+        ["inherits from none on the source, from public.p on the target"]
+    );
+    assert_eq!(differences(&["q", "p"], &["p", "q"], "none"), [""; 0]);
+    // Its parent did not come along.
+    assert_eq!(differences(&["p"], &[], "p"), [""; 0]);
+}
+
+/// A schema of the source is no new one, whether there is a table in it or not.
+#[test]
+fn a_table_that_is_left_in_a_schema_of_the_source_is_different() {
+    let left = RelationInfo {
+        schema: "archive".into(),
+        ..table("t", &["id"])
+    };
+    let mut source = catalog(Vec::new());
+    let target = catalog(vec![left]);
+    let entry = |source: &Catalog| pair(source, &target, &Wishes::default(), None).remove(0);
+    assert!(matches!(entry(&source), PairingEntry::Skip(..)));
+    source.schemas.insert("archive".into());
+    assert!(matches!(entry(&source), PairingEntry::Differs(..)));
 }
 
 /// What is said of the columns of a partitioned table is said of its partitions'.
@@ -858,4 +936,96 @@ fn columns_are_named_by_the_table_above_too() {
     assert_eq!(columns(uneven, &["r1.v"], &[]), ["r id,v"]);
     assert_eq!(columns(uneven, &[], &["r1.v"]), ["r error"]);
     assert_eq!(columns(uneven, &[], &["r.v"]), ["r id,w"]);
+}
+
+/// A partition that comes after the tables were listed makes the result incomplete that its rows would be in.
+#[test]
+fn a_partition_that_was_not_known_is_in_no_result() {
+    let public = |name: &str| QualifiedName::new("public", name);
+    // r is even: its partitions are the results. u is not: it is one itself. m is in the middle of r.
+    let side = |more: &str| {
+        let middle = RelationInfo {
+            kind: "p".into(),
+            ..leaf("m", "r")
+        };
+        let inner = RelationInfo {
+            above: vec![public("m"), public("r")],
+            ..leaf("m1", "m")
+        };
+        let tables = [
+            root("r"),
+            leaf("r1", "r"),
+            middle,
+            inner,
+            root("u"),
+            leaf(more, "u"),
+            root("none"),
+        ];
+        let numbered = tables.into_iter().zip(1..);
+        catalog(
+            numbered
+                .map(|(table, oid)| RelationInfo { oid, ..table })
+                .collect(),
+        )
+    };
+    let lacking = |tables: &[&str], without: &[&str], now: &[(u32, &str, &str, Option<u32>)]| {
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let wishes = Wishes {
+            selection: Selection {
+                tables: list(tables),
+                exclude_tables: list(without),
+                ..Selection::default()
+            },
+            ..Wishes::default()
+        };
+        let now = now.iter().map(|(oid, name, kind, parent)| PartitionNow {
+            oid: *oid,
+            schema: "public".into(),
+            name: (*name).into(),
+            kind: (*kind).into(),
+            parent: *parent,
+        });
+        let mut now: Vec<PartitionNow> = now.collect();
+        for (oid, name, kind, parent) in [
+            (1, "r", "p", None),
+            (2, "r1", "r", Some(1)),
+            (3, "m", "p", Some(1)),
+            (4, "m1", "r", Some(3)),
+            (5, "u", "p", None),
+        ] {
+            now.push(PartitionNow {
+                oid,
+                schema: "public".into(),
+                name: name.into(),
+                kind: kind.into(),
+                parent,
+            });
+        }
+        let pairs = PairedCatalogs::new(side("u1"), side("u2"), &wishes, None);
+        let names = pairs.partitions.1.lacking(&now);
+        names.into_iter().map(|name| name.name).collect::<Vec<_>>()
+    };
+    assert_eq!(lacking(&[], &[], &[]), [""; 0]);
+    for kind in ["r", "f"] {
+        assert_eq!(lacking(&[], &[], &[(20, "new", kind, Some(1))]), ["r"]);
+        assert_eq!(lacking(&[], &[], &[(20, "new", kind, Some(5))]), ["u"]);
+        // Below one in the middle, also one that is new.
+        let below = (20, "new", kind, Some(3));
+        assert_eq!(lacking(&[], &[], &[below]), ["r"]);
+        assert_eq!(lacking(&["m"], &[], &[below]), ["m"]);
+        assert_eq!(lacking(&["r1"], &[], &[below]), [""; 0]);
+        assert_eq!(lacking(&[], &["new"], &[below]), [""; 0]);
+        assert_eq!(lacking(&[], &["m"], &[below]), [""; 0]);
+        let both = [(20, "new", kind, Some(21)), (21, "middle", "p", Some(3))];
+        assert_eq!(lacking(&[], &[], &both), ["r"]);
+    }
+    // A table that was listed is in its own result, and nothing was said of one that was not.
+    assert_eq!(lacking(&[], &[], &[(7, "none", "r", Some(1))]), [""; 0]);
+    let unknown = [(20, "new", "r", Some(21)), (21, "x", "p", None)];
+    assert_eq!(lacking(&[], &[], &unknown), [""; 0]);
+    // Renamed, or made again.
+    let renamed = [(7, "x", "p", None), (20, "new", "r", Some(7))];
+    assert_eq!(lacking(&[], &[], &renamed), ["none"]);
+    let again = [(22, "none", "p", None), (20, "new", "r", Some(22))];
+    assert_eq!(lacking(&[], &[], &again), ["none"]);
 }
