@@ -1563,7 +1563,7 @@ fn a_partition_that_is_attached_before_the_snapshots_is_inconclusive() -> Result
         was_redefined(&document, name)?;
         if root == "even" {
             let reason = table(&document, "even")?["reason"].to_string();
-            ensure!(reason.contains("was attached"), "{document:#}");
+            ensure!(reason.contains("came below it"), "{document:#}");
             ensure!(
                 table(&document, "even1")?["status"] == "identical",
                 "{document:#}"
@@ -1608,6 +1608,29 @@ fn a_partition_that_is_attached_before_the_snapshots_is_inconclusive() -> Result
         );
         ensure!(document["totals"]["tables"] == 2, "{mode}: {document:#}");
         db.on_target(&format!("DROP TABLE mid_{mode}"))?;
+    }
+    // What was there when the tables were listed, and is below another one by then.
+    db.on_target(
+        "CREATE SCHEMA aside; CREATE TABLE aside.q (id int PRIMARY KEY); INSERT INTO aside.q VALUES (1500)",
+    )?;
+    let parents = "CREATE TABLE house (id int PRIMARY KEY); CREATE TABLE hut (id int PRIMARY KEY); INSERT INTO hut VALUES (1)";
+    for side in [db.source(), db.target()] {
+        side.sql(db.name(), parents)?;
+    }
+    for (name, by_then) in [
+        (
+            "top",
+            "ALTER TABLE top ATTACH PARTITION aside.q FOR VALUES FROM (1000) TO (2000)",
+        ),
+        ("house", "ALTER TABLE hut INHERIT house"),
+    ] {
+        let document = before_the_snapshots(&db, "live", name, || db.on_target(by_then).map(drop))?;
+        let found = table(&document, name)?;
+        ensure!(
+            found["status"] == "inconclusive"
+                && found["reason"].to_string().contains("came below it"),
+            "{document:#}"
+        );
     }
     Ok(())
 }
@@ -1678,6 +1701,49 @@ fn virtual_generated_columns_are_not_taken_from_decoded_changes() -> Result<()> 
         );
         Ok(())
     })
+}
+
+/// From then on its rows are not seen in its table, although nothing ends it.
+#[test]
+fn a_partition_whose_detachment_has_begun_is_not_compared_with_its_table() -> Result<()> {
+    let db = shared_pair(15, 18)?.database("detaching")?;
+    let tables = "CREATE TABLE d (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
+        CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (0) TO (100);
+        CREATE TABLE d2 PARTITION OF d FOR VALUES FROM (100) TO (200);
+        INSERT INTO d SELECT k, 'v' FROM generate_series(1, 199) AS k";
+    for side in [db.source(), db.target()] {
+        side.sql(db.name(), tables)?;
+    }
+    let mut reader = db.target_client()?;
+    reader.batch_execute("BEGIN; SELECT count(*) FROM d")?;
+    let mut detacher = db.target_client()?;
+    let cancel = detacher.cancel_token();
+    let detaching = std::thread::spawn(move || {
+        detacher.batch_execute("ALTER TABLE d DETACH PARTITION d2 CONCURRENTLY")
+    });
+    let begun = "SELECT count(*) = 1 FROM pg_inherits WHERE inhdetachpending";
+    db.target()
+        .wait_until(db.name(), begun, Duration::from_secs(30))?;
+    cancel.cancel_query(postgres::NoTls)?;
+    let detached = detaching.join().map_err(|_| anyhow::anyhow!("a panic"))?;
+    ensure!(detached.is_err(), "it was finished");
+    reader.batch_execute("COMMIT")?;
+    for more in [
+        "SELECT 1",
+        "CREATE TABLE d3 PARTITION OF d FOR VALUES FROM (200) TO (300)",
+    ] {
+        db.on_source(more)?;
+        let document = verify(&db).run()?.expect(1)?.document()?;
+        let found = table(&document, "d2")?;
+        ensure!(
+            found["status"] == "different"
+                && found
+                    .to_string()
+                    .contains("a table of its own on the target"),
+            "{document:#}"
+        );
+    }
+    Ok(())
 }
 
 /// Under another replica identity a change names another key: which rows were written is not known, and none is missing.

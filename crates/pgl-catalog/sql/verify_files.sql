@@ -1,10 +1,10 @@
 -- In which files tables are stored now: TRUNCATE and every rewrite give a table another one, and another table of the same
 -- name has another oid. And their definitions, because DDL need not give a table another file: columns, dropped ones too,
 -- the expressions of generated columns, the attributes of composite types that the columns are made of, the rows that a
--- partition takes, the replica identity and the columns of the primary key and of the index that is the replica identity.
--- What a definition was for a while only is seen in the versions of the catalog's rows, those of the labels of enums among
--- them. All tables where $1 is null. Columns that a server version lacks are read through row_to_json, which yields null
--- for them.
+-- partition takes, the tables that it inherits from, the replica identity and the columns of the primary key and of the
+-- index that is the replica identity. What a definition was for a while only is seen in the versions of the catalog's rows,
+-- those of the labels of enums among them. All tables where $1 is null. Columns that a server version lacks are read through
+-- row_to_json, which yields null for them.
 WITH RECURSIVE wanted (oid) AS (
     SELECT c.oid
     FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) AS named (schema, name)
@@ -12,6 +12,17 @@ WITH RECURSIVE wanted (oid) AS (
     JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = named.name
     UNION ALL
     SELECT c.oid FROM pg_catalog.pg_class AS c WHERE $1::text[] IS NULL AND c.relkind IN ('r', 'p')
+),
+-- The rows of a partition whose concurrent detachment has begun are not seen in its table any more, here and below.
+parents (relation, parents, versions) AS (
+    SELECT
+        wanted.oid,
+        pg_catalog.string_agg(i.inhparent::text, ' ' ORDER BY i.inhseqno),
+        pg_catalog.string_agg(i.xmin::text, ' ' ORDER BY i.inhseqno)
+    FROM wanted
+    JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = wanted.oid
+    WHERE (pg_catalog.row_to_json(i) ->> 'inhdetachpending') IS DISTINCT FROM 'true'
+    GROUP BY wanted.oid
 ),
 made_of (type, part) AS (
     SELECT a.atttypid, a.atttypid
@@ -88,6 +99,7 @@ above (relation, partition, parent, bound, version) AS (
     FROM wanted
     JOIN pg_catalog.pg_class AS c ON c.oid = wanted.oid
     JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = c.oid
+        AND (pg_catalog.row_to_json(i) ->> 'inhdetachpending') IS DISTINCT FROM 'true'
     WHERE pg_catalog.row_to_json(c) ->> 'relispartition' = 'true'
     UNION ALL
     SELECT
@@ -99,6 +111,7 @@ above (relation, partition, parent, bound, version) AS (
     FROM above
     JOIN pg_catalog.pg_class AS c ON c.oid = above.parent
     JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = c.oid
+        AND (pg_catalog.row_to_json(i) ->> 'inhdetachpending') IS DISTINCT FROM 'true'
     WHERE pg_catalog.row_to_json(c) ->> 'relispartition' = 'true'
 ),
 -- A default partition takes the rows that the others do not.
@@ -121,10 +134,12 @@ below (relation, partition, version) AS (
     FROM wanted
     JOIN pg_catalog.pg_class AS c ON c.oid = wanted.oid AND c.relkind = 'p'
     JOIN pg_catalog.pg_inherits AS i ON i.inhparent = c.oid
+        AND (pg_catalog.row_to_json(i) ->> 'inhdetachpending') IS DISTINCT FROM 'true'
     UNION ALL
     SELECT below.relation, i.inhrelid, i.xmin::text
     FROM below
     JOIN pg_catalog.pg_inherits AS i ON i.inhparent = below.partition
+        AND (pg_catalog.row_to_json(i) ->> 'inhdetachpending') IS DISTINCT FROM 'true'
 ),
 -- What decoded changes show of old rows follows from these.
 identity (relation, definition, versions) AS (
@@ -163,8 +178,9 @@ SELECT
             ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND pg_catalog.row_to_json(a) ->> 'attgenerated' <> ''
         WHERE a.attrelid = c.oid AND a.attnum > 0
     ), '') || coalesce('; ' || takes.rows, '')
+    || coalesce('; inherits from ' || parents.parents, '')
     || '; replica identity ' || c.relreplident::text || coalesce(': ' || identity.definition, '') AS layout,
-    pg_catalog.concat_ws('; ', n.xmin, c.xmin, identity.versions, takes.versions, leaf.versions, (
+    pg_catalog.concat_ws('; ', n.xmin, c.xmin, identity.versions, takes.versions, parents.versions, leaf.versions, (
         SELECT pg_catalog.string_agg(
             pg_catalog.concat_ws(' ', a.xmin, named.versions, composite.versions), '; ' ORDER BY a.attnum)
         FROM pg_catalog.pg_attribute AS a
@@ -178,4 +194,5 @@ JOIN pg_catalog.pg_class AS c ON c.oid = wanted.oid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 LEFT JOIN identity ON identity.relation = c.oid
 LEFT JOIN takes ON takes.relation = c.oid
+LEFT JOIN parents ON parents.relation = c.oid
 LEFT JOIN leaf ON leaf.relation = c.oid

@@ -1,15 +1,21 @@
 -- Every relation of the database that holds rows or stands for some, with its columns and keys.
 -- Columns that a server version lacks are read through row_to_json, which yields null for them. Nothing here waits for a
 -- lock on a table: sizes are those of the last VACUUM or ANALYZE (verify_sizes.sql has those of now).
-WITH RECURSIVE up (relation, ancestor, depth) AS (
-    SELECT i.inhrelid, i.inhparent, 1
+WITH RECURSIVE inherits (relation, parent, place) AS (
+    -- The rows of a partition whose concurrent detachment has begun are not seen in its table any more.
+    SELECT i.inhrelid, i.inhparent, i.inhseqno
     FROM pg_catalog.pg_inherits AS i
-    JOIN pg_catalog.pg_class AS child ON child.oid = i.inhrelid
+    WHERE (pg_catalog.row_to_json(i) ->> 'inhdetachpending') IS DISTINCT FROM 'true'
+),
+up (relation, ancestor, depth) AS (
+    SELECT i.relation, i.parent, 1
+    FROM inherits AS i
+    JOIN pg_catalog.pg_class AS child ON child.oid = i.relation
     WHERE pg_catalog.row_to_json(child) ->> 'relispartition' = 'true'
     UNION ALL
-    SELECT up.relation, i.inhparent, up.depth + 1
+    SELECT up.relation, i.parent, up.depth + 1
     FROM up
-    JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = up.ancestor
+    JOIN inherits AS i ON i.relation = up.ancestor
     JOIN pg_catalog.pg_class AS middle ON middle.oid = up.ancestor
     WHERE pg_catalog.row_to_json(middle) ->> 'relispartition' = 'true'
 ),
@@ -21,6 +27,15 @@ above (relation, names) AS (
     JOIN pg_catalog.pg_class AS c ON c.oid = up.ancestor
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     GROUP BY up.relation
+),
+parents (relation, names) AS (
+    SELECT
+        i.relation,
+        pg_catalog.json_agg(pg_catalog.json_build_object('schema', n.nspname, 'name', c.relname) ORDER BY i.place)
+    FROM inherits AS i
+    JOIN pg_catalog.pg_class AS c ON c.oid = i.parent
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    GROUP BY i.relation
 ),
 keys AS (
     SELECT
@@ -66,13 +81,7 @@ SELECT
     c.relkind AS kind,
     c.relpersistence AS persistence,
     coalesce(above.names, '[]') AS above,
-    coalesce((
-        SELECT pg_catalog.json_agg(pg_catalog.json_build_object('schema', pn.nspname, 'name', p.relname) ORDER BY i.inhseqno)
-        FROM pg_catalog.pg_inherits AS i
-        JOIN pg_catalog.pg_class AS p ON p.oid = i.inhparent
-        JOIN pg_catalog.pg_namespace AS pn ON pn.oid = p.relnamespace
-        WHERE i.inhrelid = c.oid
-    ), '[]') AS parents,
+    coalesce(parents.names, '[]') AS parents,
     (
         SELECT e.extname
         FROM pg_catalog.pg_depend AS d
@@ -126,6 +135,7 @@ FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 CROSS JOIN (SELECT * FROM pg_catalog.pg_roles WHERE rolname = current_user) AS me
 LEFT JOIN above ON above.relation = c.oid
+LEFT JOIN parents ON parents.relation = c.oid
 LEFT JOIN chosen ON chosen.indrelid = c.oid
 CROSS JOIN LATERAL (
     SELECT

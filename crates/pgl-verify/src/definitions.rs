@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pgl_conn::{Error, Kind, Session};
 use pgl_core::QualifiedName;
 use pgl_core::plan::Plan;
-use pgl_core::verify::pairing::partitions::KnownPartitions;
+use pgl_core::verify::pairing::children::KnownChildren;
 use pgl_core::verify::pairing::{PairedCatalogs, PairingEntry, Wishes};
 
 use crate::lsn_wait::{LsnWait, unseen_commits};
@@ -19,8 +19,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(crate) struct Definitions {
     pub(crate) entries: Vec<PairingEntry>,
     pub(crate) undecided: BTreeMap<QualifiedName, String>,
-    /// The partitions that the source, and that the target had then.
-    pub(crate) partitions: (KnownPartitions, KnownPartitions),
+    /// What was below other tables on the source, and on the target.
+    pub(crate) children: (KnownChildren, KnownChildren),
 }
 
 impl Definitions {
@@ -28,7 +28,7 @@ impl Definitions {
         Self {
             entries: reading.entries,
             undecided,
-            partitions: reading.partitions,
+            children: reading.children,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use pgl_conn::Error;
 use pgl_core::Side;
 use pgl_core::verify::changed_keys::pair_up;
-use pgl_core::verify::fix::RowFix;
+use pgl_core::verify::fix::{RowFix, TargetRow};
 use pgl_core::verify::outcome::{ColumnCount, ColumnDiff, KeyPart, RowDiff, Shown, TableResult};
 use pgl_core::verify::pairing::TablePair;
 use pgl_core::verify::rows::{Difference, DifferenceKind, Place, Tally};
@@ -293,6 +293,7 @@ fn mend(
         let column = pair.columns.iter().find(|column| column.name == name);
         column.is_some_and(|column| column.generated.1)
     };
+    let files = moment.files_of(pair);
     let mut all = Vec::new();
     for found in looked {
         for at in 0..found.source.len().max(found.target.len()) {
@@ -307,7 +308,12 @@ fn mend(
             let delete = places.1.and_then(|place| {
                 let relation = pair.target.get(place.relation as usize)?;
                 let version = target.get(place)?.version.clone();
-                Some((relation.qualified(), *place, version))
+                Some(TargetRow {
+                    relation: relation.qualified(),
+                    file: files.target(place.relation)?,
+                    place: *place,
+                    version,
+                })
             });
             let differing = diff_columns(
                 pair,

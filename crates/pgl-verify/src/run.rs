@@ -18,7 +18,7 @@ use pgl_core::select::Selection;
 use pgl_core::verify::condition;
 use pgl_core::verify::fix::{self, RowFix};
 use pgl_core::verify::outcome::{Scope, Totals};
-use pgl_core::verify::pairing::partitions::KnownPartitions;
+use pgl_core::verify::pairing::children::KnownChildren;
 use pgl_core::verify::pairing::{PairedCatalogs, PairingEntry, TablePair, Wishes, unknown_columns};
 use pgl_core::verify::parsed_condition::BothServers;
 use pgl_core::verify::types::RelationInfo;
@@ -120,8 +120,8 @@ struct Ready {
     unsynced: BTreeMap<QualifiedName, String>,
     /// Tables whose definitions differ, and may not any more once the target has caught up.
     undecided: BTreeMap<QualifiedName, String>,
-    /// The partitions that the source, and that the target had then.
-    partitions: (KnownPartitions, KnownPartitions),
+    /// What was below other tables on the source, and on the target.
+    children: (KnownChildren, KnownChildren),
     cut_over: Option<CutOver>,
     settings: Settings,
     scope: Scope,
@@ -131,8 +131,7 @@ struct Ready {
     files: Files,
 }
 
-const LACKING: &str =
-    "a partition was attached after the tables were listed, and its rows are not compared";
+const LACKING: &str = "after the tables were listed, a partition or an inheritance child came below it, whose rows are not compared with it";
 
 /// The files of what is compared, on one side.
 fn files(
@@ -336,7 +335,7 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         digest,
         unsynced,
         undecided: definitions.undecided,
-        partitions: definitions.partitions,
+        children: definitions.children,
         cut_over,
         settings,
         scope: Scope {
@@ -588,7 +587,7 @@ impl<'a> Run<'a> {
                 other => other?,
             };
             held = held.max(moment.held);
-            let lack = match moment.lacking(self.pool, &self.ready.partitions) {
+            let lack = match moment.lacking(self.pool, &self.ready.children) {
                 Err(error) if self.out_of_time(&error) => {
                     return Ok(self.leave(&rest, &error, held));
                 }

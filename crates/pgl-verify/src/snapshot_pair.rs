@@ -14,7 +14,7 @@ use pgl_conn::{Access, Begin, Error, Kind, Session};
 use pgl_core::migration::OWN_SCHEMA;
 use pgl_core::verify::changes::{AppliedRange, ChangeLog, XidSnapshot, wanted};
 use pgl_core::verify::pairing::TablePair;
-use pgl_core::verify::pairing::partitions::KnownPartitions;
+use pgl_core::verify::pairing::children::KnownChildren;
 use pgl_core::verify::types::RelationInfo;
 use pgl_core::{Lsn, QualifiedName, Side};
 
@@ -131,15 +131,15 @@ impl SnapshotPair {
         PairFiles(of(Side::Source), of(Side::Target))
     }
 
-    /// The results that lack the rows of a partition which this moment has and which is not among the known ones.
+    /// The results that lack rows which are seen in their table in this moment.
     pub(crate) fn lacking(
         &self,
         pool: &Pool,
-        known: &(KnownPartitions, KnownPartitions),
+        known: &(KnownChildren, KnownChildren),
     ) -> Result<BTreeSet<QualifiedName>, Error> {
         let mut lacking = BTreeSet::new();
         for (side, known) in [(Side::Source, &known.0), (Side::Target, &known.1)] {
-            let now = pool.with(side, self.of(side), replication::partitions)?;
+            let now = pool.with(side, self.of(side), replication::children)?;
             lacking.extend(known.lacking(&now));
         }
         Ok(lacking)
@@ -217,6 +217,13 @@ pub(crate) fn redefined(side: Side) -> Error {
 /// What the relations of a table are stored in on the source and on the target; none for one that is not there.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct PairFiles(Vec<Option<TableFile>>, Vec<Option<TableFile>>);
+
+impl PairFiles {
+    /// The file of this relation of the target.
+    pub(crate) fn target(&self, relation: u32) -> Option<i64> {
+        self.1.get(relation as usize)?.as_ref().map(|one| one.file)
+    }
+}
 
 /// Where tables are stored on both sides.
 #[derive(Default)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use pgl_core::verify::changes::{ChangeLog, WantedByTable, XidSnapshot};
 use pgl_core::verify::decoding;
-use pgl_core::verify::pairing::partitions::PartitionNow;
+use pgl_core::verify::pairing::children::ChildNow;
 use pgl_core::{Lsn, QualifiedName};
 use serde::Deserialize;
 
@@ -238,7 +238,8 @@ pub fn unfinished_commits(source: &mut Session, xids: &[u64]) -> Result<i64, Err
 pub struct TableFile {
     /// `pg_class.oid`.
     pub oid: u32,
-    file: i64,
+    /// `pg_class.relfilenode`.
+    pub file: i64,
     /// As in [`RelationInfo::versions`](pgl_core::verify::types::RelationInfo::versions).
     pub(super) versions: String,
     /// Its definition, as in [`RelationInfo::layout`](pgl_core::verify::types::RelationInfo::layout).
@@ -282,13 +283,9 @@ fn files(
         .collect())
 }
 
-/// All partitions and partitioned tables, in the session's snapshot.
-pub fn partitions(session: &mut Session) -> Result<Vec<PartitionNow>, Error> {
-    rows(
-        session,
-        include_str!("../../sql/verify_partitions.sql"),
-        &[],
-    )
+/// All partitions and inheritance children, and what is above them, in the session's snapshot.
+pub fn children(session: &mut Session) -> Result<Vec<ChildNow>, Error> {
+    rows(session, include_str!("../../sql/verify_children.sql"), &[])
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,8 @@
 //! has to meet exactly one row, or the transaction fails and nothing is changed. What cannot be repaired like this
 //! is named, with the command that can.
 
+use std::collections::BTreeSet;
+
 use super::outcome::{Mode, Status, TableResult, computed_otherwise};
 use super::rows::Place;
 use crate::QualifiedName;
@@ -17,12 +19,25 @@ pub type Cell = (String, Option<String>);
 /// What makes one row right.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowFix {
-    /// The row of the target that has to go: its relation, its place and its version (`xmin`).
-    pub delete: Option<(QualifiedName, Place, String)>,
+    /// The row of the target that has to go.
+    pub delete: Option<TargetRow>,
     /// The row as the source has it, without what the target computes.
     pub insert: Option<Vec<Cell>>,
     /// A column that the target computes, where nothing else differs.
     pub computed: Option<String>,
+}
+
+/// A row of the target, as it was compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetRow {
+    /// What holds it.
+    pub relation: QualifiedName,
+    /// That one's `pg_class.relfilenode`: places are those of this file.
+    pub file: i64,
+    /// Where it is.
+    pub place: Place,
+    /// Its version (`xmin`).
+    pub version: String,
 }
 
 /// Why a table has no statements.
@@ -107,12 +122,24 @@ pub fn table(result: &TableResult, rows: &[RowFix], target: &Target) -> String {
         return format!("-- {shown}: nothing is printed: {}\n", one_line(&why));
     }
     let mut body = String::new();
-    for (relation, place, version) in rows.iter().filter_map(|row| row.delete.as_ref()) {
+    let gone = || rows.iter().filter_map(|row| row.delete.as_ref());
+    // VACUUM FULL and CLUSTER put another row of the same version into its place. From here on they have to wait.
+    let files: BTreeSet<(&QualifiedName, i64)> =
+        gone().map(|row| (&row.relation, row.file)).collect();
+    for (relation, file) in files {
+        let name = relation.sql();
         body.push_str(&format!(
-            "  DELETE FROM ONLY {} WHERE ctid = '({},{})' AND xmin = '{version}';\n{CHECK}",
-            relation.sql(),
-            place.block,
-            place.offset,
+            "  LOCK TABLE ONLY {name} IN ROW EXCLUSIVE MODE;\n  n := CASE pg_relation_filenode({}::regclass) WHEN {file} THEN 1 END;\n{CHECK}",
+            quote_literal(&name)
+        ));
+    }
+    for row in gone() {
+        body.push_str(&format!(
+            "  DELETE FROM ONLY {} WHERE ctid = '({},{})' AND xmin = '{}';\n{COUNT}{CHECK}",
+            row.relation.sql(),
+            row.place.block,
+            row.place.offset,
+            row.version
         ));
     }
     for cells in rows.iter().filter_map(|row| row.insert.as_ref()) {
@@ -137,7 +164,8 @@ pub struct Target {
     pub conflict_resolution: Option<String>,
 }
 
-const CHECK: &str = "  GET DIAGNOSTICS n = ROW_COUNT;\n  IF n <> 1 THEN RAISE EXCEPTION \
+const COUNT: &str = "  GET DIAGNOSTICS n = ROW_COUNT;\n";
+const CHECK: &str = "  IF n IS DISTINCT FROM 1 THEN RAISE EXCEPTION \
     'the target has changed since it was compared: nothing is changed; run pgl-verify --fix-sql again'; END IF;\n";
 
 fn insert(table: &QualifiedName, cells: &[Cell], target: &Target) -> String {
@@ -155,7 +183,7 @@ fn insert(table: &QualifiedName, cells: &[Cell], target: &Target) -> String {
         false => "",
     };
     format!(
-        "  INSERT INTO {} ({}){overriding} VALUES ({});\n{CHECK}",
+        "  INSERT INTO {} ({}){overriding} VALUES ({});\n{COUNT}{CHECK}",
         table.sql(),
         names.join(", "),
         values.join(", ")
@@ -180,7 +208,7 @@ pub fn preamble() -> &'static str {
      -- The inserted rows are those of the source when it was compared. Where replication goes on, rows are only replaced and\n\
      -- removed, and only such as nothing has written on the target since; where the comparison was made with --mode static, let\n\
      -- nobody write to the source until this has run: a row deleted there meanwhile would come back.\n\
-     BEGIN READ WRITE;\n\
+     BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n\
      SET LOCAL client_encoding = 'UTF8';\n\
      SET LOCAL search_path = pg_catalog, pg_temp;\n\
      SET LOCAL session_replication_role = replica;\n\
@@ -228,13 +256,18 @@ mod tests {
         result
     }
 
-    fn gone(offset: u16) -> Option<(QualifiedName, Place, String)> {
+    fn gone(offset: u16) -> Option<TargetRow> {
         let place = Place {
             relation: 0,
             block: 7,
             offset,
         };
-        Some((QualifiedName::new("s", "leaf"), place, "745".to_owned()))
+        Some(TargetRow {
+            relation: QualifiedName::new("s", "leaf"),
+            file: 16400,
+            place,
+            version: "745".to_owned(),
+        })
     }
 
     #[test]
@@ -277,7 +310,16 @@ mod tests {
                 "INSERT INTO \"s\".\"o'dd\"\"t\" (\"id\", \"it's\") OVERRIDING SYSTEM VALUE VALUES ('1', NULL);",
             ]
         );
-        assert_eq!(sql.matches("IF n <> 1 THEN RAISE").count(), 4);
+        assert_eq!(sql.matches("IF n IS DISTINCT FROM 1 THEN RAISE").count(), 5);
+        let (before, _) = sql.split_once("DELETE").unwrap();
+        assert!(
+            before.contains("LOCK TABLE ONLY \"s\".\"leaf\" IN ROW EXCLUSIVE MODE;"),
+            "{sql}"
+        );
+        assert!(
+            before.contains("pg_relation_filenode('\"s\".\"leaf\"'::regclass) WHEN 16400"),
+            "{sql}"
+        );
         let old = Target {
             identity: false,
             ..NEW
@@ -428,7 +470,7 @@ mod tests {
             .count();
         let rest: Vec<&str> = text.lines().skip(comments).collect();
         assert!(comments > 3 && rest.iter().all(|line| line.ends_with(';')));
-        assert_eq!(rest[0], "BEGIN READ WRITE;");
+        assert_eq!(rest[0], "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;");
         assert!(rest.contains(&"SET LOCAL session_replication_role = replica;"));
     }
 }

@@ -8,10 +8,10 @@ use super::types::{ColumnInfo, RelationInfo, Types};
 use crate::plan::Plan;
 use crate::select::Selection;
 use crate::{QualifiedName, Side};
-use partitions::KnownPartitions;
+use children::KnownChildren;
 use sides::{Found, Index, Sides, is_own};
 
-pub mod partitions;
+pub mod children;
 mod sides;
 
 /// One side of the catalog.
@@ -216,8 +216,8 @@ pub struct PairedCatalogs {
     pub target: Catalog,
     /// What both hold, paired.
     pub entries: Vec<PairingEntry>,
-    /// The partitions that the source, and that the target has.
-    pub partitions: (KnownPartitions, KnownPartitions),
+    /// What is below other tables on the source, and on the target.
+    pub children: (KnownChildren, KnownChildren),
 }
 
 impl PairedCatalogs {
@@ -225,15 +225,15 @@ impl PairedCatalogs {
     pub fn new(source: Catalog, target: Catalog, wishes: &Wishes, plan: Option<&Plan>) -> Self {
         let sides = Sides::new(&source, &target, wishes, plan);
         let entries = entries(&sides);
-        let partitions = (
-            KnownPartitions::of(&sides, &source, &entries),
-            KnownPartitions::of(&sides, &target, &entries),
+        let children = (
+            KnownChildren::of(&sides, &source, &entries),
+            KnownChildren::of(&sides, &target, &entries),
         );
         Self {
             source,
             target,
             entries,
-            partitions,
+            children,
         }
     }
 
@@ -342,17 +342,21 @@ impl Matched<'_> {
         if !self.sides.is_listed(self.name, self.found) {
             return None;
         }
-        if let Some(reason) = self.sides.by_design(self.name, self.found) {
-            return Some(PairingEntry::Skip(name, reason));
-        }
         let differs = |why: String| Some(PairingEntry::Differs(name.clone(), why));
+        let added = self.sides.adds_to(self.found);
+        match (self.sides.by_design(self.name, self.found), added.first()) {
+            (Some(reason), None) => return Some(PairingEntry::Skip(name, reason)),
+            (Some(reason), Some(table)) => {
+                return differs(format!(
+                    "{reason}; but on the target its rows are seen in {table}, and on the source they are not"
+                ));
+            }
+            (None, _) => {}
+        }
         let (one, two) = match self.found {
             (Some(one), Some(two)) => (one, two),
             (Some(_), None) => return differs("the target has no such table".to_owned()),
-            (None, Some(two))
-                if self.sides.is_new_schema(&name.schema)
-                    && !self.sides.is_below_one_of_the_source(two) =>
-            {
+            (None, Some(_)) if self.sides.is_new_schema(&name.schema) && added.is_empty() => {
                 let why = "only on the target, in a schema that the source does not have";
                 return Some(PairingEntry::Skip(name, why.to_owned()));
             }

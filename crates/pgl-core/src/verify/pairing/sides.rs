@@ -219,7 +219,7 @@ impl<'a> Sides<'a> {
             self.meant(name) || self.leaves(name).iter().any(|leaf| self.meant(leaf))
         } else {
             // With its root, which is in the list itself; or its partitions are.
-            let meant = self.meant(name) || self.adds_rows_to_what_is_meant(name, found);
+            let meant = self.meant(name) || self.adds_to_what_is_meant(name, found);
             !self.counts_with_its_root(name, found) && meant && !all_partitioned()
         }
     }
@@ -229,13 +229,21 @@ impl<'a> Sides<'a> {
             && both(found).any(|relation| relation.root().is_some_and(|root| self.is_uneven(root)))
     }
 
-    /// Whether only the target has it, below a table that was asked for: its rows are seen there.
-    fn adds_rows_to_what_is_meant(&self, name: &QualifiedName, found: Found<'a>) -> bool {
-        let (None, Some(relation)) = found else {
-            return false;
+    /// Tables of the source in which the target shows the rows of its object of this name, and the source does not.
+    pub(super) fn adds_to(&self, found: Found<'a>) -> BTreeSet<QualifiedName> {
+        let ancestors = |index: &Index<'a>, relation: Option<&RelationInfo>| {
+            relation.map_or_else(BTreeSet::new, |one| index.ancestors(one))
         };
-        let mut over = self.theirs.ancestors(relation).into_iter();
-        over.any(|one| self.meant(&one)) && !self.is_excluded(name)
+        let mut added = ancestors(&self.theirs, found.1);
+        added.retain(|one| self.ours.named.contains_key(one));
+        let here = ancestors(&self.ours, found.0);
+        added.retain(|one| !here.contains(one));
+        added
+    }
+
+    fn adds_to_what_is_meant(&self, name: &QualifiedName, found: Found<'a>) -> bool {
+        let mut added = self.adds_to(found).into_iter();
+        added.any(|one| self.meant(&one)) && !self.is_excluded(name)
     }
 
     /// What is asked of a partitioned table is asked of all below it, on either side.
@@ -266,7 +274,7 @@ impl<'a> Sides<'a> {
         }
         // What the target has in its place is no reason: the source's rows have to be there. Nor is what it has below a
         // table of the source, where its rows are seen as that table's.
-        let own = |relation: &&RelationInfo| !self.is_below_one_of_the_source(relation);
+        let own = |_: &&RelationInfo| self.adds_to(found).is_empty();
         let relation = found.0.or(found.1.filter(own))?;
         if let Some(extension) = &relation.extension {
             return Some(format!("belongs to the extension {extension}"));
@@ -297,21 +305,15 @@ impl<'a> Sides<'a> {
         self.why_left_out(name).is_some()
     }
 
-    /// Whether rows of it are seen where a table of the source is read on the target.
-    pub(super) fn is_below_one_of_the_source(&self, relation: &RelationInfo) -> bool {
-        let over = self.theirs.ancestors(relation);
-        over.iter().any(|one| self.ours.named.contains_key(one))
-    }
-
     /// What tables that are no partitions inherit from, where that differs: their rows are seen in other tables, too. What is
     /// left out is none of it.
     pub(super) fn other_parents(&self, one: &RelationInfo, two: &RelationInfo) -> Option<String> {
-        let parents = |relation: &RelationInfo| -> BTreeSet<QualifiedName> {
-            let parents = relation.parents.iter();
-            let counted = parents.filter(|parent| self.why_left_out(parent).is_none());
-            counted.cloned().collect()
+        let parents = |index: &Index<'a>, relation: &RelationInfo| {
+            let mut all = index.ancestors(relation);
+            all.retain(|one| !self.is_left_out(one));
+            all
         };
-        let (here, there) = (parents(one), parents(two));
+        let (here, there) = (parents(&self.ours, one), parents(&self.theirs, two));
         let plain = one.root().is_none() && two.root().is_none();
         (plain && here != there).then(|| {
             format!(

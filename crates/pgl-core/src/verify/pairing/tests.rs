@@ -1,6 +1,6 @@
 //! Which tables and columns of the two sides belong together.
 
-use super::partitions::PartitionNow;
+use super::children::ChildNow;
 use super::*;
 use crate::migration::Names;
 use crate::plan::{PlanTable, Set};
@@ -64,6 +64,7 @@ fn table(name: &str, columns: &[&str]) -> RelationInfo {
 fn leaf(name: &str, root: &str) -> RelationInfo {
     RelationInfo {
         above: vec![QualifiedName::new("public", root)],
+        parents: vec![QualifiedName::new("public", root)],
         bound: Some("FOR VALUES IN (1)".into()),
         ..table(name, &["id"])
     }
@@ -938,9 +939,9 @@ fn columns_are_named_by_the_table_above_too() {
     assert_eq!(columns(uneven, &[], &["r.v"]), ["r id,w"]);
 }
 
-/// A partition that comes after the tables were listed makes the result incomplete that its rows would be in.
+/// What comes below a table after the tables were listed makes the result incomplete that its rows would be in.
 #[test]
-fn a_partition_that_was_not_known_is_in_no_result() {
+fn rows_that_are_seen_in_another_table_by_now_are_in_no_result_of_it() {
     let public = |name: &str| QualifiedName::new("public", name);
     // r is even: its partitions are the results. u is not: it is one itself. m is in the middle of r.
     let side = |more: &str| {
@@ -952,6 +953,10 @@ fn a_partition_that_was_not_known_is_in_no_result() {
             above: vec![public("m"), public("r")],
             ..leaf("m1", "m")
         };
+        let child = RelationInfo {
+            parents: vec![public("h")],
+            ..table("c", &["id"])
+        };
         let tables = [
             root("r"),
             leaf("r1", "r"),
@@ -960,6 +965,9 @@ fn a_partition_that_was_not_known_is_in_no_result() {
             root("u"),
             leaf(more, "u"),
             root("none"),
+            table("h", &["id"]),
+            child,
+            table("t", &["id"]),
         ];
         let numbered = tables.into_iter().zip(1..);
         catalog(
@@ -968,7 +976,8 @@ fn a_partition_that_was_not_known_is_in_no_result() {
                 .collect(),
         )
     };
-    let lacking = |tables: &[&str], without: &[&str], now: &[(u32, &str, &str, Option<u32>)]| {
+    type Now<'a> = (u32, &'a str, &'a str, &'a [u32]);
+    let lacking = |tables: &[&str], without: &[&str], more: &[Now<'_>]| {
         let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let wishes = Wishes {
             selection: Selection {
@@ -978,54 +987,120 @@ fn a_partition_that_was_not_known_is_in_no_result() {
             },
             ..Wishes::default()
         };
-        let now = now.iter().map(|(oid, name, kind, parent)| PartitionNow {
-            oid: *oid,
-            schema: "public".into(),
-            name: (*name).into(),
-            kind: (*kind).into(),
-            parent: *parent,
-        });
-        let mut now: Vec<PartitionNow> = now.collect();
-        for (oid, name, kind, parent) in [
-            (1, "r", "p", None),
-            (2, "r1", "r", Some(1)),
-            (3, "m", "p", Some(1)),
-            (4, "m1", "r", Some(3)),
-            (5, "u", "p", None),
-        ] {
-            now.push(PartitionNow {
-                oid,
+        let mut all: Vec<Now<'_>> = vec![
+            (1, "r", "p", &[]),
+            (2, "r1", "r", &[1]),
+            (3, "m", "p", &[1]),
+            (4, "m1", "r", &[3]),
+            (5, "u", "p", &[]),
+            (8, "h", "r", &[]),
+            (9, "c", "r", &[8]),
+        ];
+        all.retain(|(oid, ..)| more.iter().all(|one| one.0 != *oid));
+        let now = all
+            .iter()
+            .chain(more)
+            .map(|(oid, name, kind, parents)| ChildNow {
+                oid: *oid,
                 schema: "public".into(),
-                name: name.into(),
-                kind: kind.into(),
-                parent,
+                name: (*name).into(),
+                kind: (*kind).into(),
+                parents: parents.to_vec(),
             });
-        }
         let pairs = PairedCatalogs::new(side("u1"), side("u2"), &wishes, None);
-        let names = pairs.partitions.1.lacking(&now);
+        let names = pairs.children.1.lacking(&now.collect::<Vec<_>>());
         names.into_iter().map(|name| name.name).collect::<Vec<_>>()
     };
     assert_eq!(lacking(&[], &[], &[]), [""; 0]);
     for kind in ["r", "f"] {
-        assert_eq!(lacking(&[], &[], &[(20, "new", kind, Some(1))]), ["r"]);
-        assert_eq!(lacking(&[], &[], &[(20, "new", kind, Some(5))]), ["u"]);
+        assert_eq!(lacking(&[], &[], &[(20, "new", kind, &[1])]), ["r"]);
+        assert_eq!(lacking(&[], &[], &[(20, "new", kind, &[5])]), ["u"]);
+        assert_eq!(lacking(&[], &[], &[(20, "new", kind, &[8])]), ["h"]);
+        assert_eq!(lacking(&[], &[], &[(20, "new", kind, &[9])]), ["c", "h"]);
         // Below one in the middle, also one that is new.
-        let below = (20, "new", kind, Some(3));
+        let below: Now<'_> = (20, "new", kind, &[3]);
         assert_eq!(lacking(&[], &[], &[below]), ["r"]);
         assert_eq!(lacking(&["m"], &[], &[below]), ["m"]);
         assert_eq!(lacking(&["r1"], &[], &[below]), [""; 0]);
         assert_eq!(lacking(&[], &["new"], &[below]), [""; 0]);
         assert_eq!(lacking(&[], &["m"], &[below]), [""; 0]);
-        let both = [(20, "new", kind, Some(21)), (21, "middle", "p", Some(3))];
+        let both: [Now<'_>; 2] = [(20, "new", kind, &[21]), (21, "middle", "p", &[3])];
         assert_eq!(lacking(&[], &[], &both), ["r"]);
     }
-    // A table that was listed is in its own result, and nothing was said of one that was not.
-    assert_eq!(lacking(&[], &[], &[(7, "none", "r", Some(1))]), [""; 0]);
-    let unknown = [(20, "new", "r", Some(21)), (21, "x", "p", None)];
+    // Nothing was said of a table that was not there.
+    let unknown: [Now<'_>; 2] = [(20, "new", "r", &[21]), (21, "x", "p", &[])];
     assert_eq!(lacking(&[], &[], &unknown), [""; 0]);
     // Renamed, or made again.
-    let renamed = [(7, "x", "p", None), (20, "new", "r", Some(7))];
+    let renamed: [Now<'_>; 2] = [(7, "x", "p", &[]), (20, "new", "r", &[7])];
     assert_eq!(lacking(&[], &[], &renamed), ["none"]);
-    let again = [(22, "none", "p", None), (20, "new", "r", Some(22))];
+    let again: [Now<'_>; 2] = [(22, "none", "p", &[]), (20, "new", "r", &[22])];
     assert_eq!(lacking(&[], &[], &again), ["none"]);
+    // A table that was known, asked for or not, is in its own result at most.
+    for tables in [&[][..], &["r", "h"]] {
+        assert_eq!(lacking(tables, &[], &[(10, "t", "r", &[1])]), ["r"]);
+        assert_eq!(lacking(tables, &[], &[(10, "t", "r", &[8])]), ["h"]);
+        let whole: [Now<'_>; 2] = [(7, "none", "p", &[1]), (20, "new", "r", &[7])];
+        let all = lacking(tables, &[], &whole);
+        assert!(all.contains(&"r".to_owned()), "{all:?}");
+    }
+    // Where it was seen before, nothing is new.
+    assert_eq!(lacking(&[], &[], &[(9, "c", "r", &[])]), [""; 0]);
+}
+
+/// What is no part of the comparison for what it is on the source counts where the target shows its rows in another table.
+#[test]
+fn what_is_left_out_on_the_source_is_different_below_a_table_of_the_target() {
+    let unlogged = |relation: RelationInfo| RelationInfo {
+        persistence: "u".into(),
+        ..relation
+    };
+    let source = |more: RelationInfo| vec![root("p"), leaf("p1", "p"), table("h", &["id"]), more];
+    let below = |more: RelationInfo| RelationInfo {
+        parents: vec![QualifiedName::new("public", "h")],
+        ..more
+    };
+    let entry = |here: RelationInfo, there: RelationInfo| {
+        let found = run(source(here), source(there));
+        let one = found.into_iter().find(|(name, _)| name == "x");
+        one.map(|(_, what)| what).unwrap_or_default()
+    };
+    let matview = RelationInfo {
+        kind: "m".into(),
+        ..table("x", &["id"])
+    };
+    for here in [unlogged(table("x", &["id"])), matview] {
+        for there in [leaf("x", "p"), below(table("x", &["id"]))] {
+            let what = entry(here.clone(), there);
+            assert!(
+                what.starts_with("differs ") && what.contains("seen in public."),
+                "{what}"
+            );
+        }
+        let what = entry(here, table("x", &["id"]));
+        assert!(what.starts_with("skip "), "{what}");
+    }
+    let what = entry(unlogged(leaf("x", "p")), leaf("x", "p"));
+    assert!(what.starts_with("skip "), "{what}");
+    // Below one that is left out, which is below one that is not.
+    let tree = |parents: &[&str]| {
+        let middle = unlogged(below(table("m", &["id"])));
+        let child = RelationInfo {
+            parents: parents
+                .iter()
+                .map(|one| QualifiedName::new("public", *one))
+                .collect(),
+            ..table("c", &["id"])
+        };
+        catalog(vec![table("h", &["id"]), middle, child])
+    };
+    let wishes = Wishes::default();
+    let entries = pair(&tree(&[]), &tree(&["m"]), &wishes, None);
+    let differences = entries.iter().find_map(|entry| match entry {
+        PairingEntry::Compare(pair) if pair.name.name == "c" => Some(&pair.schema_differences),
+        _ => None,
+    });
+    assert_eq!(
+        differences.unwrap()[..],
+        ["inherits from none on the source, from public.h on the target"]
+    );
 }
