@@ -785,3 +785,53 @@ fn what_is_written_under_a_replication_origin_is_found() -> Result<()> {
     }
     Ok(())
 }
+
+/// What would be missed only after the promotion: rows that contradict a foreign key, a materialised view that no query can
+/// read. And what is no fault: indexes that are not valid on the source either, a sequence that was restarted there.
+#[test]
+fn what_would_fail_after_the_promotion_is_found_before() -> Result<()> {
+    let db = replicating_with(
+        13,
+        17,
+        "later",
+        "CREATE TABLE house (id int PRIMARY KEY);
+         CREATE TABLE guest (id serial PRIMARY KEY, house int REFERENCES house, host int REFERENCES guest, v int);
+         INSERT INTO house VALUES (1), (2), (3);
+         INSERT INTO guest (house, host, v) VALUES (1, 1, 0), (2, 1, 0), (3, 1, 0);
+         SET session_replication_role = replica;
+         DELETE FROM house WHERE id = 3; UPDATE guest SET host = 9 WHERE id = 2;
+         RESET session_replication_role;
+         CREATE TABLE cut (id int PRIMARY KEY, v int) PARTITION BY RANGE (id);
+         CREATE TABLE cut_1 PARTITION OF cut FOR VALUES FROM (0) TO (10);
+         CREATE INDEX cut_v ON ONLY cut (v);
+         CREATE MATERIALIZED VIEW seen AS SELECT * FROM house WITH NO DATA",
+    )?;
+    let failed = db.on_source("CREATE UNIQUE INDEX CONCURRENTLY guest_v ON guest (v)");
+    ensure!(failed.is_err(), "the values are the same");
+    db.on_source("REFRESH MATERIALIZED VIEW seen")?;
+    db.on_target("SELECT setval('guest_id_seq', 100)")?;
+    let out = cutover(&db).arg("--dry-run").run()?.expect(1)?.json()?;
+    let refusals = out["refusals"].as_array().context("refusals")?;
+    let said = |id: &str| {
+        let found = refusals.iter().find(|one| one["id"] == id);
+        found.map_or_else(String::new, |one| one["what"].to_string())
+    };
+    ensure!(refusals.len() == 2, "{out:#}");
+    ensure!(said("cut.matviews").contains("public.seen"), "{out:#}");
+    for part in [
+        "public.guest (guest_house_fkey): 1 without its row in public.house: (3)",
+        "public.guest (guest_host_fkey): 1 without its row in public.guest: (9)",
+    ] {
+        ensure!(said("cut.orphans").contains(part), "{part}: {out:#}");
+    }
+    db.on_source("DELETE FROM guest WHERE id > 1")?;
+    db.on_target("REFRESH MATERIALIZED VIEW seen")?;
+    let out = cutover(&db).arg("--yes").run()?.expect(0)?.json()?;
+    ensure!(
+        out["notes"]
+            .to_string()
+            .contains("stay there: public.guest_id_seq"),
+        "{out:#}"
+    );
+    Ok(())
+}

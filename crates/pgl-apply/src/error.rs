@@ -21,6 +21,8 @@ pub struct ObjectFailure {
     pub message: String,
     /// Its detail.
     pub detail: Option<String>,
+    /// The server's CONTEXT: the call stack inside functions, the line of a COPY.
+    pub context: Option<String>,
     /// How to mend it.
     pub hint: Option<String>,
 }
@@ -33,6 +35,7 @@ impl ObjectFailure {
             sqlstate: error.sqlstate.clone(),
             message: error.message.clone(),
             detail: error.detail.clone(),
+            context: error.whence.clone(),
             hint: error.hint.clone(),
         }
     }
@@ -156,28 +159,54 @@ impl Error {
         }
     }
 
-    /// The failures with equal cause, most frequent first: the message and who is affected.
-    pub fn causes(failures: &[ObjectFailure]) -> Vec<(String, Vec<&str>)> {
-        let mut groups: BTreeMap<(Option<&str>, &str), Vec<&str>> = BTreeMap::new();
+    /// The failures with equal cause, most frequent first.
+    pub fn causes(failures: &[ObjectFailure]) -> Vec<SharedCause<'_>> {
+        let mut groups: BTreeMap<(Option<&str>, &str), Vec<&ObjectFailure>> = BTreeMap::new();
         for failure in failures {
             groups
                 .entry((failure.sqlstate.as_deref(), failure.message.as_str()))
                 .or_default()
-                .push(&failure.object);
+                .push(failure);
         }
-        let mut out: Vec<(String, Vec<&str>)> = groups
-            .into_iter()
-            .map(|((state, message), objects)| {
-                let cause = match state {
+        let causes = groups.into_iter().map(|((state, message), all)| {
+            let first = all.first();
+            let said = |label: &str, text: Option<&String>| {
+                text.map(|text| {
+                    format!("{label} of {}: {text}", first.map_or("", |one| &one.object))
+                })
+            };
+            SharedCause {
+                what: match state {
                     Some(state) => format!("{message} (SQLSTATE {state})"),
                     None => message.to_owned(),
-                };
-                (cause, objects)
-            })
-            .collect();
-        out.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then_with(|| a.0.cmp(&b.0)));
+                },
+                objects: all.iter().map(|one| one.object.as_str()).collect(),
+                more: [
+                    said("detail", first.and_then(|one| one.detail.as_ref())),
+                    said("context", first.and_then(|one| one.context.as_ref())),
+                ]
+                .into_iter()
+                .flatten()
+                .collect(),
+            }
+        });
+        let mut out: Vec<SharedCause<'_>> = causes.collect();
+        out.sort_by(|a, b| {
+            (b.objects.len().cmp(&a.objects.len())).then_with(|| a.what.cmp(&b.what))
+        });
         out
     }
+}
+
+/// What several objects failed of.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SharedCause<'a> {
+    /// The message and its code.
+    pub what: String,
+    /// The objects.
+    pub objects: Vec<&'a str>,
+    /// Detail and context of the first one, as far as the server gave any.
+    pub more: Vec<String>,
 }
 
 impl From<pgl_conn::Error> for Error {
@@ -220,7 +249,8 @@ mod tests {
             object: object.to_owned(),
             sqlstate: Some("42704".to_owned()),
             message: message.to_owned(),
-            detail: None,
+            detail: Some(format!("of {object}")),
+            context: None,
             hint: None,
         };
         let all = [
@@ -230,9 +260,8 @@ mod tests {
         ];
         let causes = Error::causes(&all);
         assert_eq!(causes.len(), 2);
-        assert_eq!(
-            causes[0],
-            ("role x (SQLSTATE 42704)".to_owned(), vec!["a", "c"])
-        );
+        assert_eq!(causes[0].what, "role x (SQLSTATE 42704)");
+        assert_eq!(causes[0].objects, ["a", "c"]);
+        assert_eq!(causes[0].more, ["detail of a: of a"]);
     }
 }

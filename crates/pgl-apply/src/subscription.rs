@@ -23,12 +23,16 @@ use crate::{Done, Error, Watch};
 pub const SETS: [&str; 3] = ["default", "default_insert_only", "ddl_sql"];
 
 /// Output settings for the connection over which changes travel. pglogical leaves them to the
-/// source's defaults, and changes floats, dates and intervals in silence where those differ.
-pub const PINNED: [(&str, &str); 3] = [
-    ("extra_float_digits", "3"),
-    ("datestyle", "ISO"),
-    ("intervalstyle", "postgres"),
-];
+/// source's defaults, and changes floats, dates and intervals in silence where those differ. Names it takes as bytes of the
+/// encoding of the subscriber's database, whatever the provider's database has as its clients' encoding.
+pub fn pinned(subscriber_encoding: &str) -> [(&'static str, &str); 4] {
+    [
+        ("extra_float_digits", "3"),
+        ("datestyle", "ISO"),
+        ("intervalstyle", "postgres"),
+        ("client_encoding", subscriber_encoding),
+    ]
+}
 
 /// Where the provider DSN stands in the first statement: it is passed as a parameter, so that no
 /// log of statements shows it.

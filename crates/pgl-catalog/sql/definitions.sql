@@ -42,7 +42,9 @@ SELECT r.nspname, r.relname, 'index', x.relname
   FROM stored r
   JOIN pg_index i ON i.indrelid = r.oid
   JOIN pg_class x ON x.oid = i.indexrelid
- WHERE NOT EXISTS (SELECT FROM pg_constraint k
+ -- pg_dump leaves out what a failed CREATE INDEX CONCURRENTLY has left.
+ WHERE (i.indisvalid OR x.relkind = 'I')
+   AND NOT EXISTS (SELECT FROM pg_constraint k
                     WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
 UNION ALL
 -- Triggers of partitions are copies of their root's.

@@ -1,4 +1,4 @@
--- Foreign keys of other tables that refer to one of the tables $1 (schemas) and $2 (names), and how a row is
+-- Foreign keys that refer to one of the tables $1 (schemas) and $2 (names), with $3 also from itself, and how a row is
 -- told that refers to nothing: as fk and pk, the rows of the two sides. A partition is referred to
 -- through its partitioned table; the key is given as it was declared, whole. Columns that only later
 -- servers have are read by way of JSON.
@@ -12,7 +12,7 @@ WITH RECURSIVE asked AS (
       FROM pg_constraint f
      WHERE f.contype = 'f'
        AND f.confrelid IN (SELECT a.oid FROM asked a)
-       AND f.conrelid <> f.confrelid
+       AND ($3::bool OR f.conrelid <> f.confrelid)
     UNION
     SELECT f.oid, COALESCE((to_json(f) ->> 'conparentid')::oid, 0::oid)
       FROM up

@@ -16,8 +16,28 @@ const SHOWN: usize = 5;
 /// # Errors
 /// The server's.
 pub fn referring(session: &mut Session, tables: &[QualifiedName]) -> Result<Vec<LinkedKey>, Error> {
+    keys(session, tables, false)
+}
+
+/// All foreign keys that refer to these tables, also from the table itself.
+///
+/// # Errors
+/// The server's.
+pub fn all(session: &mut Session, tables: &[QualifiedName]) -> Result<Vec<LinkedKey>, Error> {
+    keys(session, tables, true)
+}
+
+fn keys(
+    session: &mut Session,
+    tables: &[QualifiedName],
+    also_own: bool,
+) -> Result<Vec<LinkedKey>, Error> {
     let (schemas, names) = QualifiedName::split(tables);
-    rows(session, sql!("foreign_keys"), &[&schemas, &names])
+    rows(
+        session,
+        sql!("foreign_keys"),
+        &[&schemas, &names, &also_own],
+    )
 }
 
 #[derive(Deserialize)]

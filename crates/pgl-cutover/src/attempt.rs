@@ -83,7 +83,8 @@ pub(crate) fn attempt_once(
     }
     engine.mark_loader().map_err(failure)?;
     if args.reverse() && direction == Direction::Forward {
-        let dsn = reverse_dsn(args, &migration.target)?;
+        let encoding = engine.provider_encoding().map_err(failure)?;
+        let dsn = reverse_dsn(args, &migration.target, &encoding)?;
         if let Err(error) = engine.prepare_back(&dsn, &screen) {
             still_held(migration, &mut lock).map_err(failure)?;
             drop_reverse::remove(migration, &mut engine.body);
@@ -420,7 +421,7 @@ fn stands(
 }
 
 /// The target as the source's server reaches it, with output settings that keep values exact.
-fn reverse_dsn(args: &Order, target: &Endpoint) -> Result<DsnText, Failure> {
+fn reverse_dsn(args: &Order, target: &Endpoint, encoding: &str) -> Result<DsnText, Failure> {
     let text = match args
         .reverse
         .as_ref()
@@ -429,7 +430,7 @@ fn reverse_dsn(args: &Order, target: &Endpoint) -> Result<DsnText, Failure> {
         Some(text) => DsnText::new(text.clone()),
         None => target.portable_dsn()?,
     };
-    let merged = add_options(Side::Target, &text, &subscription::PINNED)?;
+    let merged = add_options(Side::Target, &text, &subscription::pinned(encoding))?;
     for warning in &merged.warnings {
         log::warn!("reverse DSN: {warning}");
     }

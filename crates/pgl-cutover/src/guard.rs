@@ -1,14 +1,16 @@
 //! The guards: everything that has to hold, read from both servers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use pgl_apply::cutover::{self as apply, PromotionPlan};
 use pgl_apply::{Error, subscription};
 use pgl_catalog::facts::{Request as FactsRequest, collect};
+use pgl_catalog::foreign_keys;
 use pgl_catalog::link::ServerProbe;
 use pgl_catalog::sequences as catalog;
 use pgl_cli::Interrupt;
 use pgl_conn::Session;
+use pgl_core::control::to_look_at;
 use pgl_core::cutover::{
     Closed, CutoverLimits, Direction, Preconditions, REPLICATING, Refusal, SequenceMismatch,
     guards, left_behind, one_sided, removed_tables, renamed, replica_triggers, sequence_mismatches,
@@ -202,6 +204,13 @@ pub(crate) fn check(
             }
             Err(why) => vec![format!("what could not be read: {why}")],
         };
+        facts.unfilled = pgl_apply::target::unfilled(old, new)?
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        if !args.common.input.force.iter().any(|id| id == "cut.orphans") {
+            facts.orphans = orphaned_rows(&migration.plan, (old, new), &shapes.1)?;
+        }
         facts.one_sided = one_sided(
             &migration.plan,
             &pgl_catalog::setup::definitions(old)?,
@@ -217,6 +226,28 @@ pub(crate) fn check(
         apply::wait_for_lag(old, &link, &mut facts, limits, stop)?;
     }
     Ok(guards(&facts, limits, &args.common.input.force))
+}
+
+/// Rows of the target that contradict the foreign keys which the cutover will bring: found now, nobody waits for their mending.
+fn orphaned_rows(
+    plan: &Plan,
+    (old, new): (&mut Session, &mut Session),
+    here: &[TableShape],
+) -> Result<Vec<String>, Error> {
+    let tables: Vec<QualifiedName> = (plan.tables.iter())
+        .flat_map(|table| std::iter::once(table.qualified()).chain(table.partition_root.clone()))
+        .collect();
+    let on_source = foreign_keys::all(old, &tables)?;
+    let on_target = foreign_keys::all(new, &tables)?;
+    let here: HashSet<QualifiedName> = (here.iter())
+        .map(|table| QualifiedName::new(&table.schema, &table.name))
+        .collect();
+    let looked = to_look_at(&on_source, &on_target, plan, |table| here.contains(table));
+    let mut found = Vec::new();
+    for key in &looked.keys {
+        found.extend(foreign_keys::orphans(new, key)?.map(|orphans| orphans.to_string()));
+    }
+    Ok(found)
 }
 
 /// Columns whose sequences have other names on the other side, as far as the plan has one of these.

@@ -34,7 +34,7 @@ never\t'Never'"
 complete -c pgl-setup -l plan -d 'Document of an earlier tool to take migration and plan from; - is standard input' -r -F
 complete -c pgl-setup -l dry-run -d 'Print the steps with their SQL, change nothing'
 complete -c pgl-setup -l restart -d 'Discard the copy of an earlier run: drop its subscription and slot, empty its tables, copy all rows again'
-complete -c pgl-setup -s y -l yes -d 'Confirm --restart'
+complete -c pgl-setup -s y -l yes -d 'Confirm --restart; nothing else asks'
 complete -c pgl-setup -l list-steps -d 'Print the steps and what they do'
 complete -c pgl-setup -l keep-indexes -d 'Build indexes before the copy instead of after it'
 complete -c pgl-setup -s q -l quiet -d 'Errors only on stderr'

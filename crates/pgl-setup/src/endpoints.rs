@@ -1,5 +1,6 @@
 //! Where a run works: endpoints, the strings that pglogical keeps, the identity of both databases.
 
+use pgl_apply::copy::encoding;
 use pgl_apply::{Servers, Watch, subscription};
 use pgl_catalog::facts::{Request, collect};
 use pgl_catalog::link::ServerProbe;
@@ -67,24 +68,26 @@ impl Place {
             Some(text) => DsnText::new(text.clone()),
             None => reachable(&servers.source)?,
         };
-        let merged = add_options(Side::Source, &provider, &subscription::PINNED)?;
-        for warning in &merged.warnings {
-            log::warn!("provider DSN: {warning}");
-        }
         let subscriber_dsn = match &args.subscriber_dsn {
             Some(text) => DsnText::new(text.clone()),
             None => reachable(&servers.target)?,
         };
         let source_note = DsnText::new(servers.source.client_conninfo()?);
-        servers.source = servers.session(Side::Source)?.endpoint().clone();
-        let target_missing = match servers.session(Side::Target) {
-            Ok(session) => {
+        let mut source = servers.session(Side::Source)?;
+        servers.source = source.endpoint().clone();
+        let (target_missing, encoding) = match servers.session(Side::Target) {
+            Ok(mut session) => {
                 servers.target = session.endpoint().clone();
-                false
+                (false, encoding(&mut session)?)
             }
-            Err(error) if no_database(&error) => true,
+            // It is made with the source's.
+            Err(error) if no_database(&error) => (true, encoding(&mut source)?),
             Err(error) => return Err(error.into()),
         };
+        let merged = add_options(Side::Source, &provider, &subscription::pinned(&encoding))?;
+        for warning in &merged.warnings {
+            log::warn!("provider DSN: {warning}");
+        }
         Ok(Self {
             servers,
             provider_dsn: merged.text,

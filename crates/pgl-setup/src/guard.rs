@@ -85,6 +85,7 @@ impl Run<'_> {
                     sqlstate: None,
                     message: format!("{}: {}", finding.id, finding.what),
                     detail: Some(finding.why.clone()),
+                    context: None,
                     hint: Some(finding.remedy.clone()),
                 })
                 .collect(),

@@ -219,19 +219,24 @@ impl<'a> Run<'a> {
     }
 
     fn how(&self) -> How {
+        let mut settings = vec![(
+            "maintenance_work_mem".to_owned(),
+            self.args.maintenance_work_mem.clone(),
+        )];
+        if self
+            .target
+            .as_ref()
+            .is_some_and(|target| target.version().at_least(11))
+        {
+            settings.push((
+                "max_parallel_maintenance_workers".to_owned(),
+                self.args.index_workers.to_string(),
+            ));
+        }
         How {
             secrets: HashMap::new(),
             jobs: usize::from(self.args.jobs),
-            settings: vec![
-                (
-                    "maintenance_work_mem".to_owned(),
-                    self.args.maintenance_work_mem.clone(),
-                ),
-                (
-                    "max_parallel_maintenance_workers".to_owned(),
-                    self.args.index_workers.to_string(),
-                ),
-            ],
+            settings,
         }
     }
 
@@ -376,6 +381,7 @@ impl<'a> Run<'a> {
                 sqlstate: None,
                 message: difference.what,
                 detail: None,
+                context: None,
                 hint: None,
             })
             .collect();

@@ -73,8 +73,11 @@ impl Report for SetupReport {
             let rest = format!(" {:<22} {time}", step.id);
             page.spans(&[(step.state.into(), &state), (Style::Plain, &rest)]);
             page.wrapped(12, &step.what);
-            for (cause, objects) in Error::causes(&step.failures) {
-                page.wrapped(14, &format!("{cause}: {}", some(&objects)));
+            for cause in Error::causes(&step.failures) {
+                page.wrapped(14, &format!("{}: {}", cause.what, some(&cause.objects)));
+                for more in &cause.more {
+                    page.wrapped(16, more);
+                }
             }
             if let Some(hint) = &step.hint {
                 page.wrapped(14, &format!("hint: {hint}"));
@@ -156,10 +159,10 @@ fn script(report: &SetupReport, page: &mut Page) {
             .map_or_else(String::new, |side| format!(", on the {side}"));
         let head = format!("-- {} ({}{side})", step.id, step.state.word());
         page.heading(Style::Bold, &head);
-        let failures = Error::causes(&step.failures);
-        let failures = failures
-            .iter()
-            .map(|(cause, objects)| format!("{cause}: {}", some(objects)));
+        let failures = Error::causes(&step.failures).into_iter().flat_map(|cause| {
+            let what = format!("{}: {}", cause.what, some(&cause.objects));
+            std::iter::once(what).chain(cause.more)
+        });
         let hint = step.hint.iter().map(|hint| format!("hint: {hint}"));
         for text in std::iter::once(step.what.clone())
             .chain(failures)

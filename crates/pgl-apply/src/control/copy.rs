@@ -103,6 +103,7 @@ pub fn replace(
                     "the source counts {there} rows and sent {sent}, the target took {taken} and counts {here}"
                 ),
                 detail: None,
+                context: None,
                 hint: Some("a trigger or rule of the target drops or makes rows".to_owned()),
             }],
         });

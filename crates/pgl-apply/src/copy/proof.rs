@@ -75,6 +75,7 @@ pub fn prove(
                 detail: Some(format!(
                     "source {expected}, target {found}, expected {low} to {high}"
                 )),
+                context: None,
                 hint: None,
             });
         }

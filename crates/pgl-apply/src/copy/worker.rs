@@ -219,6 +219,7 @@ impl Shared<'_> {
                 sqlstate: None,
                 message: format!("the source sent {sent} rows, the target took {taken}{counted}"),
                 detail: None,
+                context: None,
                 hint: Some("a trigger or rule of the target drops rows".to_owned()),
             }],
         })

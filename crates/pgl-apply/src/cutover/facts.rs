@@ -185,11 +185,15 @@ pub fn facts(
         .filter(|table| changed.contains(&table.qualified()))
         .map(|table| table.qualified().to_string())
         .collect();
-    facts.invalid_indexes = names(pgl_catalog::rows(
-        new,
-        include_str!("../../sql/cutover/invalid_indexes.sql"),
-        &[],
-    )?);
+    let invalid = |session: &mut Session| -> Result<Vec<String>, Error> {
+        let sql = include_str!("../../sql/cutover/invalid_indexes.sql");
+        Ok(names(pgl_catalog::rows(session, sql, &[])?))
+    };
+    let also_there = invalid(old)?;
+    facts.invalid_indexes = invalid(new)?;
+    facts
+        .invalid_indexes
+        .retain(|name| !also_there.contains(name));
     if exists(new)? {
         facts.held = new.count(
             "SELECT count(*) FROM pgl.held WHERE migration = $1 AND done IS NULL AND step <> $2",

@@ -222,6 +222,7 @@ fn replace(
                 sqlstate: None,
                 message: format!("{sent} rows were sent, {taken} were taken"),
                 detail: None,
+                context: None,
                 hint: Some("a trigger drops rows".to_owned()),
             }],
         });

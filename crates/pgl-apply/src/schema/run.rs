@@ -219,6 +219,7 @@ pub fn run(
                 sqlstate: None,
                 message: "not tried: something that it needs failed".to_owned(),
                 detail: blocker.map(|b| format!("it needs {}", b.object)),
+                context: None,
                 hint: None,
             });
         }

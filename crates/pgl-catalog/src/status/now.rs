@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use pgl_conn::{DsnText, Error, Session};
 use pgl_core::journal::{PARTS, PLAN};
+use pgl_core::migration::Names;
 use pgl_core::status::facts::{
     CopyJournal, CopyNow, RunHolder, SlotNow, SourceNow, SubscriptionNow, TargetNow, TargetOrigin,
     WalSenderNow, Worker,
@@ -39,9 +40,10 @@ pub fn source_now(
     let mut now: SourceNow = row(session, sql, &[])?;
     now.clock_error = asked.elapsed().as_secs_f64() / 2.0;
     now.clock_at = (asked - began).as_secs_f64() + now.clock_error;
-    if let Some(pid) = slot.as_ref().and_then(|slot| slot.active_pid) {
+    if let Some(slot) = slot.as_ref().filter(|slot| slot.active) {
         let sql = sql!("status/sender");
-        now.sender = rows::<WalSenderNow>(session, sql, &[&pid])?.pop();
+        let subscription = Names::of(migration).subscription;
+        now.sender = rows::<WalSenderNow>(session, sql, &[&slot.active_pid, &subscription])?.pop();
     }
     now.slot = slot;
     now.holder = run_holder(session, migration)?;

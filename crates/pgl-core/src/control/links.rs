@@ -82,6 +82,21 @@ pub struct Orphans {
     pub keys: Vec<String>,
 }
 
+/// The table and its key, how many rows, and some of their values.
+impl fmt::Display for Orphans {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} ({}): {} without its row in {}: {}",
+            QualifiedName::new(&self.schema, &self.table),
+            show_ident(&self.constraint),
+            self.rows,
+            self.references,
+            self.keys.join(", ")
+        )
+    }
+}
+
 /// What is to be looked at, and what is left out, in sentences.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Looked {

@@ -51,6 +51,10 @@ pub struct Preconditions {
     pub invalid_indexes: Vec<String>,
     /// Statements that pgl-setup holds back for other steps than foreign keys.
     pub held: u64,
+    /// Materialised views that hold rows on the source and none on the target.
+    pub unfilled: Vec<String>,
+    /// Rows of the target that contradict foreign keys of the source, as sentences.
+    pub orphans: Vec<String>,
     /// Replicated tables of the subscriber without statistics.
     pub without_statistics: Vec<String>,
     /// Replicated tables without a key that are not copied again, and have seen updates or deletes.
@@ -332,6 +336,27 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
             "run pgl-setup again: it goes on where it was",
         );
     }
+    if !facts.unfilled.is_empty() {
+        refuse(
+            "cut.matviews",
+            format!(
+                "materialised views are filled on the source and not on the target: {}",
+                some_of(&facts.unfilled)
+            ),
+            "pgl-setup --step target.matviews; where queries may fail until a REFRESH: --force cut.matviews",
+        );
+    }
+    if !facts.orphans.is_empty() {
+        refuse(
+            "cut.orphans",
+            format!(
+                "rows of the target contradict foreign keys: {}",
+                some_of(&facts.orphans)
+            ),
+            "mend them on the source: a foreign key that does not hold there was not checked either (NOT VALID, or written with triggers disabled); \
+             with --force cut.orphans nobody looks, and the foreign key is missing after the promotion until the rows are mended",
+        );
+    }
     if !facts.without_statistics.is_empty() {
         refuse(
             "cut.statistics",
@@ -540,7 +565,7 @@ mod tests {
     #[test]
     fn each_fault_has_its_id_and_can_be_overridden() {
         type Fault = fn(&mut Preconditions);
-        let faults: [(&str, Fault); 32] = [
+        let faults: [(&str, Fault); 34] = [
             ("cut.left_out", |f| f.left_out = vec!["odd".to_owned()]),
             ("cut.replica_triggers", |f| {
                 f.replica_triggers = vec![ReplicaTrigger::default()]
@@ -613,6 +638,8 @@ mod tests {
             ("cut.rights", |f| {
                 f.one_sided.rights = vec!["odd".to_owned()]
             }),
+            ("cut.matviews", |f| f.unfilled = vec!["odd".to_owned()]),
+            ("cut.orphans", |f| f.orphans = vec!["odd".to_owned()]),
             ("cut.statistics", |f| {
                 f.without_statistics = vec!["odd".to_owned()]
             }),

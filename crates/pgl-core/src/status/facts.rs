@@ -170,6 +170,8 @@ pub struct WalSenderNow {
     pub state: Option<String>,
     /// What was sent. Not what was applied.
     pub sent_lsn: Option<Lsn>,
+    /// What the receiver has confirmed as flushed.
+    pub flush_lsn: Option<Lsn>,
     /// Its age in seconds.
     pub age: Option<f64>,
     /// What its client calls itself: the subscription's name where that is pglogical.
@@ -224,9 +226,10 @@ pub struct TargetNow {
 }
 
 impl SourceNow {
-    /// What the target has confirmed as flushed.
+    /// What the target has confirmed as flushed. Before 9.6 a slot does not show it: there as long as the target is connected.
     pub fn confirmed(&self) -> Option<Lsn> {
-        self.slot.as_ref()?.confirmed_flush_lsn
+        let slot = self.slot.as_ref()?.confirmed_flush_lsn;
+        slot.or_else(|| self.sender.as_ref()?.flush_lsn)
     }
 }
 

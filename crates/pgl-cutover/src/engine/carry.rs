@@ -57,6 +57,17 @@ impl Engine {
             settings.len(),
             tasks.len() - settings.len()
         );
+        let kept = tasks
+            .iter()
+            .filter(|task| task.entry.outcome == SequenceOutcome::Kept)
+            .map(|task| task.entry.qualified());
+        let kept: Vec<String> = kept.map(|name| name.to_string()).collect();
+        if !kept.is_empty() {
+            self.body.notes.push(format!(
+                "sequences are further on than the source's and stay there: {}",
+                kept.join(", ")
+            ));
+        }
         self.done("sequences", started, what);
         self.note(AttemptState::Sequences)
     }

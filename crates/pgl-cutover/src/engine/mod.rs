@@ -355,6 +355,11 @@ impl Engine {
         Ok(())
     }
 
+    /// The encoding of the database that reverse replication writes to.
+    pub(crate) fn provider_encoding(&mut self) -> Result<String, Error> {
+        Ok(pgl_apply::copy::encoding(&mut self.sessions.old)?)
+    }
+
     /// Replication back, made and seen alive while nobody waits.
     pub(crate) fn prepare_back(
         &mut self,

@@ -149,7 +149,8 @@ fn workers(seen: &Seen<'_>, found: &mut Vec<Cause>) {
             "{} of max_worker_processes = {}",
             close.used_workers, close.max_workers
         )));
-    } else if !runs("supervisor") {
+    } else if !runs("supervisor") && target.version.at_least(10) {
+        // Before 10 pg_stat_activity leaves out workers that are in no database.
         found.push(
             Cause::new(
                 "target.no_supervisor",
