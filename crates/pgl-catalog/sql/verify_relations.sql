@@ -146,7 +146,7 @@ CROSS JOIN LATERAL (
 WHERE c.relkind IN ('r', 'p', 'f', 'm')
     AND (
         n.nspname NOT IN ('pg_catalog', 'information_schema', 'pglogical', 'pglogical_origin')
-        OR above.names IS NOT NULL
+        OR parents.names IS NOT NULL
     )
     AND n.nspname !~ '^pg_(toast|temp)'
     -- Otherwise it was dropped since this statement began.

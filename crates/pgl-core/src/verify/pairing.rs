@@ -343,12 +343,15 @@ impl Matched<'_> {
             return None;
         }
         let differs = |why: String| Some(PairingEntry::Differs(name.clone(), why));
-        let added = self.sides.adds_to(self.found);
-        match (self.sides.by_design(self.name, self.found), added.first()) {
+        let one_sided = self.sides.seen_on_one_side(self.found);
+        match (
+            self.sides.by_design(self.name, self.found),
+            one_sided.first_key_value(),
+        ) {
             (Some(reason), None) => return Some(PairingEntry::Skip(name, reason)),
-            (Some(reason), Some(table)) => {
+            (Some(reason), Some((table, side))) => {
                 return differs(format!(
-                    "{reason}; but on the target its rows are seen in {table}, and on the source they are not"
+                    "{reason}; but its rows are seen in {table} on the {side} alone"
                 ));
             }
             (None, _) => {}
@@ -356,7 +359,7 @@ impl Matched<'_> {
         let (one, two) = match self.found {
             (Some(one), Some(two)) => (one, two),
             (Some(_), None) => return differs("the target has no such table".to_owned()),
-            (None, Some(_)) if self.sides.is_new_schema(&name.schema) && added.is_empty() => {
+            (None, Some(_)) if self.sides.is_new_schema(&name.schema) && one_sided.is_empty() => {
                 let why = "only on the target, in a schema that the source does not have";
                 return Some(PairingEntry::Skip(name, why.to_owned()));
             }

@@ -93,15 +93,22 @@ impl Types {
             (_, _, Some(element)) => {
                 let inner = self.get(element)?;
                 match inner.kind.as_str() {
-                    "d" => self
-                        .input_at(element, depth)
-                        .filter(|sql| !sql.ends_with(']'))
-                        .map(|sql| format!("{sql}[]")),
+                    // An array of arrays is no type.
+                    "d" if self.is_array(element, depth) => None,
+                    "d" => self.input_at(element, depth).map(|sql| format!("{sql}[]")),
                     _ => self.input_at(element, depth).map(|_| self.sql(oid)),
                 }
             }
             _ => (!self.holds_domain(oid, depth)).then(|| self.sql(oid)),
         }
+    }
+
+    /// Whether it is an array, be it under domains.
+    fn is_array(&self, oid: u32, depth: u32) -> bool {
+        let (Some(info), Some(depth)) = (self.get(oid), depth.checked_sub(1)) else {
+            return false;
+        };
+        info.element.is_some() || info.base.is_some_and(|base| self.is_array(base, depth))
     }
 
     fn holds_domain(&self, oid: u32, depth: u32) -> bool {

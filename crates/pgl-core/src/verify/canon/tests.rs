@@ -438,14 +438,24 @@ fn texts_become_values_without_a_check_of_a_domain() {
         subtype: Some(8),
         ..own(10, "span", "r")
     };
+    // Of arrays there is no array.
+    let numbers = base(7, "int4", "int4send");
+    let row = TypeInfo {
+        base: Some(12),
+        ..own(13, "numbers", "d")
+    };
     let types = Types::new([
-        base(7, "int4", "int4send"),
         array(11, &pair),
+        array(12, &numbers),
+        array(14, &row),
+        row,
+        numbers,
         domain,
         pair,
         range,
     ]);
-    for oid in [9, 10, 11, 99] {
+    assert!(types.input(13).is_some());
+    for oid in [9, 10, 11, 14, 99] {
         assert_eq!(types.input(oid), None, "{oid}");
     }
 }

@@ -15,10 +15,11 @@ const OWN_SCHEMAS: &[&str] = &[
     "information_schema",
 ];
 
-/// Whether it is in one of these, with the table that it is a partition of.
+/// Whether it is in one of these, with the tables in which its rows are seen.
 pub(super) fn is_own(relation: &RelationInfo) -> bool {
     let own = |schema: &str| OWN_SCHEMAS.contains(&schema) || schema.starts_with("pg_");
-    own(&relation.schema) && relation.root().is_none_or(|root| own(&root.schema))
+    let mut above = relation.above.iter().chain(&relation.parents);
+    own(&relation.schema) && above.all(|one| own(&one.schema))
 }
 
 /// What a name stands for on the source and on the target.
@@ -174,12 +175,11 @@ impl<'a> Sides<'a> {
             Some(counted.collect::<BTreeMap<QualifiedName, &RelationInfo>>())
         };
         let (one, two) = (counted(&self.ours), counted(&self.theirs));
-        let leaves = |parts: &Option<BTreeMap<QualifiedName, &RelationInfo>>| {
-            let parts = parts.as_ref()?.iter();
-            let leaves = parts.filter(|(_, part)| part.kind != "p");
-            Some(leaves.map(|(name, _)| name.clone()).collect::<Vec<_>>())
+        let names = |parts: &Option<BTreeMap<QualifiedName, &RelationInfo>>| {
+            let names = parts.as_ref()?.keys();
+            Some(names.cloned().collect::<Vec<_>>())
         };
-        let other_names = leaves(&one) != leaves(&two);
+        let other_names = names(&one) != names(&two);
         let theirs = two.unwrap_or_default();
         let moved: Vec<_> = (one.unwrap_or_default().into_iter())
             .filter_map(|(name, part)| Some((part, *theirs.get(&name)?)))
@@ -211,16 +211,20 @@ impl<'a> Sides<'a> {
 
     /// Whether the name has a place of its own in the list.
     pub(super) fn is_listed(&self, name: &QualifiedName, found: Found<'a>) -> bool {
-        let all_partitioned = || both(found).all(|relation| relation.kind == "p");
+        // Its partitions are in the list themselves.
+        let has_partitions = || {
+            both(found).all(|one| one.kind == "p")
+                && (both(found).count() == 2 || both(found).any(|one| one.root().is_some()))
+        };
         if both(found).all(is_own) {
             false
         } else if self.is_uneven(name) {
             // A partitioned table is meant with all its partitions.
             self.meant(name) || self.leaves(name).iter().any(|leaf| self.meant(leaf))
         } else {
-            // With its root, which is in the list itself; or its partitions are.
-            let meant = self.meant(name) || self.adds_to_what_is_meant(name, found);
-            !self.counts_with_its_root(name, found) && meant && !all_partitioned()
+            // Or with its root, which is in the list itself.
+            let meant = self.meant(name) || self.is_meant_with_its_parents(name, found);
+            !self.counts_with_its_root(name, found) && meant && !has_partitions()
         }
     }
 
@@ -229,21 +233,34 @@ impl<'a> Sides<'a> {
             && both(found).any(|relation| relation.root().is_some_and(|root| self.is_uneven(root)))
     }
 
-    /// Tables of the source in which the target shows the rows of its object of this name, and the source does not.
-    pub(super) fn adds_to(&self, found: Found<'a>) -> BTreeSet<QualifiedName> {
-        let ancestors = |index: &Index<'a>, relation: Option<&RelationInfo>| {
-            relation.map_or_else(BTreeSet::new, |one| index.ancestors(one))
-        };
-        let mut added = ancestors(&self.theirs, found.1);
-        added.retain(|one| self.ours.named.contains_key(one));
-        let here = ancestors(&self.ours, found.0);
-        added.retain(|one| !here.contains(one));
-        added
+    /// Tables of the source in which one side alone shows the rows of its object of this name. What is left out is none.
+    pub(super) fn seen_on_one_side(&self, found: Found<'a>) -> BTreeMap<QualifiedName, Side> {
+        let (here, there) = self.ancestors(found);
+        let here_only = (here.iter()).filter(|one| found.1.is_some() && !there.contains(*one));
+        let there_only =
+            (there.iter()).filter(|one| self.ours.named.contains_key(*one) && !here.contains(*one));
+        here_only
+            .map(|one| (one.clone(), Side::Source))
+            .chain(there_only.map(|one| (one.clone(), Side::Target)))
+            .filter(|(one, _)| !self.is_left_out(one))
+            .collect()
     }
 
-    fn adds_to_what_is_meant(&self, name: &QualifiedName, found: Found<'a>) -> bool {
-        let mut added = self.adds_to(found).into_iter();
-        added.any(|one| self.meant(&one)) && !self.is_excluded(name)
+    /// All that an object inherits from, or is a partition of, on the source and on the target.
+    fn ancestors(&self, found: Found<'a>) -> (BTreeSet<QualifiedName>, BTreeSet<QualifiedName>) {
+        let of = |index: &Index<'a>, relation: Option<&RelationInfo>| {
+            relation.map_or_else(BTreeSet::new, |one| index.ancestors(one))
+        };
+        (of(&self.ours, found.0), of(&self.theirs, found.1))
+    }
+
+    /// Whether a table that was asked for shows its rows on one side alone.
+    fn is_meant_with_its_parents(&self, name: &QualifiedName, found: Found<'a>) -> bool {
+        let one_sided = match found {
+            (Some(_), None) => self.ancestors(found).0.into_iter().collect(),
+            _ => self.seen_on_one_side(found).into_keys().collect::<Vec<_>>(),
+        };
+        one_sided.iter().any(|one| self.meant(one)) && !self.is_excluded(name)
     }
 
     /// What is asked of a partitioned table is asked of all below it, on either side.
@@ -274,7 +291,7 @@ impl<'a> Sides<'a> {
         }
         // What the target has in its place is no reason: the source's rows have to be there. Nor is what it has below a
         // table of the source, where its rows are seen as that table's.
-        let own = |_: &&RelationInfo| self.adds_to(found).is_empty();
+        let own = |_: &&RelationInfo| self.seen_on_one_side(found).is_empty();
         let relation = found.0.or(found.1.filter(own))?;
         if let Some(extension) = &relation.extension {
             return Some(format!("belongs to the extension {extension}"));

@@ -454,7 +454,7 @@ fn leaves_of_the_table_and_no_others() {
     // A root without leaves holds no rows, a plain table of the name does.
     let found = run(vec![root("r")], vec![table("r", &["id"])]);
     assert_eq!(found, [("r".into(), "compare 0/1".into())]);
-    // Partitions between the root and the leaves hold no rows and are none.
+    // Partitions between the root and the leaves hold no rows, but who reads them sees some.
     let middle = |name: &str| RelationInfo {
         above: vec![QualifiedName::new("public", "r")],
         ..root(name)
@@ -463,10 +463,13 @@ fn leaves_of_the_table_and_no_others() {
         vec![root("r"), middle("m"), leaf("r1", "r")],
         vec![root("r"), middle("n"), leaf("r1", "r")],
     );
-    assert!(
-        found.contains(&("r1".into(), "compare 1/1".into())),
-        "{found:?}"
+    assert_eq!(found, [("r".into(), "compare 1/1".into())]);
+    // One that the target lacks, with partitions or without.
+    let found = run(
+        vec![root("r"), table("t", &["id"])],
+        vec![table("t", &["id"])],
     );
+    assert_eq!(found[0].1, "differs the target has no such table");
 }
 
 #[test]
@@ -1081,6 +1084,24 @@ fn what_is_left_out_on_the_source_is_different_below_a_table_of_the_target() {
     }
     let what = entry(unlogged(leaf("x", "p")), leaf("x", "p"));
     assert!(what.starts_with("skip "), "{what}");
+    // Or where the source alone shows them.
+    let what = entry(unlogged(below(table("x", &["id"]))), table("x", &["id"]));
+    assert!(
+        what.contains("seen in public.h on the source alone"),
+        "{what}"
+    );
+    let found = run(source(table("y", &["id"])), {
+        let mut target = source(table("y", &["id"]));
+        target.push(RelationInfo {
+            schema: "pgl".into(),
+            ..below(table("x", &["id"]))
+        });
+        target
+    });
+    assert!(
+        found.contains(&("x".into(), "differs the source has no such table".into())),
+        "{found:?}"
+    );
     // Below one that is left out, which is below one that is not.
     let tree = |parents: &[&str]| {
         let middle = unlogged(below(table("m", &["id"])));
@@ -1094,6 +1115,35 @@ fn what_is_left_out_on_the_source_is_different_below_a_table_of_the_target() {
         catalog(vec![table("h", &["id"]), middle, child])
     };
     let wishes = Wishes::default();
+    // What is left out itself shows nothing that is compared.
+    let without = Wishes {
+        selection: Selection {
+            exclude_tables: vec!["h".into(), "m".into()],
+            ..Selection::default()
+        },
+        ..Wishes::default()
+    };
+    let entries = pair(&tree(&[]), &tree(&["m"]), &without, None);
+    assert!(
+        matches!(&entries[..], [PairingEntry::Compare(one)] if one.schema_differences.is_empty()),
+        "{entries:?}"
+    );
+    // Whoever asks for the table above is told, whichever side has the child below it.
+    let asked = Wishes {
+        selection: Selection {
+            tables: vec!["h".into()],
+            ..Selection::default()
+        },
+        ..Wishes::default()
+    };
+    for (one, two) in [(&[][..], &["h"][..]), (&["h"], &[])] {
+        let entries = pair(&tree(one), &tree(two), &asked, None);
+        let child = entries.iter().find(|entry| entry.name().name == "c");
+        assert!(
+            matches!(child, Some(PairingEntry::Compare(pair)) if !pair.schema_differences.is_empty()),
+            "{entries:?}"
+        );
+    }
     let entries = pair(&tree(&[]), &tree(&["m"]), &wishes, None);
     let differences = entries.iter().find_map(|entry| match entry {
         PairingEntry::Compare(pair) if pair.name.name == "c" => Some(&pair.schema_differences),
