@@ -120,6 +120,13 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA hz GRANT SELECT ON TABLES TO PUBLIC;
 CREATE FUNCTION hz.unpathed(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN lower($1); END';
 CREATE TABLE hz.indexed (id int PRIMARY KEY, name text);
 CREATE INDEX ON hz.indexed (hz.unpathed(name));
+CREATE TABLE hz.hashed (moods hz.mood[]) PARTITION BY HASH (moods);
+-- What only a materialised view runs, by way of a view, and what only a partition key runs.
+CREATE FUNCTION hz.unpathed_below() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
+CREATE VIEW hz.v_below AS SELECT hz.unpathed_below() AS n;
+CREATE MATERIALIZED VIEW hz.mv_above AS SELECT * FROM hz.v_below WITH NO DATA;
+CREATE FUNCTION hz.unpathed_key(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
+CREATE TABLE hz.by_function (id int) PARTITION BY RANGE (hz.unpathed_key(id));
 CREATE FUNCTION hz.guard() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN NULL; END';
 CREATE EVENT TRIGGER hz_guard ON ddl_command_end EXECUTE FUNCTION hz.guard();
 CREATE SCHEMA pgl;

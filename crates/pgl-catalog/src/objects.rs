@@ -11,7 +11,7 @@ use pgl_conn::{Error, Kind, Session};
 use pgl_core::Side;
 use pgl_core::facts::Section;
 use pgl_core::facts::objects::{
-    NamedObject, Objects, Occupied, Persistence, RelKind, Relation, RoutineUse, Sequence,
+    Misc, NamedObject, Objects, Occupied, Persistence, RelKind, Relation, RoutineUse, Sequence,
     SequenceLater, needed_schemas,
 };
 use pgl_core::select::Selection;
@@ -89,8 +89,19 @@ pub fn collect(session: &mut Session, selection: &Selection) -> Result<Objects, 
         foreign_servers: many(session, sql!("objects/foreign_servers"))?,
         extension_config: many(session, sql!("objects/extension_config"))?,
         members: many(session, sql!("objects/members"))?,
-        misc: many(session, sql!("objects/misc"))?,
+        misc: misc(session)?,
     })
+}
+
+fn misc(session: &mut Session) -> Result<Section<Vec<Misc>>, Error> {
+    let mut read = rows(session, sql!("objects/misc"), &[]);
+    if let (Ok(all), true) = (&mut read, session.version().at_least(11)) {
+        match rows(session, sql!("objects/hash_keys"), &[]) {
+            Ok(more) => all.extend::<Vec<Misc>>(more),
+            Err(error) => read = Err(error),
+        }
+    }
+    section(session, read)
 }
 
 /// A use of a function, with the body that tells what it looks up. Bodies are no part of the facts.

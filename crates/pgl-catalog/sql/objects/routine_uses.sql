@@ -3,7 +3,7 @@
 -- bodies in SQL and PL/pgSQL: the body, and the objects in schemas of users whose names occur in it; opaque
 -- are functions that look names up themselves. The owner is null where a superuser is it, or the function runs with its
 -- owner's rights.
-WITH named AS (
+WITH RECURSIVE named AS (
     SELECT o.space, o.name, bool_or(o.opaque) AS opaque
     FROM (
         SELECT p.pronamespace AS space, p.proname::text AS name,
@@ -41,6 +41,15 @@ WITH named AS (
     FROM pg_catalog.pg_depend d
     JOIN pg_catalog.pg_operator r ON r.oid = d.refobjid
     WHERE d.refclassid = 'pg_catalog.pg_operator'::regclass
+), reads (matview, relation) AS (
+    SELECT oid, oid FROM pg_catalog.pg_class WHERE relkind = 'm'
+    UNION
+    SELECT reads.matview, v.oid
+    FROM reads
+    JOIN pg_catalog.pg_rewrite r ON r.ev_class = reads.relation
+    JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
+        AND d.refclassid = 'pg_catalog.pg_class'::regclass
+    JOIN pg_catalog.pg_class v ON v.oid = d.refobjid AND v.relkind = 'v'
 ), used AS (
     SELECT d.routine, 'index' AS used_in, i.indrelid AS relation, x.relname::text AS object
     FROM called d
@@ -67,10 +76,16 @@ WITH named AS (
     WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass
       AND pg_catalog.row_to_json(a) ->> 'attgenerated' <> ''
     UNION
-    SELECT d.routine, 'mat_view', r.ev_class, m.relname::text
+    SELECT d.routine, 'partition_key', p.oid, p.relname::text
+    FROM called d
+    JOIN pg_catalog.pg_class p ON p.oid = d.objid AND p.relkind = 'p'
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass
+    UNION
+    SELECT d.routine, 'mat_view', m.oid, m.relname::text
     FROM called d
     JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
-    JOIN pg_catalog.pg_class m ON m.oid = r.ev_class AND m.relkind = 'm'
+    JOIN reads ON reads.relation = r.ev_class
+    JOIN pg_catalog.pg_class m ON m.oid = reads.matview
     WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass
 ), routine AS (
     SELECT p.oid,

@@ -353,8 +353,8 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
                 "rows of the target contradict foreign keys: {}",
                 some_of(&facts.orphans)
             ),
-            "mend them on the source: a foreign key that does not hold there was not checked either (NOT VALID, or written with triggers disabled); \
-             with --force cut.orphans nobody looks, and the foreign key is missing after the promotion until the rows are mended",
+            "fix them on the source: a foreign key that does not hold there was not checked either (NOT VALID, or written with triggers disabled); \
+             with --force cut.orphans nobody looks, and the foreign key is missing after the promotion until the rows are fixed",
         );
     }
     if !facts.without_statistics.is_empty() {

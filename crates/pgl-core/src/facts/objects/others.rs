@@ -125,7 +125,9 @@ pub enum UsedIn {
     Domain,
     /// A generated column.
     Generated,
-    /// A materialised view.
+    /// The key of a partitioned table.
+    PartitionKey,
+    /// A materialised view, or a view that it reads.
     MatView,
 }
 
@@ -250,6 +252,8 @@ pub enum MiscKind {
     SecurityLabel,
     /// `ALTER DEFAULT PRIVILEGES`.
     DefaultPrivileges,
+    /// A table that is partitioned by the hash of an enum.
+    HashOfEnum,
 }
 
 /// An object of a rarer kind; never one that an extension owns.

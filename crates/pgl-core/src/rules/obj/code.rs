@@ -38,6 +38,10 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         let word = "default privileges of role";
         misc(facts, emit, MiscKind::DefaultPrivileges, word, "in schema")
     }),
+    facts("obj.hash_of_enum", |facts, emit| {
+        let word = "partitioned table";
+        misc(facts, emit, MiscKind::HashOfEnum, word, "has the hash of")
+    }),
     objects("obj.functions_search_path", search_path),
     facts("obj.functions_rights", rights),
 ];
@@ -121,6 +125,7 @@ fn search_path(view: &View<'_>, emit: &mut Emit<'_>) -> Ran {
             UsedIn::Check => "a check of",
             UsedIn::Domain => "the domain of a column of",
             UsedIn::Generated => "a generated column of",
+            UsedIn::PartitionKey => "the partition key of",
             UsedIn::MatView => "the query of",
         };
         seen.insert((

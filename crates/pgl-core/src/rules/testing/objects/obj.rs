@@ -166,6 +166,10 @@ pub(in super::super) const CASES: &[Case] = &[
         misc(f, MiscKind::PolymorphicArray);
         source_is(f, 150_010);
     }),
+    fires("obj.hash_of_enum", Block, "such a table", |f| {
+        misc(f, MiscKind::HashOfEnum)
+    }),
+    silent("obj.hash_of_enum", "a cast", |f| misc(f, MiscKind::Cast)),
     fires("obj.casts", Info, "a cast", |f| misc(f, MiscKind::Cast)),
     silent("obj.casts", "a language", |f| misc(f, MiscKind::Language)),
     fires("obj.text_search", Info, "a dictionary", |f| {
