@@ -46,6 +46,7 @@ fn facts_by(
         tool: "preflight",
         provider_dsn: provider.as_ref(),
         probe,
+        pg_bindir: None,
         connections: 3,
     };
     let mut facts = Facts {

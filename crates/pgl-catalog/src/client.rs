@@ -14,13 +14,20 @@ const PACKAGES: &[(&str, &str)] = &[
     ("/opt/homebrew/opt", "bin"),
 ];
 
-/// Every `pg_dump` on PATH and in the usual places of packages, by version; one of each version.
-pub(crate) fn pg_dumps() -> Vec<ClientTool> {
+/// Every `pg_dump` in this directory, or on PATH and in the usual places of packages, by version; one of each version.
+pub(crate) fn pg_dumps(given: Option<&Path>) -> Vec<ClientTool> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|dir| dir.join("pg_dump"));
     let mut found: Vec<ClientTool> = Vec::new();
-    let first = on_path.filter(|file| file.is_file()).take(1);
-    for file in first.chain(packaged()) {
+    let files: Vec<PathBuf> = match given {
+        Some(dir) => vec![dir.join("pg_dump")],
+        None => on_path
+            .filter(|file| file.is_file())
+            .take(1)
+            .chain(packaged())
+            .collect(),
+    };
+    for file in files {
         if let Some((version, major_num)) = version(&file)
             && !found.iter().any(|tool| tool.version == version)
         {

@@ -1,5 +1,7 @@
 //! Collecting everything that preflight judges, from both servers.
 
+use std::path::PathBuf;
+
 use pgl_conn::{Access, CancelHandle, DsnText, Endpoint, Error, OnPooler, Session, SessionOptions};
 use pgl_core::facts::{Asked, Facts, MigrationRecord, Section, ServerFacts};
 
@@ -19,6 +21,8 @@ pub struct Request {
     pub asked: Asked,
     /// How the way from the target server to the source may be tried.
     pub probe: ServerProbe,
+    /// Where pg_dump is; without it on PATH and in the usual places.
+    pub pg_bindir: Option<PathBuf>,
     /// The tool, for `application_name`.
     pub tool: &'static str,
 }
@@ -81,6 +85,7 @@ pub fn collect(
         tool: request.tool,
         provider_dsn: request.provider_dsn.as_ref(),
         probe: request.probe,
+        pg_bindir: request.pg_bindir.as_deref(),
         connections: SNAPSHOT_CONNECTIONS,
     };
     let link = link::collect(&mut source, reached.as_deref_mut(), &ways)?;

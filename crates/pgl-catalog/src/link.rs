@@ -3,6 +3,7 @@
 //!
 //! All of it is read-only but for one probe, see [`ServerProbe::RolledBackSubscription`].
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pgl_conn::{
@@ -43,6 +44,8 @@ pub struct LinkOptions<'a> {
     pub provider_dsn: Option<&'a DsnText>,
     /// How the way from the target's server may be tried.
     pub probe: ServerProbe,
+    /// Where pg_dump is; without it on PATH and in the usual places.
+    pub pg_bindir: Option<&'a Path>,
     /// How many further connections try to take over an exported snapshot.
     pub connections: u32,
 }
@@ -68,7 +71,7 @@ pub fn collect(
         replication_login: replication_login(source, options),
         source_pooler: section(pooler(source))?,
         snapshot: snapshot(source, options)?,
-        pg_dump: Section::Known(client::pg_dumps()),
+        pg_dump: Section::Known(client::pg_dumps(options.pg_bindir)),
         provider_role: outline
             .as_ref()
             .ok()

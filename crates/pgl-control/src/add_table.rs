@@ -110,6 +110,7 @@ pub(crate) fn fresh(work: &mut Work<'_>) -> Result<(Facts, Plan), Failure> {
             ..Asked::default()
         },
         probe: ServerProbe::Off,
+        pg_bindir: None,
         tool: work.migration.servers.tool,
     };
     work.watch.doing("looking at the source");

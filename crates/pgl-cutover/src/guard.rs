@@ -373,6 +373,7 @@ fn examined(migration: &CutoverContext) -> Result<pgl_core::facts::Facts, Error>
             ..Asked::default()
         },
         probe: ServerProbe::Off,
+        pg_bindir: None,
         tool: migration.tool,
     };
     Ok(collect(&request, &mut |_| {})?)

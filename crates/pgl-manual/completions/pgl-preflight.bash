@@ -23,7 +23,7 @@ _pgl__preflight() {
 
     case "${cmd}" in
         pgl__preflight)
-            opts="-q -v -h -V --source --target --provider-dsn --schema --exclude-schema --table --exclude-table --format --color --quiet --verbose --name --list-checks --only --skip --strict --databases-total --reach-probe --fix-sql --record --replay --help --version"
+            opts="-q -v -h -V --source --target --provider-dsn --schema --exclude-schema --table --exclude-table --format --color --quiet --verbose --name --list-checks --only --skip --strict --databases-total --pg-bindir --reach-probe --fix-sql --record --replay --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -78,6 +78,10 @@ _pgl__preflight() {
                     return 0
                     ;;
                 --databases-total)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pg-bindir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,5 +1,7 @@
 //! Where a run works: endpoints, the strings that pglogical keeps, the identity of both databases.
 
+use std::path::PathBuf;
+
 use pgl_apply::copy::encoding;
 use pgl_apply::{Servers, Watch, subscription};
 use pgl_catalog::facts::{Request, collect};
@@ -25,6 +27,8 @@ pub(crate) struct Place {
     pub(crate) source_note: DsnText,
     /// Whether the target's database has to be created.
     pub(crate) target_missing: bool,
+    /// Where pg_dump is; without it on PATH and in the usual places.
+    pub(crate) pg_bindir: Option<PathBuf>,
 }
 
 impl Place {
@@ -45,6 +49,7 @@ impl Place {
                 ..Asked::default()
             },
             probe: ServerProbe::RolledBackSubscription,
+            pg_bindir: self.pg_bindir.clone(),
             tool: self.servers.tool,
         };
         let mut watched = Vec::new();
@@ -94,6 +99,7 @@ impl Place {
             subscriber_dsn,
             source_note,
             target_missing,
+            pg_bindir: args.pg_bindir.clone(),
         })
     }
 

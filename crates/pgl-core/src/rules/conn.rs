@@ -156,15 +156,19 @@ pub(super) const CHECKS: &[Rule] = &[
     }),
     facts("conn.client_tools", |facts, emit| {
         let tools = facts.link.pg_dump.get()?;
-        let needed = facts.source.server.version()?;
+        let source = facts.source.server.version()?;
+        let target = facts.target.as_ref().map(|one| one.server.version());
+        let needed = target
+            .and_then(Result::ok)
+            .map_or(source, |target| target.max(source));
         match tools.iter().max_by_key(|tool| tool.major_num) {
             None => {
-                emit.find(Source, "no pg_dump was found on this machine");
+                emit.find(Source, "no pg_dump was found");
             }
             Some(newest) if newest.major_num < needed.major_num() => {
                 let newest = &newest.version;
                 let what = format!(
-                    "the newest pg_dump on this machine is {newest}, the source is {needed}"
+                    "the newest pg_dump that was found is {newest}, the newer of both servers {needed}"
                 );
                 emit.find(Source, what);
             }

@@ -167,6 +167,14 @@ pub(in crate::rules) const CASES: &[Case] = &[
             known(&mut f.link.pg_dump)[0].major_num = 1_200;
         },
     ),
+    fires(
+        "conn.client_tools",
+        Severity::Warn,
+        "older than the target",
+        |f| {
+            known(&mut f.link.pg_dump)[0].major_num = 1_300;
+        },
+    ),
 ];
 
 #[test]
