@@ -268,6 +268,11 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         .confirm(reading)?
     };
     let entries = definitions.entries;
+    if entries.is_empty() && !wishes.selection.is_everything() {
+        return Err(Failure::usage(
+            "no table is left to compare: what is asked for is excluded, or partitioned tables without partitions",
+        ));
+    }
     if let Some(condition) = &args.how.condition {
         let servers = BothServers {
             encodings: (one.encoding.as_str(), two.encoding.as_str()),

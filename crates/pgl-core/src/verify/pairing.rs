@@ -380,6 +380,12 @@ impl Matched<'_> {
             // Its own partitions count under the root on that side.
             return differs(places.said(self.name));
         }
+        if one.kind != two.kind && (one.root().is_some() || two.root().is_some()) {
+            // Its partitions would count under the root, were they not left out.
+            let why = "it has partitions on one side alone, which are left out: its rows cannot be told from theirs; compare the \
+                       whole table, or make the partitions the same";
+            return Some(PairingEntry::Error(name, why.to_owned()));
+        }
         if let Some((leaf, reason)) = self.sides.left_out(self.name) {
             let why = format!(
                 "partitions differ between the sides, and {leaf} is left out ({reason}): its rows cannot be told from those of \
@@ -479,12 +485,17 @@ impl Matched<'_> {
             }
             let types = (&self.sides.source.types, &self.sides.target.types);
             let recoded = self.sides.source.encoding != self.sides.target.encoding;
-            changes_values(types, recoded, column.typed(), other.typed(), 16).then(|| {
-                format!(
+            let changes = changes_values(types, recoded, column.typed(), other.typed(), 16);
+            changes.then(|| match column.shown == other.shown {
+                true => format!(
+                    "a text of column {} ({}) may be read as another value there; pgl-control resync copies the table",
+                    column.name, column.shown
+                ),
+                false => format!(
                     "column {} ({} on the source, {} on the target) may round, cut or exchange values there; make the \
                      definitions the same first, or the type text",
                     column.name, column.shown, other.shown
-                )
+                ),
             })
         });
         Ok(TablePair {

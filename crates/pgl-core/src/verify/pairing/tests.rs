@@ -779,6 +779,44 @@ fn a_partition_that_is_left_out_is_no_part_of_its_table() {
     assert_eq!(found, ["r"]);
 }
 
+/// A partition that has partitions on the target alone holds what they hold, also where those are left out.
+#[test]
+fn a_partition_whose_partitions_are_left_out_cannot_be_compared() {
+    let source = catalog(vec![root("r"), leaf("m", "r")]);
+    let middle = RelationInfo {
+        kind: "p".into(),
+        ..leaf("m", "r")
+    };
+    let inner = RelationInfo {
+        above: vec![
+            QualifiedName::new("public", "m"),
+            QualifiedName::new("public", "r"),
+        ],
+        ..leaf("l", "m")
+    };
+    let target = catalog(vec![root("r"), middle, inner]);
+    let entries = |without: &str| {
+        let wishes = Wishes {
+            selection: Selection {
+                exclude_tables: vec![without.into()],
+                ..Selection::default()
+            },
+            ..Wishes::default()
+        };
+        pair(&source, &target, &wishes, None)
+    };
+    let found = entries("l");
+    assert!(
+        matches!(&found[..], [PairingEntry::Error(name, why)] if name.name == "m" && why.contains("left out")),
+        "{found:?}"
+    );
+    let found = entries("none");
+    assert!(
+        matches!(&found[..], [PairingEntry::Compare(pair)] if pair.name.name == "r"),
+        "{found:?}"
+    );
+}
+
 /// What only the target has below a table of the source is seen as that table's rows there.
 #[test]
 fn what_the_target_adds_below_a_table_is_not_left_out() {
