@@ -66,6 +66,34 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         }
         Ok(())
     }),
+    objects("tbl.nullable_child", |view, emit| {
+        let (source, target) = (&emit.facts.source.server, emit.facts.target()?);
+        if source.version()?.at_least(18) || !target.server.version()?.at_least(18) {
+            return Ok(());
+        }
+        for child in view.tables() {
+            let columns = view.columns(child.oid)?;
+            for parent in view.parents(child.oid) {
+                for above in view.columns(parent.oid)?.iter().filter(|one| one.not_null) {
+                    let Some(column) = columns.iter().find(|one| one.name == above.name) else {
+                        continue;
+                    };
+                    if !column.not_null {
+                        let (name, shown) = (child.qualified(), show_ident(&column.name));
+                        let parent = parent.qualified();
+                        let what = format!(
+                            "column {shown} of table {name} takes nulls, and {parent}, from which it inherits, does not"
+                        );
+                        let set =
+                            format!("ALTER COLUMN {} SET NOT NULL", quote_ident(&column.name));
+                        let sql = alter(&name, set);
+                        emit.find(Source, what).object(name).sql(sql);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }),
     objects("tbl.check_volatile", |view, emit| {
         let uses = view.objects().routine_uses.get()?.iter();
         for one in uses.filter(|one| one.used_in == UsedIn::Check && one.volatility != "i") {

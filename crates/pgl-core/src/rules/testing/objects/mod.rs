@@ -9,6 +9,7 @@ pub(super) mod tbl;
 pub(super) mod typ;
 
 use super::{known, nothing_unknown, target as target_facts};
+use crate::ServerVersion;
 use crate::facts::objects::{
     Activity, Column, Constraint, ConstraintKind, DatabaseState, ExistingObject, IdentityColumn,
     Index, Member, Objects, Relation, RoutineUse, Schema, Sequence, SequenceUse, TypeFact, UsedIn,
@@ -149,6 +150,14 @@ pub(crate) fn user_type<'a>(
 fn push<T>(all: &mut Vec<T>, one: T) -> &mut T {
     all.push(one);
     all.last_mut().expect("just pushed")
+}
+
+pub(super) fn source_is(facts: &mut Facts, version: u32) {
+    known(&mut facts.source.server.identity).version = ServerVersion(version);
+}
+
+pub(super) fn target_is(facts: &mut Facts, version: u32) {
+    known(&mut target_facts(facts).server.identity).version = ServerVersion(version);
 }
 
 /// Adds a table in schema public.

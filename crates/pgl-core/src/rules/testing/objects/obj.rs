@@ -3,7 +3,6 @@
 use super::super::server::on_target;
 use super::super::{Case, fires, known, silent};
 use super::*;
-use crate::ServerVersion;
 use crate::Severity::{Block, Info, Warn};
 use crate::facts::objects::{
     CatalogView, Enabled, EventTrigger, ForeignServer, Misc, MiscKind, RelKind, Tablespace,
@@ -17,14 +16,6 @@ fn misc(facts: &mut Facts, kind: MiscKind) {
         name: "public.thing".to_owned(),
         detail: Some("detail".to_owned()),
     });
-}
-
-fn source_is(facts: &mut Facts, version: u32) {
-    known(&mut facts.source.server.identity).version = ServerVersion(version);
-}
-
-fn target_is(facts: &mut Facts, version: u32) {
-    known(&mut target_facts(facts).server.identity).version = ServerVersion(version);
 }
 
 fn event_trigger(objects: &mut Objects, enabled: Enabled, extension: Option<&str>) {

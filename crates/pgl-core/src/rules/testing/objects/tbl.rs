@@ -21,6 +21,13 @@ fn partitioned(objects: &mut Objects) {
     inherit(objects, 311, 310);
 }
 
+/// A child whose column `id` takes nulls.
+fn nullable_child(objects: &mut Objects) {
+    table(objects, 320, "orders_old");
+    column(objects, 320, "id", INT4).not_null = false;
+    inherit(objects, 320, ORDERS);
+}
+
 fn trigger(objects: &mut Objects, enabled: Enabled) {
     known(&mut objects.triggers).push(Trigger {
         relation: CUSTOMERS,
@@ -177,6 +184,19 @@ pub(in super::super) const CASES: &[Case] = &[
     silent("tbl.unlogged", "left out by a pattern", |f| {
         relation(source(f), ORDERS).persistence = Persistence::Unlogged;
         f.asked.selection.exclude_tables = vec!["orders".to_owned()];
+    }),
+    fires("tbl.nullable_child", Block, "13 to 18", |f| {
+        nullable_child(source(f));
+        target_is(f, 180_001);
+    }),
+    silent("tbl.nullable_child", "13 to 17", |f| {
+        nullable_child(source(f));
+        target_is(f, 170_005);
+    }),
+    silent("tbl.nullable_child", "18 to 18", |f| {
+        nullable_child(source(f));
+        source_is(f, 180_001);
+        target_is(f, 180_001);
     }),
     fires("tbl.temp", Info, "a session holds temporary tables", |f| {
         known(&mut source(f).database).temporary_tables = 2;

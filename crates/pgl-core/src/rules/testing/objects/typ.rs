@@ -2,20 +2,11 @@
 
 use super::super::{Case, fires, known, silent};
 use super::*;
-use crate::ServerVersion;
 use crate::Severity::{Block, Info, Warn};
 
 fn retype(facts: &mut Facts, oid: u32, name: &str) {
     let note = column_of(source(facts), ORDERS, "note");
     (note.type_oid, note.type_name) = (oid, name.to_owned());
-}
-
-fn source_is(facts: &mut Facts, version: u32) {
-    known(&mut facts.source.server.identity).version = ServerVersion(version);
-}
-
-fn target_is(facts: &mut Facts, version: u32) {
-    known(&mut target_facts(facts).server.identity).version = ServerVersion(version);
 }
 
 fn mood(facts: &mut Facts, here: &[&str], there_too: &[&str]) {
