@@ -113,3 +113,21 @@ fn backslashes_are_not_doubled() -> Result<()> {
     drain(&db)?;
     same_rows(&db)
 }
+
+/// A view that groups by a primary key is created after the key, and its indexes after the view.
+#[test]
+fn indexes_of_a_view_that_needs_a_key_come_after_it() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("grouped")?;
+    db.on_source(
+        "CREATE TABLE t (id int PRIMARY KEY, a text, b int); INSERT INTO t VALUES (1, 'x', 2);
+         CREATE MATERIALIZED VIEW m AS SELECT id, a, sum(b) AS s FROM t GROUP BY id;
+         CREATE UNIQUE INDEX mi ON m (id); CREATE INDEX mi2 ON m (s);
+         COMMENT ON INDEX mi2 IS 'second'",
+    )?;
+    setup(&db)?.run()?.expect(0)?;
+    same(
+        &db,
+        "SELECT indexdef || coalesce(obj_description(indexname::regclass), '') FROM pg_indexes WHERE tablename = 'm' ORDER BY 1",
+    )?;
+    same(&db, "SELECT * FROM m")
+}

@@ -306,27 +306,27 @@ pub fn assign(entries: Vec<ArchiveEntry>, early: &[(u32, &str)], facts: &[IndexF
             continue;
         }
         let fact = facts.get(&(entry.class, entry.oid));
-        let step = if early.contains(&entry.id) {
-            StepId::TargetSchema
+        let own = if early.contains(&entry.id) {
+            Some(StepId::TargetSchema)
         } else {
             match entry.kind.as_str() {
-                "FK CONSTRAINT" => StepId::TargetForeignKeys,
-                "TRIGGER" | "EVENT TRIGGER" => StepId::TargetTriggers,
+                "FK CONSTRAINT" => Some(StepId::TargetForeignKeys),
+                "TRIGGER" | "EVENT TRIGGER" => Some(StepId::TargetTriggers),
                 "CONSTRAINT" | "INDEX" if fact.is_some_and(|fact| fact.identity) => {
-                    StepId::TargetKeys
+                    Some(StepId::TargetKeys)
                 }
-                "INDEX" => StepId::TargetIndexes,
+                "INDEX" => Some(StepId::TargetIndexes),
                 // A remark, a privilege or an attached partition index goes with its object.
-                "INDEX ATTACH" | "COMMENT" | "ACL" | "SECURITY LABEL" => entry
-                    .depends
-                    .iter()
-                    .filter_map(|id| steps.get(id))
-                    .max_by_key(|step| order(**step))
-                    .copied()
-                    .unwrap_or(StepId::TargetConstraints),
-                _ => StepId::TargetConstraints,
+                "INDEX ATTACH" | "COMMENT" | "ACL" | "SECURITY LABEL" => None,
+                _ => Some(StepId::TargetConstraints),
             }
         };
+        // Nothing comes before what it needs: an index of a materialised view that itself waits for a primary key.
+        let needed = entry.depends.iter().filter_map(|id| steps.get(id)).copied();
+        let step = needed
+            .chain(own)
+            .max_by_key(|step| order(*step))
+            .unwrap_or(StepId::TargetConstraints);
         steps.insert(entry.id, step);
         work.push(Work {
             step,

@@ -262,6 +262,10 @@ fn what_goes_with_an_object_goes_to_its_step() {
         entry(6, "SECURITY LABEL", &[2]),
         entry(7, "INDEX ATTACH", &[1]),
         entry(8, "ACL", &[]),
+        // A view that waits for a key, and its index.
+        entry(9, "MATERIALIZED VIEW", &[8]),
+        entry(10, "INDEX", &[9]),
+        entry(11, "INDEX ATTACH", &[10, 1]),
     ];
     let steps: Vec<(StepId, u64)> = assign(all, &[], &facts)
         .into_iter()
@@ -278,6 +282,9 @@ fn what_goes_with_an_object_goes_to_its_step() {
             (TargetIndexes, 0),
             (TargetTriggers, 0),
             (TargetIndexes, 0),
+            (TargetConstraints, 0),
+            (TargetConstraints, 0),
+            (TargetConstraints, 0),
             (TargetConstraints, 0),
         ]
     );
