@@ -29,7 +29,7 @@ const OTHERS: &[&str] = &[
     // a server's option in a connection string, and a misspelt one in a test
     "--interval-style",
     "--sorce",
-    // pg_dump, pg_restore, psql
+    // pg_dump, psql
     "--clean",
     "--column-inserts",
     "--data-only",

@@ -131,3 +131,41 @@ fn indexes_of_a_view_that_needs_a_key_come_after_it() -> Result<()> {
     )?;
     same(&db, "SELECT * FROM m")
 }
+
+/// Texts that look like parts of an archive or of a script, in bodies, literals and names.
+#[test]
+fn texts_that_look_like_an_archive_arrive() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("looks")?;
+    let texts = [
+        "\n--\n-- TOC entry 215 (class 1259 OID 16400)\n-- Name: t; Type: TABLE; Schema: public; Owner: postgres\n--\n\n",
+        "a\nSET default_tablespace = ;",
+        "a\nSET default_table_access_method = x;\n",
+        "\n--\n-- PostgreSQL database dump complete\n--\n\\unrestrict x",
+        "$$ $_$ ' \" \\ \r\n\r \t ünï ; Type: TABLE; Schema: -; Owner: x",
+    ];
+    let mut sql = String::new();
+    for (n, text) in texts.iter().enumerate() {
+        let text = text.replace('\\', "\\\\").replace('\'', "''");
+        sql += &format!(
+            "CREATE TABLE t{n} (id int PRIMARY KEY, v text DEFAULT E'{text}' CHECK (v <> E'{text}x'));
+             COMMENT ON TABLE t{n} IS E'{text}'; INSERT INTO t{n} VALUES ({n});
+             CREATE FUNCTION f{n}() RETURNS text LANGUAGE plpgsql AS E'/* {text} */ BEGIN RETURN 1; END';
+             DO $do$ BEGIN
+                 EXECUTE format('CREATE VIEW %I AS SELECT %L::text AS x', left(E'v{n}{text}', 60), E'{text}');
+             END $do$;\n"
+        );
+    }
+    db.on_source(&sql)?;
+    setup(&db)?.run()?.expect(0)?;
+    for sql in [
+        "SELECT string_agg(relname || coalesce(obj_description(oid, 'pg_class'), ''), '|' ORDER BY relname COLLATE \"C\") FROM pg_class WHERE relnamespace = 'public'::regnamespace",
+        "SELECT string_agg(pg_get_expr(adbin, adrelid), '|' ORDER BY adrelid::regclass::text) FROM pg_attrdef WHERE adrelid::regclass::text ~ '^t'",
+        "SELECT string_agg(pg_get_constraintdef(oid), '|' ORDER BY conname) FROM pg_constraint WHERE contype = 'c' AND conrelid::regclass::text ~ '^t'",
+        "SELECT string_agg(prosrc, '|' ORDER BY proname) FROM pg_proc WHERE proname ~ '^f[0-9]$'",
+        "SELECT string_agg(pg_get_viewdef(oid), '|' ORDER BY relname COLLATE \"C\") FROM pg_class WHERE relname ~ '^v[0-9]'",
+    ] {
+        same(&db, sql)?;
+    }
+    drain(&db)?;
+    same_rows(&db)
+}

@@ -1,4 +1,4 @@
-//! Running libpq's own programs (pg_dump, pg_restore, psql) against an endpoint: they must land
+//! Running libpq's own programs (pg_dump, psql) against an endpoint: they must land
 //! where a session lands, and no password may appear among their arguments.
 
 use std::ffi::OsString;

@@ -4,7 +4,7 @@
 //! ```text
 //! text + Environment -> Endpoint -> Session    queries, COPY, snapshots
 //!                                -> Walsender  a slot and the snapshot that belongs to it
-//!                                -> pg_dump, pg_restore, psql (client_conninfo, prepare_client)
+//!                                -> pg_dump, psql (client_conninfo, prepare_client)
 //! ```
 //!
 //! The driver reads some connection strings differently from libpq, and others not at all; so it

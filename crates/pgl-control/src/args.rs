@@ -48,7 +48,7 @@ Examples:
     AddTable {
         #[command(flatten)]
         names: Names,
-        /// Directory with pg_dump and pg_restore, for a table that the target lacks
+        /// Directory with pg_dump, for a table that the target lacks
         #[arg(long, value_name = "DIR", env = "PGL_PG_BINDIR")]
         pg_bindir: Option<PathBuf>,
         #[command(flatten)]
@@ -67,7 +67,7 @@ Examples:
     AddSequence {
         #[command(flatten)]
         names: Names,
-        /// Directory with pg_dump and pg_restore, for a sequence that the target lacks
+        /// Directory with pg_dump, for a sequence that the target lacks
         #[arg(long, value_name = "DIR", env = "PGL_PG_BINDIR")]
         pg_bindir: Option<PathBuf>,
         #[command(flatten)]

@@ -20,7 +20,7 @@ copy\t'Create missing ones, without passwords'
 skip\t'Do not look'"
 complete -c pgl-setup -l foreign-keys -d 'When foreign keys come to the target' -r -f -a "at-cutover\t'A replicated TRUNCATE meets none until then'
 now\t'At the end of the setup'"
-complete -c pgl-setup -l pg-bindir -d 'Directory of pg_dump and pg_restore [default: the newest found]' -r -F
+complete -c pgl-setup -l pg-bindir -d 'Directory of pg_dump [default: the newest found]' -r -F
 complete -c pgl-setup -l maintenance-work-mem -d 'Memory for building one index' -r
 complete -c pgl-setup -l index-workers -d 'Parallel workers for building one index' -r
 complete -c pgl-setup -l timeout -d 'How long to wait for the subscription to run' -r

@@ -98,7 +98,7 @@ pub(crate) struct Setup {
     /// Build indexes before the copy instead of after it
     #[arg(long, help_heading = "Steps")]
     pub(crate) keep_indexes: bool,
-    /// Directory of pg_dump and pg_restore [default: the newest found]
+    /// Directory of pg_dump [default: the newest found]
     #[arg(
         long,
         value_name = "DIR",

@@ -21,7 +21,7 @@ pub(super) struct Stage {
     /// Where the tools' documents go.
     documents: TempDir,
     bin: PathBuf,
-    /// pg_dump and pg_restore that are new enough for both servers.
+    /// pg_dump that is new enough for both servers.
     programs: PathBuf,
 }
 

@@ -265,11 +265,6 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         "what a dry run shows for two steps; what runs is pgl-apply's own",
     ),
     except(
-        "sql-comment",
-        "crates/pgl-core/src/setup/fixtures/archive.sql",
-        "an archive as pg_restore writes it, to take apart in a test",
-    ),
-    except(
         "sql-place",
         "crates/pgl-core/src/cutover/",
         "what a block changes, and what undoes it, is made and noted as data before anything is changed",

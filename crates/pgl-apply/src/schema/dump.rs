@@ -1,4 +1,4 @@
-//! pg_dump and pg_restore: found, checked for their version, run without a password in sight.
+//! pg_dump: found, checked for its version, run without a password in sight.
 
 use std::fs;
 use std::io::Read;
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use pgl_conn::{DsnText, Endpoint, PLANNER, add_options};
-use pgl_core::setup::archive::{self, IndexFact, Work};
+use pgl_core::setup::archive::{self, BadArchive, IndexFact, Work};
 use pgl_core::{QualifiedName, ServerVersion, Side, redact};
 
 use crate::{Error, Watch};
 
-/// Where the programs of one PostgreSQL version are.
+/// Where pg_dump of one PostgreSQL version is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Programs {
     /// Directory; empty for the search path.
@@ -41,7 +41,6 @@ impl Programs {
             .into_iter()
             .filter_map(|dir| {
                 let major = version_of(&dir.join("pg_dump"))?;
-                version_of(&dir.join("pg_restore")).filter(|other| *other == major)?;
                 Some(Self { dir, major })
             })
             .collect();
@@ -51,7 +50,7 @@ impl Programs {
             Some(programs) if programs.major >= major_of(needed) => Ok(programs),
             other => Err(Error::Program {
                 what: format!(
-                    "pg_dump and pg_restore {} or later are needed: source is {source}, target is {target}",
+                    "pg_dump {} or later is needed: source is {source}, target is {target}",
                     needed.major()
                 ),
                 detail: match other {
@@ -131,7 +130,7 @@ pub struct Dumped {
 /// Dumps the source's schema, or only some tables and sequences of it, and takes the archive apart.
 ///
 /// # Errors
-/// [`Error::Program`] with what pg_dump or pg_restore said.
+/// [`Error::Program`] with what pg_dump said.
 pub fn dump(
     programs: &Programs,
     source: &Endpoint,
@@ -139,8 +138,6 @@ pub fn dump(
     only: &[QualifiedName],
     watch: &dyn Watch,
 ) -> Result<Dumped, Error> {
-    let dir = tempdir()?;
-    let archive = dir.path.join("schema.dump");
     watch.doing("pg_dump");
     let mut dump = Command::new(programs.program("pg_dump"));
     dump.arg("--format=custom")
@@ -150,9 +147,7 @@ pub fn dump(
         .arg("--encoding=UTF8")
         // A table that is being changed for longer than this is no state to copy.
         .arg("--lock-wait-timeout=30s")
-        .arg("--no-password")
-        .arg("--file")
-        .arg(&archive);
+        .arg("--no-password");
     if programs.major >= 10 {
         dump.arg("--no-subscriptions");
     }
@@ -168,31 +163,19 @@ pub fn dump(
     let conninfo = add_options(Side::Source, &conninfo, &settings)?.text;
     dump.arg("--dbname")
         .arg(conninfo.expose_str().unwrap_or_default());
-    run(dump, "pg_dump", watch)?;
-    watch.doing("pg_restore");
-    let restore = |arguments: &[&str]| -> Result<String, Error> {
-        let mut restore = Command::new(programs.program("pg_restore"));
-        restore.args(arguments).arg(&archive);
-        let bytes = run(restore, "pg_restore", watch)?;
-        String::from_utf8(bytes).map_err(|_| Error::Program {
-            what: "the schema archive is not UTF-8".to_owned(),
-            detail: "a name or a function body holds bytes that are no characters".to_owned(),
-            hint: "a source in SQL_ASCII may hold anything: copy its schema by other means and use --schema-copy skip".to_owned(),
-        })
-    };
-    let all = restore(&["--list"])?;
-    let early = restore(&["--list", "--section=pre-data"])?;
-    let text = restore(&["--verbose", "--file=-"])?;
-    let odd = |error: archive::BadArchive| Error::Program {
-        what: "the schema archive cannot be taken apart".to_owned(),
+    // Through a pipe: it may hold passwords of foreign servers, and no file has them.
+    let bytes = run(dump, "pg_dump", watch)?;
+    let entries = archive::read(&bytes).map_err(|error| Error::Program {
+        what: "the schema archive cannot be read".to_owned(),
+        hint: match error {
+            BadArchive::NotUtf8 => "a source in SQL_ASCII may hold anything: copy its schema by other means and use --schema-copy skip",
+            _ => "copy the schema by other means and use --schema-copy skip",
+        }
+        .to_owned(),
         detail: error.to_string(),
-        hint: "copy the schema by other means and use --schema-copy skip".to_owned(),
-    };
-    let all = archive::listed(&all);
-    let entries = archive::split(&text, &all).map_err(odd)?;
-    archive::complete(&entries, &all).map_err(odd)?;
+    })?;
     Ok(Dumped {
-        work: archive::assign(entries, &archive::listed(&early), facts),
+        work: archive::assign(entries, facts),
     })
 }
 
@@ -268,64 +251,6 @@ fn run(mut command: Command, name: &str, watch: &dyn Watch) -> Result<Vec<u8>, E
     }
 }
 
-struct TempDir {
-    path: PathBuf,
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
-            log::warn!("cannot remove {}: {error}", self.path.display());
-        }
-    }
-}
-
-/// Removes directories of runs that were killed: they could not do it themselves.
-fn sweep(base: &Path) {
-    let (Ok(entries), true) = (fs::read_dir(base), Path::new("/proc/self").exists()) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let process = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(PREFIX))
-            .and_then(|rest| rest.split('-').next());
-        let Some(process) = process else { continue };
-        let numeric = process.bytes().all(|byte| byte.is_ascii_digit());
-        if numeric
-            && !Path::new("/proc").join(process).exists()
-            && let Err(error) = fs::remove_dir_all(entry.path())
-        {
-            // Somebody else's, most likely.
-            log::debug!("{}: {error}", entry.path().display());
-        }
-    }
-}
-
-const PREFIX: &str = "pgl-setup-";
-
-/// A directory that only we can read: the archive may hold passwords of foreign servers.
-fn tempdir() -> Result<TempDir, Error> {
-    use std::os::unix::fs::DirBuilderExt;
-    let base = std::env::temp_dir();
-    let failed = |error: std::io::Error| Error::Program {
-        what: format!("cannot create a directory in {}", base.display()),
-        detail: error.to_string(),
-        hint: "set TMPDIR to a directory that can be written".to_owned(),
-    };
-    sweep(&base);
-    for n in 0..1000_u32 {
-        let path = base.join(format!("{PREFIX}{}-{n}", std::process::id()));
-        match fs::DirBuilder::new().mode(0o700).create(&path) {
-            Ok(()) => return Ok(TempDir { path }),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed(error)),
-        }
-    }
-    Err(failed(std::io::ErrorKind::AlreadyExists.into()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,20 +263,6 @@ mod tests {
         );
         assert_eq!(parse_version("pg_dump (PostgreSQL) 18beta1"), Some(18));
         assert_eq!(parse_version("something else"), None);
-    }
-
-    #[test]
-    fn what_a_killed_run_left_is_removed() {
-        let base = tempdir().unwrap();
-        // No process has this number: it is above the largest that a kernel gives.
-        let dead = base.path.join(format!("{PREFIX}4194305-0"));
-        let alive = base.path.join(format!("{PREFIX}{}-0", std::process::id()));
-        let other = base.path.join("pgl-setup-notes");
-        for dir in [&dead, &alive, &other] {
-            fs::create_dir(dir).unwrap();
-        }
-        sweep(&base.path);
-        assert!(!dead.exists() && alive.exists() && other.exists());
     }
 
     #[test]

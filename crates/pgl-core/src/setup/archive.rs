@@ -1,17 +1,21 @@
-//! The archive of the schema taken apart: the text of `pg_restore --verbose --file=-`, one piece of
-//! SQL for each entry of the table of contents, and the step that each entry belongs to.
+//! The archive of the schema taken apart: each entry of its table of contents with the SQL that
+//! pg_restore would run for it, and the step that it belongs to.
 //!
-//! Only the headers that the program itself writes are read, never the SQL. A line in a function
-//! body or a literal that looks like a header is noticed, because then an entry appears twice or
-//! one that the table of contents does not have: the whole is refused rather than cut wrongly.
+//! Every statement stands alone in the archive; its owner, its tablespace and its access method are fields beside it. So no SQL is
+//! read: a text in a function body, a literal or a name may look like anything.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::StepId;
 use super::server_options::without_own;
 use crate::migration::OWN_SCHEMA;
+use crate::{QualifiedName, quote_ident};
+
+mod toc;
+
+use toc::{Section, TocEntry};
 
 /// Settings that the pieces rely on, to be made in every session that runs one. `search_path` and
 /// the output settings are the session's own already.
@@ -32,6 +36,8 @@ pub struct ArchiveEntry {
     pub class: u32,
     /// Its OID on the source; 0 likewise.
     pub oid: u32,
+    /// Whether it comes before any rows.
+    pub early: bool,
     /// Entries that have to come before.
     pub depends: Vec<u32>,
     /// What creates it.
@@ -48,223 +54,150 @@ impl ArchiveEntry {
     }
 }
 
-/// Why the text cannot be used.
+/// Why an archive cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadArchive {
-    /// A header without its lines.
-    #[error("entry {0} of the schema archive has no readable header")]
-    Header(u32),
-    /// Text that looks like a header stands inside an object.
-    #[error(
-        "entry {0} is twice in the schema archive, or not in its table of contents: some object contains text that looks like an archive header"
-    )]
-    Twice(u32),
-    /// An entry of the table of contents that has no SQL.
-    #[error("entry {0} of the schema archive has no text")]
-    Missing(u32),
-    /// Kind, schema and name of an entry cannot be told apart.
-    #[error(
-        "entry {0} of the schema archive can be read in several ways: a name in it holds text that looks like an archive header"
-    )]
-    Ambiguous(u32),
+    /// Another file.
+    #[error("this is not what pg_dump writes in the custom format")]
+    Foreign,
+    /// A version that is not known.
+    #[error("the archive has version {0}.{1}, and only 1.12 to 1.16 are known")]
+    Version(u8, u8),
+    /// It ends too early.
+    #[error("the archive ends in the middle of its table of contents")]
+    Cut,
+    /// Bytes that are no characters.
+    #[error("a name or a function body holds bytes that are no characters")]
+    NotUtf8,
+    /// A number that is none.
+    #[error("the archive has {0:?} where a number is expected")]
+    Number(String),
 }
 
-/// Kinds that only describe the archive or hold data: they have no text in the output.
-const NO_TEXT: [&str; 10] = [
-    "ENCODING",
-    "STDSTRINGS",
-    "SEARCHPATH",
-    "DATABASE",
-    "DATABASE PROPERTIES",
-    "TABLE DATA",
-    "SEQUENCE SET",
-    "MATERIALIZED VIEW DATA",
-    "STATISTICS DATA",
-    "BLOB",
-];
-
-/// Entries of a listing (`pg_restore --list`) in its order: number, and `KIND SCHEMA NAME OWNER` as it
-/// is written there.
-pub fn listed(listing: &str) -> Vec<(u32, &str)> {
-    listing
-        .lines()
-        .filter_map(|line| {
-            // A remark begins with a semicolon, and so with no number.
-            let (id, rest) = line.split_once("; ")?;
-            // "class oid KIND schema name owner"
-            let what = rest.splitn(3, ' ').nth(2)?;
-            Some((id.parse().ok()?, what))
-        })
-        .collect()
-}
-
-/// Takes the text apart. `wanted` are the entries that the listing of the same archive gives.
+/// Takes an archive apart: what creates the schema's objects, in the order of pg_restore.
 ///
 /// # Errors
-/// See [`BadArchive`]: nothing is guessed.
-pub fn split(text: &str, wanted: &[(u32, &str)]) -> Result<Vec<ArchiveEntry>, BadArchive> {
-    let listed: BTreeMap<u32, &str> = wanted.iter().copied().collect();
-    // By line feeds alone: a carriage return belongs to the statement.
-    let lines: Vec<&str> = text.split('\n').collect();
-    let heads: Vec<(usize, u32, u32, u32)> = lines
-        .iter()
-        .enumerate()
-        .filter_map(|(at, line)| header(line).map(|(id, class, oid)| (at, id, class, oid)))
-        .collect();
-    let mut seen = BTreeSet::new();
-    let mut entries = Vec::with_capacity(heads.len());
-    // Tablespace and access method are set between the pieces and hold for those that follow.
-    let mut state: BTreeMap<&str, &str> = BTreeMap::new();
-    let before = heads.first().map_or(lines.len(), |head| head.0);
-    trailing_state(&lines[..before], &mut state);
-    for (n, (at, id, class, oid)) in heads.iter().enumerate() {
-        let Some(what) = listed.get(id).filter(|_| seen.insert(*id)) else {
-            return Err(BadArchive::Twice(*id));
-        };
-        let end = heads.get(n + 1).map_or(lines.len(), |next| next.0);
-        let mut body = at + 1;
-        let mut depends = Vec::new();
-        if let Some(list) = lines
-            .get(body)
-            .and_then(|l| l.strip_prefix("-- Dependencies:"))
-        {
-            depends = list
-                .split_whitespace()
-                .filter_map(|d| d.parse().ok())
-                .collect();
-            body += 1;
+/// See [`BadArchive`].
+pub fn read(archive: &[u8]) -> Result<Vec<ArchiveEntry>, BadArchive> {
+    let mut section = Section::PreData;
+    let mut entries = Vec::new();
+    for entry in toc::read(archive)? {
+        if entry.section != Section::AsBefore {
+            section = entry.section;
         }
-        let line = lines.get(body).ok_or(BadArchive::Header(*id))?;
-        let mut readings = name_line(line, what);
-        let (name, kind, schema) = readings.pop().ok_or(BadArchive::Header(*id))?;
-        if !readings.is_empty() {
-            return Err(BadArchive::Ambiguous(*id));
-        }
-        body += 1;
-        while lines
-            .get(body)
-            .is_some_and(|line| line.starts_with("-- Data Pos:"))
-        {
-            body += 1;
-        }
-        if lines.get(body) != Some(&"--") {
-            return Err(BadArchive::Header(*id));
-        }
-        let prelude: String = state.values().map(|line| format!("{line}\n")).collect();
-        let piece = &lines[body + 1..end];
-        let after = trailing_state(piece, &mut state);
-        let sql = piece[..after].join("\n");
-        let sql = sql.trim();
-        if sql.is_empty() {
-            return Err(BadArchive::Missing(*id));
+        if entry.create.is_empty() || section == Section::Data || is_of_the_database(&entry) {
+            continue;
         }
         entries.push(ArchiveEntry {
-            id: *id,
-            kind: kind.to_owned(),
-            schema: (schema != "-").then(|| schema.to_owned()),
-            name: name.to_owned(),
-            class: *class,
-            oid: *oid,
-            depends,
-            sql: without_own(kind, format!("{prelude}{sql}\n")),
+            sql: without_own(entry.kind, statements(&entry)),
+            id: entry.id,
+            kind: entry.kind.to_owned(),
+            schema: entry.schema.map(str::to_owned),
+            name: entry.name.to_owned(),
+            class: entry.class,
+            oid: entry.oid,
+            early: section == Section::PreData,
+            depends: entry.depends,
         });
     }
+    entries.sort_by_key(|entry| pass(&entry.kind, &entry.name));
     Ok(entries)
 }
 
-/// Checks that every entry of the listing has its text.
-///
-/// # Errors
-/// [`BadArchive::Missing`] with the first one that has none.
-pub fn complete(entries: &[ArchiveEntry], wanted: &[(u32, &str)]) -> Result<(), BadArchive> {
-    let have: BTreeSet<u32> = entries.iter().map(|entry| entry.id).collect();
-    for (id, what) in wanted {
-        let silent = NO_TEXT.iter().any(|none| {
-            what.strip_prefix(none)
-                .is_some_and(|rest| rest.starts_with(' '))
-        });
-        if !silent && !have.contains(id) {
-            return Err(BadArchive::Missing(*id));
-        }
+/// Settings of the archive, and the database itself: pg_restore leaves them out without `--create`.
+fn is_of_the_database(entry: &TocEntry<'_>) -> bool {
+    match entry.kind {
+        "ENCODING" | "STDSTRINGS" | "SEARCHPATH" | "DATABASE" | "DATABASE PROPERTIES" => true,
+        "COMMENT" | "ACL" | "SECURITY LABEL" => entry.name.starts_with("DATABASE "),
+        _ => false,
     }
-    Ok(())
 }
 
-fn header(line: &str) -> Option<(u32, u32, u32)> {
-    let rest = line.strip_prefix("-- TOC entry ")?;
-    let (id, rest) = rest.split_once(" (class ")?;
-    let (class, rest) = rest.split_once(" OID ")?;
-    let oid = rest.strip_suffix(')')?;
-    Some((id.parse().ok()?, class.parse().ok()?, oid.parse().ok()?))
-}
-
-/// `-- Name: N; Type: T; Schema: S; Owner: O[; Tablespace: X]`: every way of reading it as name, kind and
-/// schema that agrees with the listing, `T S N O`. Each name may hold anything, text like this
-/// included, so one line alone proves nothing.
-fn name_line<'a>(line: &'a str, listed: &str) -> Vec<(&'a str, &'a str, &'a str)> {
-    let Some(line) = line.strip_prefix("-- Name: ") else {
-        return Vec::new();
-    };
-    let splits = |text: &'a str, mark: &'static str| {
-        text.match_indices(mark)
-            .map(move |(at, _)| (&text[..at], &text[at + mark.len()..]))
-    };
-    let mut readings = Vec::new();
-    for (name, rest) in splits(line, "; Type: ") {
-        for (kind, rest) in splits(rest, "; Schema: ") {
-            // A kind is one of pg_dump's own words: capitals and blanks.
-            if !kind.bytes().all(|b| b.is_ascii_uppercase() || b == b' ') {
-                continue;
-            }
-            for (schema, rest) in splits(rest, "; Owner: ") {
-                let head = format!("{kind} {schema} {name} ");
-                let Some(owner) = listed.strip_prefix(&head) else {
-                    continue;
-                };
-                // The header has a hyphen where there is no owner.
-                let with = if owner.is_empty() { "-" } else { owner };
-                let ends = |owner: &str| {
-                    rest.strip_prefix(owner)
-                        .is_some_and(|end| end.is_empty() || end.starts_with("; Tablespace: "))
-                };
-                if ends(with) || ends(owner) {
-                    readings.push((name, kind, schema));
-                }
-            }
-        }
+/// pg_restore goes through an archive three times: privileges come after everything that is made, so that default ones are not given to
+/// it and none is missing meanwhile; event triggers, which would fire, come last.
+fn pass(kind: &str, name: &str) -> u8 {
+    match kind {
+        "ACL" | "ACL LANGUAGE" | "DEFAULT ACL" => 1,
+        "EVENT TRIGGER" => 2,
+        "COMMENT" | "SECURITY LABEL" if name.starts_with("EVENT TRIGGER ") => 2,
+        _ => 0,
     }
-    readings
 }
 
-/// Takes `SET default_…` lines off the end into the state; returns where they begin. The dash line of the next header,
-/// closing remarks and psql's own commands go with them.
-fn trailing_state<'a>(piece: &[&'a str], state: &mut BTreeMap<&'a str, &'a str>) -> usize {
-    let end = piece
-        .iter()
-        .rposition(|line| setting(line).is_none() && !idle(line))
-        .map_or(0, |last| last + 1);
-    for line in &piece[end..] {
-        if let Some(set) = setting(line) {
-            state.insert(set, line);
-        }
+/// What pg_restore runs for an entry (`_printTocEntry` in pg_backup_archiver.c). The settings hold for the session, and so
+/// are made for each entry anew.
+fn statements(entry: &TocEntry<'_>) -> String {
+    let mut sql = String::new();
+    if let Some(tablespace) = entry.tablespace {
+        let value = if tablespace.is_empty() {
+            "''".to_owned()
+        } else {
+            quote_ident(tablespace)
+        };
+        sql += &format!("SET default_tablespace = {value};\n");
     }
-    end
+    if let (Some(method), false) = (entry.access_method, entry.partitioned) {
+        sql += &format!(
+            "SET default_table_access_method = {};\n",
+            quote_ident(method)
+        );
+    }
+    sql += entry.create.trim_end_matches('\n');
+    sql.push('\n');
+    if let Some(object) = owned(entry) {
+        sql += &format!("ALTER {object} OWNER TO {};\n", quote_ident(entry.owner));
+    }
+    if let (Some(method), true) = (entry.access_method, entry.partitioned) {
+        let table = qualified(entry);
+        sql += &format!(
+            "ALTER TABLE {table} SET ACCESS METHOD {};\n",
+            quote_ident(method)
+        );
+    }
+    sql
 }
 
-fn setting(line: &str) -> Option<&'static str> {
-    [
-        "SET default_tablespace = ",
-        "SET default_table_access_method = ",
-    ]
-    .into_iter()
-    .find(|set| line.starts_with(set) && line.ends_with(';'))
+fn qualified(entry: &TocEntry<'_>) -> String {
+    match entry.schema {
+        Some(schema) => QualifiedName::new(schema, entry.name).sql(),
+        None => quote_ident(entry.name),
+    }
 }
 
-fn idle(line: &str) -> bool {
-    matches!(line, "--" | "-- PostgreSQL database dump complete")
-        || line.trim().is_empty()
-        || line.starts_with("-- Completed on")
-        || line.starts_with("\\unrestrict ")
+/// The object as ALTER … OWNER names it; none where it has no owner of its own.
+fn owned(entry: &TocEntry<'_>) -> Option<String> {
+    if entry.owner.is_empty() || entry.drop.is_empty() {
+        return None;
+    }
+    match entry.kind {
+        "COLLATION"
+        | "CONVERSION"
+        | "DOMAIN"
+        | "FOREIGN TABLE"
+        | "MATERIALIZED VIEW"
+        | "SEQUENCE"
+        | "STATISTICS"
+        | "TABLE"
+        | "TEXT SEARCH DICTIONARY"
+        | "TEXT SEARCH CONFIGURATION"
+        | "TYPE"
+        | "VIEW"
+        | "PROCEDURAL LANGUAGE"
+        | "SCHEMA"
+        | "EVENT TRIGGER"
+        | "FOREIGN DATA WRAPPER"
+        | "SERVER"
+        | "PUBLICATION"
+        | "SUBSCRIPTION" => Some(format!("{} {}", entry.kind, qualified(entry))),
+        // Arguments and access methods are in the statement that drops it, and nowhere else.
+        "AGGREGATE" | "FUNCTION" | "OPERATOR" | "OPERATOR CLASS" | "OPERATOR FAMILY"
+        | "PROCEDURE" => entry
+            .drop
+            .trim_end_matches(['\n', ';'])
+            .strip_prefix("DROP ")
+            .map(str::to_owned),
+        _ => None,
+    }
 }
 
 /// What is known of an index or constraint on the source, beyond the archive.
@@ -291,10 +224,8 @@ pub struct Work {
     pub bytes: u64,
 }
 
-/// Gives each entry its step; leaves out what must not be copied. `early` are the entries that come
-/// before any data (`--section=pre-data`).
-pub fn assign(entries: Vec<ArchiveEntry>, early: &[(u32, &str)], facts: &[IndexFact]) -> Vec<Work> {
-    let early: BTreeSet<u32> = early.iter().map(|(id, _)| *id).collect();
+/// Gives each entry its step; leaves out what must not be copied.
+pub fn assign(entries: Vec<ArchiveEntry>, facts: &[IndexFact]) -> Vec<Work> {
     let facts: HashMap<(u32, u32), &IndexFact> = facts
         .iter()
         .map(|fact| ((fact.class, fact.oid), fact))
@@ -306,7 +237,7 @@ pub fn assign(entries: Vec<ArchiveEntry>, early: &[(u32, &str)], facts: &[IndexF
             continue;
         }
         let fact = facts.get(&(entry.class, entry.oid));
-        let own = if early.contains(&entry.id) {
+        let own = if entry.early {
             Some(StepId::TargetSchema)
         } else {
             match entry.kind.as_str() {

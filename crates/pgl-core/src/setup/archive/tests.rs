@@ -1,14 +1,25 @@
-//! Archives taken apart: one of pg_dump in the fixtures, and texts that look like something else.
+//! Archives of pg_dump in the fixtures, and texts that look like something else.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
 
 use super::*;
 
-const TEXT: &str = include_str!("../fixtures/archive.sql");
-const ALL: &str = include_str!("../fixtures/list.txt");
-const EARLY: &str = include_str!("../fixtures/list-pre-data.txt");
+/// The same database, dumped by pg_dump 13 and 18; beside each what pg_restore makes of it.
+const ARCHIVES: [(&[u8], &str); 2] = [
+    (
+        include_bytes!("../fixtures/archive-1.14.dump"),
+        include_str!("../fixtures/restored-1.14.txt"),
+    ),
+    (
+        include_bytes!("../fixtures/archive-1.16.dump"),
+        include_str!("../fixtures/restored-1.16.txt"),
+    ),
+];
 
 fn work() -> Vec<Work> {
-    let entries = split(TEXT, &listed(ALL)).unwrap();
-    complete(&entries, &listed(ALL)).unwrap();
+    let entries = read(ARCHIVES[0].0).unwrap();
     let identity = |class, oid, bytes| IndexFact {
         class,
         oid,
@@ -33,7 +44,7 @@ fn work() -> Vec<Work> {
         let (class, oid) = named(name);
         facts.push(identity(class, oid, 8192));
     }
-    assign(entries.clone(), &listed(EARLY), &facts)
+    assign(entries, &facts)
 }
 
 fn step(work: &[Work], name: &str, kind: &str) -> StepId {
@@ -48,19 +59,19 @@ fn every_entry_goes_to_its_step() {
     let work = work();
     let expected = [
         ("t", "TABLE", StepId::TargetSchema),
-        ("TABLE t", "COMMENT", StepId::TargetSchema),
+        ("TABLE \"t\"", "COMMENT", StepId::TargetSchema),
         ("mv", "MATERIALIZED VIEW", StepId::TargetSchema),
         ("t t_pkey", "CONSTRAINT", StepId::TargetKeys),
         ("u_a", "INDEX", StepId::TargetKeys),
         ("p1_pkey", "INDEX ATTACH", StepId::TargetKeys),
         ("p1_d_idx", "INDEX ATTACH", StepId::TargetIndexes),
         ("t_r", "INDEX", StepId::TargetIndexes),
-        ("INDEX t_r", "COMMENT", StepId::TargetIndexes),
+        ("INDEX \"t_r\"", "COMMENT", StepId::TargetIndexes),
         ("t t_k_key", "CONSTRAINT", StepId::TargetConstraints),
         ("ex ex_c_excl", "CONSTRAINT", StepId::TargetConstraints),
         ("t po", "POLICY", StepId::TargetConstraints),
         ("t tr", "TRIGGER", StepId::TargetTriggers),
-        ("TRIGGER tr ON t", "COMMENT", StepId::TargetTriggers),
+        ("TRIGGER \"tr\" ON \"t\"", "COMMENT", StepId::TargetTriggers),
         ("t fkself", "FK CONSTRAINT", StepId::TargetForeignKeys),
     ];
     for (name, kind, wanted) in expected {
@@ -73,165 +84,187 @@ fn every_entry_goes_to_its_step() {
     );
 }
 
+/// Every line that does something. pg_restore quotes names only where it must, makes settings only where another one is in force, and
+/// older ones call views and sequences tables.
+fn effective(text: &str) -> Vec<String> {
+    const VALUES: [&str; 4] = ["'';", "Fast x;", "heap;", "heap2;"];
+    let mut settings: BTreeMap<String, String> = BTreeMap::new();
+    text.replace('"', "")
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with("--"))
+        .filter(|line| {
+            let mut words = line.splitn(3, ' ');
+            let (_, name) = (words.next(), words.next().unwrap_or_default());
+            match words.next().and_then(|rest| rest.strip_prefix("= ")) {
+                Some(value) if VALUES.contains(&value) => {
+                    settings
+                        .insert(name.to_owned(), value.to_owned())
+                        .as_deref()
+                        != Some(value)
+                }
+                _ => true,
+            }
+        })
+        .map(|line| match line.split_once(" OWNER TO ") {
+            Some(_) => ["VIEW", "SEQUENCE", "MATERIALIZED VIEW"]
+                .iter()
+                .fold(line.to_owned(), |line, kind| {
+                    line.replace(&format!("ALTER {kind} "), "ALTER TABLE ")
+                }),
+            None => line.to_owned(),
+        })
+        .collect()
+}
+
 #[test]
-fn pieces_hold_their_own_sql_and_nothing_else() {
+fn what_runs_is_what_pg_restore_runs() {
+    for (archive, restored) in ARCHIVES {
+        let ours: String = read(archive)
+            .unwrap()
+            .into_iter()
+            .map(|one| one.sql)
+            .collect();
+        // After the settings of the session.
+        let theirs = restored.split_once("SET row_security = off;\n").unwrap().1;
+        let theirs = theirs
+            .split_once("\\unrestrict")
+            .map_or(theirs, |both| both.0);
+        for (ours, theirs) in effective(&ours).iter().zip(effective(theirs)) {
+            assert_eq!(*ours, theirs);
+        }
+        assert_eq!(effective(&ours).len(), effective(theirs).len());
+        assert!(ours.contains("SET default_tablespace = \"Fast x\";\n"));
+    }
+}
+
+#[test]
+fn labels_are_of_the_names_themselves() {
     let work = work();
-    for w in &work {
-        assert!(!w.entry.sql.contains("\\restrict"), "{}", w.entry.sql);
-        assert!(!w.entry.sql.contains("\\unrestrict"), "{}", w.entry.sql);
-        assert!(!w.entry.sql.contains("-- Name:"), "{}", w.entry.sql);
+    for label in [
+        "SCHEMA Shop X",
+        "FUNCTION public.hostile()",
+        "TABLE public.fast",
+    ] {
+        assert!(work.iter().any(|w| w.entry.label() == label), "{label}");
     }
-    let sql = |label: &str| {
-        let all = work.iter().filter(|w| w.entry.label() == label);
-        all.map(|w| w.entry.sql.as_str()).collect::<Vec<_>>()
+    // Neither settings nor the database.
+    for kind in ["ENCODING", "DATABASE", "DATABASE PROPERTIES"] {
+        assert!(work.iter().all(|w| w.entry.kind != kind), "{kind}");
+    }
+    assert!(work.iter().all(|w| !w.entry.sql.contains(" DATABASE ")));
+}
+
+#[test]
+fn an_archive_that_is_cut_off_or_another_file_is_refused() {
+    let archive = ARCHIVES[1].0;
+    // The offset of the last entry is what it ends with: nothing is in it after its contents.
+    for length in (0..archive.len()).rev().step_by(97) {
+        let refused = read(&archive[..length]).unwrap_err();
+        assert!(
+            matches!(refused, BadArchive::Cut | BadArchive::Foreign),
+            "{length}: {refused}"
+        );
+    }
+    let with = |at: usize, byte: u8| {
+        let mut changed = archive.to_vec();
+        changed[at] = byte;
+        read(&changed).unwrap_err()
     };
-    assert_eq!(
-        sql("SCHEMA Shop X"),
-        ["CREATE SCHEMA \"Shop X\";\n\n\nALTER SCHEMA \"Shop X\" OWNER TO postgres;\n"]
-    );
-    // The last one, before the closing remarks.
-    let last = sql("DEFAULT ACL public.DEFAULT PRIVILEGES FOR TABLES");
-    assert!(last[0].ends_with(" TO app;\n"), "{last:?}");
-    let table = work
-        .iter()
-        .find(|w| w.entry.label() == "TABLE public.t")
-        .unwrap();
-    assert!(
-        table.entry.sql.starts_with("SET default_table"),
-        "{}",
-        table.entry.sql
-    );
-    assert!(
-        table
-            .entry
-            .sql
-            .contains("SET default_table_access_method = heap;")
-    );
-    assert!(
-        table.entry.sql.trim_end().ends_with("OWNER TO postgres;"),
-        "{}",
-        table.entry.sql
-    );
+    assert_eq!(with(6, 17), BadArchive::Version(1, 17));
+    assert_eq!(with(6, 11), BadArchive::Version(1, 11));
+    assert_eq!(with(7 + 1, 9), BadArchive::Foreign);
+    // A directory's.
+    assert_eq!(with(7 + 3, 5), BadArchive::Foreign);
 }
 
-#[test]
-fn text_that_looks_like_a_header_is_refused() {
-    let id = listed(ALL)[8].0;
-    let fake = format!("{TEXT}\n-- TOC entry {id} (class 1 OID 2)\n--\n");
-    assert!(matches!(
-        split(&fake, &listed(ALL)),
-        Err(BadArchive::Twice(_))
-    ));
-    let unknown = format!("{TEXT}\n-- TOC entry 999999 (class 1 OID 2)\n--\n");
-    assert_eq!(
-        split(&unknown, &listed(ALL)),
-        Err(BadArchive::Twice(999_999))
-    );
-}
-
-#[test]
-fn names_that_look_like_headers_are_read_with_the_listing() {
-    let schema = "x; Type: SUBSCRIPTION; Schema: -; Owner: y";
-    let line = format!("-- Name: t; Type: TABLE; Schema: {schema}; Owner: postgres");
-    assert_eq!(
-        name_line(&line, &format!("TABLE {schema} t postgres")),
-        [("t", "TABLE", schema)]
-    );
-    let line = "-- Name: a; Owner: b; Type: INDEX; Schema: s; Owner: o; Tablespace: z";
-    assert_eq!(
-        name_line(line, "INDEX s a; Owner: b o"),
-        [("a; Owner: b", "INDEX", "s")]
-    );
-    // Without an owner the two differ.
-    assert_eq!(
-        name_line(
-            "-- Name: hstore; Type: EXTENSION; Schema: -; Owner: -",
-            "EXTENSION - hstore "
-        ),
-        [("hstore", "EXTENSION", "-")]
-    );
-    // Another owner whose name begins alike, and none.
-    for owner in ["oo", "-"] {
-        let line = format!("-- Name: t; Type: TABLE; Schema: s; Owner: {owner}");
-        assert!(name_line(&line, "TABLE s t o").is_empty(), "{line}");
+/// An archive of version 1.12, as pg_dump 9.4 writes one, with one function for each text.
+fn written(texts: &[(String, String)]) -> Vec<u8> {
+    fn number(out: &mut Vec<u8>, value: i32) {
+        out.push(u8::from(value < 0));
+        out.extend(value.unsigned_abs().to_le_bytes());
     }
-    // Another entry's line, or another owner's, or none.
-    assert!(
-        name_line(
-            "-- Name: t; Type: TABLE; Schema: s; Owner: o",
-            "TABLE s t p"
-        )
-        .is_empty()
-    );
-    assert!(name_line("-- Name: t; Type: TABLE; Schema: s; Owner: o", "VIEW s t o").is_empty());
-    assert!(name_line("-- Data Pos: 0", "VIEW s t o").is_empty());
+    fn text(out: &mut Vec<u8>, value: Option<&str>) {
+        let value = value.map(str::as_bytes);
+        number(
+            out,
+            value.map_or(-1, |value| i32::try_from(value.len()).unwrap()),
+        );
+        out.extend(value.unwrap_or_default());
+    }
+    let mut out = b"PGDMP\x01\x0c\x00\x04\x08\x01".to_vec();
+    for value in [-1, 0, 0, 0, 1, 1, 126, 0] {
+        number(&mut out, value);
+    }
+    for value in ["db", "9.4.26", "9.4.26"] {
+        text(&mut out, Some(value));
+    }
+    number(&mut out, i32::try_from(texts.len()).unwrap());
+    for (id, (name, body)) in (1..).zip(texts) {
+        number(&mut out, id);
+        number(&mut out, 0);
+        for value in ["1255", "16400", name, "FUNCTION"] {
+            text(&mut out, Some(value));
+        }
+        number(&mut out, 2);
+        text(&mut out, Some(body));
+        text(
+            &mut out,
+            Some(&format!("DROP FUNCTION {};\n", quote_ident(name))),
+        );
+        for value in [
+            None,
+            Some("public"),
+            None,
+            Some("me"),
+            Some("false"),
+            Some("1"),
+            None,
+        ] {
+            text(&mut out, value);
+        }
+        out.extend([1; 9]);
+    }
+    out
+}
+
+/// All kinds of text: pieces that mean something in a script or in an archive, and characters.
+fn text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("\r\n".to_owned()),
+        Just("\n--\n-- TOC entry 1 (class 1255 OID 16400)\n-- Name: x; Type: TABLE; Schema: -; Owner: y\n--\n".to_owned()),
+        Just("\nSET default_tablespace = x;\n".to_owned()),
+        Just("; Type: FUNCTION; Schema: ".to_owned()),
+        Just("'$$\"".to_owned()),
+        any::<String>(),
+    ];
+    prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn every_text_comes_out_as_it_went_in(
+        texts in prop::collection::vec((text(), text().prop_map(|body| format!("CREATE {body};"))), 0..5)
+    ) {
+        let entries = read(&written(&texts)).unwrap();
+        prop_assert_eq!(entries.len(), texts.len());
+        for (entry, (name, body)) in entries.iter().zip(&texts) {
+            prop_assert_eq!(&entry.name, name);
+            let wanted = format!("{body}\nALTER FUNCTION {} OWNER TO \"me\";\n", quote_ident(name));
+            prop_assert_eq!(&entry.sql, &wanted);
+            prop_assert_eq!(&entry.depends, &[1]);
+        }
+    }
 }
 
 #[test]
-fn what_two_readings_agree_with_is_refused() {
-    // Table "p" of one schema, or a table of schema "r": header and listing are the same.
-    let header = "-- Name: p; Type: TABLE; Schema: r p; Type: TABLE; Schema: r; Owner: o";
-    let listing = "1; 1259 5 TABLE r p; Type: TABLE; Schema: r p o";
-    let text = format!("-- TOC entry 1 (class 1259 OID 5)\n{header}\n--\n\nCREATE TABLE x;\n");
-    assert_eq!(
-        split(&text, &listed(listing)),
-        Err(BadArchive::Ambiguous(1))
-    );
-    let id = listed(ALL)[0].0;
-    let good = "-- Name: Shop X; Type: SCHEMA; Schema: -; Owner: postgres";
-    let bad = TEXT.replacen(
-        good,
-        "-- Name: other; Type: SCHEMA; Schema: -; Owner: postgres",
-        1,
-    );
-    assert_eq!(split(&bad, &listed(ALL)), Err(BadArchive::Header(id)));
-}
-
-fn small(text: &str) -> Result<Vec<ArchiveEntry>, BadArchive> {
-    split(
-        text,
-        &listed("1; 1259 5 TABLE s a o\n2; 1259 6 TABLE s b o"),
-    )
-}
-
-const A: &str =
-    "-- TOC entry 1 (class 1259 OID 5)\n-- Name: a; Type: TABLE; Schema: s; Owner: o\n--\n";
-const B: &str =
-    "-- TOC entry 2 (class 1259 OID 6)\n-- Name: b; Type: TABLE; Schema: s; Owner: o\n--\n";
-
-/// pg_dump sets a tablespace and an access method once, and means all that follow.
-#[test]
-fn what_is_set_between_the_pieces_holds_for_those_that_follow() {
-    let text = format!(
-        "SET default_tablespace = fast;\n\n--\n{A}CREATE TABLE a;\nSET default_tablespace = slow;\n--\n{B}CREATE TABLE b;\n"
-    );
-    let sql: Vec<String> = small(&text)
-        .unwrap()
-        .into_iter()
-        .map(|one| one.sql)
-        .collect();
-    assert_eq!(
-        sql,
-        [
-            "SET default_tablespace = fast;\nCREATE TABLE a;\n",
-            "SET default_tablespace = slow;\nCREATE TABLE b;\n"
-        ]
-    );
-}
-
-#[test]
-fn an_archive_that_was_cut_off_is_refused() {
-    let head = A.trim_end_matches("\n--\n");
-    assert_eq!(small(head), Err(BadArchive::Header(1)));
-    assert_eq!(
-        small(&format!("{head}\nCREATE TABLE a;\n")),
-        Err(BadArchive::Header(1))
-    );
-    assert_eq!(small(A), Err(BadArchive::Missing(1)));
-    assert_eq!(
-        small(&format!("{A}\n\n--\n{B}CREATE TABLE b;\n")),
-        Err(BadArchive::Missing(1))
-    );
+fn bytes_that_are_no_characters_are_refused() {
+    let mut archive = written(&[("f".to_owned(), "CREATE x;".to_owned())]);
+    let at = archive
+        .windows(8)
+        .position(|part| part == b"CREATE x")
+        .unwrap();
+    archive[at] = 0xff;
+    assert_eq!(read(&archive), Err(BadArchive::NotUtf8));
 }
 
 #[test]
@@ -243,6 +276,7 @@ fn what_goes_with_an_object_goes_to_its_step() {
         name: "x".to_owned(),
         class: 1259,
         oid: id,
+        early: false,
         depends: depends.to_vec(),
         sql: String::new(),
     };
@@ -267,7 +301,7 @@ fn what_goes_with_an_object_goes_to_its_step() {
         entry(10, "INDEX", &[9]),
         entry(11, "INDEX ATTACH", &[10, 1]),
     ];
-    let steps: Vec<(StepId, u64)> = assign(all, &[], &facts)
+    let steps: Vec<(StepId, u64)> = assign(all, &facts)
         .into_iter()
         .map(|work| (work.step, work.bytes))
         .collect();
@@ -300,10 +334,11 @@ fn what_belongs_to_the_migration_or_would_connect_is_left_out() {
             name: name.to_owned(),
             class: 0,
             oid: 0,
+            early: false,
             depends: Vec::new(),
             sql: String::new(),
         };
-        !assign(vec![entry], &[], &[]).is_empty()
+        !assign(vec![entry], &[]).is_empty()
     };
     for (kind, schema, name) in [
         ("SUBSCRIPTION", None, "s"),
@@ -353,50 +388,5 @@ fn foreign_keys_come_in_two_parts() {
             "ALTER TABLE ONLY p\n    ADD CONSTRAINT f FOREIGN KEY (x) REFERENCES q(id) NOT VALID;"
         ),
         None
-    );
-}
-
-#[test]
-fn carriage_returns_stay_where_they_are() {
-    let old = "COMMENT ON TABLE public.t IS '";
-    assert_eq!(
-        TEXT.matches(old).count(),
-        1,
-        "the fixture has another comment"
-    );
-    let text = TEXT.replace(old, &format!("{old}a\r\nb\r\n\r\nc\rd\r\n"));
-    let entries = split(&text, &listed(ALL)).unwrap();
-    let comment = entries
-        .iter()
-        .find(|entry| entry.name == "TABLE t")
-        .unwrap();
-    assert!(
-        comment.sql.contains("IS 'a\r\nb\r\n\r\nc\rd\r\nmulti"),
-        "{:?}",
-        comment.sql
-    );
-    // And nothing else has changed.
-    for (with, without) in entries.iter().zip(split(TEXT, &listed(ALL)).unwrap()) {
-        assert!(with.id == comment.id || *with == without, "{}", with.sql);
-    }
-}
-
-#[test]
-fn a_missing_entry_is_noticed() {
-    let mut entries = split(TEXT, &listed(ALL)).unwrap();
-    let gone = entries.pop().unwrap();
-    assert_eq!(
-        complete(&entries, &listed(ALL)),
-        Err(BadArchive::Missing(gone.id))
-    );
-    // A table of schema "DATA1".
-    assert_eq!(
-        complete(&[], &[(1, "TABLE DATA1 t postgres")]),
-        Err(BadArchive::Missing(1))
-    );
-    // Rows are none of the schema's.
-    assert_eq!(
-        complete(&[], &[(1, "TABLE DATA public t postgres")]),
-        Ok(())
     );
 }
