@@ -5,6 +5,7 @@
 
 mod cascade;
 mod fidelity;
+mod guard;
 mod hidden;
 mod kill;
 mod matrix;

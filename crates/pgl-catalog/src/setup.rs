@@ -52,6 +52,22 @@ pub fn roles_needed(session: &mut Session) -> Result<Vec<String>, Error> {
     column(session, sql!("setup_roles"), &[])
 }
 
+/// Tablespaces of the server.
+///
+/// # Errors
+/// The server's.
+pub fn tablespaces(session: &mut Session) -> Result<Vec<String>, Error> {
+    column(session, sql!("setup_tablespaces"), &[])
+}
+
+/// Databases in which the schema was tried, or is being tried.
+///
+/// # Errors
+/// The server's.
+pub fn trials(session: &mut Session) -> Result<Vec<String>, Error> {
+    column(session, sql!("setup_trials"), &[])
+}
+
 /// Who may truncate one of these tables and not use schema pglogical; `None` stands for PUBLIC.
 ///
 /// # Errors

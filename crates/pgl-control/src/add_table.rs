@@ -12,7 +12,7 @@ use pgl_core::doc::Verdict;
 use pgl_core::facts::{Asked, Facts};
 use pgl_core::journal::{CopiedPart, PLAN, TABLES, TableChange, part};
 use pgl_core::plan::{Plan, PlanSequence};
-use pgl_core::setup::archive::Work as Piece;
+use pgl_core::setup::archive::{Tablespaces, Work as Piece};
 use pgl_core::{QualifiedName, Side};
 
 use crate::context::failure;
@@ -324,6 +324,7 @@ pub(crate) fn dump(work: &mut Work<'_>, only: &[QualifiedName]) -> Result<Vec<Pi
         &work.migration.servers.source,
         &facts,
         only,
+        Tablespaces::Keep,
         work.watch,
     )
     .map_err(failure)?;

@@ -23,7 +23,7 @@ _pgl__setup() {
 
     case "${cmd}" in
         pgl__setup)
-            opts="-j -y -q -v -h -V --source --target --provider-dsn --subscriber-dsn --force --schema --exclude-schema --table --exclude-table --name --jobs --dry-run --restart --yes --list-steps --step --until --copy --schema-copy --roles --foreign-keys --keep-indexes --pg-bindir --maintenance-work-mem --index-workers --timeout --format --color --quiet --verbose --plan --help --version"
+            opts="-j -y -q -v -h -V --source --target --provider-dsn --subscriber-dsn --force --schema --exclude-schema --table --exclude-table --name --jobs --dry-run --restart --yes --list-steps --step --until --copy --schema-copy --roles --exclude-object --no-tablespaces --no-trial --foreign-keys --keep-indexes --pg-bindir --maintenance-work-mem --index-workers --timeout --format --color --quiet --verbose --plan --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -95,6 +95,10 @@ _pgl__setup() {
                     ;;
                 --roles)
                     COMPREPLY=($(compgen -W "check copy skip" -- "${cur}"))
+                    return 0
+                    ;;
+                --exclude-object)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --foreign-keys)

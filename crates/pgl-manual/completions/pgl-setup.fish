@@ -18,6 +18,7 @@ skip\t'It is there; it is compared'"
 complete -c pgl-setup -l roles -d 'What to do about roles' -r -f -a "check\t'Every role that is needed has to exist'
 copy\t'Create missing ones, without passwords'
 skip\t'Do not look'"
+complete -c pgl-setup -l exclude-object -d 'Leave an object and what depends on it out of the schema, by kind and name as errors print it: \'VIEW public.v\' (repeatable)' -r
 complete -c pgl-setup -l foreign-keys -d 'When foreign keys come to the target' -r -f -a "at-cutover\t'A replicated TRUNCATE meets none until then'
 now\t'At the end of the setup'"
 complete -c pgl-setup -l pg-bindir -d 'Directory of pg_dump [default: the newest found]' -r -F
@@ -36,6 +37,8 @@ complete -c pgl-setup -l dry-run -d 'Print the steps with their SQL, change noth
 complete -c pgl-setup -l restart -d 'Discard the copy of an earlier run: drop its subscription and slot, empty its tables, copy all rows again'
 complete -c pgl-setup -s y -l yes -d 'Confirm --restart; nothing else asks'
 complete -c pgl-setup -l list-steps -d 'Print the steps and what they do'
+complete -c pgl-setup -l no-tablespaces -d 'Create everything in the target\'s default tablespace'
+complete -c pgl-setup -l no-trial -d 'Do not run the schema\'s statements in a temporary database on the target\'s server first'
 complete -c pgl-setup -l keep-indexes -d 'Build indexes before the copy instead of after it'
 complete -c pgl-setup -s q -l quiet -d 'Errors only on stderr'
 complete -c pgl-setup -s v -l verbose -d 'More on stderr (repeatable)'

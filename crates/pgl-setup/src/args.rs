@@ -87,6 +87,15 @@ pub(crate) struct Setup {
         help_heading = "Steps"
     )]
     pub(crate) roles: Roles,
+    /// Leave an object and what depends on it out of the schema, by kind and name as errors print it: 'VIEW public.v' (repeatable)
+    #[arg(long, value_name = "OBJECT", help_heading = "Steps")]
+    pub(crate) exclude_object: Vec<String>,
+    /// Create everything in the target's default tablespace
+    #[arg(long, help_heading = "Steps")]
+    pub(crate) no_tablespaces: bool,
+    /// Do not run the schema's statements in a temporary database on the target's server first
+    #[arg(long, help_heading = "Steps")]
+    pub(crate) no_trial: bool,
     /// When foreign keys come to the target
     #[arg(
         long,

@@ -1,14 +1,17 @@
 //! The guard: the lock of the migration, and the blocking checks once more.
 
-use pgl_apply::schema::Programs;
+use std::collections::BTreeSet;
+
+use pgl_apply::schema::{self, Programs};
+use pgl_apply::target::{self, MissingRole};
 use pgl_apply::{Done, Error, journal};
 use pgl_core::cutover::Purpose;
 use pgl_core::journal::SCHEMA;
 use pgl_core::preflight::{Choice, examine};
-use pgl_core::setup::{SchemaMode, Stage, left_to_steps};
+use pgl_core::setup::{RoleMode, SchemaMode, Stage, left_to_steps};
 use pgl_core::{Severity, Side};
 
-use crate::steps::Run;
+use crate::steps::{Run, SchemaState};
 
 /// What preflight finds on a target that is read-only.
 const READ_ONLY: &str = "conf.default_read_only";
@@ -18,9 +21,99 @@ impl Run<'_> {
     pub(crate) fn guard(&mut self) -> Result<Done, Error> {
         let name = self.name.clone();
         let passed = self.checks()?;
+        let tried = self.try_schema()?;
         Ok(Done::Already(format!(
-            "{passed} checks passed; migration {name} is locked for this run"
+            "{passed} checks passed{tried}; migration {name} is locked for this run"
         )))
+    }
+
+    /// Whether the schema is still to be copied from the source.
+    fn copies_schema(&mut self) -> Result<bool, Error> {
+        Ok(self.options.schema == SchemaMode::Auto
+            && (self.target.is_none() || self.schema_state()? == SchemaState::Missing))
+    }
+
+    /// Refuses where the schema names a role or a tablespace that the target's server does not have and nobody creates.
+    fn named_objects_exist(&mut self) -> Result<(), Error> {
+        let mut maintenance;
+        let target = match &mut self.target {
+            Some(target) => target,
+            None => {
+                maintenance = self.place.maintenance()?;
+                &mut maintenance
+            }
+        };
+        if self.options.roles == RoleMode::Check {
+            let missing = target::missing(&mut self.source, target)?;
+            if !missing.is_empty() {
+                return Err(target::roles_missing(&missing));
+            }
+        }
+        let there = pgl_catalog::setup::tablespaces(target)?;
+        let work = self.dump()?;
+        let named: BTreeSet<&str> = work
+            .iter()
+            .filter_map(|item| item.entry.tablespace.as_deref())
+            .filter(|name| !there.iter().any(|one| one == name))
+            .collect();
+        if !named.is_empty() {
+            let named: Vec<&str> = named.into_iter().collect();
+            return Err(Error::refused(
+                Side::Target,
+                format!(
+                    "tablespaces of the schema are missing: {}",
+                    named.join(", ")
+                ),
+                "create them on the target's server, or create everything in its default tablespace with --no-tablespaces",
+            ));
+        }
+        self.dumped = Some(work);
+        Ok(())
+    }
+
+    /// Tries the schema's statements on the target's server, in a database of their own; what came of it.
+    fn try_schema(&mut self) -> Result<String, Error> {
+        let Some(work) = self.dumped.take().filter(|_| !self.args.no_trial) else {
+            return Ok(String::new());
+        };
+        let untried = |why: &str| {
+            log::warn!("target: the schema's statements are not tried before: {why}");
+            Ok("; the schema's statements were not tried before".to_owned())
+        };
+        let mut maintenance = match self.place.maintenance() {
+            Ok(session) => session,
+            Err(error) => return untried(&error.message),
+        };
+        let missing = target::missing(&mut self.source, &mut maintenance)?;
+        let missing: Vec<&str> = missing.iter().map(MissingRole::name).collect();
+        let locale = target::locale(self.target.as_mut().unwrap_or(&mut self.source))?;
+        let servers = &self.place.servers;
+        let trial = schema::trial(
+            servers,
+            &mut maintenance,
+            &locale,
+            &work,
+            &missing,
+            self.watch,
+        )?;
+        let trial = match trial {
+            Ok(trial) => trial,
+            Err(why) => return untried(&why),
+        };
+        for what in &trial.untried {
+            log::warn!("target: not tried, nor what depends on it: {what}");
+        }
+        if trial.refused.is_empty() {
+            return Ok(format!(
+                "; the target accepts {} statements of the schema",
+                trial.accepted
+            ));
+        }
+        Err(Error::Objects {
+            side: Side::Target,
+            what: "the target refuses statements of the schema (tried in a temporary database; nothing was changed); --exclude-object leaves one out".to_owned(),
+            failures: trial.refused,
+        })
     }
 
     /// The blocking checks; how many passed.
@@ -66,6 +159,9 @@ impl Run<'_> {
             .filter(|finding| !(shut && finding.id == READ_ONLY && finding.side == Side::Target))
             .collect();
         if blocking.is_empty() {
+            if self.copies_schema()? {
+                self.named_objects_exist()?;
+            }
             return Ok(examined.counts.passed);
         }
         let mut ids: Vec<&str> = blocking.iter().map(|finding| finding.id.as_str()).collect();

@@ -13,6 +13,7 @@ use pgl_conn::Session;
 use pgl_core::doc::Incoming;
 use pgl_core::journal::{PLAN, SCHEMA};
 use pgl_core::select::Selection;
+use pgl_core::setup::archive::{self, Tablespaces, Work};
 use pgl_core::setup::compare::{SideShapes, TableShape, Wire, compare};
 use pgl_core::setup::{Options, RoleMode, SchemaMode, StepId};
 use pgl_core::{Database, Migration, Plan, QualifiedName, ServerVersion, Side};
@@ -36,8 +37,8 @@ pub(crate) struct Run<'a> {
     pub(crate) state: MigrationState,
     /// What the copy came to.
     pub(crate) copied: Option<Copied>,
-    /// The schema taken apart, for a dry run.
-    pub(crate) dumped: Option<Vec<pgl_core::setup::archive::Work>>,
+    /// The schema taken apart, before any step.
+    pub(crate) dumped: Option<Vec<Work>>,
 }
 
 impl<'a> Run<'a> {
@@ -86,7 +87,11 @@ impl<'a> Run<'a> {
         let kept = state.plan.clone();
         let selection = Selection::from(args.select.clone());
         let plan = match (document.and_then(|document| document.plan), kept) {
-            (Some(given), _) => given,
+            (Some(mut given), kept) => {
+                let kept = kept.map(|kept| kept.excluded_objects);
+                given.excluded_objects.extend(kept.unwrap_or_default());
+                given
+            }
             (None, Some(kept)) if selection.is_everything() || selection == kept.selection => kept,
             (None, _) => {
                 let facts = place.facts(&name, &selection, watch)?;
@@ -296,14 +301,18 @@ impl<'a> Run<'a> {
         let name = self.name.clone();
         let state = self.schema_state()?;
         let mut secrets = HashMap::new();
-        if state == SchemaState::Missing {
+        let take = match state {
+            SchemaState::Missing => true,
+            SchemaState::Stored => schema::is_unfinished(self.target()?, &name)?,
+            SchemaState::Exists => false,
+        };
+        if take {
             let work = self.dump()?;
             schema::store(self.target()?, &name, &work)?;
+            // It has what is left out.
+            let plan = journal::statement(&name, &PLAN, &self.plan);
+            self.target()?.batch(&plan)?;
             secrets = schema::secrets(&work);
-        } else if state == SchemaState::Stored
-            && schema::wants_secrets(self.target()?, &name, StepId::TargetSchema)?
-        {
-            secrets = schema::secrets(&self.dump()?);
         }
         let done = match state {
             SchemaState::Exists => Done::Already("the target has the schema".to_owned()),
@@ -324,10 +333,16 @@ impl<'a> Run<'a> {
             }
         };
         self.compare()?;
-        Ok(done)
+        Ok(match (done, self.plan.excluded_objects.as_slice()) {
+            (Done::Changed(what), [_, ..]) => Done::Changed(format!(
+                "{what}; left out: {}",
+                self.plan.excluded_objects.join(", ")
+            )),
+            (done, _) => done,
+        })
     }
 
-    pub(crate) fn dump(&mut self) -> Result<Vec<pgl_core::setup::archive::Work>, Error> {
+    pub(crate) fn dump(&mut self) -> Result<Vec<Work>, Error> {
         let target_version = match &self.target_db {
             Some(db) => db.server_version,
             None => self.place.maintenance()?.version(),
@@ -338,14 +353,39 @@ impl<'a> Run<'a> {
             target_version,
         )?;
         let facts = pgl_catalog::setup::indexes(&mut self.source)?;
+        let tablespaces = if self.args.no_tablespaces {
+            Tablespaces::Default
+        } else {
+            Tablespaces::Keep
+        };
         let dumped = schema::dump(
             &programs,
             &self.place.servers.source,
             &facts,
             &[],
+            tablespaces,
             self.watch,
         )?;
-        Ok(dumped.work)
+        let mut work = dumped.work;
+        let excluded = &mut self.plan.excluded_objects;
+        excluded.extend_from_slice(&self.args.exclude_object);
+        let left_out = archive::exclude(&mut work, excluded);
+        if let Some(unknown) = self
+            .args
+            .exclude_object
+            .iter()
+            .find(|one| !left_out.contains(one))
+        {
+            return Err(Error::refused(
+                Side::Source,
+                format!("the schema has no object {unknown:?}, which --exclude-object names"),
+                "give its kind and name as pg_restore --list does: 'VIEW public.v', 'FUNCTION public.f(integer)'",
+            ));
+        }
+        excluded.extend(left_out);
+        excluded.sort();
+        excluded.dedup();
+        Ok(work)
     }
 
     /// Holds the tables of both sides against each other.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use pgl_conn::{DsnText, Endpoint, PLANNER, add_options};
-use pgl_core::setup::archive::{self, BadArchive, IndexFact, Work};
+use pgl_core::setup::archive::{self, BadArchive, IndexFact, Tablespaces, Work};
 use pgl_core::{QualifiedName, ServerVersion, Side, redact};
 
 use crate::{Error, Watch};
@@ -136,6 +136,7 @@ pub fn dump(
     source: &Endpoint,
     facts: &[IndexFact],
     only: &[QualifiedName],
+    tablespaces: Tablespaces,
     watch: &dyn Watch,
 ) -> Result<Dumped, Error> {
     watch.doing("pg_dump");
@@ -165,7 +166,7 @@ pub fn dump(
         .arg(conninfo.expose_str().unwrap_or_default());
     // Through a pipe: it may hold passwords of foreign servers, and no file has them.
     let bytes = run(dump, "pg_dump", watch)?;
-    let entries = archive::read(&bytes).map_err(|error| Error::Program {
+    let entries = archive::read(&bytes, tablespaces).map_err(|error| Error::Program {
         what: "the schema archive cannot be read".to_owned(),
         hint: match error {
             BadArchive::NotUtf8 => "a source in SQL_ASCII may hold anything: copy its schema by other means and use --schema-copy skip",

@@ -3,6 +3,8 @@
 
 mod dump;
 mod run;
+mod trial;
 
 pub use dump::{Dumped, Programs, dump};
-pub use run::{How, held, run, secrets, store, wants_secrets};
+pub use run::{How, held, is_unfinished, run, secrets, store};
+pub use trial::{Trial, trial};

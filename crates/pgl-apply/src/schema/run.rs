@@ -57,21 +57,34 @@ pub fn secrets(work: &[Work]) -> HashMap<String, String> {
         .collect()
 }
 
-/// Whether statements of a step wait for values that are not stored.
+/// Whether an earlier run has left statements undone, but for foreign keys, which wait for the cutover.
 ///
 /// # Errors
 /// The server's.
-pub fn wants_secrets(session: &mut Session, migration: &str, step: StepId) -> Result<bool, Error> {
+pub fn is_unfinished(session: &mut Session, migration: &str) -> Result<bool, Error> {
     pgl_schema::require(session)?;
-    let open: Vec<Held> = pgl_catalog::rows(
-        session,
-        include_str!("../../sql/held_read.sql"),
-        &[&migration, &step.as_str()],
+    let row = session.query_one(
+        "SELECT EXISTS (SELECT FROM pgl.held WHERE migration = $1 AND done IS NULL AND step <> $2)",
+        &[&migration, &StepId::TargetForeignKeys.as_str()],
     )?;
-    Ok(open.iter().any(Held::is_hidden))
+    Ok(field(
+        session.side(),
+        &row,
+        0,
+        "whether statements are undone",
+    )?)
 }
 
-/// Stores all work in one transaction, and that the schema has been taken from the source.
+/// What is in `pgl.held` and stays there: what is done, and keys that are only to be validated.
+#[derive(Deserialize)]
+struct Kept {
+    id: u32,
+    kind: String,
+    object: String,
+}
+
+/// Stores all work in one transaction, and that the schema has been taken from the source. What an earlier run has done
+/// stays; what it has not done is replaced: its cause may have been fixed on the source.
 ///
 /// # Errors
 /// The server's.
@@ -79,9 +92,24 @@ pub fn store(session: &mut Session, migration: &str, work: &[Work]) -> Result<()
     pgl_schema::require(session)?;
     session.batch("BEGIN")?;
     session.batch(&format!(
-        "DELETE FROM pgl.held WHERE migration = {}",
+        "DELETE FROM pgl.held WHERE migration = {} AND done IS NULL AND sql NOT LIKE 'ALTER TABLE ONLY % VALIDATE CONSTRAINT %'",
         quote_literal(migration)
     ))?;
+    let kept: Vec<Kept> = pgl_catalog::rows(
+        session,
+        include_str!("../../sql/held_kept.sql"),
+        &[&migration],
+    )?;
+    // The numbers of another archive are other objects': the new ones come behind them.
+    let first = kept.iter().map(|one| one.id + 1).max().unwrap_or(0);
+    let kept: HashSet<(&str, &str)> = kept
+        .iter()
+        .map(|one| (one.kind.as_str(), one.object.as_str()))
+        .collect();
+    let work: Vec<&Work> = work
+        .iter()
+        .filter(|item| !kept.contains(&(item.entry.kind.as_str(), item.entry.label().as_str())))
+        .collect();
     for (chunk_at, chunk) in work.chunks(500).enumerate() {
         let mut sql = String::from(
             "INSERT INTO pgl.held (migration, id, place, step, kind, object, sql, depends, bytes) VALUES\n",
@@ -89,14 +117,18 @@ pub fn store(session: &mut Session, migration: &str, work: &[Work]) -> Result<()
         for (n, item) in chunk.iter().enumerate() {
             let entry = &item.entry;
             let hidden = redacted(&entry.kind, &entry.sql);
-            let depends: Vec<String> = entry.depends.iter().map(u32::to_string).collect();
+            let depends: Vec<String> = entry
+                .depends
+                .iter()
+                .map(|id| (id + first).to_string())
+                .collect();
             if n > 0 {
                 sql.push_str(",\n");
             }
             sql.push_str(&format!(
                 "({}, {}, {}, {}, {}, {}, {}, '{{{}}}', {})",
                 quote_literal(migration),
-                entry.id,
+                entry.id + first,
                 chunk_at * 500 + n,
                 quote_literal(item.step.as_str()),
                 quote_literal(&entry.kind),

@@ -18,6 +18,13 @@ pub struct MissingRole {
     config: Vec<String>,
 }
 
+impl MissingRole {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.role.name
+    }
+}
+
 /// The statements that create roles: all of them first, then their settings and memberships.
 pub fn create_roles_sql(missing: &[MissingRole], target: ServerVersion) -> Vec<String> {
     let mut sql: Vec<String> = missing

@@ -195,6 +195,7 @@ pub(super) mod tests {
             tables: tables.collect(),
             sequences: Vec::new(),
             manual_steps: Vec::new(),
+            excluded_objects: Vec::new(),
         }
     }
 

@@ -153,6 +153,7 @@ mod tests {
             tables: names.iter().map(|name| table(name, Set::Default)).collect(),
             sequences: Vec::new(),
             manual_steps: Vec::new(),
+            excluded_objects: Vec::new(),
         }
     }
 

@@ -516,6 +516,7 @@ pub(super) mod tests {
             tables,
             sequences: Vec::new(),
             manual_steps: Vec::new(),
+            excluded_objects: Vec::new(),
         }
     }
 

@@ -35,6 +35,7 @@ pub fn build(facts: &Facts) -> Result<Plan, NotRun> {
         tables,
         sequences,
         manual_steps,
+        excluded_objects: Vec::new(),
     })
 }
 

@@ -28,6 +28,9 @@ pub struct Plan {
     pub sequences: Vec<PlanSequence>,
     /// What pglogical does not carry and somebody has to do.
     pub manual_steps: Vec<ManualStep>,
+    /// What is left out of the target's schema on request, and what depends on it: kind and name, `VIEW public.v`.
+    #[serde(default)]
+    pub excluded_objects: Vec<String>,
 }
 
 impl Plan {

@@ -4,7 +4,7 @@
 //! Every statement stands alone in the archive; its owner, its tablespace and its access method are fields beside it. So no SQL is
 //! read: a text in a function body, a literal or a name may look like anything.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,8 +40,12 @@ pub struct ArchiveEntry {
     pub early: bool,
     /// Entries that have to come before.
     pub depends: Vec<u32>,
+    /// The tablespace that it names.
+    pub tablespace: Option<String>,
     /// What creates it.
     pub sql: String,
+    /// The end of `sql`, where that gives it its owner.
+    pub owner: Option<String>,
 }
 
 impl ArchiveEntry {
@@ -74,22 +78,42 @@ pub enum BadArchive {
     Number(String),
 }
 
+/// Whether objects go to the tablespaces that they are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tablespaces {
+    /// They do.
+    Keep,
+    /// All go to the database's own.
+    Default,
+}
+
 /// Takes an archive apart: what creates the schema's objects, in the order of pg_restore.
 ///
 /// # Errors
 /// See [`BadArchive`].
-pub fn read(archive: &[u8]) -> Result<Vec<ArchiveEntry>, BadArchive> {
+pub fn read(archive: &[u8], tablespaces: Tablespaces) -> Result<Vec<ArchiveEntry>, BadArchive> {
     let mut section = Section::PreData;
     let mut entries = Vec::new();
-    for entry in toc::read(archive)? {
+    for mut entry in toc::read(archive)? {
         if entry.section != Section::AsBefore {
             section = entry.section;
         }
         if entry.create.is_empty() || section == Section::Data || is_of_the_database(&entry) {
             continue;
         }
+        if tablespaces == Tablespaces::Default {
+            entry.tablespace = entry.tablespace.and(Some(""));
+        }
+        let owner = owned(&entry)
+            .map(|object| format!("ALTER {object} OWNER TO {};\n", quote_ident(entry.owner)));
+        let sql = statements(&entry) + owner.as_deref().unwrap_or_default();
         entries.push(ArchiveEntry {
-            sql: without_own(entry.kind, statements(&entry)),
+            sql: without_own(entry.kind, sql),
+            owner,
+            tablespace: entry
+                .tablespace
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned),
             id: entry.id,
             kind: entry.kind.to_owned(),
             schema: entry.schema.map(str::to_owned),
@@ -124,7 +148,7 @@ fn pass(kind: &str, name: &str) -> u8 {
     }
 }
 
-/// What pg_restore runs for an entry (`_printTocEntry` in pg_backup_archiver.c). The settings hold for the session, and so
+/// What pg_restore runs for an entry (`_printTocEntry` in pg_backup_archiver.c), but for its owner. The settings hold for the session, and so
 /// are made for each entry anew.
 fn statements(entry: &TocEntry<'_>) -> String {
     let mut sql = String::new();
@@ -144,9 +168,6 @@ fn statements(entry: &TocEntry<'_>) -> String {
     }
     sql += entry.create.trim_end_matches('\n');
     sql.push('\n');
-    if let Some(object) = owned(entry) {
-        sql += &format!("ALTER {object} OWNER TO {};\n", quote_ident(entry.owner));
-    }
     if let (Some(method), true) = (entry.access_method, entry.partitioned) {
         let table = qualified(entry);
         sql += &format!(
@@ -266,6 +287,22 @@ pub fn assign(entries: Vec<ArchiveEntry>, facts: &[IndexFact]) -> Vec<Work> {
         });
     }
     work
+}
+
+/// Takes out what has one of these labels, and what depends on it. Gives back the labels of all that is left out.
+pub fn exclude(work: &mut Vec<Work>, labels: &[String]) -> Vec<String> {
+    let mut gone: HashSet<u32> = HashSet::new();
+    let mut left_out = Vec::new();
+    work.retain(|Work { entry, .. }| {
+        let label = entry.label();
+        let goes = labels.contains(&label) || entry.depends.iter().any(|id| gone.contains(id));
+        if goes {
+            gone.insert(entry.id);
+            left_out.push(label);
+        }
+        !goes
+    });
+    left_out
 }
 
 fn order(step: StepId) -> usize {

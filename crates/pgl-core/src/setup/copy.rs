@@ -140,6 +140,7 @@ mod tests {
             tables: vec![planned("small", 1), planned("big", 9), planned("mine", 5)],
             sequences: Vec::new(),
             manual_steps: Vec::new(),
+            excluded_objects: Vec::new(),
         };
         let shapes = [
             shape("small", &[("a", false, true), ("g", true, true)]),

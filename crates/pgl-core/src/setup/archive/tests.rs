@@ -19,7 +19,7 @@ const ARCHIVES: [(&[u8], &str); 2] = [
 ];
 
 fn work() -> Vec<Work> {
-    let entries = read(ARCHIVES[0].0).unwrap();
+    let entries = read(ARCHIVES[0].0, Tablespaces::Keep).unwrap();
     let identity = |class, oid, bytes| IndexFact {
         class,
         oid,
@@ -119,7 +119,7 @@ fn effective(text: &str) -> Vec<String> {
 #[test]
 fn what_runs_is_what_pg_restore_runs() {
     for (archive, restored) in ARCHIVES {
-        let ours: String = read(archive)
+        let ours: String = read(archive, Tablespaces::Keep)
             .unwrap()
             .into_iter()
             .map(|one| one.sql)
@@ -135,6 +135,45 @@ fn what_runs_is_what_pg_restore_runs() {
         assert_eq!(effective(&ours).len(), effective(theirs).len());
         assert!(ours.contains("SET default_tablespace = \"Fast x\";\n"));
     }
+}
+
+#[test]
+fn everything_can_go_to_the_default_tablespace() {
+    let named = |how| {
+        let entries = read(ARCHIVES[1].0, how).unwrap();
+        let text: String = entries.iter().map(|one| one.sql.as_str()).collect();
+        let named = entries
+            .iter()
+            .filter(|one| one.tablespace.is_some())
+            .count();
+        (named, text.matches("\"Fast x\"").count())
+    };
+    // A table, a partitioned one and its part, a key, an index.
+    assert_eq!(named(Tablespaces::Keep), (5, 5));
+    assert_eq!(named(Tablespaces::Default), (0, 0));
+}
+
+#[test]
+fn what_depends_on_an_excluded_object_is_left_out_with_it() {
+    let mut work = work();
+    let before = work.len();
+    let gone = exclude(
+        &mut work,
+        &["VIEW public.vv".to_owned(), "VIEW public.other".to_owned()],
+    );
+    for label in [
+        "VIEW public.vv",
+        "MATERIALIZED VIEW public.mv2",
+        "INDEX public.mv2_i",
+    ] {
+        assert!(gone.iter().any(|one| one == label), "{label}: {gone:?}");
+    }
+    assert_eq!(before, work.len() + gone.len());
+    assert!(
+        work.iter()
+            .any(|item| item.entry.label() == "TABLE public.t")
+    );
+    assert!(exclude(&mut work, &[]).is_empty());
 }
 
 #[test]
@@ -159,7 +198,7 @@ fn an_archive_that_is_cut_off_or_another_file_is_refused() {
     let archive = ARCHIVES[1].0;
     // The offset of the last entry is what it ends with: nothing is in it after its contents.
     for length in (0..archive.len()).rev().step_by(97) {
-        let refused = read(&archive[..length]).unwrap_err();
+        let refused = read(&archive[..length], Tablespaces::Keep).unwrap_err();
         assert!(
             matches!(refused, BadArchive::Cut | BadArchive::Foreign),
             "{length}: {refused}"
@@ -168,7 +207,7 @@ fn an_archive_that_is_cut_off_or_another_file_is_refused() {
     let with = |at: usize, byte: u8| {
         let mut changed = archive.to_vec();
         changed[at] = byte;
-        read(&changed).unwrap_err()
+        read(&changed, Tablespaces::Keep).unwrap_err()
     };
     assert_eq!(with(6, 17), BadArchive::Version(1, 17));
     assert_eq!(with(6, 11), BadArchive::Version(1, 11));
@@ -245,7 +284,7 @@ proptest! {
     fn every_text_comes_out_as_it_went_in(
         texts in prop::collection::vec((text(), text().prop_map(|body| format!("CREATE {body};"))), 0..5)
     ) {
-        let entries = read(&written(&texts)).unwrap();
+        let entries = read(&written(&texts), Tablespaces::Keep).unwrap();
         prop_assert_eq!(entries.len(), texts.len());
         for (entry, (name, body)) in entries.iter().zip(&texts) {
             prop_assert_eq!(&entry.name, name);
@@ -264,7 +303,7 @@ fn bytes_that_are_no_characters_are_refused() {
         .position(|part| part == b"CREATE x")
         .unwrap();
     archive[at] = 0xff;
-    assert_eq!(read(&archive), Err(BadArchive::NotUtf8));
+    assert_eq!(read(&archive, Tablespaces::Keep), Err(BadArchive::NotUtf8));
 }
 
 #[test]
@@ -277,6 +316,8 @@ fn what_goes_with_an_object_goes_to_its_step() {
         class: 1259,
         oid: id,
         early: false,
+        tablespace: None,
+        owner: None,
         depends: depends.to_vec(),
         sql: String::new(),
     };
@@ -335,6 +376,8 @@ fn what_belongs_to_the_migration_or_would_connect_is_left_out() {
             class: 0,
             oid: 0,
             early: false,
+            tablespace: None,
+            owner: None,
             depends: Vec::new(),
             sql: String::new(),
         };

@@ -313,6 +313,7 @@ fn plan(tables: &[(&str, Set)]) -> Plan {
         tables: tables.iter().map(planned).collect(),
         sequences: Vec::new(),
         manual_steps: Vec::new(),
+        excluded_objects: Vec::new(),
     }
 }
 

@@ -1,0 +1,195 @@
+//! What is refused before the source is changed: names that the target's server lacks, statements that it does not accept.
+
+use anyhow::{Result, ensure};
+use pgl_testkit::{PairDb, shared_pair};
+
+use super::support::{PATIENCE, definition_differences, drain, same_rows, setup};
+use crate::common::Documented;
+
+/// Nothing of ours is on the source, and no temporary database is left on the target's server.
+fn untouched(db: &PairDb) -> Result<()> {
+    let found = db.source().value(
+        db.name(),
+        "SELECT count(*) FROM pg_namespace WHERE nspname IN ('pgl', 'pglogical')",
+    )?;
+    ensure!(found == "0", "the source was changed");
+    // Other tests have theirs for a moment.
+    db.target().wait_until(
+        db.name(),
+        "SELECT NOT EXISTS (SELECT FROM pg_database WHERE datname ~ '^pgl_trial_')",
+        PATIENCE,
+    )?;
+    Ok(())
+}
+
+/// Each statement that the target does not accept is named, and what depends on it is not; without them the same command succeeds.
+#[test]
+fn what_the_target_does_not_accept_is_known_first() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("refused")?;
+    db.on_source(
+        "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x');
+         CREATE VIEW vb AS SELECT checkpoints_timed FROM pg_stat_bgwriter; CREATE VIEW above AS SELECT * FROM vb;
+         CREATE FUNCTION ff() RETURNS int LANGUAGE sql SET force_parallel_mode = on AS 'SELECT 1';
+         CREATE VIEW fact AS SELECT (id::bigint !) AS f FROM t",
+    )?;
+    // As a run leaves it that was killed.
+    db.on_target("CREATE DATABASE pgl_trial_4194305")?;
+    let refused = setup(&db)?.args(["--format", "json"]).run()?.expect(5)?;
+    let text = refused.document()?.to_string();
+    for (object, state) in [
+        ("VIEW public.vb", "42703"),
+        ("FUNCTION public.ff()", "42704"),
+        ("VIEW public.fact", "42601"),
+    ] {
+        ensure!(
+            text.contains(object) && text.contains(state),
+            "{object}: {text}"
+        );
+    }
+    ensure!(!text.contains("public.above"), "{text}");
+    untouched(&db)?;
+    db.on_source("DROP VIEW above, vb, fact; DROP FUNCTION ff()")?;
+    setup(&db)?.run()?.expect(0)?;
+    drain(&db)?;
+    same_rows(&db)
+}
+
+/// Roles and tablespaces that the target's server lacks; each has an option to go on.
+#[test]
+fn names_that_the_target_lacks_are_known_first() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("lacking")?;
+    let (role, space) = (db.role("owner"), db.role("space"));
+    let place = db
+        .source()
+        .value(db.name(), "SELECT current_setting('data_directory')")?;
+    db.on_source(&format!(
+        "COPY (SELECT 1) TO PROGRAM 'mkdir \"{place}/../{space}\"'"
+    ))?;
+    db.on_source(&format!(
+        "CREATE TABLESPACE \"{space}\" LOCATION '{place}/../{space}'"
+    ))?;
+    db.on_source(&format!(
+        "CREATE ROLE \"{role}\";
+         CREATE TABLE t (id int PRIMARY KEY) TABLESPACE \"{space}\"; ALTER TABLE t OWNER TO \"{role}\";
+         CREATE VIEW v AS SELECT * FROM t; GRANT SELECT ON v TO \"{role}\";
+         CREATE POLICY p ON t TO \"{role}\" USING (true); INSERT INTO t VALUES (1)"
+    ))?;
+    for (arguments, lacks) in [(&[][..], &role), (&["--roles", "copy"], &space)] {
+        for more in [&[][..], &["--dry-run"]] {
+            let refused = setup(&db)?
+                .args(arguments)
+                .args(more)
+                .args(["--format", "json"])
+                .run()?;
+            let text = refused.expect(5)?.document()?.to_string();
+            ensure!(text.contains(&**lacks), "{lacks}: {text}");
+        }
+        untouched(&db)?;
+    }
+    setup(&db)?
+        .args(["--roles", "copy", "--no-tablespaces"])
+        .run()?
+        .expect(0)?;
+    untouched_target(&db)?;
+    let differences = definition_differences(&db, false)?;
+    ensure!(differences.is_empty(), "{differences:#?}");
+    drain(&db)?;
+    same_rows(&db)
+}
+
+fn untouched_target(db: &PairDb) -> Result<()> {
+    let owner = db.on_target(
+        "SELECT tableowner, coalesce(tablespace, 'default') FROM pg_tables WHERE tablename = 't'",
+    )?;
+    ensure!(format!("{owner:?}").contains("default"), "{owner:?}");
+    Ok(())
+}
+
+/// A statement that failed is fixed on the source, and the same command goes on: in the step that creates the schema, and after the copy.
+#[test]
+fn what_failed_is_read_from_the_source_again() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("again")?;
+    db.on_source(
+        "CREATE TABLE t (id int PRIMARY KEY, a text, r int REFERENCES t); INSERT INTO t VALUES (1, 'x', 1);
+         CREATE VIEW vb AS SELECT checkpoints_timed FROM pg_stat_bgwriter; CREATE VIEW above AS SELECT * FROM vb;
+         CREATE FUNCTION picky(text) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+             'BEGIN IF current_setting(''server_version_num'')::int > 150000 THEN RAISE ''not here''; END IF; RETURN 1; END';
+         CREATE FUNCTION old(text) RETURNS text LANGUAGE sql IMMUTABLE SET force_parallel_mode = off AS 'SELECT $1'",
+    )?;
+    let failed = setup(&db)?.arg("--no-trial").run()?.expect(6)?;
+    ensure!(
+        failed.stdout.contains("VIEW public.vb"),
+        "{}",
+        failed.stdout
+    );
+    db.on_source(
+        "DROP VIEW above, vb; ALTER FUNCTION old(text) RESET ALL; CREATE VIEW vb AS SELECT 1 AS one;
+         CREATE INDEX broken ON t (picky(a))",
+    )?;
+    let failed = setup(&db)?.run()?.expect(6)?;
+    ensure!(
+        failed.stdout.contains("INDEX public.broken"),
+        "{}",
+        failed.stdout
+    );
+    db.on_source("DROP INDEX broken; CREATE INDEX mended ON t (old(a))")?;
+    setup(&db)?.run()?.expect(0)?;
+    let differences = definition_differences(&db, false)?;
+    ensure!(differences.is_empty(), "{differences:#?}");
+    let keys = db.target().value(
+        db.name(),
+        "SELECT count(*) FROM pgl.held WHERE kind = 'FK CONSTRAINT' AND done IS NULL",
+    )?;
+    ensure!(keys == "1", "{keys} foreign keys wait for the cutover");
+    drain(&db)?;
+    same_rows(&db)
+}
+
+/// An object is left out with what depends on it, also by later runs that do not say so, and the plan has it.
+#[test]
+fn an_object_is_left_out_on_request() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("left_out")?;
+    db.on_source(
+        "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x');
+         CREATE VIEW vb AS SELECT checkpoints_timed FROM pg_stat_bgwriter; CREATE VIEW above AS SELECT * FROM vb;
+         COMMENT ON VIEW above IS 'c'; CREATE VIEW good AS SELECT * FROM t; CREATE INDEX broken ON t ((a || 'y'))",
+    )?;
+    let unknown = setup(&db)?
+        .args(["--exclude-object", "VIEW public.vx"])
+        .run()?
+        .expect(5)?;
+    ensure!(
+        unknown.stdout.contains("VIEW public.vx"),
+        "{}",
+        unknown.stdout
+    );
+    untouched(&db)?;
+    setup(&db)?
+        .args([
+            "--exclude-object",
+            "VIEW public.vb",
+            "--until",
+            "target.schema",
+        ])
+        .run()?
+        .expect(0)?;
+    let out = setup(&db)?
+        .args([
+            "--exclude-object",
+            "INDEX public.broken",
+            "--format",
+            "json",
+        ])
+        .run()?
+        .expect(0)?;
+    let excluded = out.document()?["plan"]["excluded_objects"].to_string();
+    for label in ["VIEW public.vb", "VIEW public.above", "INDEX public.broken"] {
+        ensure!(excluded.contains(label), "{label}: {excluded}");
+    }
+    let there = db.on_target(
+        "SELECT relname FROM pg_class WHERE relname IN ('vb', 'above', 'good', 'broken')",
+    )?;
+    ensure!(there == [[Some("good".to_owned())]], "{there:?}");
+    drain(&db)?;
+    same_rows(&db)
+}
