@@ -105,6 +105,8 @@ fn replicating((source, target): (u16, u16), hint: &str, sql: &str) -> Result<Pa
             "PGL_PG_BINDIR",
             Server::require(source.max(target))?.client_dir()?,
         )
+        // That is tests/setup's.
+        .arg("--no-trial")
         .limit(Duration::from_secs(120))
         .run()?
         .expect(0)?;

@@ -31,8 +31,9 @@ pub(super) fn replicating(
 /// pgl-setup with these arguments.
 pub(super) fn setup(db: &PairDb, args: &[&str]) -> Result<()> {
     let tool = Tool::new(env!("CARGO_BIN_EXE_pgl-setup"));
-    let tool = tool.envs(db.env()).args(args).limit(PATIENCE);
-    with_programs(tool, db)?.run()?.expect(0)?;
+    // That is tests/setup's.
+    let tool = tool.envs(db.env()).arg("--no-trial").args(args);
+    with_programs(tool.limit(PATIENCE), db)?.run()?.expect(0)?;
     Ok(())
 }
 

@@ -57,6 +57,8 @@ pub(super) fn setup(db: &PairDb) -> Result<Tool> {
     Ok(Tool::new(env!("CARGO_BIN_EXE_pgl-setup"))
         .envs(db.env())
         .env("PGL_PG_BINDIR", Server::require(newest)?.client_dir()?)
+        // That is tests/setup's.
+        .arg("--no-trial")
         .limit(PATIENCE))
 }
 

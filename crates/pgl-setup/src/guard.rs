@@ -84,6 +84,12 @@ impl Run<'_> {
             Ok(session) => session,
             Err(error) => return untried(&error.message),
         };
+        // DROP DATABASE waits there for every process, and pglogical's supervisor answers after minutes.
+        if maintenance.version().at_least(15) && !maintenance.version().at_least(17) {
+            return untried(
+                "on PostgreSQL 15 and 16, DROP DATABASE would wait for pglogical's supervisor",
+            );
+        }
         let missing = target::missing(&mut self.source, &mut maintenance)?;
         let missing: Vec<&str> = missing.iter().map(MissingRole::name).collect();
         let locale = target::locale(self.target.as_mut().unwrap_or(&mut self.source))?;

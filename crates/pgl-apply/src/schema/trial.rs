@@ -13,6 +13,8 @@ use crate::unlogged::unlogged_statements;
 use crate::{Error, ObjectFailure, Servers, Watch};
 
 const PREFIX: &str = "pgl_trial_";
+/// How long dropping it may take.
+const DROP_MS: u32 = 20_000;
 
 /// What a trial came to.
 #[derive(Debug, Default)]
@@ -67,8 +69,19 @@ fn key(name: &str) -> String {
     format!("pg_catalog.hashtext({})", quote_literal(name))
 }
 
+/// Waits for every process of the server from 15 on, and not for ever: a later run drops what is left.
 fn drop_database(maintenance: &mut Session, name: &str) -> Result<(), ConnError> {
-    maintenance.batch(&format!("DROP DATABASE {}", quote_ident(name)))
+    maintenance.batch(&format!("SET statement_timeout = {DROP_MS}"))?;
+    let dropped = maintenance.batch(&format!("DROP DATABASE {}", quote_ident(name)));
+    match dropped {
+        Err(error) if error.is_lost() => return Err(error),
+        Err(error) => log::warn!(
+            "target: database {name} is left, the next run drops it: {}",
+            error.message
+        ),
+        Ok(()) => {}
+    }
+    maintenance.batch("SET statement_timeout = 0")
 }
 
 /// Drops what killed runs of this role have left.
@@ -79,9 +92,7 @@ fn drop_left(maintenance: &mut Session) -> Result<(), Error> {
             &[],
         )?;
         if field::<bool>(Side::Target, &row, 0, "whether a trial goes on")? {
-            if let Err(error) = drop_database(maintenance, &name) {
-                log::warn!("target: cannot drop database {name}: {}", error.message);
-            }
+            drop_database(maintenance, &name)?;
             maintenance.batch(&format!(
                 "SELECT pg_catalog.pg_advisory_unlock({})",
                 key(&name)

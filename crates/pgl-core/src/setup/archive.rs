@@ -128,7 +128,7 @@ pub fn read(archive: &[u8], tablespaces: Tablespaces) -> Result<Vec<ArchiveEntry
     Ok(entries)
 }
 
-/// Settings of the archive, and the database itself: pg_restore leaves them out without `--create`.
+/// Settings of the archive, and the database itself, which exists when the rest is restored.
 fn is_of_the_database(entry: &TocEntry<'_>) -> bool {
     match entry.kind {
         "ENCODING" | "STDSTRINGS" | "SEARCHPATH" | "DATABASE" | "DATABASE PROPERTIES" => true,
