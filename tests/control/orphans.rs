@@ -175,7 +175,14 @@ fn a_switch_whose_foreign_key_does_not_hold_names_it() -> Result<()> {
             .limit(PATIENCE)
             .run()
     };
-    let document = cutover(&["--yes"])?.expect(6)?.json()?;
+    let document = cutover(&["--yes"])?.expect(5)?.json()?;
+    ensure!(
+        document["refusals"].to_string().contains("(900011)"),
+        "{document:#}"
+    );
+    // Nobody looks, and it is found when the foreign key comes.
+    let unseen = ["--yes", "--force", "cut.orphans"];
+    let document = cutover(&unseen)?.expect(6)?.json()?;
     let error = document["error"].to_string();
     ensure!(
         document["state"] == "promoted"

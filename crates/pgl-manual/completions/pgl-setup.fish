@@ -35,7 +35,7 @@ never\t'Never'"
 complete -c pgl-setup -l plan -d 'Document of an earlier tool to take migration and plan from; - is standard input' -r -F
 complete -c pgl-setup -l dry-run -d 'Print the steps with their SQL, change nothing'
 complete -c pgl-setup -l restart -d 'Discard the copy of an earlier run: drop its subscription and slot, empty its tables, copy all rows again'
-complete -c pgl-setup -s y -l yes -d 'Confirm --restart; nothing else asks'
+complete -c pgl-setup -s y -l yes -d 'Confirm --restart'
 complete -c pgl-setup -l list-steps -d 'Print the steps and what they do'
 complete -c pgl-setup -l no-tablespaces -d 'Create everything in the target\'s default tablespace'
 complete -c pgl-setup -l no-trial -d 'Do not run the schema\'s statements in a temporary database on the target\'s server first'

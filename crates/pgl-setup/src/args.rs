@@ -46,8 +46,8 @@ pub(crate) struct Setup {
     /// Discard the copy of an earlier run: drop its subscription and slot, empty its tables, copy all rows again
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) restart: bool,
-    /// Confirm --restart; nothing else asks
-    #[arg(short, long)]
+    /// Confirm --restart
+    #[arg(short, long, requires = "restart")]
     pub(crate) yes: bool,
     /// Print the steps and what they do
     #[arg(long, conflicts_with_all = ["source", "target", "Select", "plan", "force", "name", "jobs", "dry_run", "restart"])]
