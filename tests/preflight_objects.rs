@@ -15,7 +15,7 @@ use pgl_core::plan::{self, Set};
 use pgl_core::rules;
 use pgl_core::select::Selection;
 use pgl_core::{Finding, Severity, Side};
-use pgl_testkit::{Cluster, ClusterOptions, Pair};
+use pgl_testkit::{Cluster, ClusterOptions, Pair, Tool, shared_pair};
 
 const HAZARDS: &str = include_str!("sql/hazards.sql");
 const HAZARDS_TARGET: &str = include_str!("sql/hazards_target.sql");
@@ -198,6 +198,7 @@ const ELSEWHERE: &[&str] = &[
     "type.float_text",        // of sources before 12
     "data.checksum_failures", // needs a broken page
     "tbl.generated_virtual",  // 18: see the test of that name
+    "tbl.nullable_child",     // to 18: likewise
     "seq.unlogged",           // 15: likewise
     "obj.invalid_databases",  // needs the server's facts
     "obj.comments_acl",       // likewise: see preflight_tool
@@ -412,7 +413,7 @@ fn newer_servers_bring_hazards_of_their_own() -> Result<()> {
 #[test]
 fn a_clean_database_gives_nothing_above_info() -> Result<()> {
     for (source, target) in [(13, 17), (15, 18), (17, 18)] {
-        let db = pgl_testkit::shared_pair(source, target)?.database("preflight_clean")?;
+        let db = shared_pair(source, target)?.database("preflight_clean")?;
         db.source_client()?.batch_execute(CLEAN)?;
         let facts = facts(
             &db.source_dsn(),
@@ -481,7 +482,7 @@ fn weird_names_come_through_and_their_remedies_run() -> Result<()> {
     ensure!(long.len() == 63, "63 bytes");
     let mut names: Vec<String> = odd.iter().map(|name| (*name).to_owned()).collect();
     names.push(long);
-    let db = pgl_testkit::shared_pair(15, 17)?.database("preflight_names")?;
+    let db = shared_pair(15, 17)?.database("preflight_names")?;
     let mut client = db.source_client()?;
     for name in &names {
         let q = pgl_core::quote_ident(name);
@@ -524,6 +525,30 @@ fn weird_names_come_through_and_their_remedies_run() -> Result<()> {
     let plan = plan::build(&after)?;
     for table in &plan.tables {
         assert_eq!(table.key, Some(vec![table.name.clone()]));
+    }
+    Ok(())
+}
+
+/// From 18 on children inherit NOT NULL.
+#[test]
+fn a_child_that_takes_nulls_is_found_on_the_way_to_18() -> Result<()> {
+    for (target, code) in [(17, 0), (18, 1)] {
+        let db = shared_pair(13, target)?.database("nulls")?;
+        db.on_source(
+            "CREATE TABLE above (id int PRIMARY KEY, v int NOT NULL);
+             CREATE TABLE below (PRIMARY KEY (id)) INHERITS (above);
+             ALTER TABLE below ALTER v DROP NOT NULL",
+        )?;
+        let found = Tool::new(env!("CARGO_BIN_EXE_pgl-preflight"))
+            .envs(db.env())
+            .args(["--only", "tbl.nullable_child"])
+            .run()?
+            .expect(code)?;
+        ensure!(
+            found.stdout.contains("column v of table public.below") == (code == 1),
+            "{}",
+            found.stdout
+        );
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use pgl_core::facts::{Asked, Facts, Section, ServerFacts};
 use pgl_core::migration::Names;
 use pgl_core::rules;
 use pgl_core::{Finding, Severity, Side};
-use pgl_testkit::{Cluster, ClusterOptions, Pair, shared_pair};
+use pgl_testkit::{Cluster, ClusterOptions, Pair, Server, shared_pair};
 
 fn connect(side: Side, dsn: &str) -> Result<Session> {
     let endpoint = Endpoint::resolve(side, Some(dsn.as_ref()), &Environment::bare())?;
@@ -42,11 +42,12 @@ fn facts_by(
     let mut from = connect(Side::Source, source)?;
     let mut to = connect(Side::Target, target)?;
     let provider = provider.map(DsnText::new);
+    let newest = Server::require(18)?.client_dir()?;
     let options = LinkOptions {
         tool: "preflight",
         provider_dsn: provider.as_ref(),
         probe,
-        pg_bindir: None,
+        pg_bindir: Some(&newest),
         connections: 3,
     };
     let mut facts = Facts {

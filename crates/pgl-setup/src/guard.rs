@@ -8,7 +8,9 @@ use pgl_apply::{Done, Error, journal};
 use pgl_core::cutover::Purpose;
 use pgl_core::journal::SCHEMA;
 use pgl_core::preflight::{Choice, examine};
-use pgl_core::setup::{RoleMode, SchemaMode, Stage, left_to_steps};
+use pgl_core::setup::{
+    RoleMode, SchemaMode, Stage, Step, StepId, When, choose, left_to_steps, steps,
+};
 use pgl_core::{Severity, Side};
 
 use crate::steps::{Run, SchemaState};
@@ -27,9 +29,13 @@ impl Run<'_> {
         )))
     }
 
-    /// Whether the schema is still to be copied from the source.
+    /// Whether this run is to copy the schema from the source.
     fn copies_schema(&mut self) -> Result<bool, Error> {
-        Ok(self.options.schema == SchemaMode::Auto
+        let chosen = choose(steps(&self.options), &self.args.step, self.args.until);
+        let copies =
+            |step: &Step| step.id == StepId::TargetSchema && matches!(step.when, When::Now);
+        Ok(chosen.iter().any(copies)
+            && self.options.schema == SchemaMode::Auto
             && (self.target.is_none() || self.schema_state()? == SchemaState::Missing))
     }
 
