@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_role_without_rights_says_what_it_could_not_read() -> Result<()> {
-    let db = pgl_testkit::shared_pair(13, 17)?.database("preflight_poor")?;
+    let db = shared_pair(13, 17)?.database("preflight_poor")?;
     let role = db.role("poor");
     db.source_client()?.batch_execute(&format!(
         "CREATE ROLE {role} LOGIN;
@@ -46,7 +46,7 @@ fn a_role_without_rights_says_what_it_could_not_read() -> Result<()> {
 
 #[test]
 fn an_exclusive_lock_does_not_stop_the_reading() -> Result<()> {
-    let db = pgl_testkit::shared_pair(13, 17)?.database("preflight_locked")?;
+    let db = shared_pair(13, 17)?.database("preflight_locked")?;
     let make = "CREATE TABLE busy (id int PRIMARY KEY, t text);
                 INSERT INTO busy SELECT 1, repeat('x', 100);
                 CREATE TABLE free (id int PRIMARY KEY); INSERT INTO free VALUES (1)";
@@ -82,7 +82,7 @@ fn an_exclusive_lock_does_not_stop_the_reading() -> Result<()> {
 
 #[test]
 fn changes_of_a_table_without_a_key_are_counted() -> Result<()> {
-    let db = pgl_testkit::shared_pair(15, 17)?.database("preflight_rates")?;
+    let db = shared_pair(15, 17)?.database("preflight_rates")?;
     let mut client = db.source_client()?;
     client.batch_execute(
         "CREATE TABLE log (n int); INSERT INTO log SELECT generate_series(1, 100)",

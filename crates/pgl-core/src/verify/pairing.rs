@@ -485,17 +485,12 @@ impl Matched<'_> {
             }
             let types = (&self.sides.source.types, &self.sides.target.types);
             let recoded = self.sides.source.encoding != self.sides.target.encoding;
-            let changes = changes_values(types, recoded, column.typed(), other.typed(), 16);
-            changes.then(|| match column.shown == other.shown {
-                true => format!(
-                    "a text of column {} ({}) may be read as another value there; pgl-control resync copies the table",
-                    column.name, column.shown
-                ),
-                false => format!(
+            changes_values(types, recoded, column.typed(), other.typed(), 16).then(|| {
+                format!(
                     "column {} ({} on the source, {} on the target) may round, cut or exchange values there; make the \
                      definitions the same first, or the type text",
                     column.name, column.shown, other.shown
-                ),
+                )
             })
         });
         Ok(TablePair {
