@@ -63,7 +63,8 @@ fn names_that_the_target_lacks_are_known_first() -> Result<()> {
         .source()
         .value(db.name(), "SELECT current_setting('data_directory')")?;
     db.on_source(&format!(
-        "COPY (SELECT 1) TO PROGRAM 'mkdir \"{place}/../{space}\"'"
+        // A program that does not read what it is given breaks the pipe.
+        "COPY (SELECT 1) TO PROGRAM 'cat && mkdir \"{place}/../{space}\"'"
     ))?;
     db.on_source(&format!(
         "CREATE TABLESPACE \"{space}\" LOCATION '{place}/../{space}'"
