@@ -228,7 +228,7 @@ pub(crate) fn check(
     Ok(guards(&facts, limits, &args.common.input.force))
 }
 
-/// Rows of the target that contradict the foreign keys which the cutover will bring: found now, nobody waits for their mending.
+/// Rows of the target that contradict the foreign keys which the cutover will create: found while writes are not blocked.
 fn orphaned_rows(
     plan: &Plan,
     (old, new): (&mut Session, &mut Session),

@@ -63,14 +63,9 @@ pub fn secrets(work: &[Work]) -> HashMap<String, String> {
 /// The server's.
 pub fn is_unfinished(session: &mut Session, migration: &str) -> Result<bool, Error> {
     pgl_schema::require(session)?;
-    let row = session.query_one(
+    Ok(session.value(
         "SELECT EXISTS (SELECT FROM pgl.held WHERE migration = $1 AND done IS NULL AND step <> $2)",
         &[&migration, &StepId::TargetForeignKeys.as_str()],
-    )?;
-    Ok(field(
-        session.side(),
-        &row,
-        0,
         "whether statements are undone",
     )?)
 }

@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
-use pgl_conn::{Endpoint, Error as ConnError, Session, field};
+use pgl_conn::{Endpoint, Error as ConnError, Session};
 use pgl_core::setup::archive::{SESSION, Work};
 use pgl_core::setup::secrets::redacted;
-use pgl_core::{Side, quote_ident, quote_literal};
+use pgl_core::{quote_ident, quote_literal};
 
 use crate::target::{Locale, create_sql};
 use crate::unlogged::unlogged_statements;
@@ -87,11 +87,12 @@ fn drop_database(maintenance: &mut Session, name: &str) -> Result<(), ConnError>
 /// Drops what killed runs of this role have left.
 fn drop_left(maintenance: &mut Session) -> Result<(), Error> {
     for name in pgl_catalog::setup::trials(maintenance)? {
-        let row = maintenance.query_one(
+        let over: bool = maintenance.value(
             &format!("SELECT pg_catalog.pg_try_advisory_lock({})", key(&name)),
             &[],
+            "whether a trial goes on",
         )?;
-        if field::<bool>(Side::Target, &row, 0, "whether a trial goes on")? {
+        if over {
             drop_database(maintenance, &name)?;
             maintenance.batch(&format!(
                 "SELECT pg_catalog.pg_advisory_unlock({})",

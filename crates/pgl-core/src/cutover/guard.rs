@@ -354,7 +354,7 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
                 some_of(&facts.orphans)
             ),
             "fix them on the source: a foreign key that does not hold there was not checked either (NOT VALID, or written with triggers disabled); \
-             with --force cut.orphans nobody looks, and the foreign key is missing after the promotion until the rows are fixed",
+             with --force cut.orphans they are not looked for, and the foreign key is missing after the promotion until the rows are fixed",
         );
     }
     if !facts.without_statistics.is_empty() {

@@ -916,7 +916,7 @@ fn a_table_is_different_where_it_inherits_from_others() {
         ["inherits from none on the source, from public.p on the target"]
     );
     assert_eq!(differences(&["q", "p"], &["p", "q"], "none"), [""; 0]);
-    // Its parent did not come along.
+    // Its parent was not migrated.
     assert_eq!(differences(&["p"], &[], "p"), [""; 0]);
 }
 
