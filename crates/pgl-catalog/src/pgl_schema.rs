@@ -5,6 +5,11 @@ use pgl_core::pgl_schema::{Aspect, PglSchema, SchemaFact, Untrusted, evaluate, o
 
 use crate::rows;
 
+/// What is looked at once per session: where the schema exists, only this role and superusers can change what was found.
+/// One that does not exist yet may be anybody's the next time.
+const PGL: &str = "schema pgl can be used";
+const PGLOGICAL: &str = "schema pglogical is nobody else's";
+
 /// Checks schema `pgl` of the database that this session is connected to.
 ///
 /// # Errors
@@ -14,20 +19,16 @@ pub fn check(session: &mut Session) -> Result<PglSchema, Error> {
     evaluate(&facts).map_err(|found| refused(session, found))
 }
 
-/// Goes on only where nobody else can put functions into schema `pglogical`: the entry of every call of one. Looked at
-/// once per session: where the schema exists, only this role and superusers can change what was found. One that does not
-/// exist yet may be anybody's the next time.
+/// Goes on only where nobody else can put functions into schema `pglogical`: the entry of every call of one.
 ///
 /// # Errors
 /// The server's; [`Kind::Refused`].
 pub fn pglogical(session: &mut Session) -> Result<(), Error> {
-    session.once("schema pglogical", |session| {
-        let facts = facts(session)?;
-        pgl_core::pgl_schema::pglogical(&facts).map_err(|found| refused(session, found))?;
-        Ok(facts
-            .iter()
-            .any(|fact| fact.aspect == Aspect::PglogicalExists))
-    })
+    if session.has_established(PGLOGICAL) {
+        return Ok(());
+    }
+    let facts = facts(session)?;
+    pgl_core::pgl_schema::pglogical(&facts).map_err(|found| refused(session, found))
 }
 
 /// Whether its tables can be used, for those who only report: where another role could have written there, they cannot.
@@ -36,11 +37,19 @@ pub fn pglogical(session: &mut Session) -> Result<(), Error> {
 /// As [`pglogical`].
 pub fn readable(session: &mut Session) -> Result<bool, Error> {
     pglogical(session)?;
-    Ok(own(&facts(session)?) == Ok(PglSchema::Usable))
+    Ok(session.has_established(PGL) || own(&facts(session)?) == Ok(PglSchema::Usable))
 }
 
 fn facts(session: &mut Session) -> Result<Vec<SchemaFact>, Error> {
-    rows(session, sql!("pgl_schema"), &[])
+    let facts = rows(session, sql!("pgl_schema"), &[])?;
+    let exists = |fact: &SchemaFact| fact.aspect == Aspect::PglogicalExists;
+    if pgl_core::pgl_schema::pglogical(&facts).is_ok() && facts.iter().any(exists) {
+        session.establish(PGLOGICAL);
+    }
+    if evaluate(&facts) == Ok(PglSchema::Usable) {
+        session.establish(PGL);
+    }
+    Ok(facts)
 }
 
 fn refused(session: &Session, found: Untrusted) -> Error {
@@ -53,7 +62,7 @@ fn refused(session: &Session, found: Untrusted) -> Error {
 /// # Errors
 /// As [`check`].
 pub fn usable(session: &mut Session) -> Result<bool, Error> {
-    check(session).map(|found| found == PglSchema::Usable)
+    Ok(session.has_established(PGL) || check(session)? == PglSchema::Usable)
 }
 
 /// Goes on only where its tables can be used.

@@ -79,19 +79,14 @@ impl Session {
         })
     }
 
-    /// Runs a check of this name, but not again once it has said that what it found holds for the rest of the session.
-    ///
-    /// # Errors
-    /// Those of the check.
-    pub fn once(
-        &mut self,
-        name: &'static str,
-        check: impl FnOnce(&mut Self) -> Result<bool, Error>,
-    ) -> Result<(), Error> {
-        if !self.established.contains(name) && check(self)? {
-            self.established.insert(name);
-        }
-        Ok(())
+    /// Notes what a check has found and what holds for the rest of the session.
+    pub fn establish(&mut self, fact: &'static str) {
+        self.established.insert(fact);
+    }
+
+    /// Whether it has been noted.
+    pub fn has_established(&self, fact: &'static str) -> bool {
+        self.established.contains(fact)
     }
 
     /// Which database this is.
