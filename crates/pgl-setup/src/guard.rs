@@ -79,8 +79,9 @@ impl Run<'_> {
 
     /// Tries the schema's statements on the target's server, in a database of their own; what came of it.
     fn try_schema(&mut self) -> Result<String, Error> {
-        let Some(work) = self.dumped.take().filter(|_| !self.args.no_trial) else {
-            return Ok(String::new());
+        let work = match &self.dumped {
+            Some(work) if !self.args.no_trial => work,
+            _ => return Ok(String::new()),
         };
         let untried = |why: &str| {
             log::warn!("target: the schema's statements are not tried before: {why}");
@@ -104,7 +105,7 @@ impl Run<'_> {
             servers,
             &mut maintenance,
             &locale,
-            &work,
+            work,
             &missing,
             self.watch,
         )?;

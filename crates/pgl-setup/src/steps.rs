@@ -307,7 +307,10 @@ impl<'a> Run<'a> {
             SchemaState::Exists => false,
         };
         if take {
-            let work = self.dump()?;
+            let work = match self.dumped.take() {
+                Some(work) => work,
+                None => self.dump()?,
+            };
             schema::store(self.target()?, &name, &work)?;
             // It has what is left out.
             let plan = journal::statement(&name, &PLAN, &self.plan);
