@@ -19,6 +19,7 @@ mod left_out;
 mod overtaken;
 mod pgbouncer;
 mod promoted;
+mod properties;
 mod published;
 mod replica_identity;
 mod replica_triggers;

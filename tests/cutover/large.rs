@@ -14,8 +14,9 @@ fn all(cluster: &Cluster, db: &PairDb) -> Result<Vec<Vec<Option<String>>>> {
     cluster.sql(
         db.name(),
         "SELECT oid, lomowner::regrole::text, length(lo_get(oid)), md5(lo_get(oid)),
-                (SELECT string_agg(a.grantee::regrole || a.privilege_type || a.is_grantable, ',' ORDER BY 1)
-                   FROM aclexplode(lomacl) a)
+                (SELECT string_agg(a.grantee::regrole || a.privilege_type || a.is_grantable, ',' ORDER BY a.grantee::regrole::text, a.privilege_type)
+                   FROM aclexplode(lomacl) a),
+                obj_description(oid, 'pg_largeobject')
            FROM pg_largeobject_metadata ORDER BY oid",
     )
 }
@@ -52,6 +53,7 @@ fn large_objects_arrive_as_they_were_at_the_last_moment() -> Result<()> {
              SELECT lo_from_bytea(1001, decode(repeat('0123456789abcdef', 200000), 'hex'));
              SELECT lo_create(1002);
              SELECT lo_put(1002, 5000000, 'behind a hole');
+             COMMENT ON LARGE OBJECT 1002 IS 'it''s hollow';
              ALTER LARGE OBJECT 1001 OWNER TO \"{app}\";
              GRANT SELECT ON LARGE OBJECT 1001 TO \"{stubborn}\" WITH GRANT OPTION"
         ))?;

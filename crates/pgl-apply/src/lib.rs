@@ -11,6 +11,7 @@ pub mod cutover;
 mod error;
 pub mod fingerprint;
 pub mod full;
+mod grant;
 pub mod journal;
 pub mod lock;
 pub mod lock_wait;

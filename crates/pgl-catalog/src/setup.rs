@@ -3,6 +3,7 @@
 use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
 use pgl_core::cutover::{Definition, ReplicaTrigger, Stored};
+use pgl_core::database_properties::DatabaseProperties;
 use pgl_core::setup::archive::IndexFact;
 use pgl_core::setup::compare::TableShape;
 use serde::Deserialize;
@@ -50,6 +51,14 @@ pub fn definitions(session: &mut Session) -> Result<Vec<Definition>, Error> {
 /// The server's.
 pub fn roles_needed(session: &mut Session) -> Result<Vec<String>, Error> {
     column(session, sql!("setup_roles"), &[])
+}
+
+/// What the database has beside what is in it.
+///
+/// # Errors
+/// The server's.
+pub fn database_properties(session: &mut Session) -> Result<DatabaseProperties, Error> {
+    row(session, sql!("database_properties"), &[])
 }
 
 /// Tablespaces of the server.

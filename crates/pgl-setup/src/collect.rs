@@ -2,6 +2,7 @@
 //! and for single steps that are run before their turn.
 
 use pgl_apply::schema;
+use pgl_apply::target::Properties;
 use pgl_apply::{Done, Error, copy, journal, provider, subscription, target};
 use pgl_catalog::pgl_schema;
 use pgl_core::Side;
@@ -93,6 +94,14 @@ impl Run<'_> {
                 match target::unfilled(&mut self.source, target)?.len() {
                     0 => already("every materialised view that holds rows on the source is filled"),
                     _ => Ok(Look::Planned),
+                }
+            }
+            StepId::TargetProperties => {
+                let target = self.target.as_mut().ok_or_else(crate::steps::no_target)?;
+                let carry = target::properties(&mut self.source, target, Properties::Lasting)?;
+                match carry.given.is_empty() {
+                    true => already("nothing to give"),
+                    false => Ok(Look::Planned),
                 }
             }
             StepId::TargetAnalyze => {

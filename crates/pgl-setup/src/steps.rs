@@ -210,6 +210,10 @@ impl<'a> Run<'a> {
                     watch,
                 )
             }
+            StepId::TargetProperties => {
+                let target = self.target.as_mut().ok_or_else(no_target)?;
+                target::lasting_properties(&mut self.source, target)
+            }
             StepId::TargetForeignKeys => {
                 let (servers, watch) = (&self.place.servers, self.watch);
                 target::foreign_keys(

@@ -1,7 +1,7 @@
--- Every large object: owner, rights, length, and a digest of what it holds, piece by piece, so that
+-- Every large object: owner, rights, comment, length, and a digest of what it holds, piece by piece, so that
 -- no piece is larger than a mebibyte. Opened, measured and closed row by row: a hundred thousand open
 -- descriptors would be kept until the end of the transaction.
-SELECT l.oid::bigint AS oid, l.owner, l.acl, l.bytes,
+SELECT l.oid::bigint AS oid, l.owner, l.acl, l.comment, l.bytes,
        (SELECT md5(COALESCE(string_agg(md5(pg_catalog.lo_get(l.oid, p.place, 1048576)), '' ORDER BY p.place), ''))
           FROM generate_series(0, l.bytes - 1, 1048576) AS p(place)) AS digest
   FROM (SELECT c.*, pg_catalog.lo_close(c.fd) AS closed
@@ -14,6 +14,7 @@ SELECT l.oid::bigint AS oid, l.owner, l.acl, l.bytes,
                                                  ORDER BY pg_catalog.pg_get_userbyid(a.grantee), a.privilege_type)
                                            FROM pg_catalog.aclexplode(m.lomacl) a
                                           WHERE a.grantee <> m.lomowner), '[]') AS acl,
+                               pg_catalog.obj_description(m.oid, 'pg_largeobject') AS comment,
                                pg_catalog.lo_open(m.oid, 262144) AS fd
                           FROM pg_catalog.pg_largeobject_metadata m
                         OFFSET 0) b

@@ -1,16 +1,18 @@
 //! Large objects, which are not decoded from the WAL: copied before the pause, and what has changed
 //! since copied again within it.
 //!
-//! An object keeps its number, owner and rights. One that the provider does not have any more is
+//! An object keeps its number, owner, rights and comment. One that the provider does not have any more is
 //! removed only where the journal says that we brought it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgl_conn::{Error as ConnError, Kind, Session, field};
+use pgl_core::database_properties::Grant;
 use pgl_core::journal::LARGE_OBJECTS;
-use pgl_core::quote_ident;
+use pgl_core::{quote_ident, quote_literal};
 use serde::Deserialize;
 
+use crate::grant::grant_sql;
 use crate::journal::{all, forget, statement};
 use crate::{Error, Watch};
 
@@ -20,18 +22,11 @@ const PIECE: i32 = 1 << 20;
 const AT_ONCE: usize = 100;
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Right {
-    /// Null for everybody.
-    grantee: Option<String>,
-    right: String,
-    grantable: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct Large {
     oid: u32,
     owner: String,
-    acl: Vec<Right>,
+    acl: Vec<Grant>,
+    comment: Option<String>,
     bytes: i64,
     digest: String,
 }
@@ -212,13 +207,15 @@ fn write(
         )?;
         place += piece.len() as i64;
     }
-    let mut sql = format!(
-        "ALTER LARGE OBJECT {} OWNER TO {};\n",
-        one.oid,
-        quote_ident(&one.owner)
-    );
-    for right in &one.acl {
-        sql.push_str(&grant(one.oid, right));
+    let object = format!("LARGE OBJECT {}", one.oid);
+    let mut sql = format!("ALTER {object} OWNER TO {};\n", quote_ident(&one.owner));
+    for grant in &one.acl {
+        sql.push_str(&grant_sql(grant, &object));
+        sql.push('\n');
+    }
+    if let Some(comment) = &one.comment {
+        let comment = quote_literal(comment);
+        sql.push_str(&format!("COMMENT ON {object} IS {comment};\n"));
     }
     if !exists {
         let key = LARGE_OBJECTS.of(one.oid);
@@ -226,25 +223,6 @@ fn write(
     }
     new.batch(&sql)?;
     Ok(place.unsigned_abs())
-}
-
-fn grant(oid: u32, right: &Right) -> String {
-    // The two rights that large objects have; nothing else is let through.
-    let what = if right.right == "UPDATE" {
-        "UPDATE"
-    } else {
-        "SELECT"
-    };
-    let who = right
-        .grantee
-        .as_deref()
-        .map_or_else(|| "PUBLIC".to_owned(), quote_ident);
-    let option = if right.grantable {
-        " WITH GRANT OPTION"
-    } else {
-        ""
-    };
-    format!("GRANT {what} ON LARGE OBJECT {oid} TO {who}{option};\n")
 }
 
 /// What to say where there are large objects, and none are copied: equal numbers do not prove that they are the same.
@@ -261,31 +239,4 @@ pub fn missing(old: &mut Session, new: &mut Session) -> Result<Option<String>, C
             new.side()
         )
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rights_are_given_as_they_were() {
-        let mut right = Right {
-            grantee: Some("a\"b".to_owned()),
-            right: "UPDATE".to_owned(),
-            grantable: true,
-        };
-        assert_eq!(
-            grant(7, &right),
-            "GRANT UPDATE ON LARGE OBJECT 7 TO \"a\"\"b\" WITH GRANT OPTION;\n"
-        );
-        right = Right {
-            grantee: None,
-            right: "SELECT".to_owned(),
-            grantable: false,
-        };
-        assert_eq!(
-            grant(7, &right),
-            "GRANT SELECT ON LARGE OBJECT 7 TO PUBLIC;\n"
-        );
-    }
 }

@@ -175,10 +175,20 @@ fn settings(facts: &Facts, list: &mut List) {
     };
     let there = facts.target();
     let there = there.and_then(|target| target.server.database_settings());
-    for Override { role, name, .. } in settings.difference(&there.unwrap_or_default()) {
+    let there = there.unwrap_or_default();
+    for one in settings.difference(&there) {
+        let Override { role, name, .. } = one;
+        // pgl-cutover sets what the target does not have.
+        if !there
+            .iter()
+            .any(|here| (&here.role, &here.name) == (role, name))
+        {
+            continue;
+        }
         let role = role.as_ref();
         let of = role.map_or(String::new(), |role| format!(" for role {role}"));
-        let action = format!("set {name}{of} for the target database as well");
+        let action =
+            format!("the target has another value of {name}{of}, which stays unless you change it");
         list.add("obj.db_role_settings", Some(name.clone()), action);
     }
 }

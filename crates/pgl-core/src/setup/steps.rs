@@ -33,6 +33,7 @@ pub enum StepId {
     TargetSubscription,
     TargetMatviews,
     TargetAnalyze,
+    TargetProperties,
     TargetForeignKeys,
 }
 
@@ -164,6 +165,12 @@ impl StepId {
             "target.analyze",
             Some(Side::Target),
             "gather planner statistics",
+        ),
+        (
+            Self::TargetProperties,
+            "target.properties",
+            Some(Side::Target),
+            "give the database the owner, privileges, connection limit and comments that the source's has",
         ),
         (
             Self::TargetForeignKeys,
@@ -368,6 +375,7 @@ pub fn steps(options: &Options) -> Vec<Step> {
         S::TargetSubscription,
         S::TargetMatviews,
         S::TargetAnalyze,
+        S::TargetProperties,
         S::TargetForeignKeys,
     ]);
     order
@@ -402,7 +410,7 @@ pub fn needs(id: StepId) -> &'static [StepId] {
         }
         S::TargetSubscription => &[S::Copy, S::TargetKeys, S::TargetTriggers],
         S::TargetMatviews | S::TargetForeignKeys => &[S::TargetSchema, S::Copy],
-        S::TargetAnalyze => &[S::TargetSchema],
+        S::TargetAnalyze | S::TargetProperties => &[S::TargetSchema],
     }
 }
 

@@ -411,6 +411,7 @@ impl Engine {
 
     /// Everything up to the release. The caller takes it back when this fails.
     pub(crate) fn advance(&mut self) -> Result<(), Error> {
+        self.properties()?;
         self.large_objects()?;
         stop_point("target-read-only");
         self.shut()?;

@@ -84,7 +84,13 @@ fn settings(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
         let shown = value.map_or(" (value not shown)".to_owned(), |value| {
             format!(" = {value}")
         });
-        let what = format!("{of} sets {name}{shown}, which a schema dump does not contain");
+        let other = there.iter().flatten();
+        let other = other.filter(|there| (&there.name, &there.role) == (&one.name, &one.role));
+        let stays = other.count() > 0;
+        let what = match stays {
+            true => format!("{of} sets {name}{shown}, and the target has another value"),
+            false => format!("{of} sets {name}{shown}, which pgl-cutover sets on the target"),
+        };
         let sql = database.zip(value).map(|(database, value)| {
             let there = Override {
                 database: Some(database.clone()),
@@ -93,7 +99,7 @@ fn settings(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
             there.set_sql(value)
         });
         let draft = emit.find(Source, what).object(name).fix_on(Target);
-        draft.severity(warn_if(there.is_some())).sql(sql);
+        draft.severity(warn_if(stays)).sql(sql);
     }
     Ok(())
 }

@@ -259,7 +259,7 @@ pub(in super::super) const CASES: &[Case] = &[
     ),
     fires(
         "obj.db_role_settings",
-        Warn,
+        Info,
         "a value that is not shown",
         |f| {
             setting(&mut f.source.server, None);

@@ -1,0 +1,117 @@
+//! What a database has beside what is in it: owner, privileges, connection limit, comments, settings.
+
+use anyhow::{Result, ensure};
+use pgl_testkit::{Cluster, PairDb, shared_pair};
+
+use super::support::{PAIRS, cutover, settings_of, setup};
+
+fn properties(cluster: &Cluster, db: &PairDb) -> Result<Vec<Vec<Option<String>>>> {
+    cluster.sql(
+        db.name(),
+        "SELECT datdba::regrole::text, datconnlimit, shobj_description(d.oid, 'pg_database'),
+                (SELECT string_agg(a.grantee::regrole || a.privilege_type || a.is_grantable, ',' ORDER BY a.grantee::regrole::text, a.privilege_type)
+                   FROM aclexplode(datacl) a), (SELECT obj_description(oid, 'pg_extension') FROM pg_extension WHERE extname = 'hstore')
+           FROM pg_database d WHERE datname = current_database()",
+    )
+}
+
+/// A database with its own of everything, its roles on both sides.
+fn replicating(source: u16, target: u16) -> Result<(PairDb, String, String)> {
+    let db = shared_pair(source, target)?.database("props")?;
+    let (owner, app, name) = (db.role("owner"), db.role("app"), db.name());
+    for cluster in [db.source(), db.target()] {
+        cluster.sql(
+            db.name(),
+            &format!("CREATE ROLE {owner} LOGIN; CREATE ROLE {app} LOGIN"),
+        )?;
+    }
+    db.on_source(&format!(
+        "ALTER DATABASE {name} OWNER TO {owner}; ALTER DATABASE {name} CONNECTION LIMIT 90;
+         REVOKE ALL ON DATABASE {name} FROM PUBLIC; GRANT CONNECT ON DATABASE {name} TO {app} WITH GRANT OPTION;
+         COMMENT ON DATABASE {name} IS 'it''s the shop';
+         ALTER DATABASE {name} SET search_path = shop, public; ALTER DATABASE {name} SET \"shop.key\" = 'secret';
+         ALTER ROLE {app} IN DATABASE {name} SET work_mem = '7MB';
+         CREATE EXTENSION hstore; COMMENT ON EXTENSION hstore IS 'ours';
+         CREATE TABLE public.t (id int PRIMARY KEY); INSERT INTO public.t VALUES (1)"
+    ))?;
+    Ok((db, owner, app))
+}
+
+#[test]
+fn the_database_has_its_own_owner_privileges_and_settings() -> Result<()> {
+    for (source, target) in PAIRS {
+        let (db, owner, app) = replicating(source, target)?;
+        let name = db.name();
+        setup(&db)?.run()?.expect(0)?;
+        let (there, here) = (properties(db.source(), &db)?, properties(db.target(), &db)?);
+        ensure!(there == here, "{there:?}\n{here:?}");
+        ensure!(here[0][0].as_deref() == Some(owner.as_str()), "{here:?}");
+        // Settings would be the apply worker's, too.
+        ensure!(settings_of(db.target(), &db)?.is_empty());
+        let again = setup(&db)?
+            .args(["--step", "target.properties"])
+            .run()?
+            .expect(0)?;
+        ensure!(again.stdout.contains("nothing to give"), "{again:?}");
+        // What comes after the setup; what somebody has decided for the target; what its server does not know.
+        db.on_source(&format!(
+            "ALTER DATABASE {name} SET statement_timeout = '5min'; ALTER ROLE {app} IN DATABASE {name} SET lock_timeout = '3s'"
+        ))?;
+        db.on_target(&format!(
+            "ALTER ROLE {app} IN DATABASE {name} SET work_mem = '9MB'; ALTER DATABASE {name} CONNECTION LIMIT 80"
+        ))?;
+        let dry = cutover(&db).arg("--dry-run").run()?.expect(0)?;
+        let stays = format!("stays so: setting work_mem of role {app}");
+        for wanted in [
+            "would be given: setting search_path, setting shop.key, setting statement_timeout, setting lock_timeout of role",
+            "stays so: connection limit 80 (on the source 90)",
+            &stays,
+        ] {
+            ensure!(dry.stdout.contains(wanted), "{wanted}: {}", dry.stdout);
+        }
+        ensure!(
+            !dry.stdout.contains("secret") && !dry.stderr.contains("secret"),
+            "{dry:?}"
+        );
+        ensure!(settings_of(db.target(), &db)?.len() == 1);
+        let done = cutover(&db).arg("--yes").run()?.expect(0)?;
+        ensure!(done.stdout.contains(&stays), "{}", done.stdout);
+        ensure!(!done.stdout.contains("secret") && !done.stderr.contains("secret"));
+        let settings = |cluster: &Cluster, role: &str| {
+            cluster.value(
+                db.name(),
+                &format!(
+                    "SELECT string_agg(e, ' ' ORDER BY e) FROM pg_db_role_setting, unnest(setconfig) e
+                      WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+                        AND setrole = {role} AND e NOT LIKE 'default_transaction_read_only%'"
+                ),
+            )
+        };
+        ensure!(settings(db.source(), "0")? == settings(db.target(), "0")?);
+        ensure!(settings(db.target(), "0")?.contains("shop.key=secret"));
+        ensure!(
+            settings(db.target(), &format!("'{app}'::regrole"))? == "lock_timeout=3s work_mem=9MB"
+        );
+    }
+    Ok(())
+}
+
+/// A setting that the target's version has no more is named, and nothing else is lost by it.
+#[test]
+fn what_the_target_refuses_is_named() -> Result<()> {
+    let (db, ..) = replicating(13, 17)?;
+    let name = db.name();
+    db.on_source(&format!(
+        "ALTER DATABASE {name} SET vacuum_cleanup_index_scale_factor = 0.2"
+    ))?;
+    setup(&db)?.run()?.expect(0)?;
+    let done = cutover(&db).arg("--yes").run()?.expect(0)?;
+    let wanted = "stays so: not setting vacuum_cleanup_index_scale_factor (unrecognized configuration parameter";
+    ensure!(done.stdout.contains(wanted), "{}", done.stdout);
+    let path = db.target().value(
+        db.name(),
+        "SELECT count(*) FROM pg_db_role_setting WHERE setconfig::text LIKE '%search_path%' AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    )?;
+    ensure!(path == "1", "{path}");
+    Ok(())
+}
