@@ -44,8 +44,7 @@ impl Run<'_> {
             }
             StepId::TargetRoles => {
                 let mut maintenance = self.place.maintenance()?;
-                let missing = target::missing(&mut self.source, &mut maintenance)?;
-                target::create_roles_sql(&missing, maintenance.version())
+                target::roles_sql(&mut self.source, &mut maintenance)?
             }
             StepId::TargetExtension => provider::extension_sql(self.source.version()),
             StepId::TargetNode => vec![provider::node_sql(&names.subscriber_node)],

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use pgl_apply::schema::{self, Programs};
+use pgl_apply::schema;
 use pgl_apply::target::{self, MissingRole};
-use pgl_apply::{Done, Error, journal};
+use pgl_apply::{Done, Error};
 use pgl_core::cutover::Purpose;
-use pgl_core::journal::SCHEMA;
 use pgl_core::preflight::{Choice, examine};
 use pgl_core::setup::{
     RoleMode, SchemaMode, Stage, Step, StepId, When, choose, left_to_steps, steps,
@@ -138,22 +137,6 @@ impl Run<'_> {
         } else {
             Stage::Fresh
         };
-        let dumped = match &mut self.target {
-            Some(target) => journal::read(target, &name, &SCHEMA)?.is_some(),
-            None => false,
-        };
-        if self.options.schema == SchemaMode::Auto && !dumped {
-            // Found out now, not after the source has been changed.
-            let target = match &self.target {
-                Some(target) => target.version(),
-                None => self.place.maintenance()?.version(),
-            };
-            Programs::find(
-                self.args.pg_bindir.as_deref(),
-                self.source.version(),
-                target,
-            )?;
-        }
         // A target that an attempt at the cutover has shut does not shut us out.
         let shut = match &mut self.target {
             Some(target) => pgl_apply::cutover::closed(target, &name)?.is_some(),

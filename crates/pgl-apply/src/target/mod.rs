@@ -10,4 +10,4 @@ pub use database::{Locale, create_database, create_sql, locale};
 pub use finish::{analyze, matviews, quiet_triggers, quiet_triggers_sql, unanalyzed, unfilled};
 pub use foreign_keys::foreign_keys;
 pub use properties::{Carry, Properties, give_properties, lasting_properties, properties};
-pub use roles::{Missing, MissingRole, create_roles_sql, missing, roles, roles_missing};
+pub use roles::{Missing, MissingRole, missing, roles, roles_missing, roles_sql};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pgl_conn::Session;
 use pgl_core::facts::server::Role;
+use pgl_core::name::show_ident;
 use pgl_core::roles::{create_sql, differences, grant_sql};
 use pgl_core::{ServerVersion, Side, quote_ident, setting_literal};
 use serde::Deserialize;
@@ -25,26 +26,58 @@ impl MissingRole {
     }
 }
 
-/// The statements that create roles: all of them first, then their settings and memberships.
-pub fn create_roles_sql(missing: &[MissingRole], target: ServerVersion) -> Vec<String> {
-    let mut sql: Vec<String> = missing
-        .iter()
-        .map(|one| create_sql(&one.role, target))
-        .collect();
+/// The statements that create roles: all of them first, then their memberships. Only who may become a role can give it
+/// the objects that it owns: a superuser, or a member, which `member` becomes, the connected role that is no superuser.
+fn create_roles_sql(
+    missing: &[MissingRole],
+    target: ServerVersion,
+    member: Option<&str>,
+) -> Vec<String> {
+    let mut sql = Vec::new();
+    if member.is_some() && target.at_least(16) {
+        sql.push("SET LOCAL createrole_self_grant = 'set, inherit';".to_owned());
+    }
     for one in missing {
-        let settings = one.config.iter().filter_map(|entry| entry.split_once('='));
-        sql.extend(settings.map(|(key, value)| {
-            format!(
-                "ALTER ROLE {} SET {} TO {};",
-                quote_ident(&one.role.name),
-                quote_ident(key),
-                setting_literal(key, value)
-            )
-        }));
+        sql.push(create_sql(&one.role, target));
+        if let Some(member) = member.filter(|_| !target.at_least(16)) {
+            let (role, member) = (quote_ident(&one.role.name), quote_ident(member));
+            sql.push(format!("GRANT {role} TO {member};"));
+        }
+    }
+    for one in missing {
         let memberships = one.role.memberships.iter();
         sql.extend(memberships.map(|membership| grant_sql(&one.role, membership, target)));
     }
     sql
+}
+
+/// The settings that roles have in every database: in words, and the statement.
+fn settings_sql(missing: &[MissingRole]) -> Vec<(String, String)> {
+    let each = missing.iter().flat_map(|one| {
+        let settings = one.config.iter().filter_map(|entry| entry.split_once('='));
+        settings.map(|(key, value)| {
+            let (role, name) = (quote_ident(&one.role.name), quote_ident(key));
+            let value = setting_literal(key, value);
+            (
+                format!("{key} of {}", show_ident(&one.role.name)),
+                format!("ALTER ROLE {role} SET {name} TO {value};"),
+            )
+        })
+    });
+    each.collect()
+}
+
+/// The statements of [`roles`].
+///
+/// # Errors
+/// The servers'.
+pub fn roles_sql(source: &mut Session, target: &mut Session) -> Result<Vec<String>, Error> {
+    let both = Both::read(source, target)?;
+    let missing = with_settings(source, &both.missing())?;
+    let member = both.member(target)?;
+    let mut sql = create_roles_sql(&missing, target.version(), member.as_deref());
+    sql.extend(settings_sql(&missing).into_iter().map(|one| one.1));
+    Ok(sql)
 }
 
 /// The roles of both sides, and those that the source's objects need: owners, grantees, and the roles that these
@@ -87,6 +120,14 @@ impl Both {
             .iter()
             .filter(|role| self.needed.contains(&role.name) && self.on_target(&role.name).is_none())
             .collect()
+    }
+
+    /// The connected role of the target, where it is no superuser.
+    fn member(&self, target: &mut Session) -> Result<Option<String>, Error> {
+        let sql = "SELECT current_user::text";
+        let me: String = target.value(sql, &[], "the connected role")?;
+        let superuser = self.on_target(&me).is_some_and(|role| role.superuser);
+        Ok((!superuser).then_some(me))
     }
 
     /// What differs where a role exists on both sides: it is never changed, but it is said.
@@ -163,7 +204,7 @@ pub fn roles_missing(open: &[MissingRole]) -> Error {
 }
 
 /// Checks that every role exists, or creates the missing ones in one transaction. A role that exists is not
-/// changed; how it differs from the source's is part of the outcome.
+/// changed; how it differs from the source's, and the settings that the target does not know, are part of the outcome.
 ///
 /// # Errors
 /// The servers', or a refusal that names the roles.
@@ -193,15 +234,27 @@ pub fn roles(
     if missing_roles == Missing::Refuse {
         return Err(roles_missing(&open));
     }
-    let sql = create_roles_sql(&open, version).join("\n");
+    let member = both.member(target)?;
+    let sql = create_roles_sql(&open, version, member.as_deref()).join("\n");
     target
         .batch(&format!("BEGIN;\n{sql}\nCOMMIT;"))
         .or_else(|error| {
             target.rollback()?;
             Err(error.with_context("creating roles"))
         })?;
+    let mut unset = String::new();
+    for (what, sql) in settings_sql(&open) {
+        match target.batch(&sql) {
+            Ok(()) => {}
+            Err(error) if error.is_lost() => return Err(error.into()),
+            Err(error) => unset.push_str(&format!("; not set: {what} ({})", error.message)),
+        }
+    }
+    let joined = member.map_or_else(String::new, |me| {
+        format!("; {} is a member of them", show_ident(&me))
+    });
     Ok(Done::Changed(format!(
-        "created without passwords: {}{also}",
+        "created without passwords: {}{joined}{unset}{also}",
         names.join(", ")
     )))
 }
@@ -244,17 +297,29 @@ mod tests {
                 config: Vec::new(),
             },
         ];
-        let sql = create_roles_sql(&missing, ServerVersion(170_000));
+        let sql = create_roles_sql(&missing, ServerVersion(170_000), None);
         assert!(sql[0].starts_with("CREATE ROLE \"app\"") && sql[0].contains(" LOGIN "));
         assert!(sql[1].starts_with("CREATE ROLE \"staff\""));
         assert_eq!(
             sql[2..],
+            ["GRANT \"staff\" TO \"app\" WITH ADMIN TRUE, INHERIT TRUE, SET TRUE;"]
+        );
+        let settings: Vec<String> = settings_sql(&missing)
+            .into_iter()
+            .map(|one| one.1)
+            .collect();
+        assert_eq!(
+            settings,
             [
                 "ALTER ROLE \"app\" SET \"search_path\" TO a, \"B\";",
                 "ALTER ROLE \"app\" SET \"work_mem\" TO '64MB';",
-                "GRANT \"staff\" TO \"app\" WITH ADMIN TRUE, INHERIT TRUE, SET TRUE;",
             ]
         );
+        // Who is no superuser becomes a member.
+        let sql = create_roles_sql(&missing, ServerVersion(170_000), Some("admin"));
+        assert_eq!(sql[0], "SET LOCAL createrole_self_grant = 'set, inherit';");
+        let sql = create_roles_sql(&missing, ServerVersion(150_000), Some("admin"));
+        assert_eq!(sql[1], "GRANT \"app\" TO \"admin\";");
     }
 
     #[test]

@@ -20,7 +20,6 @@ pub const WATCHED: &[&str] = &[
     "bytea_output",
     "cloudsql.enable_pglogical",
     "cloudsql.logical_decoding",
-    "createrole_self_grant",
     "default_text_search_config",
     "default_transaction_isolation",
     "default_transaction_read_only",

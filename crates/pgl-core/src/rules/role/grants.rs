@@ -4,13 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::Severity;
 use crate::Side::Target;
 use crate::facts::NotRun;
 use crate::facts::server::{Role, ServerState};
 use crate::name::show_ident;
 use crate::quote_ident;
-use crate::rules::common::{list, plural, some_of};
+use crate::rules::common::{plural, some_of};
 use crate::rules::{Rule, pair};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
@@ -62,36 +61,18 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         if me.superuser {
             return Ok(());
         }
-        // Whoever creates a role may have himself made a member of it at once (16 and later).
-        let self_grant = to.setting("createrole_self_grant")?;
-        let self_grant = list(
-            self_grant
-                .and_then(|it| it.value.as_deref())
-                .unwrap_or_default(),
-        );
-        let member_at_once = self_grant.iter().any(|word| word == "set");
         let (there, name) = (to.roles_by_name()?, show_ident(&me.name));
         let referenced = from.referenced_roles.get()?.iter();
         for found in referenced.filter(|found| found.owned > 0) {
             let (owner, objects) = (show_ident(&found.role), plural(found.owned, "object"));
-            match there.get(found.role.as_str()) {
-                Some(role) if role.may_become => {}
-                Some(_) => {
-                    let (owns, role) = (quote_ident(&found.role), quote_ident(&me.name));
-                    let what = format!("role {name} may not give {objects} to {owner}");
-                    let sql = format!("GRANT {owns} TO {role};");
-                    emit.find(Target, what).object(owner).sql(sql);
-                }
-                None if member_at_once => {}
-                None => {
-                    let what =
-                        format!("role {name} could create {owner}, but not give {objects} to it");
-                    let remedy = format!(
-                        "Create {owner} on the target beforehand and make {name} a member of it."
-                    );
-                    let draft = emit.find(Target, what).object(owner);
-                    draft.severity(Severity::Warn).remedy(remedy);
-                }
+            // pgl-setup becomes a member of the roles that it creates.
+            if let Some(role) = there.get(found.role.as_str())
+                && !role.may_become
+            {
+                let (owns, role) = (quote_ident(&found.role), quote_ident(&me.name));
+                let what = format!("role {name} may not give {objects} to {owner}");
+                let sql = format!("GRANT {owns} TO {role};");
+                emit.find(Target, what).object(owner).sql(sql);
             }
         }
         Ok(())
@@ -234,11 +215,7 @@ mod cases {
             staff(f);
             known(&mut on_target(f).roles).push(role("boss"));
         }),
-        fires("role.set_owner", Severity::Warn, "it is not", staff),
-        silent("role.set_owner", "a member at once", |f| {
-            staff(f);
-            set(on_target(f), "createrole_self_grant", "inherit, set");
-        }),
+        silent("role.set_owner", "it is not", staff),
         silent("role.set_owner", "a member", |f| {
             staff(f);
             known(&mut on_target(f).roles).push(Role {
