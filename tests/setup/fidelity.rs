@@ -169,3 +169,34 @@ fn texts_that_look_like_an_archive_arrive() -> Result<()> {
     drain(&db)?;
     same_rows(&db)
 }
+
+/// A CHECK that reads another table, whatever is copied first; one that no order of tables satisfies fails with its row.
+#[test]
+fn a_check_that_reads_another_table_waits_for_it() -> Result<()> {
+    let db = shared_pair(15, 18)?.database("checkreads")?;
+    db.on_source(
+        "CREATE TABLE b_ref (id int PRIMARY KEY); CREATE TABLE c_ref (id int PRIMARY KEY);
+         CREATE FUNCTION has_b(int) RETURNS boolean LANGUAGE sql AS 'SELECT EXISTS (SELECT FROM public.b_ref WHERE id = $1)';
+         CREATE FUNCTION has_c(int) RETURNS boolean LANGUAGE sql AS 'SELECT EXISTS (SELECT FROM public.c_ref WHERE id = $1)';
+         INSERT INTO c_ref VALUES (1), (2), (3);
+         ALTER TABLE b_ref ADD CHECK (has_c(id)); INSERT INTO b_ref SELECT generate_series(1, 3) FROM (SELECT) one;
+         CREATE TABLE a_chk (id int PRIMARY KEY, r int CHECK (has_b(r)));
+         INSERT INTO a_chk SELECT g, g % 3 + 1 FROM generate_series(1, 5000) AS g",
+    )?;
+    setup(&db)?.args(["--jobs", "1"]).run()?.expect(0)?;
+    drain(&db)?;
+    same_rows(&db)?;
+    let db = shared_pair(15, 18)?.database("checkfails")?;
+    db.on_source(
+        "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (7); CREATE TABLE u (id int PRIMARY KEY);
+         CREATE FUNCTION old() RETURNS boolean LANGUAGE sql AS 'SELECT current_setting(''server_version_num'')::int < 180000';
+         ALTER TABLE t ADD CONSTRAINT elder CHECK (old())",
+    )?;
+    let failed = setup(&db)?.run()?.expect(6)?;
+    ensure!(
+        failed.stdout.contains("check constraint \\\"elder\\\"") && failed.stdout.contains("23514"),
+        "{}",
+        failed.stdout
+    );
+    Ok(())
+}

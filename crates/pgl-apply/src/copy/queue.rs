@@ -5,7 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pgl_core::setup::copy::Task;
 
-/// A queue that can be closed: after a failure nobody begins anything new.
+use crate::Error;
+
+/// A queue that can be closed: after a failure nobody begins anything new. A table whose CHECK refuses rows may wait for
+/// another one that the CHECK reads: it is tried again after the others, as long as any of them was copied.
 pub(super) struct Queue {
     inner: Mutex<Inner>,
 }
@@ -13,6 +16,8 @@ pub(super) struct Queue {
 struct Inner {
     tasks: VecDeque<(usize, Task)>,
     closed: bool,
+    taken: usize,
+    refused: Vec<(usize, Task, Error)>,
 }
 
 impl Queue {
@@ -22,6 +27,8 @@ impl Queue {
             inner: Mutex::new(Inner {
                 tasks: tasks.into_iter().enumerate().collect(),
                 closed: false,
+                taken: 0,
+                refused: Vec::new(),
             }),
         }
     }
@@ -30,10 +37,34 @@ impl Queue {
     pub(super) fn take(&self) -> Option<(usize, Task)> {
         let mut inner = self.lock();
         if inner.closed {
-            None
-        } else {
-            inner.tasks.pop_front()
+            return None;
         }
+        let next = inner.tasks.pop_front();
+        inner.taken += usize::from(next.is_some());
+        next
+    }
+
+    /// A CHECK has refused rows of it.
+    pub(super) fn refused(&self, number: usize, task: Task, error: Error) {
+        self.lock().refused.push((number, task, error));
+    }
+
+    /// Once no worker is left: hands what was refused out again. An error where that would be in vain, and whether there is
+    /// anything to do.
+    pub(super) fn again(&self) -> Result<bool, Error> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return Ok(false);
+        }
+        let refused = std::mem::take(&mut inner.refused);
+        let copied = std::mem::take(&mut inner.taken) - refused.len();
+        for (number, task, error) in refused {
+            if copied == 0 {
+                return Err(error);
+            }
+            inner.tasks.push_back((number, task));
+        }
+        Ok(!inner.tasks.is_empty())
     }
 
     /// Nothing more is handed out.

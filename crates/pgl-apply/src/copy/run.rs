@@ -138,7 +138,17 @@ pub fn run(
         watch,
     };
     watch.begin("copy", total, true);
-    let results = run_workers(jobs, || shared.work());
+    let mut results = run_workers(jobs, || shared.work());
+    loop {
+        match queue.again() {
+            Ok(false) => break,
+            Ok(true) => results.extend(run_workers(jobs, || shared.work())),
+            Err(error) => {
+                results.push(Err(error));
+                break;
+            }
+        }
+    }
     watch.end();
     // Every worker has ended its transaction: whatever happens to the snapshot now does not matter.
     drop((holder, keeper));

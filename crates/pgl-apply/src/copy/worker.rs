@@ -47,6 +47,8 @@ pub(super) struct Shared<'a> {
 
 /// A table this small is counted again under the snapshot, by other means than the stream.
 const COUNT_UP_TO: u64 = 32 << 20;
+/// The SQLSTATE of a CHECK that refuses a row.
+const CHECK_VIOLATION: &str = "23514";
 /// How often a task is tried when connections break.
 const TRIES: u32 = 3;
 
@@ -109,11 +111,22 @@ impl Shared<'_> {
                         sessions = self.open()?;
                     }
                     Err(Error::Server(error)) => {
-                        return Err(Error::Objects {
+                        let failed = Error::Objects {
                             side: error.side,
                             what: "copying rows failed".to_owned(),
                             failures: vec![ObjectFailure::new(task.table.to_string(), &error)],
-                        });
+                        };
+                        if !error.is_sqlstate(CHECK_VIOLATION) {
+                            return Err(failed);
+                        }
+                        self.watch.say(&format!(
+                            "{}: {error}; again after the other tables",
+                            task.table
+                        ));
+                        self.queue.refused(number, task, failed);
+                        sessions.source.rollback()?;
+                        sessions.target.rollback()?;
+                        break;
                     }
                     Err(other) => return Err(other),
                 }
