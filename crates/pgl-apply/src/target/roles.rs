@@ -1,6 +1,7 @@
 //! Roles that the schema refers to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use pgl_conn::Session;
 use pgl_core::facts::server::Role;
@@ -51,20 +52,41 @@ fn create_roles_sql(
     sql
 }
 
-/// The settings that roles have in every database: in words, and the statement.
-fn settings_sql(missing: &[MissingRole]) -> Vec<(String, String)> {
-    let each = missing.iter().flat_map(|one| {
-        let settings = one.config.iter().filter_map(|entry| entry.split_once('='));
-        settings.map(|(key, value)| {
-            let (role, name) = (quote_ident(&one.role.name), quote_ident(key));
-            let value = setting_literal(key, value);
-            (
-                format!("{key} of {}", show_ident(&one.role.name)),
-                format!("ALTER ROLE {role} SET {name} TO {value};"),
-            )
-        })
-    });
-    each.collect()
+/// A setting that a role has in every database.
+struct RoleSetting<'a> {
+    name: &'a str,
+    role: &'a str,
+    value: &'a str,
+}
+
+impl RoleSetting<'_> {
+    fn sql(&self) -> String {
+        let (role, name) = (quote_ident(self.role), quote_ident(self.name));
+        let value = setting_literal(self.name, self.value);
+        format!("ALTER ROLE {role} SET {name} TO {value};")
+    }
+
+    /// For people: applications keep secrets in settings of their own.
+    fn shown(&self) -> String {
+        match self.name.contains('.') {
+            true => format!("-- setting {self}; its value is not shown"),
+            false => self.sql(),
+        }
+    }
+}
+
+impl fmt::Display for RoleSetting<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.name, show_ident(self.role))
+    }
+}
+
+fn settings(missing: &[MissingRole]) -> impl Iterator<Item = RoleSetting<'_>> {
+    missing.iter().flat_map(|one| {
+        let role = &one.role.name;
+        let each = one.config.iter().filter_map(|entry| entry.split_once('='));
+        each.map(move |(name, value)| RoleSetting { name, role, value })
+    })
 }
 
 /// The statements of [`roles`].
@@ -76,7 +98,7 @@ pub fn roles_sql(source: &mut Session, target: &mut Session) -> Result<Vec<Strin
     let missing = with_settings(source, &both.missing())?;
     let member = both.member(target)?;
     let mut sql = create_roles_sql(&missing, target.version(), member.as_deref());
-    sql.extend(settings_sql(&missing).into_iter().map(|one| one.1));
+    sql.extend(settings(&missing).map(|setting| setting.shown()));
     Ok(sql)
 }
 
@@ -237,19 +259,19 @@ pub fn roles(
     let member = both.member(target)?;
     let sql = create_roles_sql(&open, version, member.as_deref()).join("\n");
     target
-        .batch(&format!("BEGIN;\n{sql}\nCOMMIT;"))
+        .batch(&format!("BEGIN;\n{sql}\nSAVEPOINT created"))
         .or_else(|error| {
             target.rollback()?;
             Err(error.with_context("creating roles"))
         })?;
     let mut unset = String::new();
-    for (what, sql) in settings_sql(&open) {
-        match target.batch(&sql) {
-            Ok(()) => {}
-            Err(error) if error.is_lost() => return Err(error.into()),
-            Err(error) => unset.push_str(&format!("; not set: {what} ({})", error.message)),
+    for setting in settings(&open) {
+        if let Err(error) = target.batch(&format!("{}\nSAVEPOINT created", setting.sql())) {
+            target.batch("ROLLBACK TO SAVEPOINT created")?;
+            unset.push_str(&format!("; not set: {setting} ({})", error.message));
         }
     }
+    target.commit()?;
     let joined = member.map_or_else(String::new, |me| {
         format!("; {} is a member of them", show_ident(&me))
     });
@@ -304,10 +326,7 @@ mod tests {
             sql[2..],
             ["GRANT \"staff\" TO \"app\" WITH ADMIN TRUE, INHERIT TRUE, SET TRUE;"]
         );
-        let settings: Vec<String> = settings_sql(&missing)
-            .into_iter()
-            .map(|one| one.1)
-            .collect();
+        let settings: Vec<String> = settings(&missing).map(|one| one.sql()).collect();
         assert_eq!(
             settings,
             [
