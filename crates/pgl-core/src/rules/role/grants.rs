@@ -107,11 +107,11 @@ pub(in crate::rules) use cases::CASES;
 #[cfg(test)]
 mod cases {
     use super::*;
-    use crate::ServerVersion;
     use crate::facts::Facts;
     use crate::facts::server::{Membership, Referenced};
-    use crate::rules::testing::server::{demote, on_target, set, source};
+    use crate::rules::testing::server::{demote, on_target, source};
     use crate::rules::testing::{Case, fires, known, silent};
+    use crate::{ServerVersion, Severity};
 
     /// `boss`, who owns something and is in the group `staff`, on the source; the target is set up
     /// by a role with CREATEROLE that is no superuser, and has the group.
