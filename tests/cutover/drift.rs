@@ -48,7 +48,7 @@ const CHANGES: [[&str; 4]; 16] = [
         "ALTER TABLE part DETACH PARTITION part_1",
         "ALTER TABLE part ATTACH PARTITION part_1 FOR VALUES FROM (1) TO (100)",
         "cut.definitions",
-        "public.part_1: parent public.part is only on the target",
+        "TABLE ATTACH public.part_1 is only on the target",
     ],
     [
         "ALTER TABLE plain ALTER v TYPE varchar(20)",
@@ -60,13 +60,13 @@ const CHANGES: [[&str; 4]; 16] = [
         "ALTER TABLE plain ALTER v SET DEFAULT 'x'",
         "ALTER TABLE plain ALTER v DROP DEFAULT",
         "cut.definitions",
-        "default of column v",
+        "TABLE public.plain has changed on the source",
     ],
     [
         "ALTER TABLE plain ALTER v SET NOT NULL",
         "ALTER TABLE plain ALTER v DROP NOT NULL",
         "cut.definitions",
-        "not null of column v",
+        "TABLE public.plain has changed on the source",
     ],
     [
         "ALTER SEQUENCE ticket INCREMENT 50",
@@ -78,43 +78,43 @@ const CHANGES: [[&str; 4]; 16] = [
         "CREATE UNIQUE INDEX once ON plain (v)",
         "DROP INDEX once",
         "cut.definitions",
-        "public.plain: index once",
+        "INDEX public.once is not on the target",
     ],
     [
         "ALTER TABLE child ADD CONSTRAINT second FOREIGN KEY (parent) REFERENCES parent",
         "ALTER TABLE child DROP CONSTRAINT second",
         "cut.definitions",
-        "public.child: foreign key second",
+        "FK CONSTRAINT public.child second",
     ],
     [
         "ALTER TABLE plain DROP CONSTRAINT long_enough",
         "ALTER TABLE plain ADD CONSTRAINT long_enough CHECK (length(v) > 0)",
         "cut.definitions",
-        "constraint long_enough is only on the target",
+        "TABLE public.plain has changed on the source",
     ],
     [
         "CREATE VIEW more AS SELECT 1 AS x",
         "DROP VIEW more",
         "cut.definitions",
-        "view more",
+        "VIEW public.more",
     ],
     [
         "CREATE FUNCTION one(int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "DROP FUNCTION one(int)",
         "cut.definitions",
-        "function one(integer)",
+        "FUNCTION public.one(integer)",
     ],
     [
         "GRANT SELECT ON plain TO PUBLIC",
         "REVOKE SELECT ON plain FROM PUBLIC",
         "cut.rights",
-        "privilege select of PUBLIC",
+        "ACL public.TABLE plain",
     ],
     [
         "ALTER TABLE plain ENABLE ROW LEVEL SECURITY",
         "ALTER TABLE plain DISABLE ROW LEVEL SECURITY",
         "cut.definitions",
-        "row security",
+        "ROW SECURITY public.plain",
     ],
 ];
 
@@ -159,7 +159,7 @@ fn definitions_that_changed_since_the_setup_stop_the_switch_by_name() -> Result<
         ensure!(
             out["refusals"]
                 .to_string()
-                .contains("value of enum mood merry"),
+                .contains("TYPE public.mood has changed on the source"),
             "{out:#}"
         );
         db.on_target("ALTER TYPE mood ADD VALUE 'merry'")?;
@@ -373,7 +373,11 @@ fn tables_that_will_be_compared_are_named_by_the_dry_run() -> Result<()> {
         "CREATE TABLE plain (id int PRIMARY KEY, a text, b text); INSERT INTO plain VALUES (1, 'a', 'b')",
     )?;
     let notes = || -> Result<String> {
-        let out = cutover(&db).arg("--dry-run").run()?.expect(0)?.json()?;
+        let out = cutover(&db)
+            .args(["--dry-run", "--force", "cut.definitions"])
+            .run()?
+            .expect(0)?
+            .json()?;
         Ok(out["notes"].to_string())
     };
     let before = notes()?;

@@ -178,6 +178,12 @@ fn what_was_written_without_the_replica_identity_rolls_the_cutover_back() -> Res
     for (turn, (source, target)) in PAIRS.into_iter().enumerate() {
         let db = replicating_with(source, target, "no_identity", TABLES)?;
         let writers = load_beside(&db)?;
+        // Some of it leaves definitions that differ: the rows have to be looked at, too.
+        let attempt = || {
+            cutover(&db)
+                .args(["--yes", "--force", "cut.definitions"])
+                .run()
+        };
         // Each on one of the pairs.
         for (table, losing, on_target) in LOSSES.into_iter().skip(turn).step_by(PAIRS.len()) {
             for sql in losing {
@@ -186,7 +192,7 @@ fn what_was_written_without_the_replica_identity_rolls_the_cutover_back() -> Res
             if !on_target.is_empty() {
                 overriding_target(&db)?.batch_execute(on_target)?;
             }
-            let out = cutover(&db).arg("--yes").run()?;
+            let out = attempt()?;
             let document = out.json()?;
             ensure!(
                 document["state"] == "restored"
@@ -199,11 +205,11 @@ fn what_was_written_without_the_replica_identity_rolls_the_cutover_back() -> Res
             resync(&db, table)?;
         }
         db.on_source(EXCHANGED_ATTRIBUTES)?;
-        let out = cutover(&db).arg("--yes").run()?.expect(5)?.json()?;
+        let out = attempt()?.expect(5)?.json()?;
         let error = out["error"].to_string();
         ensure!(error.contains("public.attributes"), "{out:#}");
         overriding_target(&db)?.batch_execute(EXCHANGED_ATTRIBUTES)?;
-        cutover(&db).arg("--yes").run()?.expect(0)?;
+        attempt()?.expect(0)?;
         nothing_lost(&db, db.target(), writers)?;
         same(
             &db,
@@ -339,6 +345,7 @@ fn a_reindexed_identity_and_other_harmless_ddl_do_not_block_the_cutover() -> Res
         ] {
             db.on_source(sql).with_context(|| sql.to_owned())?;
         }
+        db.on_target("ALTER TABLE turned SET (fillfactor = 90)")?;
         cutover(&db).args(["rehearse", "--yes"]).run()?.expect(0)?;
 
         as_if_large(&db)?;

@@ -75,6 +75,57 @@ fn a_copy_by_pgl_setup_is_reported_and_waited_for() -> Result<()> {
     Ok(())
 }
 
+/// Until both sides have them.
+fn changed_definitions_are_reported(db: &PairDb, tool: impl Fn() -> Tool) -> Result<()> {
+    let definitions = |code| -> Result<Value> {
+        tool()
+            .args(["--definitions", "--sample", "0"])
+            .run()?
+            .expect(code)?
+            .document()
+    };
+    let none = Value::Array(Vec::new());
+    assert_eq!(definitions(0)?["definitions"], none);
+    let changes = [
+        "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "GRANT SELECT ON a TO pg_monitor",
+    ];
+    for change in changes {
+        db.on_source(change)?;
+    }
+    let document = definitions(1)?;
+    assert_eq!(ids(&document), ["unsafe.definitions", "unsafe.rights"]);
+    let one = &document["definitions"][1];
+    assert_eq!(one["object"], "FUNCTION public.one()", "{document:#}");
+    assert_eq!(one["changed"], "source", "{document:#}");
+    assert!(
+        one["source"]
+            .as_str()
+            .is_some_and(|sql| sql.contains("SELECT 1"))
+    );
+    assert_eq!(one["target"], Value::Null);
+    let missing = ["--definitions", "--pg-bindir", "/nowhere"];
+    let document = tool().args(missing).run()?.expect(1)?.document()?;
+    let what = &cause(&document, "unsafe.definitions")?["what"];
+    assert!(
+        what.to_string().contains("pg_dump 18 or later is needed"),
+        "{what}"
+    );
+    for change in changes {
+        db.on_target(change)?;
+    }
+    assert_eq!(definitions(0)?["definitions"], none);
+    // What would be ignored is refused.
+    for ignored in [
+        &["--pg-bindir", "/nowhere"][..],
+        &["--definitions", "--watch"],
+        &["--definitions", "--wait-for", "synced"],
+    ] {
+        tool().args(ignored).run()?.expect(2)?;
+    }
+    Ok(())
+}
+
 #[test]
 fn a_cutover_is_reported_and_no_failure() -> Result<()> {
     let db = shared_pair(15, 18)?.database("cut")?;
@@ -87,6 +138,7 @@ fn a_cutover_is_reported_and_no_failure() -> Result<()> {
         .expect(0)?;
     let tool = || Tool::new(env!("CARGO_BIN_EXE_pgl-status")).envs(db.env());
     tool().args(["--wait-for", "caught-up"]).run()?.expect(0)?;
+    changed_definitions_are_reported(&db, tool)?;
     Tool::new(env!("CARGO_BIN_EXE_pgl-cutover"))
         .envs(db.env())
         .env("PGL_PG_BINDIR", &bindir)
@@ -109,6 +161,7 @@ fn a_cutover_is_reported_and_no_failure() -> Result<()> {
     assert_eq!(document["causes"], Value::Array(Vec::new()));
     let text = tool().args(["--format", "text"]).run()?.expect(0)?.stdout;
     assert!(text.contains("cut over at 20"), "{text}");
+    tool().arg("--definitions").run()?.expect(2)?;
     let verify = Tool::new(env!("CARGO_BIN_EXE_pgl-verify"))
         .envs(db.env())
         .run()?;

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use pgl_catalog::definitions::catalog_marks;
 use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
-use pgl_core::cutover::{CatalogMark, Fingerprint, KeptMarks, Labels, TableMark};
+use pgl_core::cutover::{Fingerprint, KeptMarks, Labels, TableMark};
 use pgl_core::journal::{MARKS, MOVED, PROMOTED_MARKS};
 use serde::Deserialize;
 
@@ -88,18 +89,7 @@ pub fn fingerprint(session: &mut Session, tables: &[QualifiedName]) -> Result<Fi
         &[],
         "the next transaction",
     )?;
-    let mut catalogs: Vec<CatalogMark> = pgl_catalog::rows(
-        session,
-        include_str!("../sql/fingerprint/catalogs.sql"),
-        &[],
-    )?;
-    if session.version().at_least(10) {
-        catalogs.extend(pgl_catalog::rows::<CatalogMark>(
-            session,
-            include_str!("../sql/fingerprint/catalogs_pg10.sql"),
-            &[],
-        )?);
-    }
+    let catalogs = catalog_marks(session)?;
     Ok(Fingerprint {
         tables: table_marks(session, tables)?,
         catalogs,

@@ -20,9 +20,9 @@ macro_rules! sql {
     }};
 }
 
-mod client;
 mod cutover;
 mod database;
+pub mod definitions;
 pub mod facts;
 pub mod foreign_keys;
 pub mod journal;
@@ -30,6 +30,7 @@ pub mod link;
 mod lock;
 pub mod lock_wait;
 pub mod objects;
+pub mod pg_dump;
 pub mod pgl_schema;
 mod remaining;
 mod rows;

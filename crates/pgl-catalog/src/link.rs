@@ -17,7 +17,7 @@ use pgl_core::facts::link::{
 use pgl_core::migration::Names;
 use pgl_core::{Side, quote_ident, quote_literal};
 
-use crate::client;
+use crate::pg_dump;
 use crate::server::{reason, section};
 
 /// How the way from the target's server to the source may be tried.
@@ -71,7 +71,7 @@ pub fn collect(
         replication_login: replication_login(source, options),
         source_pooler: section(pooler(source))?,
         snapshot: snapshot(source, options)?,
-        pg_dump: Section::Known(client::pg_dumps(options.pg_bindir)),
+        pg_dump: Section::Known(pg_dump::versions(options.pg_bindir)),
         provider_role: outline
             .as_ref()
             .ok()

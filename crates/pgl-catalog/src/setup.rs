@@ -2,7 +2,7 @@
 
 use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
-use pgl_core::cutover::{Definition, ReplicaTrigger, Stored};
+use pgl_core::cutover::{ReplicaTrigger, Stored};
 use pgl_core::database_properties::DatabaseProperties;
 use pgl_core::setup::archive::IndexFact;
 use pgl_core::setup::compare::TableShape;
@@ -35,14 +35,6 @@ pub fn stored(session: &mut Session) -> Result<Vec<Stored>, Error> {
 /// The server's.
 pub fn indexes(session: &mut Session) -> Result<Vec<IndexFact>, Error> {
     rows(session, sql!("setup_indexes"), &[])
-}
-
-/// What the database defines, by name.
-///
-/// # Errors
-/// The server's.
-pub fn definitions(session: &mut Session) -> Result<Vec<Definition>, Error> {
-    rows(session, sql!("definitions"), &[])
 }
 
 /// Roles that the objects of the database refer to.

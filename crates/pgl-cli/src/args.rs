@@ -61,6 +61,25 @@ impl From<Select> for Selection {
     }
 }
 
+/// Where pg_dump is. The environment is read by [`ClientPrograms::dir`], so that an option that would be ignored can be
+/// refused, and a variable that is always set is not.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ClientPrograms {
+    /// Directory of pg_dump [default: the newest found] [env: PGL_PG_BINDIR]
+    #[arg(long, value_name = "DIR", help_heading = "Input")]
+    pg_bindir: Option<PathBuf>,
+}
+
+impl ClientPrograms {
+    /// The directory that is named.
+    pub fn dir(&self) -> Option<PathBuf> {
+        let variable = || std::env::var_os("PGL_PG_BINDIR").filter(|dir| !dir.is_empty());
+        self.pg_bindir
+            .clone()
+            .or_else(|| variable().map(PathBuf::from))
+    }
+}
+
 /// A document of an earlier tool.
 #[derive(Args, Clone, Debug, Default)]
 pub struct PlanInput {

@@ -2,10 +2,12 @@
 //! a second one ends the process at once, but for SIGHUP. A shell sends that once more to its jobs when the
 //! terminal goes, and a service manager right after SIGTERM: nobody has asked twice then.
 
+use std::any::Any;
 use std::io;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use pgl_conn::{CancelHandle, Watch};
 use pgl_core::Exit;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -27,6 +29,29 @@ pub struct Interrupt {
 pub struct Registration {
     interrupt: Interrupt,
     id: u64,
+}
+
+/// Nothing to be drawn.
+impl Watch for Interrupt {
+    fn say(&self, line: &str) {
+        log::info!("{line}");
+    }
+    fn begin(&self, _: &str, _: u64, _: bool) {}
+    fn add(&self, _: u64) {}
+    fn doing(&self, what: &str) {
+        log::debug!("{what}");
+    }
+    fn end(&self) {}
+    fn stop(&self) -> bool {
+        self.exit().is_some()
+    }
+    fn cancel_on_stop(&self, handle: CancelHandle) -> Box<dyn Any> {
+        Box::new(self.on_signal(move || {
+            if let Err(error) = handle.cancel() {
+                log::debug!("cancelling: {error}");
+            }
+        }))
+    }
 }
 
 impl Interrupt {

@@ -2,7 +2,10 @@
 //! where a session lands, and no password may appear among their arguments.
 
 use std::ffi::OsString;
-use std::process::Command;
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use pgl_core::{Side, redact};
 
 use crate::conninfo;
 use crate::endpoint::Endpoint;
@@ -11,6 +14,88 @@ use crate::params::{
     ChannelBinding, Host, LoadBalance, Root, Socket, SslNegotiation, TargetSessionAttrs,
 };
 use crate::secret::DsnText;
+use crate::watch::Watch;
+
+/// What a client program writes to stdout; [`Endpoint::prepare_client`] has prepared it.
+///
+/// # Errors
+/// [`Kind::Program`] with what it said; [`Kind::Cancelled`] where `watch` says stop.
+pub fn client_output(
+    side: Side,
+    mut command: Command,
+    name: &str,
+    watch: &dyn Watch,
+) -> Result<Vec<u8>, Error> {
+    let failed = |detail: String| {
+        Error::new(side, Kind::Program, format!("{name} failed: {detail}"))
+            .with_hint("the message above is that program's own")
+    };
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(error.to_string()))?;
+    let reader = |stream: Option<Box<dyn Read + Send>>| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            if let Some(mut stream) = stream {
+                stream.read_to_end(&mut bytes)?;
+            }
+            Ok::<_, std::io::Error>(bytes)
+        })
+    };
+    let out = reader(
+        child
+            .stdout
+            .take()
+            .map(|s| Box::new(s) as Box<dyn Read + Send>),
+    );
+    let err = reader(
+        child
+            .stderr
+            .take()
+            .map(|s| Box::new(s) as Box<dyn Read + Send>),
+    );
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if watch.stop() => {
+                if let Err(error) = child.kill().and_then(|()| child.wait().map(drop)) {
+                    log::debug!("ending {name}: {error}");
+                }
+                let why = format!("{name} was ended by a signal");
+                return Err(Error::new(side, Kind::Cancelled, why));
+            }
+            Ok(None) => std::thread::sleep(std::time::Duration::from_millis(20)),
+            Err(error) => return Err(failed(error.to_string())),
+        }
+    };
+    let collect = |thread: std::thread::JoinHandle<Result<Vec<u8>, std::io::Error>>| {
+        thread
+            .join()
+            .map_err(|_| failed("its output could not be read".to_owned()))?
+            .map_err(|error| failed(error.to_string()))
+    };
+    let (out, err) = (collect(out)?, collect(err)?);
+    if status.success() {
+        Ok(out)
+    } else {
+        let text = String::from_utf8_lossy(&err);
+        let told: Vec<&str> = text
+            .lines()
+            .filter(|line| {
+                line.contains("error:") || line.contains("detail:") || line.contains("hint:")
+            })
+            .collect();
+        let detail = if told.is_empty() {
+            text.trim().to_owned()
+        } else {
+            told.join("; ")
+        };
+        Err(failed(redact(&detail).into_owned()))
+    }
+}
 
 impl Endpoint {
     /// A connection string for libpq that says everything but the password. What a program gets on

@@ -43,6 +43,8 @@ pub enum Kind {
     Cancelled,
     /// What is there must not be used, or a precondition does not hold; nothing was changed.
     Refused,
+    /// A client program is missing or failed.
+    Program,
     /// Any other error reported by the server.
     Server,
     /// An answer that makes no sense to this program, or a value it cannot represent.

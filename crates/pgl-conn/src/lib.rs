@@ -89,6 +89,7 @@ mod watch;
 mod wire;
 
 pub use cancel::CancelHandle;
+pub use client::client_output;
 pub use copy::{CopyIn, CopyOut};
 pub use dsn::{DsnOutline, MergedDsn, add_options};
 pub use endpoint::Endpoint;

@@ -21,6 +21,7 @@ impl Error {
             | Kind::LockTimeout
             | Kind::Timeout
             | Kind::Cancelled
+            | Kind::Program
             | Kind::Server
             | Kind::Protocol => Exit::Unknown,
         };

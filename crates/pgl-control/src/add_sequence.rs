@@ -16,13 +16,14 @@ use pgl_core::seqsync::{
 };
 use pgl_core::{QualifiedName, Side};
 
+use crate::add_table::{dump, fresh, keep_definitions};
 use crate::context::failure;
 use crate::work::{Outcome, Work};
 
 pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
     let here = sequences(&mut work.migration.source)?;
     let names = named(work, &here)?;
-    let (_, fresh) = crate::add_table::fresh(work)?;
+    let (_, fresh) = fresh(work)?;
     let wanted: Vec<PlanSequence> = fresh
         .sequences
         .iter()
@@ -71,18 +72,19 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
     work.body
         .note("pgl-seqsync copies their values, the cutover does so for the last time");
     if !absent.is_empty() {
-        let pieces = crate::add_table::dump(work, &absent)?;
+        let absent = dump(work, absent)?;
         work.body.step(
             "target.create",
             Side::Target,
             "create on the target as the source has it",
-            control::create_statements(&pieces),
+            control::create_statements(&absent.pieces),
         );
         if !work.body.dry_run {
             let mut loader = work.migration.loader()?;
-            control::create(&mut loader, &migration, &pieces, "").map_err(|error| {
+            control::create(&mut loader, &migration, &absent.pieces, "").map_err(|error| {
                 Failure::from(error).hint("create on the target what it needs and run this again")
             })?;
+            keep_definitions(work, &absent)?;
         }
     }
     fit(work, &here, &names)?;

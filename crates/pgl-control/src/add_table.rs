@@ -2,17 +2,19 @@
 
 use pgl_apply::control::{self, Why};
 use pgl_apply::provider::{self, MemberToAdd};
-use pgl_apply::schema::{self, Programs};
+use pgl_apply::schema;
 use pgl_apply::{Watch, copy, journal};
 use pgl_catalog::facts::{Request, collect};
 use pgl_catalog::link::ServerProbe;
+use pgl_catalog::pg_dump::{PgDump, SchemaDump};
 use pgl_cli::Failure;
+use pgl_conn::Kind;
 use pgl_core::control::{Lapsed, ReplicatedTable, add_sequences, add_tables, lapsed};
 use pgl_core::doc::Verdict;
 use pgl_core::facts::{Asked, Facts};
 use pgl_core::journal::{CopiedPart, PLAN, TABLES, TableChange, part};
 use pgl_core::plan::{Plan, PlanSequence};
-use pgl_core::setup::archive::{Tablespaces, Work as Piece};
+use pgl_core::setup::archive::{self, Tablespaces, Work as Piece};
 use pgl_core::{QualifiedName, Side};
 
 use crate::context::failure;
@@ -192,7 +194,8 @@ fn join(
     sequences: &[PlanSequence],
 ) -> Outcome {
     let migration = work.migration.name.clone();
-    let pieces = missing(work, &next, new, sequences)?;
+    let absent = missing(work, &next, new, sequences)?;
+    let pieces = &absent.pieces;
     let mut filled = Vec::new();
     let there = pgl_catalog::setup::tables(&mut work.migration.target)?;
     for table in new {
@@ -212,7 +215,7 @@ fn join(
         ));
     }
     if work.body.dry_run {
-        return dry(work, &next, new, &pieces);
+        return dry(work, &next, new, pieces);
     }
     if !filled.is_empty() {
         work.consent(&format!(
@@ -232,7 +235,7 @@ fn join(
         control::write_note(&mut work.migration.target, &adding)?;
     } else {
         let mut loader = work.migration.loader()?;
-        control::create(&mut loader, &migration, &pieces, &adding).map_err(|error| {
+        control::create(&mut loader, &migration, pieces, &adding).map_err(|error| {
             Failure::from(error).hint(
                 "create on the target what it needs (schema, type, function, role) and run this again; --dry-run shows the statements",
             )
@@ -241,8 +244,9 @@ fn join(
             "target.create",
             Side::Target,
             format!("{} objects created as the source has them", pieces.len()),
-            control::create_statements(&pieces),
+            control::create_statements(pieces),
         );
+        keep_definitions(work, &absent)?;
         work.migration.must_fit(&next, new).map_err(failure)?;
     }
     match provider::grants(&mut work.migration.source, &migration, Some(&next)).map_err(failure)? {
@@ -277,7 +281,7 @@ fn missing(
     next: &Plan,
     new: &[QualifiedName],
     sequences: &[PlanSequence],
-) -> Result<Vec<Piece>, Failure> {
+) -> Result<Absent, Failure> {
     let there = pgl_catalog::setup::tables(&mut work.migration.target)?;
     let has = |name: &QualifiedName| {
         there
@@ -286,7 +290,7 @@ fn missing(
     };
     let mut absent: Vec<QualifiedName> = new.iter().filter(|name| !has(name)).cloned().collect();
     if absent.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Absent::default());
     }
     let above = next
         .tables
@@ -307,28 +311,54 @@ fn missing(
     );
     absent.sort();
     absent.dedup();
-    dump(work, &absent)
+    dump(work, absent)
+}
+
+/// Objects of the source that the target lacks.
+#[derive(Default)]
+pub(crate) struct Absent {
+    names: Vec<QualifiedName>,
+    pub(crate) pieces: Vec<Piece>,
+    dump: Option<(PgDump, SchemaDump)>,
 }
 
 /// These objects of the source, taken apart.
-pub(crate) fn dump(work: &mut Work<'_>, only: &[QualifiedName]) -> Result<Vec<Piece>, Failure> {
-    let programs = Programs::find(
-        work.control.pg_bindir(),
+pub(crate) fn dump(work: &mut Work<'_>, names: Vec<QualifiedName>) -> Result<Absent, Failure> {
+    let program = PgDump::find(
+        work.control.pg_bindir().as_deref(),
         work.migration.source_db.server_version,
         work.migration.target_db.server_version,
-    )
-    .map_err(failure)?;
+    )?;
     let facts = pgl_catalog::setup::indexes(&mut work.migration.source)?;
-    let dumped = schema::dump(
-        &programs,
-        &work.migration.servers.source,
-        &facts,
-        only,
-        Tablespaces::Keep,
-        work.watch,
-    )
-    .map_err(failure)?;
-    Ok(dumped.work)
+    let dump = program.dump(&work.migration.servers.source, &names, work.watch)?;
+    Ok(Absent {
+        names,
+        pieces: archive::assign(dump.entries(Tablespaces::Keep)?, &facts),
+        dump: Some((program, dump)),
+    })
+}
+
+/// Records how the objects are that were created, as pgl-setup does for all.
+pub(crate) fn keep_definitions(work: &mut Work<'_>, absent: &Absent) -> Result<(), Failure> {
+    let Some((program, source)) = &absent.dump else {
+        return Ok(());
+    };
+    let target = &work.migration.servers.target;
+    let target = match program.dump(target, &absent.names, work.watch) {
+        Ok(dump) => dump,
+        Err(error) if error.kind == Kind::Program => {
+            work.body.note(format!(
+                "the definitions of what was created are not recorded: {error}"
+            ));
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    for (side, dump) in [(Side::Source, source), (Side::Target, &target)] {
+        let (target, name) = (&mut work.migration.target, &work.migration.name);
+        schema::add(target, name, side, &dump.definitions()?).map_err(failure)?;
+    }
+    Ok(())
 }
 
 /// Memberships that do not exist yet. One in another set than the plan's is refused.

@@ -1,10 +1,10 @@
 //! The command line.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use pgl_cli::args::{Connect, Output, PlanInput};
+use pgl_cli::args::{ClientPrograms, Connect, Output, PlanInput};
 use pgl_cli::units::parse_duration;
 use pgl_core::Lsn;
 use pgl_core::control::{Typed, Verb};
@@ -48,9 +48,8 @@ Examples:
     AddTable {
         #[command(flatten)]
         names: Names,
-        /// Directory with pg_dump, for a table that the target lacks
-        #[arg(long, value_name = "DIR", env = "PGL_PG_BINDIR")]
-        pg_bindir: Option<PathBuf>,
+        #[command(flatten)]
+        programs: ClientPrograms,
         #[command(flatten)]
         common: Common,
     },
@@ -67,9 +66,8 @@ Examples:
     AddSequence {
         #[command(flatten)]
         names: Names,
-        /// Directory with pg_dump, for a sequence that the target lacks
-        #[arg(long, value_name = "DIR", env = "PGL_PG_BINDIR")]
-        pg_bindir: Option<PathBuf>,
+        #[command(flatten)]
+        programs: ClientPrograms,
         #[command(flatten)]
         common: Common,
     },
@@ -154,10 +152,10 @@ impl Control {
         }
     }
 
-    pub(crate) fn pg_bindir(&self) -> Option<&Path> {
+    pub(crate) fn pg_bindir(&self) -> Option<PathBuf> {
         match &self.command {
-            Command::AddTable { pg_bindir, .. } | Command::AddSequence { pg_bindir, .. } => {
-                pg_bindir.as_deref()
+            Command::AddTable { programs, .. } | Command::AddSequence { programs, .. } => {
+                programs.dir()
             }
             _ => None,
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::{PausedAt, Transaction};
 use crate::cutover::{Attempt, Closed, IdentityPair, KeptMarks};
+use crate::definitions::KeptDefinitions;
 use crate::{Lsn, Plan, QualifiedName, Side};
 
 /// Where a row is; `T` is its detail.
@@ -66,6 +67,8 @@ pub const PROMOTED_MARKS: Key<KeptMarks> = one("guard", "fingerprint promoted");
 pub const PAIR: Key<IdentityPair> = one("pair", "");
 /// The statements of the target's schema are in `pgl.held`.
 pub const SCHEMA: Key<()> = one("target.schema", "");
+/// How the definitions of a side were at the setup, by its name; both on the target.
+pub const DEFINITIONS: Each<KeptDefinitions> = each("target.definitions");
 /// The run of the copy; on the target.
 pub const COPY: Key<CopyRun> = one("copy", "");
 /// What the copy filled, see [`part`]; on the target.

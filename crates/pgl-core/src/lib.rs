@@ -7,6 +7,7 @@
 pub mod control;
 pub mod cutover;
 pub mod database_properties;
+pub mod definitions;
 pub mod doc;
 pub mod exit;
 pub mod facts;

@@ -1,10 +1,11 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pgl_cli::args::{Connect, Output, PlanInput};
+use pgl_cli::args::{ClientPrograms, Connect, Output, PlanInput};
 use pgl_cli::units::{parse_bytes, parse_duration};
 
 /// Make the target the database that accepts writes, within a moment; or go back
@@ -50,7 +51,7 @@ struct Run {
     #[command(flatten)]
     options: Options,
     #[command(flatten)]
-    reverse: Reverse,
+    forward: Forward,
     /// Evaluate the preconditions, change nothing, print the statements
     #[arg(long)]
     dry_run: bool,
@@ -63,7 +64,7 @@ struct Rehearse {
     #[command(flatten)]
     options: Options,
     #[command(flatten)]
-    reverse: Reverse,
+    forward: Forward,
 }
 
 #[derive(Args, Clone)]
@@ -87,7 +88,7 @@ struct Resume {
     #[command(flatten)]
     options: Options,
     #[command(flatten)]
-    reverse: Reverse,
+    forward: Forward,
     #[command(flatten)]
     terminate: Terminate,
 }
@@ -170,9 +171,9 @@ pub(crate) struct RestoredHook {
     pub(crate) hook_timeout: Duration,
 }
 
-/// Replication from the target to the former source.
+/// What only a cutover takes: replication from the target to the former source, and what reads the definitions of both sides.
 #[derive(Args, Clone)]
-pub(crate) struct Reverse {
+pub(crate) struct Forward {
     /// Prepare replication from target to source first, for a rollback that loses nothing
     #[arg(long)]
     pub(crate) reverse: bool,
@@ -185,6 +186,8 @@ pub(crate) struct Reverse {
         help_heading = "Connections"
     )]
     pub(crate) reverse_dsn: Option<OsString>,
+    #[command(flatten)]
+    pub(crate) programs: ClientPrograms,
 }
 
 /// The run to end.
@@ -201,7 +204,7 @@ pub(crate) struct Order {
     pub(crate) what: What,
     pub(crate) common: Common,
     pub(crate) options: Options,
-    pub(crate) reverse: Option<Reverse>,
+    pub(crate) forward: Option<Forward>,
     pub(crate) terminate: Vec<i32>,
     pub(crate) dry_run: bool,
     /// Whether it is rolled back before the promotion.
@@ -219,15 +222,20 @@ pub(crate) enum What {
 impl Order {
     /// Whether reverse replication is to be prepared.
     pub(crate) fn reverse(&self) -> bool {
-        self.reverse.as_ref().is_some_and(|one| one.reverse)
+        self.forward.as_ref().is_some_and(|one| one.reverse)
     }
 
-    fn new(what: What, common: Common, options: Options, reverse: Option<Reverse>) -> Self {
+    /// Where pg_dump is.
+    pub(crate) fn pg_bindir(&self) -> Option<PathBuf> {
+        self.forward.as_ref().and_then(|one| one.programs.dir())
+    }
+
+    fn new(what: What, common: Common, options: Options, forward: Option<Forward>) -> Self {
         Self {
             what,
             common,
             options,
-            reverse,
+            forward,
             terminate: Vec::new(),
             dry_run: false,
             rehearse: false,
@@ -259,11 +267,11 @@ impl Cutover {
             Command::Abort(abort) => return Asked::Abort(abort),
             Command::Run(run) => Order {
                 dry_run: run.dry_run,
-                ..Order::new(What::Run, run.common, run.options, Some(run.reverse))
+                ..Order::new(What::Run, run.common, run.options, Some(run.forward))
             },
             Command::Rehearse(one) => Order {
                 rehearse: true,
-                ..Order::new(What::Run, one.common, one.options, Some(one.reverse))
+                ..Order::new(What::Run, one.common, one.options, Some(one.forward))
             },
             Command::Rollback(back) => Order {
                 dry_run: back.dry_run,
@@ -272,7 +280,7 @@ impl Cutover {
             },
             Command::Resume(one) => Order {
                 terminate: one.terminate.terminate,
-                ..Order::new(What::Resume, one.common, one.options, Some(one.reverse))
+                ..Order::new(What::Resume, one.common, one.options, Some(one.forward))
             },
         })
     }

@@ -424,7 +424,7 @@ fn stands(
 /// The target as the source's server reaches it, with output settings that keep values exact.
 fn reverse_dsn(args: &Order, target: &Endpoint, encoding: &str) -> Result<DsnText, Failure> {
     let text = match args
-        .reverse
+        .forward
         .as_ref()
         .and_then(|one| one.reverse_dsn.as_ref())
     {

@@ -4,16 +4,17 @@ use std::collections::{BTreeSet, HashSet};
 
 use pgl_apply::cutover::{self as apply, PromotionPlan};
 use pgl_apply::{Error, subscription};
+use pgl_catalog::definitions;
 use pgl_catalog::facts::{Request as FactsRequest, collect};
 use pgl_catalog::foreign_keys;
 use pgl_catalog::link::ServerProbe;
 use pgl_catalog::sequences as catalog;
 use pgl_cli::Interrupt;
-use pgl_conn::Session;
+use pgl_conn::{Kind, Session};
 use pgl_core::control::to_look_at;
 use pgl_core::cutover::{
     Closed, CutoverLimits, Direction, Preconditions, REPLICATING, Refusal, SequenceMismatch,
-    guards, left_behind, one_sided, removed_tables, renamed, replica_triggers, sequence_mismatches,
+    guards, left_behind, removed_tables, renamed, replica_triggers, sequence_mismatches,
     stays_read_only, unplanned,
 };
 use pgl_core::facts::Asked;
@@ -101,7 +102,7 @@ fn unreplicated(provider: &mut Session, plan: &Plan) -> Result<Vec<String>, Erro
         .collect())
 }
 
-/// Everything that is in the way.
+/// Everything that is in the way, and notes for people.
 pub(crate) fn check(
     args: &Order,
     migration: &CutoverContext,
@@ -110,7 +111,8 @@ pub(crate) fn check(
     sequences: &Sequences,
     (recopied, rewritten): (&[QualifiedName], &[String]),
     interrupt: &Interrupt,
-) -> Result<Vec<Refusal>, Error> {
+) -> Result<(Vec<Refusal>, Vec<String>), Error> {
+    let mut notes = Vec::new();
     let link = migration.link(direction, new)?;
     let plan = followed(migration, direction, recopied);
     let mut facts: Preconditions = apply::facts(old, new, &migration.name, &link, &plan)?;
@@ -211,12 +213,24 @@ pub(crate) fn check(
         if !args.common.input.force.iter().any(|id| id == "cut.orphans") {
             facts.orphans = orphaned_rows(&migration.plan, (old, new), &shapes.1)?;
         }
-        facts.one_sided = one_sided(
+        let compared = definitions::compare(
+            args.pg_bindir().as_deref(),
+            (old, new),
+            (&migration.source, &migration.target),
+            &migration.name,
             &migration.plan,
-            &pgl_catalog::setup::definitions(old)?,
-            &pgl_catalog::setup::definitions(new)?,
-            &apply::held_labels(new, &migration.name)?,
+            interrupt,
         );
+        match compared {
+            Ok(found) => {
+                notes.extend(found.names_only.clone());
+                facts.definitions = found;
+            }
+            Err(error) if error.kind == Kind::Program => {
+                facts.definitions_unknown = Some(error.to_string());
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     let limits = CutoverLimits {
         max_lag: args.options.max_lag,
@@ -225,7 +239,7 @@ pub(crate) fn check(
         let stop = || interrupt.exit().is_some();
         apply::wait_for_lag(old, &link, &mut facts, limits, stop)?;
     }
-    Ok(guards(&facts, limits, &args.common.input.force))
+    Ok((guards(&facts, limits, &args.common.input.force), notes))
 }
 
 /// Rows of the target that contradict the foreign keys which the cutover will create: found while writes are not blocked.

@@ -100,10 +100,10 @@ fn before_attempt(
             ));
             *direction = left;
             if attempt.reverse
-                && let Some(reverse) = &mut args.reverse
+                && let Some(forward) = &mut args.forward
             {
                 // As it was asked for then.
-                reverse.reverse = true;
+                forward.reverse = true;
             }
             lock.read_again()?;
             *migration = Arc::new(migration.again(lock.state()));

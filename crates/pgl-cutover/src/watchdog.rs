@@ -10,9 +10,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use pgl_apply::{Error, Watch};
+use pgl_apply::Error;
 use pgl_cli::Interrupt;
-use pgl_conn::CancelHandle;
 
 use crate::hook::HookLimit;
 use crate::view::Phase;
@@ -180,31 +179,6 @@ pub(crate) fn on_thread<E: Send + 'static, T: Send + 'static>(
         {
             return left(shared.too_long(began, stopped.max(looked.elapsed())));
         }
-    }
-}
-
-/// Signals, and nothing to be drawn: for the thread aside.
-pub(crate) struct Signals(pub(crate) Interrupt);
-
-impl Watch for Signals {
-    fn say(&self, line: &str) {
-        log::info!("{line}");
-    }
-    fn begin(&self, _: &str, _: u64, _: bool) {}
-    fn add(&self, _: u64) {}
-    fn doing(&self, what: &str) {
-        log::debug!("{what}");
-    }
-    fn end(&self) {}
-    fn stop(&self) -> bool {
-        self.0.exit().is_some()
-    }
-    fn cancel_on_stop(&self, handle: CancelHandle) -> Box<dyn std::any::Any> {
-        Box::new(self.0.on_signal(move || {
-            if let Err(error) = handle.cancel() {
-                log::debug!("cancelling: {error}");
-            }
-        }))
     }
 }
 

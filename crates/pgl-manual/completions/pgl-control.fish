@@ -92,7 +92,7 @@ complete -c pgl-control -n "__fish_pgl_control_using_subcommand resync" -s y -l 
 complete -c pgl-control -n "__fish_pgl_control_using_subcommand resync" -s q -l quiet -d 'Errors only on stderr'
 complete -c pgl-control -n "__fish_pgl_control_using_subcommand resync" -s v -l verbose -d 'More on stderr (repeatable)'
 complete -c pgl-control -n "__fish_pgl_control_using_subcommand resync" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c pgl-control -n "__fish_pgl_control_using_subcommand add-table" -l pg-bindir -d 'Directory with pg_dump, for a table that the target lacks' -r -F
+complete -c pgl-control -n "__fish_pgl_control_using_subcommand add-table" -l pg-bindir -d 'Directory of pg_dump [default: the newest found] [env: PGL_PG_BINDIR]' -r -F
 complete -c pgl-control -n "__fish_pgl_control_using_subcommand add-table" -l source -d 'Source database: a libpq connection string or URI, with libpq\'s meaning [env: PGL_SOURCE]' -r
 complete -c pgl-control -n "__fish_pgl_control_using_subcommand add-table" -l target -d 'Target database, likewise [env: PGL_TARGET]' -r
 complete -c pgl-control -n "__fish_pgl_control_using_subcommand add-table" -l plan -d 'Document of an earlier tool to take migration and plan from; - is standard input' -r -F
@@ -131,7 +131,7 @@ complete -c pgl-control -n "__fish_pgl_control_using_subcommand remove-table" -s
 complete -c pgl-control -n "__fish_pgl_control_using_subcommand remove-table" -s q -l quiet -d 'Errors only on stderr'
 complete -c pgl-control -n "__fish_pgl_control_using_subcommand remove-table" -s v -l verbose -d 'More on stderr (repeatable)'
 complete -c pgl-control -n "__fish_pgl_control_using_subcommand remove-table" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c pgl-control -n "__fish_pgl_control_using_subcommand add-sequence" -l pg-bindir -d 'Directory with pg_dump, for a sequence that the target lacks' -r -F
+complete -c pgl-control -n "__fish_pgl_control_using_subcommand add-sequence" -l pg-bindir -d 'Directory of pg_dump [default: the newest found] [env: PGL_PG_BINDIR]' -r -F
 complete -c pgl-control -n "__fish_pgl_control_using_subcommand add-sequence" -l source -d 'Source database: a libpq connection string or URI, with libpq\'s meaning [env: PGL_SOURCE]' -r
 complete -c pgl-control -n "__fish_pgl_control_using_subcommand add-sequence" -l target -d 'Target database, likewise [env: PGL_TARGET]' -r
 complete -c pgl-control -n "__fish_pgl_control_using_subcommand add-sequence" -l plan -d 'Document of an earlier tool to take migration and plan from; - is standard input' -r -F

@@ -16,7 +16,7 @@ complete -c pgl-preflight -l name -d 'Name of the migration [default: the source
 complete -c pgl-preflight -l only -d 'Run only these checks: an id (tbl.no_key) or a family (tbl)' -r
 complete -c pgl-preflight -l skip -d 'Skip these checks: an id or a family' -r
 complete -c pgl-preflight -l databases-total -d 'How many databases of this cluster will be migrated at the same time' -r
-complete -c pgl-preflight -l pg-bindir -d 'Directory of pg_dump and pg_restore [default: the newest found]' -r -F
+complete -c pgl-preflight -l pg-bindir -d 'Directory of pg_dump [default: the newest found] [env: PGL_PG_BINDIR]' -r -F
 complete -c pgl-preflight -l reach-probe -d 'How to test whether the target server can connect to the source' -r -f -a "subscription\t'CREATE SUBSCRIPTION in a transaction of the target that is always rolled back; it leaves nothing behind, but it is the one statement here that is not a read'
 dblink\t'Through dblink, where the target has it'
 off\t'Not at all; the check reports itself as not run'"

@@ -21,7 +21,7 @@ skip\t'Do not look'"
 complete -c pgl-setup -l exclude-object -d 'Leave an object and what depends on it out of the schema, by kind and name as errors print it: \'VIEW public.v\' (repeatable)' -r
 complete -c pgl-setup -l foreign-keys -d 'When foreign keys come to the target' -r -f -a "at-cutover\t'A replicated TRUNCATE meets none until then'
 now\t'At the end of the setup'"
-complete -c pgl-setup -l pg-bindir -d 'Directory of pg_dump [default: the newest found]' -r -F
+complete -c pgl-setup -l pg-bindir -d 'Directory of pg_dump [default: the newest found] [env: PGL_PG_BINDIR]' -r -F
 complete -c pgl-setup -l maintenance-work-mem -d 'Memory for building one index' -r
 complete -c pgl-setup -l index-workers -d 'Parallel workers for building one index' -r
 complete -c pgl-setup -l timeout -d 'How long to wait for the subscription to run' -r

@@ -23,7 +23,7 @@ _pgl__status() {
 
     case "${cmd}" in
         pgl__status)
-            opts="-q -v -h -V --source --target --plan --name --subscription --watch --interval --wait-for --timeout --max-lag --show-values --sample --format --color --quiet --verbose --force --help --version"
+            opts="-q -v -h -V --source --target --plan --name --subscription --watch --interval --wait-for --timeout --max-lag --definitions --show-values --sample --format --color --quiet --verbose --force --pg-bindir --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -78,6 +78,10 @@ _pgl__status() {
                     return 0
                     ;;
                 --force)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pg-bindir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

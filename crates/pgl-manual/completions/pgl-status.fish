@@ -16,7 +16,9 @@ complete -c pgl-status -l color -d 'When to use colour' -r -f -a "auto\t'On a te
 always\t'Always'
 never\t'Never'"
 complete -c pgl-status -l force -d 'Go on although this finding blocks (repeatable; exactly the ids that block)' -r
+complete -c pgl-status -l pg-bindir -d 'Directory of pg_dump [default: the newest found] [env: PGL_PG_BINDIR]' -r -F
 complete -c pgl-status -l watch -d 'Report again and again: repaint a terminal, write one NDJSON object a reading into a pipe'
+complete -c pgl-status -l definitions -d 'Compare the definitions of both sides with those at the setup, as pgl-cutover does'
 complete -c pgl-status -l show-values -d 'Show the values of rows in messages of the servers'
 complete -c pgl-status -s q -l quiet -d 'Errors only on stderr'
 complete -c pgl-status -s v -l verbose -d 'More on stderr (repeatable)'

@@ -62,14 +62,8 @@ pub struct PreflightArgs {
         help_heading = "Checks"
     )]
     pub(crate) databases_total: u32,
-    /// Directory of pg_dump and pg_restore [default: the newest found]
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "PGL_PG_BINDIR",
-        help_heading = "Checks"
-    )]
-    pub(crate) pg_bindir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) programs: args::ClientPrograms,
     /// How to test whether the target server can connect to the source
     #[arg(
         long,

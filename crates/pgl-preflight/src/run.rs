@@ -92,7 +92,7 @@ fn collect(args: PreflightArgs, context: &Context) -> Result<Facts, Failure> {
             databases_total: args.databases_total,
         },
         probe: args.reach_probe.into(),
-        pg_bindir: args.pg_bindir,
+        pg_bindir: args.programs.dir(),
         tool: PreflightArgs::NAME,
     };
     let mut watched = Vec::new();

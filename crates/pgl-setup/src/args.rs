@@ -1,11 +1,10 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use pgl_cli::args::{Connect, Output, PlanInput, Provider, Select};
+use pgl_cli::args::{ClientPrograms, Connect, Output, PlanInput, Provider, Select};
 use pgl_cli::units::parse_duration;
 use pgl_core::setup::{CopyMode, ForeignKeys, KeepIndexes, Options, RoleMode, SchemaMode, StepId};
 
@@ -107,14 +106,8 @@ pub(crate) struct Setup {
     /// Build indexes before the copy instead of after it
     #[arg(long, help_heading = "Steps")]
     pub(crate) keep_indexes: bool,
-    /// Directory of pg_dump [default: the newest found]
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "PGL_PG_BINDIR",
-        help_heading = "Tuning"
-    )]
-    pub(crate) pg_bindir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) programs: ClientPrograms,
     /// Memory for building one index
     #[arg(
         long,

@@ -6,7 +6,7 @@ use pgl_apply::target::Properties;
 use pgl_apply::{Done, Error, copy, journal, provider, subscription, target};
 use pgl_catalog::pgl_schema;
 use pgl_core::Side;
-use pgl_core::journal::SUBSCRIPTION;
+use pgl_core::journal::{DEFINITIONS, SUBSCRIPTION};
 use pgl_core::pgl_schema::PglSchema;
 use pgl_core::setup::{RoleMode, StepId, needs};
 
@@ -102,6 +102,12 @@ impl Run<'_> {
                 match carry.given.is_empty() {
                     true => already("nothing to give"),
                     false => Ok(Look::Planned),
+                }
+            }
+            StepId::TargetDefinitions => {
+                match journal::read(self.target()?, &name, &DEFINITIONS.of(Side::Target))? {
+                    Some(_) => already("both sides' definitions are recorded"),
+                    None => Ok(Look::Planned),
                 }
             }
             StepId::TargetAnalyze => {

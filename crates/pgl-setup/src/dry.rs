@@ -81,6 +81,9 @@ impl Run<'_> {
                 }
                 None => vec!["-- what the source's database has and a new one has not".to_owned()],
             },
+            StepId::TargetDefinitions => {
+                vec!["-- a digest of each definition, in pgl.journal".to_owned()]
+            }
             StepId::TargetForeignKeys => self
                 .held(id)?
                 .into_iter()
@@ -106,7 +109,7 @@ impl Run<'_> {
             self.dumped = Some(self.dump()?);
         }
         let of_step = |work: &&Work| work.step == step;
-        let dumped = self.dumped.iter().flatten();
+        let dumped = self.dumped.iter().flat_map(|schema| &schema.work);
         let mut seen = BTreeSet::new();
         Ok(dumped
             .filter(of_step)

@@ -99,7 +99,7 @@ impl Place {
             subscriber_dsn,
             source_note,
             target_missing,
-            pg_bindir: args.pg_bindir.clone(),
+            pg_bindir: args.programs.dir(),
         })
     }
 

@@ -55,8 +55,8 @@ impl Run<'_> {
             }
         }
         let there = pgl_catalog::setup::tablespaces(target)?;
-        let work = self.dump()?;
-        let named: BTreeSet<&str> = work
+        let schema = self.dump()?;
+        let named: BTreeSet<&str> = (schema.work)
             .iter()
             .filter_map(|item| item.entry.tablespace.as_deref())
             .filter(|name| !there.iter().any(|one| one == name))
@@ -72,14 +72,14 @@ impl Run<'_> {
                 "create them on the target's server, or create everything in its default tablespace with --no-tablespaces",
             ));
         }
-        self.dumped = Some(work);
+        self.dumped = Some(schema);
         Ok(())
     }
 
     /// Tries the schema's statements on the target's server, in a database of their own; what came of it.
     fn try_schema(&mut self) -> Result<String, Error> {
         let work = match &self.dumped {
-            Some(work) if !self.args.no_trial => work,
+            Some(schema) if !self.args.no_trial => &schema.work,
             _ => return Ok(String::new()),
         };
         let untried = |why: &str| {

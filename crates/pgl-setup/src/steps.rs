@@ -5,13 +5,16 @@ use std::collections::HashMap;
 use pgl_apply::copy::Copied;
 use pgl_apply::fingerprint::{MarksOf, keep_marks};
 use pgl_apply::lock::{self, MigrationState};
-use pgl_apply::schema::{self, How, Programs};
+use pgl_apply::schema::{self, How};
 use pgl_apply::target::{self, Missing};
 use pgl_apply::{Done, Error, Watch, journal, pgl_schema, provider};
+use pgl_catalog::definitions::catalog_marks;
+use pgl_catalog::pg_dump::{PgDump, SchemaDump};
 use pgl_cli::{Context, Failure, input, stop_point};
-use pgl_conn::Session;
+use pgl_conn::{Kind, Session};
+use pgl_core::cutover::CatalogMark;
 use pgl_core::doc::Incoming;
-use pgl_core::journal::{PLAN, SCHEMA};
+use pgl_core::journal::{DEFINITIONS, PLAN, SCHEMA};
 use pgl_core::select::Selection;
 use pgl_core::setup::archive::{self, Tablespaces, Work};
 use pgl_core::setup::compare::{SideShapes, TableShape, Wire, compare};
@@ -37,8 +40,16 @@ pub(crate) struct Run<'a> {
     pub(crate) state: MigrationState,
     /// What the copy came to.
     pub(crate) copied: Option<Copied>,
-    /// The schema taken apart, before any step.
-    pub(crate) dumped: Option<Vec<Work>>,
+    /// The source's schema, before any step.
+    pub(crate) dumped: Option<SourceSchema>,
+}
+
+/// The source's schema: every object with its statement and its step, and all of it to be compared.
+pub(crate) struct SourceSchema {
+    pub(crate) work: Vec<Work>,
+    dump: SchemaDump,
+    /// The catalogs before that: what changes meanwhile is in neither of them for certain.
+    marks: Vec<CatalogMark>,
 }
 
 impl<'a> Run<'a> {
@@ -224,6 +235,10 @@ impl<'a> Run<'a> {
                     watch,
                 )
             }
+            StepId::TargetDefinitions => {
+                self.keep_definitions_of(Side::Source)?;
+                self.keep_definitions_of(Side::Target)
+            }
         }
     }
 
@@ -311,10 +326,15 @@ impl<'a> Run<'a> {
             SchemaState::Exists => false,
         };
         if take {
-            let work = match self.dumped.take() {
-                Some(work) => work,
+            let schema = match self.dumped.take() {
+                Some(schema) => schema,
                 None => self.dump()?,
             };
+            if state == SchemaState::Missing {
+                let kept = schema.dump.definitions()?.kept(schema.marks);
+                journal::write(self.target()?, &name, &DEFINITIONS.of(Side::Source), &kept)?;
+            }
+            let work = schema.work;
             schema::store(self.target()?, &name, &work)?;
             // It has what is left out.
             let plan = journal::statement(&name, &PLAN, &self.plan);
@@ -322,7 +342,10 @@ impl<'a> Run<'a> {
             secrets = schema::secrets(&work);
         }
         let done = match state {
-            SchemaState::Exists => Done::Already("the target has the schema".to_owned()),
+            SchemaState::Exists => {
+                self.keep_definitions_of(Side::Source)?;
+                Done::Already("the target has the schema".to_owned())
+            }
             SchemaState::Stored | SchemaState::Missing => {
                 // Its parts build on one another: one after the other, in the archive's order.
                 let how = How {
@@ -349,31 +372,30 @@ impl<'a> Run<'a> {
         })
     }
 
-    pub(crate) fn dump(&mut self) -> Result<Vec<Work>, Error> {
+    pub(crate) fn pg_dump(&mut self) -> Result<PgDump, Error> {
         let target_version = match &self.target_db {
             Some(db) => db.server_version,
             None => self.place.maintenance()?.version(),
         };
-        let programs = Programs::find(
-            self.args.pg_bindir.as_deref(),
+        Ok(PgDump::find(
+            self.place.pg_bindir.as_deref(),
             self.source_db.server_version,
             target_version,
-        )?;
+        )?)
+    }
+
+    /// Reads the source's schema.
+    pub(crate) fn dump(&mut self) -> Result<SourceSchema, Error> {
+        let marks = catalog_marks(&mut self.source)?;
         let facts = pgl_catalog::setup::indexes(&mut self.source)?;
         let tablespaces = if self.args.no_tablespaces {
             Tablespaces::Default
         } else {
             Tablespaces::Keep
         };
-        let dumped = schema::dump(
-            &programs,
-            &self.place.servers.source,
-            &facts,
-            &[],
-            tablespaces,
-            self.watch,
-        )?;
-        let mut work = dumped.work;
+        let program = self.pg_dump()?;
+        let dump = program.dump(&self.place.servers.source, &[], self.watch)?;
+        let mut work = archive::assign(dump.entries(tablespaces)?, &facts);
         let excluded = &mut self.plan.excluded_objects;
         excluded.extend_from_slice(&self.args.exclude_object);
         let left_out = archive::exclude(&mut work, excluded);
@@ -392,7 +414,45 @@ impl<'a> Run<'a> {
         excluded.extend(left_out);
         excluded.sort();
         excluded.dedup();
-        Ok(work)
+        Ok(SourceSchema { work, dump, marks })
+    }
+
+    /// Records how a side's definitions are. Nothing that the migration itself needs: where pg_dump is missing or may not read
+    /// everything, less is compared.
+    fn keep_definitions_of(&mut self, side: Side) -> Result<Done, Error> {
+        let name = self.name.clone();
+        let key = DEFINITIONS.of(side);
+        // Named by --step it is meant to be recorded as it is by now.
+        if self.args.step.is_empty() && journal::read(self.target()?, &name, &key)?.is_some() {
+            return Ok(Done::Already(
+                "both sides' definitions are recorded".to_owned(),
+            ));
+        }
+        // Before the dump: what changes meanwhile is in neither of them for certain.
+        let marks = catalog_marks(match side {
+            Side::Source => &mut self.source,
+            Side::Target => self.target()?,
+        })?;
+        let servers = self.place.servers.clone();
+        let endpoint = match side {
+            Side::Source => &servers.source,
+            Side::Target => &servers.target,
+        };
+        let found = self
+            .pg_dump()
+            .and_then(|program| Ok(program.dump(endpoint, &[], self.watch)?.definitions()?));
+        let kept = match found {
+            Ok(found) => found.kept(marks),
+            Err(Error::Server(error)) if error.kind == Kind::Program => {
+                return Ok(Done::Already(format!(
+                    "not recorded, so that later changes are found by name only: {error}"
+                )));
+            }
+            Err(error) => return Err(error),
+        };
+        journal::write(self.target()?, &name, &key, &kept)?;
+        let count = kept.digests.len();
+        Ok(Done::Changed(format!("{count} definitions recorded")))
     }
 
     /// Holds the tables of both sides against each other.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{ArgGroup, Parser};
-use pgl_cli::args::{Connect, Output, PlanInput};
+use pgl_cli::args::{ClientPrograms, Connect, Output, PlanInput};
 use pgl_cli::units;
 use pgl_core::status::{Goal, MaxLag};
 
@@ -15,7 +15,8 @@ use pgl_core::status::{Goal, MaxLag};
 #[command(
     after_help = AFTER,
     group = ArgGroup::new("way").args(["watch", "wait_for"]),
-    mut_arg("force", |force| force.requires("plan"))
+    mut_arg("force", |force| force.requires("plan")),
+    mut_arg("pg_bindir", |dir| dir.requires("definitions"))
 )]
 pub struct StatusArgs {
     #[command(flatten)]
@@ -43,6 +44,11 @@ pub struct StatusArgs {
     /// Not healthy above this lag: a size of WAL (100MB) or a time (10s)
     #[arg(long, value_name = "LIMIT", value_parser = max_lag)]
     pub(crate) max_lag: Option<MaxLag>,
+    /// Compare the definitions of both sides with those at the setup, as pgl-cutover does
+    #[arg(long, conflicts_with = "way")]
+    pub(crate) definitions: bool,
+    #[command(flatten)]
+    pub(crate) programs: ClientPrograms,
     /// Show the values of rows in messages of the servers
     #[arg(long)]
     pub(crate) show_values: bool,
@@ -59,6 +65,7 @@ const AFTER: &str = "\
 Examples:
   pgl-status                                        one reading
   pgl-status --watch                                repaint every two seconds
+  pgl-status --definitions                          what was changed on one side since the setup
   until pgl-status --max-lag 10s -q; do sleep 5; done
   pgl-status --wait-for caught-up --timeout 1h && pgl-verify
   pgl-status --format prometheus > /var/lib/node_exporter/pgl.prom";

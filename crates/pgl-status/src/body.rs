@@ -1,6 +1,7 @@
 //! What is said about one instant: the tool's part of the document.
 
 use pgl_core::cutover::{CutOver, PROMOTION_UNKNOWN, WriteBlock};
+use pgl_core::definitions::DefinitionChange;
 use pgl_core::status::facts::{Close, Reverse, Seen, Snapshot};
 use pgl_core::status::log::without_values;
 use pgl_core::status::measure::{as_f64, lag, rates, retained, skew};
@@ -59,6 +60,8 @@ pub struct StatusBody {
     pub clock_skew: Option<Skew>,
     /// Why it does not run, or is not safe: the surest first.
     pub causes: Vec<Cause>,
+    /// Definitions that are not the same on both sides and have changed since the setup; null where they were not compared.
+    pub definitions: Option<Vec<DefinitionChange>>,
     /// What has to be known to read this, in sentences.
     pub notes: Vec<String>,
     /// What was waited for.
@@ -221,6 +224,7 @@ impl Material<'_> {
             workers: target.map(workers).unwrap_or_default(),
             conflicts: self.conflicts(),
             clock_skew: skew(newest),
+            definitions: (self.close.definitions.known()).map(|found| found.differences.clone()),
             notes: self.notes(newest, lag.as_ref()),
             causes,
             lag,
@@ -299,6 +303,8 @@ impl Material<'_> {
         let subscription = target.and_then(|target| target.subscription.as_ref());
         let (source_close, state) = (self.close.source.as_ref(), word(target));
         let mut notes: Vec<String> = self.close.not_the_pair.iter().cloned().collect();
+        let compared = self.close.definitions.known();
+        notes.extend(compared.and_then(|found| found.names_only.clone()));
         let reverse = |cut: &CutOver| cut.promotion.reverse;
         if self.close.cutover.as_ref().is_some_and(reverse)
             && let Some(gap) = WriteBlock::ButReplicas.gap()

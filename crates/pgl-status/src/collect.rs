@@ -1,14 +1,16 @@
 //! Looking at the two servers: sessions that come back after a failure, samples, the closer look.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use pgl_catalog::status as catalog;
+use pgl_catalog::{definitions, status as catalog};
 use pgl_cli::{Context, Failure};
-use pgl_conn::{Access, DsnText, Endpoint, Error, Session, SessionOptions};
+use pgl_conn::{Access, DsnText, Endpoint, Error, Kind, Session, SessionOptions};
 use pgl_core::cutover::{
     CutoverState, Direction, Purpose, cutover_state, refusal, without_journal,
 };
+use pgl_core::definitions::DefinitionComparison;
 use pgl_core::migration::Names;
 use pgl_core::plan::Set;
 use pgl_core::status::Word;
@@ -366,6 +368,32 @@ impl<'a> Observer<'a> {
             }
         }
         found
+    }
+
+    /// The definitions of both sides as they are now, against those at the setup.
+    pub(crate) fn definitions(&mut self, pg_bindir: Option<PathBuf>) -> Seen<DefinitionComparison> {
+        let (migration, interrupt) = (&self.migration, &self.context.interrupt);
+        let (target, given) = (&mut self.target, &self.plan);
+        let there_endpoint = target.endpoint.clone();
+        let Some(source) = &mut self.source else {
+            return Seen::NotGiven;
+        };
+        let here_endpoint = source.endpoint.clone();
+        source.look(|here| {
+            target.attempt(|there| {
+                let kept = match given {
+                    Some(plan) => Some(plan.clone()),
+                    None => catalog::kept_plan(there, migration)?,
+                };
+                let plan = kept.ok_or_else(|| {
+                    let why = "no plan is recorded on the target";
+                    Error::new(there.side(), Kind::Refused, why)
+                })?;
+                let endpoints = (&here_endpoint, &there_endpoint);
+                let dir = pg_bindir.as_deref();
+                definitions::compare(dir, (here, there), endpoints, migration, &plan, interrupt)
+            })
+        })
     }
 
     /// Replication back to the former source.

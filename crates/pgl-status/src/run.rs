@@ -68,6 +68,10 @@ impl<'a> Status<'a> {
         let environment = Environment::capture();
         let target = context.endpoint(Side::Target, &args.connect, &environment)?;
         let named = args.connect.source.is_some() || Endpoint::is_named(Side::Source, &environment);
+        if args.definitions && !named {
+            return Err(Failure::usage("--definitions reads the source, too")
+                .hint("name it with --source or PGL_SOURCE"));
+        }
         let source = named
             .then(|| context.endpoint(Side::Source, &args.connect, &environment))
             .transpose()?;
@@ -195,6 +199,14 @@ impl<'a> Status<'a> {
         }
         self.settle()?;
         self.look()?;
+        if self.args.definitions {
+            if self.close.cutover.is_some() {
+                return Err(Failure::usage(
+                    "--definitions: the target is the production database, and no change is missing there any more",
+                ));
+            }
+            self.close.definitions = self.observer.definitions(self.args.programs.dir());
+        }
         let reading = self.material().reading();
         let verdict = verdict(&reading);
         self.emit(verdict, reading)?;

@@ -52,11 +52,21 @@ impl Pair {
         self.target.createdb(name)
     }
 
-    /// `PGL_SOURCE` and `PGL_TARGET` for a database that has the same name on both sides.
+    /// `PGL_SOURCE` and `PGL_TARGET` for a database that has the same name on both sides, and `PGL_PG_BINDIR` with the
+    /// programs of the newer server.
     pub fn env(&self, database: &str) -> Vec<(String, String)> {
-        vec![
+        let mut all = vec![
             ("PGL_SOURCE".into(), self.source.dsn(database)),
             ("PGL_TARGET".into(), self.target.dsn(database)),
-        ]
+        ];
+        let newest = match self.source.major() > self.target.major() {
+            true => &self.source,
+            false => &self.target,
+        };
+        // Without them a tool finds out by itself.
+        if let Ok(dir) = newest.server().client_dir() {
+            all.push(("PGL_PG_BINDIR".into(), dir.display().to_string()));
+        }
+        all
     }
 }

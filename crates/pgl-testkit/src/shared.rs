@@ -195,7 +195,7 @@ impl PairDb {
         format!("{}_{hint}", self.name)
     }
 
-    /// `PGL_SOURCE` and `PGL_TARGET`.
+    /// `PGL_SOURCE`, `PGL_TARGET` and `PGL_PG_BINDIR`.
     pub fn env(&self) -> Vec<(String, String)> {
         self.pair.env(&self.name)
     }

@@ -237,19 +237,3 @@ pub fn wait_for_lag(
     }
     Ok(())
 }
-
-/// Labels of the foreign keys that wait for the cutover.
-///
-/// # Errors
-/// The server's.
-pub fn held_labels(new: &mut Session, migration: &str) -> Result<BTreeSet<String>, Error> {
-    if !exists(new)? {
-        return Ok(BTreeSet::new());
-    }
-    let labels: Vec<String> = new.values(
-        "SELECT object FROM pgl.held WHERE migration = $1 AND done IS NULL AND step = $2",
-        &[&migration, &StepId::TargetForeignKeys.as_str()],
-        "foreign keys that are deferred until the cutover",
-    )?;
-    Ok(labels.into_iter().collect())
-}

@@ -21,7 +21,7 @@ pub use block::{
     marker, sequence_locks,
 };
 pub use count::{Counted, compare};
-pub use facts::{SubscriptionSlot, changed_tables, facts, held_labels, not_followed, wait_for_lag};
+pub use facts::{SubscriptionSlot, changed_tables, facts, not_followed, wait_for_lag};
 pub use journal::{OVERTAKEN, advance, claim, conclude, disclaim, start, still_made, undo};
 pub use large::{
     Carried, carry as carry_large_objects, lockable as large_objects_lockable,

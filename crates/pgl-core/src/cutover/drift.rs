@@ -1,5 +1,5 @@
-//! What has changed since the setup: tables that no plan knows, and definitions that only one side has.
-//! Replication carries neither, and after the cutover nobody would miss them before they are needed.
+//! What has changed since the setup: tables that no plan knows, and those that have got other names. Replication does not carry
+//! them, and after the cutover nobody would miss them before they are needed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -9,19 +9,6 @@ use super::last_attempt::Direction;
 use crate::control::TAKEN_OUT;
 use crate::plan::{Plan, PlanTable, Set};
 use crate::{QualifiedName, Side, quote_ident, quote_literal};
-
-/// Something that a database defines, by its name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Definition {
-    /// Its schema, or that of its table.
-    pub schema: String,
-    /// The table that it belongs to; null for what belongs to none.
-    pub on_table: Option<String>,
-    /// `column`, `index`, `parent`, `view` …, as a person says it.
-    pub kind: String,
-    /// Its name.
-    pub name: String,
-}
 
 /// Tables and sequences of the provider, as a plan made now has them, that the plan does not carry as it would
 /// have to.
@@ -251,72 +238,6 @@ pub fn not_replicated(plan: &Plan, from: Side) -> Option<String> {
     })
 }
 
-/// What only one side has, as sentences.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OneSided {
-    /// Columns, constraints, indexes, functions and the like.
-    pub definitions: Vec<String>,
-    /// Owners and privileges, which a managed target may have on purpose as they are.
-    pub rights: Vec<String>,
-}
-
-/// Definitions that only one side has, as far as the plan reaches. `held` are the labels of the DDL that is deferred on
-/// the target until the cutover. Indexes, triggers, defaults and whatever is no part of a table may
-/// exist on the target alone: somebody has prepared them there.
-pub fn one_sided(
-    plan: &Plan,
-    old: &[Definition],
-    new: &[Definition],
-    held: &BTreeSet<String>,
-) -> OneSided {
-    let mut tables: BTreeSet<QualifiedName> =
-        plan.replicated().map(|table| table.qualified()).collect();
-    tables.extend(plan.tables.iter().filter_map(|t| t.partition_root.clone()));
-    let everything = plan.selection.is_everything();
-    let meant = |one: &&Definition| match &one.on_table {
-        Some(table) => tables.contains(&QualifiedName::new(&one.schema, table)),
-        None => everything,
-    };
-    let old: BTreeSet<&Definition> = old.iter().filter(meant).collect();
-    let new: BTreeSet<&Definition> = new.iter().filter(meant).collect();
-    let waits = |one: &Definition| {
-        let table = one.on_table.as_deref().unwrap_or_default();
-        one.kind == "foreign key"
-            && held.contains(&format!(
-                "FK CONSTRAINT {}.{table} {}",
-                one.schema, one.name
-            ))
-    };
-    let matters =
-        |one: &Definition| matches!(one.kind.as_str(), "column" | "parent" | "constraint");
-    let mut found = OneSided::default();
-    for one in old.difference(&new).filter(|one| !waits(one)) {
-        let list = match one.kind.as_str() {
-            "owner" | "privilege" => &mut found.rights,
-            _ => &mut found.definitions,
-        };
-        list.push(format!("{} is not on the target", said(one)));
-    }
-    for one in new.difference(&old).filter(|one| matters(one)) {
-        found
-            .definitions
-            .push(format!("{} is only on the target", said(one)));
-    }
-    found
-}
-
-fn said(one: &Definition) -> String {
-    match &one.on_table {
-        Some(table) => format!(
-            "{}: {} {}",
-            QualifiedName::new(&one.schema, table),
-            one.kind,
-            one.name
-        ),
-        None => format!("{}: {} {}", one.schema, one.kind, one.name),
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -520,15 +441,6 @@ pub(super) mod tests {
         }
     }
 
-    fn thing(table: Option<&str>, kind: &str, name: &str) -> Definition {
-        Definition {
-            schema: "s".to_owned(),
-            on_table: table.map(str::to_owned),
-            kind: kind.to_owned(),
-            name: name.to_owned(),
-        }
-    }
-
     #[test]
     fn a_table_that_came_later_and_one_that_lost_its_log_or_its_key() {
         let known = plan(vec![
@@ -569,56 +481,5 @@ pub(super) mod tests {
             unplanned(&known, &with(&["kept", "new"])),
             ["sequence s.new is in no plan"]
         );
-    }
-
-    #[test]
-    fn what_one_side_lacks_is_named_and_what_somebody_prepared_is_not() {
-        let partition = PlanTable {
-            partition_root: Some(QualifiedName::new("s", "root")),
-            ..table("t", Set::Default)
-        };
-        let plan = plan(vec![partition]);
-        let column = thing(Some("t"), "column", "a");
-        let old = [
-            column.clone(),
-            thing(Some("t"), "index", "i"),
-            thing(Some("t"), "foreign key", "held"),
-            thing(Some("t"), "foreign key", "late"),
-            thing(Some("elsewhere"), "column", "x"),
-            thing(None, "view", "v"),
-            thing(Some("t"), "owner", "anna"),
-            thing(Some("t"), "privilege", "select of PUBLIC"),
-            thing(Some("root"), "column", "late"),
-        ];
-        let new = [
-            column,
-            thing(Some("t"), "column", "left"),
-            thing(Some("t"), "constraint", "stricter"),
-            thing(Some("t"), "parent", "s.other"),
-            thing(Some("t"), "index", "prepared"),
-            thing(None, "view", "prepared"),
-        ];
-        let held = BTreeSet::from(["FK CONSTRAINT s.t held".to_owned()]);
-        let found = one_sided(&plan, &old, &new, &held);
-        assert_eq!(
-            found.rights,
-            [
-                "s.t: owner anna is not on the target",
-                "s.t: privilege select of PUBLIC is not on the target",
-            ]
-        );
-        assert_eq!(
-            found.definitions,
-            [
-                "s: view v is not on the target",
-                "s.root: column late is not on the target",
-                "s.t: foreign key late is not on the target",
-                "s.t: index i is not on the target",
-                "s.t: column left is only on the target",
-                "s.t: constraint stricter is only on the target",
-                "s.t: parent s.other is only on the target",
-            ]
-        );
-        assert_eq!(one_sided(&plan, &old, &old, &held), OneSided::default());
     }
 }

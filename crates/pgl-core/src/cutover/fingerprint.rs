@@ -1,7 +1,7 @@
 //! What the preconditions were checked on, to be compared again under the locks: each table of the plan, and how
 //! much there is of each kind of definition. DDL in between is found without reading the definitions again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -124,14 +124,25 @@ pub fn changes(side: Side, before: &Fingerprint, now: &Fingerprint) -> Vec<Strin
             found.push(format!("{side} table {} {what}", one.table));
         }
     }
-    for one in &now.catalogs {
-        match before.catalogs.iter().find(|b| b.catalog == one.catalog) {
-            Some(known) if known == one => {}
-            Some(known) if known.rows != one.rows => found.push(format!(
-                "{side} catalog {} has {} rows instead of {}",
-                one.catalog, one.rows, known.rows
-            )),
-            _ => found.push(format!("rows of {side} catalog {} changed", one.catalog)),
+    // A catalog without rows has no mark.
+    let by_catalog = |print: &Fingerprint| -> BTreeMap<String, (u64, String)> {
+        (print.catalogs.iter())
+            .map(|one| (one.catalog.clone(), (one.rows, one.mark.clone())))
+            .collect()
+    };
+    let (before, now) = (by_catalog(before), by_catalog(now));
+    let catalogs: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    for catalog in catalogs {
+        let none = (0, String::new());
+        let known = before.get(catalog).unwrap_or(&none);
+        let one = now.get(catalog).unwrap_or(&none);
+        if known.0 != one.0 {
+            found.push(format!(
+                "{side} catalog {catalog} has {} rows instead of {}",
+                one.0, known.0
+            ));
+        } else if known != one {
+            found.push(format!("rows of {side} catalog {catalog} changed"));
         }
     }
     found

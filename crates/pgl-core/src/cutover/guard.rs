@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::drift::{OneSided, Renamed};
+use super::drift::Renamed;
 use super::read_only::StaysReadOnly;
 use super::replica_trigger::ReplicaTrigger;
 use super::sequence_names::{SequenceMismatch, said};
@@ -11,6 +11,7 @@ use super::timeline::Timelines;
 use super::write_block::READ_WRITE;
 use crate::Side;
 use crate::control::MissingChanges;
+use crate::definitions::{DefinitionComparison, FIX};
 use crate::rules::some_of;
 use crate::status::causes::members::{COPY_AGAIN, UNDO};
 
@@ -77,8 +78,10 @@ pub struct Preconditions {
     pub origins: Vec<Refusal>,
     /// Settings that would keep clients from writing after the promotion, of the side that is promoted.
     pub read_only: Vec<StaysReadOnly>,
-    /// What only one side has.
-    pub one_sided: OneSided,
+    /// Definitions that have changed since the setup and are not the same on both sides.
+    pub definitions: DefinitionComparison,
+    /// Why they could not be compared; null where they were.
+    pub definitions_unknown: Option<String>,
     /// Columns of planned sequences that take their values from sequences of other names on the other side.
     pub sequence_mismatches: Vec<SequenceMismatch>,
     /// Sequences that cannot be copied.
@@ -464,24 +467,26 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
             ),
         );
     }
-    if !facts.one_sided.definitions.is_empty() {
+    let (definitions, rights) = (facts.definitions.said(false), facts.definitions.said(true));
+    if !definitions.is_empty() {
         refuse(
             "cut.definitions",
-            format!(
-                "only one side has: {}",
-                some_of(&facts.one_sided.definitions)
-            ),
-            "make the change on the other side, too; where it is meant to be so: --force cut.definitions",
+            format!("definitions differ: {}", some_of(&definitions)),
+            &format!("{FIX}, or --force cut.definitions"),
         );
     }
-    if !facts.one_sided.rights.is_empty() {
+    if !rights.is_empty() {
         refuse(
             "cut.rights",
-            format!(
-                "owners and privileges that are missing there: {}",
-                some_of(&facts.one_sided.rights)
-            ),
-            "grant them there; where other roles are meant to use it: --force cut.rights",
+            format!("owners and privileges differ: {}", some_of(&rights)),
+            &format!("{FIX}, or --force cut.rights"),
+        );
+    }
+    if let Some(why) = &facts.definitions_unknown {
+        refuse(
+            "cut.definitions",
+            format!("the definitions of both sides cannot be compared: {why}"),
+            "remove that cause, or name the directory of pg_dump with --pg-bindir; to go on without: --force cut.definitions",
         );
     }
     if !facts.sequences.is_empty() {
@@ -537,6 +542,21 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
 mod tests {
     use super::*;
     use crate::QualifiedName;
+    use crate::definitions::{ChangedSide, DefinitionChange};
+
+    fn difference(rights: bool) -> DefinitionComparison {
+        let one = DefinitionChange {
+            object: "VIEW s.v".to_owned(),
+            changed: ChangedSide::Source,
+            rights,
+            source: None,
+            target: None,
+        };
+        DefinitionComparison {
+            differences: vec![one],
+            names_only: None,
+        }
+    }
 
     fn good() -> Preconditions {
         Preconditions {
@@ -565,7 +585,7 @@ mod tests {
     #[test]
     fn each_fault_has_its_id_and_can_be_overridden() {
         type Fault = fn(&mut Preconditions);
-        let faults: [(&str, Fault); 34] = [
+        let faults: [(&str, Fault); 35] = [
             ("cut.left_out", |f| f.left_out = vec!["odd".to_owned()]),
             ("cut.replica_triggers", |f| {
                 f.replica_triggers = vec![ReplicaTrigger::default()]
@@ -633,13 +653,14 @@ mod tests {
                 }]
             }),
             ("cut.definitions", |f| {
-                f.one_sided.definitions = vec!["odd".to_owned()]
+                f.definitions = difference(false);
             }),
-            ("cut.rights", |f| {
-                f.one_sided.rights = vec!["odd".to_owned()]
+            ("cut.definitions", |f| {
+                f.definitions_unknown = Some("odd".to_owned());
             }),
             ("cut.matviews", |f| f.unfilled = vec!["odd".to_owned()]),
             ("cut.orphans", |f| f.orphans = vec!["odd".to_owned()]),
+            ("cut.rights", |f| f.definitions = difference(true)),
             ("cut.statistics", |f| {
                 f.without_statistics = vec!["odd".to_owned()]
             }),

@@ -22,8 +22,8 @@ mod timeline;
 mod write_block;
 
 pub use drift::{
-    Definition, OneSided, Renamed, Stored, excluded_tables, left_behind, not_replicated, one_sided,
-    removed_tables, renamed, unplanned,
+    Renamed, Stored, excluded_tables, left_behind, not_replicated, removed_tables, renamed,
+    unplanned,
 };
 pub use fingerprint::{
     CatalogMark, Doubt, Fingerprint, KeptMarks, Labels, TableMark, UnkeyedChecks, changes,

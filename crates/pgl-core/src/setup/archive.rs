@@ -314,7 +314,7 @@ fn order(step: StepId) -> usize {
 
 /// pglogical's objects, our own schema, subscriptions (they would connect) and remarks on
 /// extensions (the extension's script has made them).
-fn is_foreign_to_schema(entry: &ArchiveEntry) -> bool {
+pub(crate) fn is_foreign_to_schema(entry: &ArchiveEntry) -> bool {
     let ours = |name: &str| name == OWN_SCHEMA || name == "pglogical" || name == "pglogical_origin";
     match entry.kind.as_str() {
         "SUBSCRIPTION" | "SUBSCRIPTION TABLE" => true,

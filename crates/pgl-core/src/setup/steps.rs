@@ -35,6 +35,7 @@ pub enum StepId {
     TargetAnalyze,
     TargetProperties,
     TargetForeignKeys,
+    TargetDefinitions,
 }
 
 impl StepId {
@@ -177,6 +178,12 @@ impl StepId {
             "target.foreign-keys",
             Some(Side::Target),
             "add foreign keys without checking, then validate them",
+        ),
+        (
+            Self::TargetDefinitions,
+            "target.definitions",
+            Some(Side::Target),
+            "record the definitions of both sides, so that later changes are found",
         ),
     ];
 
@@ -377,6 +384,7 @@ pub fn steps(options: &Options) -> Vec<Step> {
         S::TargetAnalyze,
         S::TargetProperties,
         S::TargetForeignKeys,
+        S::TargetDefinitions,
     ]);
     order
         .into_iter()
@@ -411,6 +419,7 @@ pub fn needs(id: StepId) -> &'static [StepId] {
         S::TargetSubscription => &[S::Copy, S::TargetKeys, S::TargetTriggers],
         S::TargetMatviews | S::TargetForeignKeys => &[S::TargetSchema, S::Copy],
         S::TargetAnalyze | S::TargetProperties => &[S::TargetSchema],
+        S::TargetDefinitions => &[S::TargetIndexes, S::TargetConstraints, S::TargetTriggers],
     }
 }
 
@@ -597,7 +606,7 @@ mod tests {
             foreign_keys: ForeignKeys::Now,
             ..Options::default()
         });
-        assert_eq!(taken(&now).last(), Some(&StepId::TargetForeignKeys));
+        assert!(taken(&now).contains(&StepId::TargetForeignKeys));
         let until = choose(whole, &[], Some(StepId::SourceNode));
         assert_eq!(
             taken(&until),

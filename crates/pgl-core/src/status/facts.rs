@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::SlotMoved;
 use crate::cutover::{AttemptState, CutOver, Direction, ReplicaTrigger, SequenceUser, Timelines};
+use crate::definitions::DefinitionComparison;
 use crate::{Lsn, QualifiedName, ServerVersion};
 
 mod run;
@@ -373,6 +374,8 @@ pub struct Close {
     pub unfinished: Option<(Direction, AttemptState)>,
     /// Replication back to the former source.
     pub reverse: Option<Reverse>,
+    /// The definitions of both sides, where they were asked for.
+    pub definitions: Seen<DefinitionComparison>,
 }
 
 /// A table that is to be replicated.

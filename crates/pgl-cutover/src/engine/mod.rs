@@ -33,7 +33,7 @@ use crate::full::Full;
 use crate::guard::{self, EXACT, Sequences};
 use crate::hook::{self, HookLimit};
 use crate::view::{CutoverBody, Phase, RecopiedTable};
-use crate::watchdog::{Shared, Signals};
+use crate::watchdog::Shared;
 
 /// What is counted within the pause, on one side.
 const BUDGET: u64 = 32 << 20;
@@ -68,7 +68,7 @@ pub(crate) struct Pids {
 pub(crate) struct Engine {
     pub(crate) args: Order,
     pub(crate) migration: Arc<CutoverContext>,
-    pub(crate) watch: Signals,
+    pub(crate) watch: Interrupt,
     pub(crate) shared: Shared,
     pub(crate) direction: Direction,
     pub(crate) attempt: Attempt,
@@ -100,7 +100,6 @@ pub(crate) struct Engine {
     deadline: Instant,
     /// When the subscriber was shut, by its own clock.
     read_only_since: Option<String>,
-    interrupt: Interrupt,
 }
 
 /// How the release came out.
@@ -238,7 +237,7 @@ impl Engine {
         Ok(Self {
             args: args.clone(),
             migration: Arc::clone(migration),
-            watch: Signals(interrupt.clone()),
+            watch: interrupt,
             shared: Shared::default(),
             direction,
             attempt: Attempt {
@@ -278,7 +277,6 @@ impl Engine {
             began: None,
             deadline: Instant::now() + args.options.max_pause,
             read_only_since: None,
-            interrupt,
         })
     }
 
@@ -287,16 +285,20 @@ impl Engine {
         let started = Instant::now();
         let Sessions { old, peer, .. } = &mut self.sessions;
         let recopied = self.recopy.iter().map(Recopy::table).collect::<Vec<_>>();
-        self.body.refusals = guard::check(
+        let (refusals, notes) = guard::check(
             &self.args,
             &self.migration,
             self.direction,
             ((old, &self.closed_old), (peer, &self.closed_new)),
             &self.sequences,
             (&recopied, &self.content.too_large),
-            &self.interrupt,
+            &self.watch,
         )?;
-        let found = self.body.refusals.len();
+        let found = refusals.len();
+        self.body.refusals = refusals;
+        // They are checked again where definitions change.
+        self.body.notes.retain(|note| !notes.contains(note));
+        self.body.notes.extend(notes);
         if found == 0 {
             self.content.possible()?;
         }

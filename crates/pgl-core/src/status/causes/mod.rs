@@ -431,6 +431,7 @@ fn look(all: &[Snapshot], samples: &[Snapshot], close: &Close) -> Vec<Cause> {
     if stopped && !found.iter().any(|cause| cause.severity == Severity::Block) {
         found.push(unknown(&seen));
     }
+    found.extend(safety::definitions(&seen));
     for cause in &mut found {
         wake(&seen, cause);
     }

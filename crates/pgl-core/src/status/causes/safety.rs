@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::members::{few, resync};
 use super::{Cause, Seen};
 use crate::cutover::{self, Direction, ReplicaTrigger, Timelines};
+use crate::definitions::FIX;
 use crate::name::show_ident;
 use crate::rules::shadows;
 use crate::status::facts::{OutputOverride, Snapshot, SubscriptionNow, TargetTable, Worker};
@@ -218,6 +219,30 @@ fn slot_moved(seen: &Seen<'_>, subscription: &SubscriptionNow) -> Option<Cause> 
         .seen("the journal's note of pgl-control resume, and of the tables that pgl-control has compared or copied since")
         .remedy(missing.remedy()),
     )
+}
+
+/// What one side has defined anew since the setup, where that was asked for.
+pub(super) fn definitions(seen: &Seen<'_>) -> Vec<Cause> {
+    let read = &seen.close.definitions;
+    let differ = |id, rights, what| {
+        let all = read.known().map(|found| found.said(rights))?;
+        let cause = Cause::new(id, Side::Source, format!("unsafe: {what} differ"));
+        (!all.is_empty()).then(|| cause.seen_all(all).remedy(FIX))
+    };
+    let unknown = read.trouble().map(|trouble| {
+        let what = format!(
+            "the definitions of both sides cannot be compared: {}",
+            trouble.message
+        );
+        Cause::new("unsafe.definitions", Side::Source, what)
+            .remedy("remove that cause, or name the directory of pg_dump with --pg-bindir")
+    });
+    let all = [
+        differ("unsafe.definitions", false, "definitions"),
+        differ("unsafe.rights", true, "owners and privileges"),
+        unknown,
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// Sequences that were exchanged: the cutover sets those of the target by name.

@@ -12,6 +12,14 @@ WITH dropped AS (
     SELECT 'pg_partitioned_table', xmin FROM pg_catalog.pg_partitioned_table
     UNION ALL
     SELECT 'pg_statistic_ext', xmin FROM pg_catalog.pg_statistic_ext
+    UNION ALL
+    SELECT 'pg_transform', xmin FROM pg_catalog.pg_transform
+    UNION ALL
+    SELECT 'pg_publication', xmin FROM pg_catalog.pg_publication
+    UNION ALL
+    -- Tables of publications, and from 15 on schemas, which are in a catalog of their own.
+    SELECT 'pg_publication_rel', xmin FROM pg_catalog.pg_depend
+     WHERE refclassid = 'pg_catalog.pg_publication'::regclass
 )
 SELECT catalog, count(*) AS rows, sum(xmin::text::bigint)::text AS mark
   FROM written

@@ -1,0 +1,81 @@
+//! The definitions of both sides compared with what pgl-setup has kept of them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use pgl_conn::{Endpoint, Error, Session, Watch};
+use pgl_core::cutover::CatalogMark;
+use pgl_core::definitions::{
+    DefinitionComparison, KeptDefinitions, SideDefinitions, compare_definitions,
+};
+use pgl_core::journal::DEFINITIONS;
+use pgl_core::{Plan, Side};
+
+use crate::pg_dump::PgDump;
+use crate::{journal, pgl_schema, rows};
+
+/// How many rows the catalogs of definitions have, and which transactions wrote them.
+///
+/// # Errors
+/// The server's.
+pub fn catalog_marks(session: &mut Session) -> Result<Vec<CatalogMark>, Error> {
+    let mut marks = rows(session, sql!("catalog_marks"), &[])?;
+    if session.version().at_least(10) {
+        marks.extend(rows(session, sql!("catalog_marks_pg10"), &[])?);
+    }
+    Ok(marks)
+}
+
+/// Compares the definitions of both sides as they are now.
+///
+/// # Errors
+/// The servers'; [`pgl_conn::Kind::Program`] where they cannot be dumped.
+pub fn compare(
+    pg_bindir: Option<&Path>,
+    (source, target): (&mut Session, &mut Session),
+    (source_endpoint, target_endpoint): (&Endpoint, &Endpoint),
+    migration: &str,
+    plan: &Plan,
+    watch: &dyn Watch,
+) -> Result<DefinitionComparison, Error> {
+    let mut kept = |side| journal::read(target, migration, &DEFINITIONS.of(side));
+    let (source_then, target_then) = (kept(Side::Source)?, kept(Side::Target)?);
+    let is_as_then = |session: &mut Session, then: &Option<KeptDefinitions>| match then {
+        Some(then) => Ok(then.catalogs == catalog_marks(session)?),
+        None => Ok::<_, Error>(false),
+    };
+    // Nobody has defined anything since: no dump is needed.
+    if is_as_then(source, &source_then)? && is_as_then(target, &target_then)? {
+        return Ok(DefinitionComparison::default());
+    }
+    let held = held_labels(target, migration)?;
+    let program = PgDump::find(pg_bindir, source.version(), target.version())?;
+    let dump = |endpoint| program.dump(endpoint, &[], watch)?.definitions();
+    let (here, there) = std::thread::scope(|scope| {
+        let source = scope.spawn(|| dump(source_endpoint));
+        let target = dump(target_endpoint);
+        (source.join(), target)
+    });
+    let source = SideDefinitions {
+        now: here.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?,
+        then: source_then,
+    };
+    let target = SideDefinitions {
+        now: there?,
+        then: target_then,
+    };
+    Ok(compare_definitions(plan, &held, &source, &target))
+}
+
+/// Labels of the statements that have not run on the target: foreign keys wait for the cutover.
+fn held_labels(target: &mut Session, migration: &str) -> Result<BTreeSet<String>, Error> {
+    if !pgl_schema::usable(target)? {
+        return Ok(BTreeSet::new());
+    }
+    let labels: Vec<String> = target.values(
+        "SELECT object FROM pgl.held WHERE migration = $1 AND done IS NULL",
+        &[&migration],
+        "statements that have not run",
+    )?;
+    Ok(labels.into_iter().collect())
+}

@@ -1,0 +1,506 @@
+//! What both databases define, compared in three ways. Two servers write one definition in two ways, so that texts alone
+//! say little: what matters is which side has changed since pgl-setup. Digests of both sides' texts are kept then; both
+//! are dumped again by the same pg_dump, and what is different by now and has changed on one side is a difference.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::cutover::CatalogMark;
+use crate::setup::archive::{ArchiveEntry, is_foreign_to_schema};
+use crate::setup::secrets::redacted;
+use crate::{Plan, QualifiedName};
+
+/// How the definitions of one side were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptDefinitions {
+    /// Major version of the pg_dump that wrote the texts; another one writes them in another way.
+    pub pg_dump: u32,
+    /// A digest of each text, by kind, schema and name.
+    pub digests: BTreeMap<String, String>,
+    /// The catalogs before that: nothing has changed where they are the same.
+    pub catalogs: Vec<CatalogMark>,
+}
+
+impl KeptDefinitions {
+    /// Those of objects that were made since.
+    pub fn add(&mut self, new: &Definitions) {
+        if new.pg_dump == self.pg_dump {
+            self.digests.extend(new.digests());
+        }
+    }
+}
+
+/// The definitions of one side as pg_dump writes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definitions {
+    pg_dump: u32,
+    entries: Vec<ArchiveEntry>,
+}
+
+#[derive(Debug)]
+struct Definition<'a> {
+    kind: &'a str,
+    text: String,
+    without_owner: String,
+}
+
+impl Definitions {
+    /// Those of an archive that this major version of pg_dump wrote. Values that may be secrets are hidden.
+    pub fn new(pg_dump: u32, mut entries: Vec<ArchiveEntry>) -> Self {
+        entries.retain(|entry| !is_foreign_to_schema(entry) && !is_ours(entry));
+        for entry in &mut entries {
+            if let Some(hidden) = redacted(&entry.kind, &entry.sql) {
+                entry.sql = hidden;
+            }
+            if is_privilege(&entry.kind) {
+                entry.sql = entry.sql.replace(ALL_BELOW_17, "ALL");
+            }
+        }
+        Self { pg_dump, entries }
+    }
+
+    /// What is kept of them.
+    pub fn kept(&self, catalogs: Vec<CatalogMark>) -> KeptDefinitions {
+        KeptDefinitions {
+            pg_dump: self.pg_dump,
+            digests: self.digests(),
+            catalogs,
+        }
+    }
+
+    fn digests(&self) -> BTreeMap<String, String> {
+        (by_label(self.entries.iter()).into_iter())
+            .map(|(label, one)| (label, digest(&one.text)))
+            .collect()
+    }
+
+    /// Without what the plan does not reach: whatever belongs to a table that it leaves out, or does not replicate and that only
+    /// one side has, which other preconditions find; and where it names what is migrated, whatever it does not name.
+    fn reached(&self, plan: &Plan, other: &Self) -> BTreeMap<String, Definition<'_>> {
+        let tables: HashSet<QualifiedName> = (plan.replicated())
+            .flat_map(|table| [Some(table.qualified()), table.partition_root.clone()])
+            .flatten()
+            .collect();
+        let chosen = &plan.selection;
+        let named = !(chosen.schemas.is_empty() && chosen.tables.is_empty());
+        let there: HashSet<String> = (other.entries.iter())
+            .filter(|entry| entry.kind == "TABLE")
+            .map(ArchiveEntry::label)
+            .collect();
+        let meant = |entry: &ArchiveEntry| match (&entry.schema, entry.kind.as_str()) {
+            (Some(schema), kind) => {
+                let name = QualifiedName::new(schema, &entry.name);
+                tables.contains(&name)
+                    || chosen.includes(&name) && (kind != "TABLE" || there.contains(&entry.label()))
+            }
+            (None, "SCHEMA") => chosen.includes(&QualifiedName::new(&entry.name, "")),
+            (None, _) => !named,
+        };
+        let kinds: BTreeMap<u32, &str> = (self.entries.iter())
+            .map(|entry| (entry.id, entry.kind.as_str()))
+            .collect();
+        let mut outside: HashSet<u32> = HashSet::new();
+        for entry in &self.entries {
+            let is = |id: &&u32, kind: &str| kinds.get(id).is_some_and(|one| *one == kind);
+            // A part depends on what it is a part of; a foreign key on the table that it names, too; the sequence of an identity
+            // column on its table.
+            let of_outside = || entry.depends.iter().any(|id| outside.contains(id));
+            let out = match entry.kind.as_str() {
+                "SEQUENCE" => of_outside() || !meant(entry),
+                kind if is_part(kind) => of_outside(),
+                _ => !meant(entry),
+            };
+            if out || plan.excluded_objects.contains(&entry.label()) {
+                outside.insert(entry.id);
+                if entry.kind == "SEQUENCE OWNED BY" {
+                    let sequences = entry.depends.iter().filter(|id| is(id, "SEQUENCE"));
+                    outside.extend(sequences);
+                }
+            }
+        }
+        by_label((self.entries.iter()).filter(|entry| !outside.contains(&entry.id)))
+    }
+}
+
+/// Those with one label, as overloaded operators and default privileges of several roles, are one definition.
+fn by_label<'a>(
+    entries: impl Iterator<Item = &'a ArchiveEntry>,
+) -> BTreeMap<String, Definition<'a>> {
+    let mut all: BTreeMap<String, Vec<&ArchiveEntry>> = BTreeMap::new();
+    for entry in entries {
+        all.entry(canonical(&entry.label()))
+            .or_default()
+            .push(entry);
+    }
+    (all.into_iter())
+        .map(|(label, mut entries)| {
+            entries.sort_by_key(|entry| &entry.sql);
+            let one = Definition {
+                kind: entries.first().map_or("", |entry| &entry.kind),
+                text: entries.iter().map(|entry| entry.sql.as_str()).collect(),
+                without_owner: entries.iter().map(|one| without_owner(one)).collect(),
+            };
+            (label, one)
+        })
+        .collect()
+}
+
+fn without_owner(entry: &ArchiveEntry) -> &str {
+    let owner = entry.owner.as_deref().unwrap_or_default();
+    entry.sql.strip_suffix(owner).unwrap_or(&entry.sql)
+}
+
+fn digest(text: &str) -> String {
+    format!("{:032x}", xxh3_128(text.as_bytes()))
+}
+
+/// Write-block triggers of a cutover.
+fn is_ours(entry: &ArchiveEntry) -> bool {
+    entry.kind == "TRIGGER" && entry.name.ends_with(" pgl_refuse_write")
+}
+
+/// Kinds that are a part or a property of another entry.
+fn is_part(kind: &str) -> bool {
+    matches!(
+        kind,
+        "ACL"
+            | "CHECK CONSTRAINT"
+            | "COMMENT"
+            | "CONSTRAINT"
+            | "DEFAULT"
+            | "FK CONSTRAINT"
+            | "INDEX"
+            | "INDEX ATTACH"
+            | "POLICY"
+            | "ROW SECURITY"
+            | "RULE"
+            | "SECURITY LABEL"
+            | "SEQUENCE OWNED BY"
+            | "STATISTICS"
+            | "TABLE ATTACH"
+            | "TRIGGER"
+    )
+}
+
+/// One side: now, and at the setup where that is known.
+#[derive(Debug)]
+pub struct SideDefinitions {
+    /// As they are.
+    pub now: Definitions,
+    /// As they were.
+    pub then: Option<KeptDefinitions>,
+}
+
+/// Which side has changed since pgl-setup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangedSide {
+    /// The source only.
+    Source,
+    /// The target only.
+    Target,
+    /// Both, and not in the same way.
+    Both,
+    /// It is not known how they were.
+    Unknown,
+}
+
+/// A definition that is not the same on both sides and has changed since pgl-setup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DefinitionChange {
+    /// Kind, schema and name, as pg_dump writes them.
+    pub object: String,
+    /// Where it has changed.
+    pub changed: ChangedSide,
+    /// Whether only owner or privileges differ, which a managed target may have on purpose as they are.
+    pub rights: bool,
+    /// Its text on the source; null where it does not exist.
+    pub source: Option<String>,
+    /// Its text on the target; null where it does not exist.
+    pub target: Option<String>,
+}
+
+impl fmt::Display for DefinitionChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { object, .. } = self;
+        match (&self.source, &self.target) {
+            (Some(_), None) => {
+                let why = match self.changed {
+                    ChangedSide::Source => " (created on the source after the setup)",
+                    ChangedSide::Target => " (dropped there after the setup)",
+                    ChangedSide::Both | ChangedSide::Unknown => "",
+                };
+                write!(f, "{object} is not on the target{why}")
+            }
+            (None, _) => {
+                let why = match self.changed {
+                    ChangedSide::Source => " (dropped on the source after the setup)",
+                    ChangedSide::Target => " (created there after the setup)",
+                    ChangedSide::Both | ChangedSide::Unknown => "",
+                };
+                write!(f, "{object} is only on the target{why}")
+            }
+            (Some(source), Some(target)) => {
+                let on = match self.changed {
+                    ChangedSide::Source => "on the source, not on the target",
+                    ChangedSide::Target => "on the target, not on the source",
+                    ChangedSide::Both => "on both sides, in different ways",
+                    ChangedSide::Unknown => "on one side",
+                };
+                write!(f, "{object} has changed {on}")?;
+                let own = (
+                    first_of_its_own(source, target),
+                    first_of_its_own(target, source),
+                );
+                let nothing = || "nothing more".to_owned();
+                match own {
+                    (None, None) => write!(f, " (in another order)"),
+                    (one, other) => write!(
+                        f,
+                        " ({} on the source, {} on the target)",
+                        one.unwrap_or_else(nothing),
+                        other.unwrap_or_else(nothing)
+                    ),
+                }
+            }
+        }
+    }
+}
+
+/// The first line of a text that another does not have, as far as it fits into a sentence.
+fn first_of_its_own(text: &str, other: &str) -> Option<String> {
+    const SHOWN: usize = 80;
+    let known: HashSet<&str> = other.lines().map(bare).collect();
+    let mut lines = text.lines().map(bare).filter(|line| !known.contains(line));
+    lines
+        .next()
+        .map(|line| match line.char_indices().nth(SHOWN) {
+            Some((end, _)) => format!("{} ...", &line[..end]),
+            None => line.to_owned(),
+        })
+}
+
+fn bare(line: &str) -> &str {
+    line.trim().trim_end_matches([',', ';'])
+}
+
+/// What to do about a difference.
+pub const FIX: &str = "make the change on the other side, too; where it is meant to be so: pgl-setup --step target.definitions records it";
+
+/// What a comparison came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefinitionComparison {
+    /// Each difference.
+    pub differences: Vec<DefinitionChange>,
+    /// Why texts were not compared; none where they were.
+    pub names_only: Option<String>,
+}
+
+impl DefinitionComparison {
+    /// The differences of owners and privileges, or the others, as sentences.
+    pub fn said(&self, rights: bool) -> Vec<String> {
+        (self.differences.iter())
+            .filter(|one| one.rights == rights)
+            .map(ToString::to_string)
+            .collect()
+    }
+}
+
+/// Compares both sides as far as the plan reaches. `held` are the labels of the DDL that is deferred on the target until the
+/// cutover, which has rules of its own for it.
+pub fn compare_definitions(
+    plan: &Plan,
+    held: &BTreeSet<String>,
+    source: &SideDefinitions,
+    target: &SideDefinitions,
+) -> DefinitionComparison {
+    let majors = [source, target].map(|side| side.then.as_ref().map(|kept| kept.pg_dump));
+    let (then, names_only) = match (&source.then, &target.then) {
+        (Some(one), Some(other))
+            if majors == [Some(source.now.pg_dump), Some(target.now.pg_dump)] =>
+        {
+            (Some((&one.digests, &other.digests)), None)
+        }
+        (Some(one), Some(other)) => {
+            let names = format!(
+                "pgl-setup used pg_dump {} and this is pg_dump {}, which writes definitions in another way: \
+                 only their names were compared",
+                one.pg_dump.min(other.pg_dump),
+                source.now.pg_dump
+            );
+            (None, Some(names))
+        }
+        _ => (
+            None,
+            Some(
+                "pgl-setup has not recorded both sides' definitions: only their names were compared"
+                    .to_owned(),
+            ),
+        ),
+    };
+    let (here, there) = (
+        source.now.reached(plan, &target.now),
+        target.now.reached(plan, &source.now),
+    );
+    let held: HashSet<String> = held.iter().map(|label| canonical(label)).collect();
+    let labels: BTreeSet<&String> = here.keys().chain(there.keys()).collect();
+    let mut differences = Vec::new();
+    for label in labels {
+        let (one, other) = (here.get(label), there.get(label));
+        let kind = one.or(other).map_or("", |found| found.kind);
+        let changed = match (one, other, then) {
+            (Some(one), Some(other), _) if same(kind, &one.text, &other.text) => continue,
+            (Some(_), Some(_), None) => continue,
+            (_, _, None) => ChangedSide::Unknown,
+            (_, _, Some((source, target))) => {
+                let changed = |then: &BTreeMap<String, String>, now: Option<&Definition<'_>>| {
+                    then.get(label).cloned() != now.map(|now| digest(&now.text))
+                };
+                match (changed(source, one), changed(target, other)) {
+                    (false, false) => continue,
+                    (true, false) => ChangedSide::Source,
+                    (false, true) => ChangedSide::Target,
+                    (true, true) => ChangedSide::Both,
+                }
+            }
+        };
+        let meant = match (one, other) {
+            (Some(_), None) => held.contains(label),
+            (Some(one), Some(other)) => {
+                changed == ChangedSide::Target && is_harmless(kind, &one.text, &other.text)
+            }
+            // Somebody has prepared it there.
+            (None, _) => {
+                matches!(changed, ChangedSide::Target | ChangedSide::Unknown) && !refuses_rows(kind)
+            }
+        };
+        if meant {
+            continue;
+        }
+        differences.push(DefinitionChange {
+            object: label.clone(),
+            changed,
+            rights: is_about_rights(one, other),
+            source: one.map(|found| found.text.clone()),
+            target: other.map(|found| found.text.clone()),
+        });
+    }
+    DefinitionComparison {
+        differences,
+        names_only,
+    }
+}
+
+/// What would refuse rows that the source accepts.
+fn refuses_rows(kind: &str) -> bool {
+    matches!(kind, "TABLE ATTACH" | "CONSTRAINT" | "CHECK CONSTRAINT")
+}
+
+/// What may be changed on the target alone: a remark, and privileges as far as the source's are among them.
+fn is_harmless(kind: &str, source: &str, target: &str) -> bool {
+    let there: HashSet<&str> = target.lines().collect();
+    kind == "COMMENT" || is_privilege(kind) && source.lines().all(|line| there.contains(line))
+}
+
+/// What GRANT ALL on a table granted before there was MAINTAIN.
+const ALL_BELOW_17: &str = "SELECT,INSERT,REFERENCES,DELETE,TRIGGER,TRUNCATE,UPDATE";
+
+fn is_privilege(kind: &str) -> bool {
+    matches!(kind, "ACL" | "DEFAULT ACL")
+}
+
+fn is_about_rights(source: Option<&Definition<'_>>, target: Option<&Definition<'_>>) -> bool {
+    let is_privilege = |one: &Definition<'_>| is_privilege(one.kind);
+    match (source, target) {
+        (Some(one), Some(other)) => is_privilege(one) || one.without_owner == other.without_owner,
+        (one, other) => one.or(other).is_some_and(is_privilege),
+    }
+}
+
+/// What is said of every table from 12 on.
+const HEAP: &str = "SET default_table_access_method = \"heap\";\n";
+
+/// Whether two servers mean the same by two texts. Below 16 a view of one table names it before each column; from 14 on a range
+/// has a multirange; from 18 on a constraint NOT NULL has a name, which stays when the column is renamed.
+fn same(kind: &str, one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one, other);
+    loop {
+        match (version_dependent(kind, one), version_dependent(kind, other)) {
+            (Some(end), None) => one = &one[end..],
+            (None, Some(end)) => other = &other[end..],
+            _ => {
+                let (Some(left), Some(right)) = (token(one), token(other)) else {
+                    return one == other;
+                };
+                if unquoted(left) != unquoted(right) {
+                    return false;
+                }
+                (one, other) = (&one[left.len()..], &other[right.len()..]);
+            }
+        }
+    }
+}
+
+/// The length of what one server writes and another does not, if `text` begins with it.
+fn version_dependent(kind: &str, text: &str) -> Option<usize> {
+    match kind {
+        "VIEW" | "MATERIALIZED VIEW" | "RULE" | "POLICY" => {
+            let name = token(text).filter(|name| name.len() > 1 && name.starts_with('"'))?;
+            text[name.len()..]
+                .starts_with(".\"")
+                .then_some(name.len() + 1)
+        }
+        "TYPE" => {
+            let rest = text.strip_prefix(",\n    multirange_type_name = ")?;
+            let end = rest.find([',', '\n'])?;
+            Some(text.len() - rest.len() + end)
+        }
+        "TABLE" if text.starts_with(HEAP) => Some(HEAP.len()),
+        "TABLE" => {
+            let rest = text.strip_prefix("CONSTRAINT ")?;
+            let name = token(rest)?;
+            rest[name.len()..]
+                .starts_with(" NOT NULL")
+                .then_some("CONSTRAINT ".len() + name.len() + 1)
+        }
+        _ => None,
+    }
+}
+
+/// The word, quoted or not, or else the character that a text begins with.
+fn token(text: &str) -> Option<&str> {
+    let first = text.chars().next()?;
+    let quoted = text.strip_prefix('"').and_then(|rest| rest.find('"'));
+    let word = text.find(|c: char| !is_plain(c)).unwrap_or(text.len());
+    Some(&text[..quoted.map_or(word.max(first.len_utf8()), |end| end + 2)])
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'
+}
+
+/// A name without its quotes, where it needs none: whether a word of the language like `json` has them depends on the server.
+fn unquoted(token: &str) -> &str {
+    (token
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"')))
+    .filter(|name| !name.is_empty() && name.chars().all(is_plain))
+    .unwrap_or(token)
+}
+
+/// The label of an entry without quotes that depend on the server.
+fn canonical(label: &str) -> String {
+    let (mut rest, mut out) = (label, String::new());
+    while let Some(next) = token(rest) {
+        out.push_str(unquoted(next));
+        rest = &rest[next.len()..];
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,289 @@
+//! Three-way comparison: who has changed, what is passed over, and what two versions write differently.
+
+use super::*;
+use crate::migration::Names;
+use crate::plan::{PlanTable, Set};
+use crate::select::Selection;
+
+/// One that knows table `s.t`.
+fn plan() -> Plan {
+    Plan {
+        names: Names::of("m"),
+        selection: Selection::default(),
+        tables: vec![PlanTable {
+            schema: "s".to_owned(),
+            name: "t".to_owned(),
+            set: Set::Default,
+            reason: None,
+            key: None,
+            copy_columns: None,
+            partition_root: None,
+            bytes: 0,
+            rows_estimate: None,
+            recopy_at_cutover: false,
+        }],
+        sequences: Vec::new(),
+        manual_steps: Vec::new(),
+        excluded_objects: Vec::new(),
+    }
+}
+
+fn entry(id: u32, kind: &str, name: &str, sql: &str) -> ArchiveEntry {
+    ArchiveEntry {
+        id,
+        kind: kind.to_owned(),
+        schema: Some("s".to_owned()),
+        name: name.to_owned(),
+        class: 0,
+        oid: 0,
+        early: true,
+        depends: Vec::new(),
+        tablespace: None,
+        sql: sql.to_owned(),
+        owner: None,
+    }
+}
+
+fn texts(all: &[(&str, &str)]) -> Definitions {
+    let entries = all.iter().zip(1..).map(|((label, sql), id)| {
+        let (kind, name) = label.split_once(" s.").unwrap();
+        entry(id, kind, name, sql)
+    });
+    Definitions::new(17, entries.collect())
+}
+
+type Texts<'a> = &'a [(&'a str, &'a str)];
+
+/// What both sides were at the setup, and are now.
+fn compared(then: [Texts<'_>; 2], now: [Texts<'_>; 2], held: &[&str]) -> Vec<String> {
+    let [source, target] = [0, 1].map(|side| SideDefinitions {
+        now: texts(now[side]),
+        then: Some(texts(then[side]).kept(Vec::new())),
+    });
+    let held = held.iter().map(|one| (*one).to_owned()).collect();
+    let found = compare_definitions(&plan(), &held, &source, &target);
+    assert_eq!(found.names_only, None);
+    found.differences.iter().map(ToString::to_string).collect()
+}
+
+const OLD: Texts<'_> = &[("FUNCTION s.f()", "old\n")];
+const NEW: Texts<'_> = &[("FUNCTION s.f()", "new\n")];
+const NONE: Texts<'_> = &[];
+
+#[test]
+fn what_two_servers_write_differently_is_no_change() {
+    let other: Texts<'_> = &[("FUNCTION s.f()", "written by another server")];
+    assert!(compared([OLD, other], [OLD, other], &[]).is_empty());
+    assert!(compared([OLD, NONE], [OLD, NONE], &[]).is_empty());
+    assert!(compared([OLD, other], [NONE, NONE], &[]).is_empty());
+    // Made on both sides in the same way.
+    assert!(compared([OLD, other], [NEW, NEW], &[]).is_empty());
+    assert!(compared([NONE, NONE], [NEW, NEW], &[]).is_empty());
+}
+
+#[test]
+fn each_side_that_has_changed_is_named() {
+    let third: Texts<'_> = &[("FUNCTION s.f()", "third\n")];
+    for (then, now, said) in [
+        (
+            [OLD, OLD],
+            [NEW, OLD],
+            "FUNCTION s.f() has changed on the source, not on the target (new on the source, old on the target)",
+        ),
+        (
+            [OLD, OLD],
+            [OLD, NEW],
+            "FUNCTION s.f() has changed on the target, not on the source (old on the source, new on the target)",
+        ),
+        (
+            [OLD, OLD],
+            [NEW, third],
+            "FUNCTION s.f() has changed on both sides, in different ways (new on the source, third on the target)",
+        ),
+        (
+            [NONE, NONE],
+            [NEW, NONE],
+            "FUNCTION s.f() is not on the target (created on the source after the setup)",
+        ),
+        (
+            [OLD, OLD],
+            [OLD, NONE],
+            "FUNCTION s.f() is not on the target (dropped there after the setup)",
+        ),
+        (
+            [OLD, OLD],
+            [NONE, OLD],
+            "FUNCTION s.f() is only on the target (dropped on the source after the setup)",
+        ),
+        (
+            [OLD, OLD],
+            [NONE, NEW],
+            "FUNCTION s.f() is only on the target",
+        ),
+        (
+            [OLD, OLD],
+            [
+                &[("FUNCTION s.f()", "a\nb\n")],
+                &[("FUNCTION s.f()", "b\na\n")],
+            ],
+            "FUNCTION s.f() has changed on both sides, in different ways (in another order)",
+        ),
+    ] {
+        assert_eq!(compared(then, now, &[]), [said]);
+    }
+}
+
+#[test]
+fn what_was_prepared_on_the_target_is_no_difference() {
+    assert!(compared([NONE, NONE], [NONE, NEW], &[]).is_empty());
+    let check: Texts<'_> = &[("CHECK CONSTRAINT s.t stricter", "x")];
+    assert_eq!(
+        compared([NONE, NONE], [NONE, check], &[]),
+        ["CHECK CONSTRAINT s.t stricter is only on the target (created there after the setup)"]
+    );
+    let (few, more): (Texts<'_>, Texts<'_>) = (
+        &[("ACL s.TABLE t", "GRANT a;\n")],
+        &[("ACL s.TABLE t", "GRANT a;\nGRANT b;\n")],
+    );
+    assert!(compared([few, few], [few, more], &[]).is_empty());
+    assert_eq!(compared([more, more], [more, few], &[]).len(), 1);
+    assert_eq!(compared([more, more], [few, more], &[]).len(), 1);
+}
+
+#[test]
+fn deferred_foreign_keys_are_left_to_the_cutover() {
+    let key: Texts<'_> = &[("FK CONSTRAINT s.t fk", "x")];
+    let held = ["FK CONSTRAINT s.t fk"];
+    assert!(compared([NONE, NONE], [key, NONE], &held).is_empty());
+    assert_eq!(compared([NONE, NONE], [key, NONE], &[]).len(), 1);
+}
+
+#[test]
+fn owners_and_privileges_are_told_from_other_differences() {
+    let owned = |kind: &str, sql: &str, owner: &str| {
+        let owner = format!("ALTER TABLE t OWNER TO {owner};\n");
+        let mut one = entry(1, kind, "t", &format!("{sql}{owner}"));
+        one.owner = Some(owner);
+        vec![one]
+    };
+    let rights = |one: &[ArchiveEntry], other: &[ArchiveEntry]| {
+        let [one, other] = [one, other].map(|all| by_label(all.iter()).into_values().next());
+        is_about_rights(one.as_ref(), other.as_ref())
+    };
+    let table = owned("TABLE", "x", "a");
+    assert!(rights(&owned("ACL", "x", "a"), &owned("ACL", "y", "a")));
+    assert!(rights(&table, &owned("TABLE", "x", "b")));
+    assert!(!rights(&table, &owned("TABLE", "y", "a")));
+    assert!(!rights(&table, &[]));
+    assert!(rights(&owned("ACL", "x", "a"), &[]));
+}
+
+#[test]
+fn another_pg_dump_writes_other_texts() {
+    let mut then = texts(OLD).kept(Vec::new());
+    then.pg_dump = 16;
+    let side = |now| SideDefinitions {
+        now: texts(now),
+        then: Some(then.clone()),
+    };
+    let compare = |one, other| compare_definitions(&plan(), &BTreeSet::new(), &one, &other);
+    let found = compare(side(OLD), side(NEW));
+    assert!(found.differences.is_empty());
+    assert!(found.names_only.unwrap().contains("pg_dump 16"));
+    let found = compare(side(OLD), side(NONE));
+    assert_eq!(found.differences[0].changed, ChangedSide::Unknown);
+    let unknown = SideDefinitions {
+        now: texts(OLD),
+        then: None,
+    };
+    assert!(compare(side(OLD), unknown).names_only.is_some());
+}
+
+#[test]
+fn what_a_plan_leaves_out_is_left_out_with_its_parts() {
+    let mut index = entry(3, "INDEX", "i", "x");
+    index.depends = vec![1];
+    let mut comment = entry(4, "COMMENT", "INDEX i", "x");
+    comment.depends = vec![3];
+    let mut owned = entry(5, "SEQUENCE OWNED BY", "n", "x");
+    owned.depends = vec![1, 2];
+    let all = vec![
+        entry(1, "TABLE", "scratch", "x"),
+        entry(2, "SEQUENCE", "n", "x"),
+        index,
+        comment,
+        owned,
+        entry(6, "TABLE", "t", "x"),
+        entry(7, "FUNCTION", "f()", "x"),
+    ];
+    let all = Definitions::new(17, all);
+    let mut plan = plan();
+    let labels = |plan: &Plan| -> Vec<String> { all.reached(plan, &all).into_keys().collect() };
+    assert_eq!(labels(&plan).len(), 7);
+    let other = Definitions::new(17, Vec::new());
+    let alone: Vec<String> = all.reached(&plan, &other).into_keys().collect();
+    assert_eq!(alone, ["FUNCTION s.f()", "TABLE s.t"]);
+    plan.selection.exclude_tables = vec!["s.scratch".to_owned()];
+    assert_eq!(labels(&plan), ["FUNCTION s.f()", "TABLE s.t"]);
+    plan.selection.exclude_tables.clear();
+    plan.excluded_objects = vec!["TABLE s.t".to_owned()];
+    assert_eq!(labels(&plan).len(), 6);
+    plan.excluded_objects.clear();
+    plan.selection.tables = vec!["s.other".to_owned()];
+    assert_eq!(labels(&plan), ["TABLE s.t"]);
+}
+
+#[test]
+fn what_versions_write_differently_is_the_same() {
+    for (kind, old, new) in [
+        (
+            "VIEW",
+            "SELECT \"t\".\"id\", \"count\"(*)\n FROM \"s\".\"t\"",
+            "SELECT \"id\", \"count\"(*)\n FROM \"s\".\"t\"",
+        ),
+        (
+            "TABLE",
+            "\"id\" integer NOT NULL,",
+            "\"id\" integer CONSTRAINT \"t_old_not_null\" NOT NULL,",
+        ),
+        (
+            "TYPE",
+            "RANGE (\n    subtype = integer\n);",
+            "RANGE (\n    subtype = integer,\n    multirange_type_name = \"s\".\"m\"\n);",
+        ),
+    ] {
+        assert!(same(kind, old, new) && same(kind, new, old), "{kind}");
+        assert!(!same("FUNCTION", old, new));
+    }
+    assert!(same("TABLE", "\"j\" \"json\"", "\"j\" json"));
+    assert!(same("TABLE", "CREATE", &format!("{HEAP}CREATE")));
+    assert_eq!(
+        canonical("FUNCTION s.f(\"json\", \"Odd\")"),
+        "FUNCTION s.f(json, \"Odd\")"
+    );
+    for (one, other) in [
+        ("\"a\".\"x\"", "\"b\".\"x\""),
+        ("\"a\".\"x\"", "\"y\""),
+        ("\"x\"", "\"x\" "),
+        ("\"s\".\"t\"", "'s.t'"),
+    ] {
+        assert!(!same("VIEW", one, other), "{one} {other}");
+    }
+}
+
+#[test]
+fn all_privileges_are_one_more_from_17_on() {
+    let acl = |text: &str| texts(&[("ACL s.TABLE t", text)]).kept(Vec::new());
+    let all = "SELECT,INSERT,REFERENCES,DELETE,TRIGGER,TRUNCATE,UPDATE";
+    let [old, new, less] =
+        [all, "ALL", "SELECT,INSERT"].map(|what| acl(&format!("GRANT {what} ON t")));
+    assert_eq!(old, new);
+    assert_ne!(less, new);
+}
+
+#[test]
+fn definitions_with_one_label_are_one() {
+    let one = texts(&[("OPERATOR s.=", "a"), ("OPERATOR s.=", "b")]);
+    let other = texts(&[("OPERATOR s.=", "b"), ("OPERATOR s.=", "a")]);
+    assert_eq!(one.kept(Vec::new()), other.kept(Vec::new()));
+}
