@@ -55,6 +55,7 @@ fn large_objects_arrive_as_they_were_at_the_last_moment() -> Result<()> {
              SELECT lo_put(1002, 5000000, 'behind a hole');
              COMMENT ON LARGE OBJECT 1002 IS 'it''s hollow';
              ALTER LARGE OBJECT 1001 OWNER TO \"{app}\";
+             REVOKE UPDATE ON LARGE OBJECT 1001 FROM \"{app}\";
              GRANT SELECT ON LARGE OBJECT 1001 TO \"{stubborn}\" WITH GRANT OPTION"
         ))?;
         // They are never left behind without a word.

@@ -30,7 +30,8 @@ fn replicating(source: u16, target: u16) -> Result<(PairDb, String, String)> {
          REVOKE ALL ON DATABASE {name} FROM PUBLIC; GRANT CONNECT ON DATABASE {name} TO {app} WITH GRANT OPTION;
          COMMENT ON DATABASE {name} IS 'it''s the shop';
          ALTER DATABASE {name} SET search_path = shop, public; ALTER DATABASE {name} SET \"shop.key\" = 'secret';
-         ALTER ROLE {app} IN DATABASE {name} SET work_mem = '7MB';
+         ALTER ROLE {app} IN DATABASE {name} SET work_mem = '7MB'; ALTER DATABASE {name} SET array_nulls = off;
+         ALTER ROLE {app} IN DATABASE {name} SET default_transaction_read_only = on; ALTER ROLE {owner} IN DATABASE {name} SET search_path = '';
          CREATE EXTENSION hstore; COMMENT ON EXTENSION hstore IS 'ours';
          CREATE TABLE public.t (id int PRIMARY KEY); INSERT INTO public.t VALUES (1)"
     ))?;
@@ -61,10 +62,13 @@ fn the_database_has_its_own_owner_privileges_and_settings() -> Result<()> {
             "ALTER ROLE {app} IN DATABASE {name} SET work_mem = '9MB'; ALTER DATABASE {name} CONNECTION LIMIT 80"
         ))?;
         let dry = cutover(&db).arg("--dry-run").run()?.expect(0)?;
-        let stays = format!("stays so: setting work_mem of role {app}");
+        let stays = format!(
+            "stays so: connection limit 80 (on the source 90), setting work_mem of role {app}"
+        );
         for wanted in [
-            "would be given: setting search_path, setting shop.key, setting statement_timeout, setting lock_timeout of role",
-            "stays so: connection limit 80 (on the source 90)",
+            "SET \\\"search_path\\\" TO 'shop', 'public';",
+            "-- setting shop.key; its value is not shown",
+            "SET \\\"lock_timeout\\\" TO '3s';",
             &stays,
         ] {
             ensure!(dry.stdout.contains(wanted), "{wanted}: {}", dry.stdout);
@@ -74,6 +78,16 @@ fn the_database_has_its_own_owner_privileges_and_settings() -> Result<()> {
             "{dry:?}"
         );
         ensure!(settings_of(db.target(), &db)?.len() == 1);
+        // An attempt that is rolled back leaves none of them to the apply worker.
+        cutover(&db)
+            .args(["--yes", "--hook-blocked", "false"])
+            .run()?
+            .expect(3)?;
+        let left = format!("{:?}", settings_of(db.target(), &db)?);
+        ensure!(
+            !left.contains("array_nulls") && !left.contains("shop"),
+            "{left}"
+        );
         let done = cutover(&db).arg("--yes").run()?.expect(0)?;
         ensure!(done.stdout.contains(&stays), "{}", done.stdout);
         ensure!(!done.stdout.contains("secret") && !done.stderr.contains("secret"));
@@ -83,35 +97,49 @@ fn the_database_has_its_own_owner_privileges_and_settings() -> Result<()> {
                 &format!(
                     "SELECT string_agg(e, ' ' ORDER BY e) FROM pg_db_role_setting, unnest(setconfig) e
                       WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
-                        AND setrole = {role} AND e NOT LIKE 'default_transaction_read_only%'"
+                        AND setrole = {role} AND (setrole <> 0 OR e NOT LIKE 'default_transaction_read_only%')"
                 ),
             )
         };
         ensure!(settings(db.source(), "0")? == settings(db.target(), "0")?);
         ensure!(settings(db.target(), "0")?.contains("shop.key=secret"));
-        ensure!(
-            settings(db.target(), &format!("'{app}'::regrole"))? == "lock_timeout=3s work_mem=9MB"
-        );
+        let role = |role: &str| settings(db.target(), &format!("'{role}'::regrole"));
+        ensure!(role(&app)? == "default_transaction_read_only=on lock_timeout=3s work_mem=9MB");
+        ensure!(role(&owner)? == "search_path=\"\"", "{}", role(&owner)?);
     }
     Ok(())
 }
 
-/// A setting that the target's version has no more is named, and nothing else is lost by it.
+/// Settings that the target's version has no more, or that would keep everybody out, are named, and nothing else is lost by them.
+/// One that an ordinary role has made SQL of is no SQL.
 #[test]
 fn what_the_target_refuses_is_named() -> Result<()> {
-    let (db, ..) = replicating(13, 17)?;
+    let (db, _, app) = replicating(13, 17)?;
     let name = db.name();
     db.on_source(&format!(
-        "ALTER DATABASE {name} SET vacuum_cleanup_index_scale_factor = 0.2"
+        "ALTER DATABASE {name} SET vacuum_cleanup_index_scale_factor = 0.2;
+         ALTER DATABASE {name} SET session_preload_libraries = 'adminpack'"
+    ))?;
+    let mut client = db.source().client_as(&app, name)?;
+    client.batch_execute("SET default_transaction_read_only = off")?;
+    client.batch_execute(&format!(
+        "SELECT set_config('search_path', 'public;CREATE/**/ROLE/**/{app}_2', false);
+         ALTER ROLE {app} IN DATABASE {name} SET search_path FROM CURRENT"
     ))?;
     setup(&db)?.run()?.expect(0)?;
     let done = cutover(&db).arg("--yes").run()?.expect(0)?;
-    let wanted = "stays so: not setting vacuum_cleanup_index_scale_factor (unrecognized configuration parameter";
-    ensure!(done.stdout.contains(wanted), "{}", done.stdout);
+    for wanted in [
+        "not setting vacuum_cleanup_index_scale_factor (unrecognized configuration parameter",
+        "no setting session_preload_libraries, which keeps everybody out",
+    ] {
+        ensure!(done.stdout.contains(wanted), "{}", done.stdout);
+    }
+    let made = format!("SELECT count(*) FROM pg_roles WHERE rolname = '{app}_2'");
+    ensure!(db.target().value(name, &made)? == "0");
     let path = db.target().value(
         db.name(),
         "SELECT count(*) FROM pg_db_role_setting WHERE setconfig::text LIKE '%search_path%' AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())",
     )?;
-    ensure!(path == "1", "{path}");
+    ensure!(path == "3", "{path}");
     Ok(())
 }

@@ -181,7 +181,10 @@ fn a_check_that_reads_another_table_waits_for_it() -> Result<()> {
          INSERT INTO c_ref VALUES (1), (2), (3);
          ALTER TABLE b_ref ADD CHECK (has_c(id)); INSERT INTO b_ref SELECT generate_series(1, 3) FROM (SELECT) one;
          CREATE TABLE a_chk (id int PRIMARY KEY, r int CHECK (has_b(r)));
-         INSERT INTO a_chk SELECT g, g % 3 + 1 FROM generate_series(1, 5000) AS g",
+         INSERT INTO a_chk SELECT g, g % 3 + 1 FROM generate_series(1, 5000) AS g;
+         CREATE FUNCTION raises(int) RETURNS boolean LANGUAGE plpgsql AS
+             'BEGIN IF NOT EXISTS (SELECT FROM public.b_ref WHERE id = $1) THEN RAISE EXCEPTION ''no base''; END IF; RETURN true; END';
+         CREATE TABLE raised (id int PRIMARY KEY, r int CHECK (raises(r))); INSERT INTO raised SELECT g, 1 FROM generate_series(1, 5000) AS g",
     )?;
     setup(&db)?.args(["--jobs", "1"]).run()?.expect(0)?;
     drain(&db)?;

@@ -1,5 +1,5 @@
 -- What this database has beside what is in it, and which no dump of a schema contains: owner, connection limit,
--- privileges (null: those that a new database has), comment, settings for all roles or one (role null: for all), and the
+-- privileges (null: those that a new database has; whoever gave them), template, tablespace, comment, settings for all roles or one (role null: for all), and the
 -- comments of its extensions with those that they come with. One row. Settings may hold secrets.
 SELECT
     d.datname AS name,
@@ -12,8 +12,14 @@ SELECT
             'right', a.privilege_type,
             'grantable', a.is_grantable
         ) ORDER BY a.grantee <> 0, pg_catalog.pg_get_userbyid(a.grantee), a.privilege_type), '[]')
-        FROM (SELECT DISTINCT grantee, privilege_type, is_grantable FROM pg_catalog.aclexplode(d.datacl)) AS a
+        FROM (
+            SELECT grantee, privilege_type, bool_or(is_grantable) AS is_grantable
+            FROM pg_catalog.aclexplode(d.datacl)
+            GROUP BY grantee, privilege_type
+        ) AS a
     ) END AS acl,
+    d.datistemplate AS template,
+    (SELECT spcname FROM pg_catalog.pg_tablespace AS s WHERE s.oid = d.dattablespace) AS tablespace,
     pg_catalog.shobj_description(d.oid, 'pg_database') AS comment,
     (
         SELECT COALESCE(json_agg(json_build_object(

@@ -17,6 +17,10 @@ pub struct DatabaseProperties {
     pub connection_limit: i32,
     /// Privileges; null for those of a new database.
     pub acl: Option<Vec<Grant>>,
+    /// Whether every role that may create databases may copy it.
+    pub template: bool,
+    /// Where its relations are that name no other.
+    pub tablespace: String,
     /// Its comment.
     pub comment: Option<String>,
     /// What roles, or all of them, have set here.

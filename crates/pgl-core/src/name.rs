@@ -70,8 +70,9 @@ pub fn quote_literal(text: &str) -> String {
     }
 }
 
-/// A setting's value as `SET name TO …` takes it. The server keeps lists ready for SQL: quoting
-/// `search_path` as one string would make one name of it.
+/// A setting's value as `SET name TO …` takes it: a list is kept as names with commas between them, and quoting it as one
+/// string would make one name of it. Each is a literal of its own: any role can have the server keep a name that
+/// is SQL (`set_config`, then `ALTER ROLE … SET … FROM CURRENT`).
 pub fn setting_literal(name: &str, value: &str) -> String {
     const LISTS: &[&str] = &[
         "search_path",
@@ -80,12 +81,44 @@ pub fn setting_literal(name: &str, value: &str) -> String {
         "local_preload_libraries",
         "datestyle",
     ];
-    let list = LISTS.iter().any(|one| name.eq_ignore_ascii_case(one));
-    if list && !value.is_empty() {
-        value.to_owned()
-    } else {
-        quote_literal(value)
+    match LISTS.iter().any(|one| name.eq_ignore_ascii_case(one)) {
+        true => {
+            let names: Vec<String> = list_items(name, value)
+                .map(|one| quote_literal(&one))
+                .collect();
+            names.join(", ")
+        }
+        false => quote_literal(value),
     }
+}
+
+/// The names in a list, as the server reads them: without quotes, which fold no letters. One without a name where there are none.
+fn list_items(name: &str, value: &str) -> impl Iterator<Item = String> {
+    let identifiers = !name.to_ascii_lowercase().ends_with("libraries")
+        && !name.eq_ignore_ascii_case("datestyle");
+    let (mut items, mut item) = (Vec::new(), String::new());
+    let (mut quoted, mut within) = (false, false);
+    for c in value.chars() {
+        match c {
+            // A doubled quote ends the quotes and begins them again.
+            '"' => {
+                if quoted && !within {
+                    item.push('"');
+                }
+                within = !within;
+                quoted = true;
+            }
+            ',' if !within => items.push((std::mem::take(&mut item), std::mem::take(&mut quoted))),
+            c if c.is_ascii_whitespace() && !within && (quoted || item.is_empty()) => {}
+            c => item.push(c),
+        }
+    }
+    items.push((item, quoted));
+    items.into_iter().map(move |(item, quoted)| match quoted {
+        true => item,
+        false if identifiers => item.trim_end().to_lowercase(),
+        false => item.trim_end().to_owned(),
+    })
 }
 
 /// An identifier as a person would write it: bare where it is plain lower case, else quoted.
@@ -121,6 +154,24 @@ mod tests {
         );
         assert_eq!(show_ident("1a"), "\"1a\"");
         assert_eq!(show_ident(""), "\"\"");
+    }
+
+    #[test]
+    fn lists_stay_lists_of_names_and_are_no_sql() {
+        let path = |value| setting_literal("search_path", value);
+        assert_eq!(path(r#""$user", public"#), "'$user', 'public'");
+        assert_eq!(
+            path(r#" "Sch, ema" ,"a""b"," x "  , Mixed"#),
+            r#"'Sch, ema', 'a"b', ' x ', 'mixed'"#
+        );
+        assert_eq!(path(""), "''");
+        assert_eq!(path(r#""""#), "''");
+        assert_eq!(
+            path("public;DROP/**/TABLE/**/t"),
+            "'public;drop/**/table/**/t'"
+        );
+        assert_eq!(setting_literal("DateStyle", "SQL, DMY"), "'SQL', 'DMY'");
+        assert_eq!(setting_literal("work_mem", "a, b"), "'a, b'");
     }
 
     #[test]

@@ -58,7 +58,6 @@ pub(crate) fn dry_run(
     direction: Direction,
 ) -> Result<Verdict, Failure> {
     let mut engine = examined(args, context, migration, direction)?;
-    engine.note_properties().map_err(failure)?;
     engine.body.sql = engine.script();
     let verdict = match engine.body.refusals.is_empty() {
         true => Verdict::Ok,

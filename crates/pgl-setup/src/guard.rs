@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use pgl_apply::schema;
-use pgl_apply::target::{self, MissingRole};
+use pgl_apply::target::{self, Missing, MissingRole};
 use pgl_apply::{Done, Error};
 use pgl_core::cutover::Purpose;
 use pgl_core::preflight::{Choice, examine};
@@ -48,11 +48,15 @@ impl Run<'_> {
                 &mut maintenance
             }
         };
-        if self.options.roles == RoleMode::Check {
-            let missing = target::missing(&mut self.source, target)?;
-            if !missing.is_empty() {
-                return Err(target::roles_missing(&missing));
+        match self.options.roles {
+            RoleMode::Check => {
+                let missing = target::missing(&mut self.source, target, Missing::Refuse)?;
+                if !missing.is_empty() {
+                    return Err(target::roles_missing(&missing));
+                }
             }
+            RoleMode::Copy => target::try_roles(&mut self.source, target)?,
+            RoleMode::Skip => {}
         }
         let there = pgl_catalog::setup::tablespaces(target)?;
         let schema = self.dump()?;
@@ -96,7 +100,7 @@ impl Run<'_> {
                 "on PostgreSQL 15 and 16, DROP DATABASE would wait for pglogical's supervisor",
             );
         }
-        let missing = target::missing(&mut self.source, &mut maintenance)?;
+        let missing = target::missing(&mut self.source, &mut maintenance, Missing::Refuse)?;
         let missing: Vec<&str> = missing.iter().map(MissingRole::name).collect();
         let locale = target::locale(self.target.as_mut().unwrap_or(&mut self.source))?;
         let servers = &self.place.servers;

@@ -182,10 +182,7 @@ impl<'a> Run<'a> {
             StepId::TargetDatabase => self.database(),
             StepId::TargetMarker => self.target_marker(),
             StepId::TargetRoles => {
-                let missing = match self.options.roles {
-                    RoleMode::Copy => Missing::Create,
-                    RoleMode::Check | RoleMode::Skip => Missing::Refuse,
-                };
+                let missing = self.missing_roles();
                 let target = self.target.as_mut().ok_or_else(no_target)?;
                 target::roles(&mut self.source, target, missing)
             }
@@ -239,6 +236,14 @@ impl<'a> Run<'a> {
                 self.keep_definitions_of(Side::Source)?;
                 self.keep_definitions_of(Side::Target)
             }
+        }
+    }
+
+    /// What happens about roles that the target does not have.
+    pub(crate) fn missing_roles(&self) -> Missing {
+        match self.options.roles {
+            RoleMode::Copy => Missing::Create,
+            RoleMode::Check | RoleMode::Skip => Missing::Refuse,
         }
     }
 

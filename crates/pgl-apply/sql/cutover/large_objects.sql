@@ -7,13 +7,16 @@ SELECT l.oid::bigint AS oid, l.owner, l.acl, l.comment, l.bytes,
   FROM (SELECT c.*, pg_catalog.lo_close(c.fd) AS closed
           FROM (SELECT b.*, pg_catalog.lo_lseek64(b.fd, 0, 2) AS bytes
                   FROM (SELECT m.oid, pg_catalog.pg_get_userbyid(m.lomowner)::text AS owner,
-                               COALESCE((SELECT json_agg(json_build_object(
-                                                   'grantee', CASE WHEN a.grantee <> 0 THEN pg_catalog.pg_get_userbyid(a.grantee) END,
-                                                   'right', a.privilege_type,
-                                                   'grantable', a.is_grantable)
-                                                 ORDER BY pg_catalog.pg_get_userbyid(a.grantee), a.privilege_type)
-                                           FROM pg_catalog.aclexplode(m.lomacl) a
-                                          WHERE a.grantee <> m.lomowner), '[]') AS acl,
+                               CASE WHEN m.lomacl IS NOT NULL
+                                    THEN COALESCE((SELECT json_agg(json_build_object(
+                                                       'grantee', CASE WHEN a.grantee <> 0 THEN pg_catalog.pg_get_userbyid(a.grantee) END,
+                                                       'right', a.privilege_type,
+                                                       'grantable', a.is_grantable)
+                                                     ORDER BY pg_catalog.pg_get_userbyid(a.grantee), a.privilege_type)
+                                               FROM (SELECT grantee, privilege_type, bool_or(is_grantable) AS is_grantable
+                                                       FROM pg_catalog.aclexplode(m.lomacl)
+                                                      GROUP BY grantee, privilege_type) a), '[]')
+                               END AS acl,
                                pg_catalog.obj_description(m.oid, 'pg_largeobject') AS comment,
                                pg_catalog.lo_open(m.oid, 262144) AS fd
                           FROM pg_catalog.pg_largeobject_metadata m

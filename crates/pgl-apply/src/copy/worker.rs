@@ -47,10 +47,13 @@ pub(super) struct Shared<'a> {
 
 /// A table this small is counted again under the snapshot, by other means than the stream.
 const COUNT_UP_TO: u64 = 32 << 20;
-/// The SQLSTATE of a CHECK that refuses a row.
-const CHECK_VIOLATION: &str = "23514";
 /// How often a task is tried when connections break.
 const TRIES: u32 = 3;
+
+/// Whether a CHECK refuses a row: as such, or because a function in PL/pgSQL that it calls raises an error.
+fn of_a_check(sqlstate: &str) -> bool {
+    sqlstate == "23514" || sqlstate.starts_with("P0")
+}
 
 struct Sessions {
     source: Session,
@@ -116,7 +119,7 @@ impl Shared<'_> {
                             what: "copying rows failed".to_owned(),
                             failures: vec![ObjectFailure::new(task.table.to_string(), &error)],
                         };
-                        if !error.is_sqlstate(CHECK_VIOLATION) {
+                        if !(error.sqlstate.as_deref()).is_some_and(of_a_check) {
                             return Err(failed);
                         }
                         self.watch.say(&format!(

@@ -25,7 +25,8 @@ const AT_ONCE: usize = 100;
 struct Large {
     oid: u32,
     owner: String,
-    acl: Vec<Grant>,
+    /// Null for those of a new one.
+    acl: Option<Vec<Grant>>,
     comment: Option<String>,
     bytes: i64,
     digest: String,
@@ -209,9 +210,13 @@ fn write(
     }
     let object = format!("LARGE OBJECT {}", one.oid);
     let mut sql = format!("ALTER {object} OWNER TO {};\n", quote_ident(&one.owner));
-    for grant in &one.acl {
-        sql.push_str(&grant_sql(grant, &object));
-        sql.push('\n');
+    if let Some(acl) = &one.acl {
+        let owner = quote_ident(&one.owner);
+        sql.push_str(&format!("REVOKE ALL ON {object} FROM {owner};\n"));
+        for grant in acl {
+            sql.push_str(&grant_sql(grant, &object));
+            sql.push('\n');
+        }
     }
     if let Some(comment) = &one.comment {
         let comment = quote_literal(comment);

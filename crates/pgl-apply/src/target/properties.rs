@@ -18,7 +18,7 @@ use crate::{Done, Error};
 pub enum Properties {
     /// All but the settings.
     Lasting,
-    /// Settings, which the apply worker would have, too: just before the cutover.
+    /// Settings, which the apply worker would have, too: with the promotion.
     Settings,
 }
 
@@ -41,12 +41,31 @@ pub fn properties(
     })
 }
 
+/// What of it the target accepts, tried in transactions that are rolled back.
+///
+/// # Errors
+/// The server's, where the session is lost.
+pub fn try_properties(target: &mut Session, mut carry: Carry) -> Result<Carry, ConnError> {
+    let mut refused = Vec::new();
+    for property in &carry.given {
+        let tried = target.batch(&format!("BEGIN READ WRITE;\n{}", property.sql));
+        target.rollback()?;
+        if let Err(error) = tried {
+            refused.push(property.clone());
+            let why = format!("not {} ({})", property.what, error.message);
+            carry.kept.push(why);
+        }
+    }
+    carry.given.retain(|property| !refused.contains(property));
+    Ok(carry)
+}
+
 /// Gives them. What the server refuses, and what would take from the connected role what it needs, stays as it is and
 /// says why.
 ///
 /// # Errors
 /// The server's, where the session is lost.
-pub fn give_properties(target: &mut Session, carry: Carry) -> Result<Carry, Error> {
+fn give_properties(target: &mut Session, carry: Carry) -> Result<Carry, Error> {
     let mut done = Carry {
         given: Vec::new(),
         kept: carry.kept,
@@ -117,6 +136,18 @@ pub struct Property {
     pub what: String,
     /// The statements.
     pub sql: String,
+    /// Whether the statements hold what may be secret.
+    secret: bool,
+}
+
+impl Property {
+    /// The statements, for people.
+    pub fn shown(&self) -> String {
+        match self.secret {
+            true => format!("-- {}; its value is not shown", self.what),
+            false => self.sql.clone(),
+        }
+    }
 }
 
 /// What becomes of the target's properties.
@@ -131,7 +162,8 @@ pub struct Carry {
 impl Carry {
     fn give(&mut self, what: impl Into<String>, sql: String) {
         let what = what.into();
-        self.given.push(Property { what, sql });
+        let secret = false;
+        self.given.push(Property { what, sql, secret });
     }
 
     fn keep(&mut self, what: String) {
@@ -166,8 +198,29 @@ fn carry(from: &DatabaseProperties, to: &DatabaseProperties, roles: &BTreeSet<St
     match (rights(from), rights(to)) {
         (None, None) => {}
         (Some(theirs), Some(here)) if theirs == here => {}
-        (Some(theirs), None) => privileges(&mut carry, &database, &theirs, owner, roles),
+        (Some(theirs), None) => {
+            let all = format!(
+                "REVOKE ALL ON {database} FROM PUBLIC, {};",
+                quote_ident(owner)
+            );
+            privileges(&mut carry, &database, all, theirs, owner, roles);
+        }
+        // What was given, but for roles that did not exist.
+        (Some(theirs), Some(here)) if here.is_subset(&theirs) => {
+            let missing = theirs.difference(&here).cloned().collect();
+            privileges(&mut carry, &database, String::new(), missing, owner, roles);
+        }
         (_, Some(_)) => carry.keep("privileges".to_owned()),
+    }
+    if from.template && !to.template {
+        carry.give("template", format!("ALTER {database} IS_TEMPLATE true;"));
+    }
+    if from.tablespace != to.tablespace {
+        carry.keep(format!(
+            "tablespace {} (on the source {})",
+            show_ident(&to.tablespace),
+            show_ident(&from.tablespace)
+        ));
     }
     if from.connection_limit != to.connection_limit {
         if to.connection_limit == -1 {
@@ -226,18 +279,14 @@ fn rights(of: &DatabaseProperties) -> Option<BTreeSet<(bool, Grant)>> {
 fn privileges(
     carry: &mut Carry,
     database: &str,
-    theirs: &BTreeSet<(bool, Grant)>,
+    mut sql: String,
+    theirs: BTreeSet<(bool, Grant)>,
     owner: &str,
     roles: &BTreeSet<String>,
 ) {
-    let mut sql = format!(
-        "REVOKE ALL ON {database} FROM PUBLIC, {};",
-        quote_ident(owner)
-    );
     let mut nobody = BTreeSet::new();
-    for (owners, grant) in theirs {
-        let mut grant = grant.clone();
-        if *owners {
+    for (owners, mut grant) in theirs {
+        if owners {
             grant.grantee = Some(owner.to_owned());
         }
         match &grant.grantee {
@@ -250,7 +299,9 @@ fn privileges(
             }
         }
     }
-    carry.give("privileges", sql);
+    if !sql.is_empty() {
+        carry.give("privileges", sql);
+    }
     if !nobody.is_empty() {
         let names: Vec<String> = nobody.into_iter().collect();
         carry.keep(format!(
@@ -260,7 +311,15 @@ fn privileges(
     }
 }
 
-/// `ALTER DATABASE … SET`, and `ALTER ROLE … IN DATABASE … SET`; without what makes a database read-only, which is the
+/// Whether a setting names libraries that each new session loads: one that a server lacks keeps everybody out, and it
+/// is not looked for when the setting is made.
+pub(super) fn loads_libraries(name: &str) -> bool {
+    ["session_preload_libraries", "local_preload_libraries"]
+        .iter()
+        .any(|one| name.eq_ignore_ascii_case(one))
+}
+
+/// `ALTER DATABASE … SET`, and `ALTER ROLE … IN DATABASE … SET`; without what makes the database read-only, which is the
 /// cutover's.
 fn carry_settings(
     from: &DatabaseProperties,
@@ -270,12 +329,7 @@ fn carry_settings(
     let mut carry = Carry::default();
     for theirs in &from.settings {
         let Some(value) = &theirs.value else { continue };
-        if theirs
-            .name
-            .eq_ignore_ascii_case("default_transaction_read_only")
-        {
-            continue;
-        }
+        let read_only = (theirs.name).eq_ignore_ascii_case("default_transaction_read_only");
         let of = match &theirs.role {
             Some(role) => format!(" of role {}", show_ident(role)),
             None => String::new(),
@@ -288,6 +342,12 @@ fn carry_settings(
         match here {
             Some(here) if here.value == theirs.value => {}
             Some(_) => carry.keep(what),
+            None if read_only && theirs.role.is_none() => {
+                carry.keep(format!("no {what}, which is the cutover's own"));
+            }
+            None if loads_libraries(&theirs.name) => carry.keep(format!(
+                "no {what}, which keeps everybody out where a library is missing"
+            )),
             None if theirs
                 .role
                 .as_ref()
@@ -300,7 +360,11 @@ fn carry_settings(
                     database: Some(to.name.clone()),
                     ..theirs.clone()
                 };
-                carry.give(what, there.set_sql(value));
+                carry.given.push(Property {
+                    what,
+                    sql: there.set_sql(value),
+                    secret: theirs.name.contains('.'),
+                });
             }
         }
     }
@@ -319,6 +383,8 @@ mod tests {
             connected_as: "postgres".to_owned(),
             connection_limit: -1,
             acl: None,
+            template: false,
+            tablespace: "pg_default".to_owned(),
             comment: None,
             settings: Vec::new(),
             extensions: Vec::new(),
@@ -429,7 +495,8 @@ mod tests {
             settings.kept,
             [
                 "setting search_path",
-                "no setting work_mem of role gone, which does not exist"
+                "no setting work_mem of role gone, which does not exist",
+                "no setting default_transaction_read_only, which is the cutover's own"
             ]
         );
     }

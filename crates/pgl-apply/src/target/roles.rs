@@ -10,6 +10,7 @@ use pgl_core::roles::{create_sql, differences, grant_sql};
 use pgl_core::{ServerVersion, Side, quote_ident, setting_literal};
 use serde::Deserialize;
 
+use super::properties::loads_libraries;
 use crate::{Done, Error};
 
 /// A role that the target does not have, as the source has it, without its password.
@@ -94,7 +95,7 @@ fn settings(missing: &[MissingRole]) -> impl Iterator<Item = RoleSetting<'_>> {
 /// # Errors
 /// The servers'.
 pub fn roles_sql(source: &mut Session, target: &mut Session) -> Result<Vec<String>, Error> {
-    let both = Both::read(source, target)?;
+    let both = Both::read(source, target, Missing::Create)?;
     let missing = with_settings(source, &both.missing())?;
     let member = both.member(target)?;
     let mut sql = create_roles_sql(&missing, target.version(), member.as_deref());
@@ -111,13 +112,21 @@ struct Both {
 }
 
 impl Both {
-    fn read(source: &mut Session, target: &mut Session) -> Result<Self, Error> {
+    /// Where missing ones are created, the roles that the database itself names are needed, too.
+    fn read(source: &mut Session, target: &mut Session, missing: Missing) -> Result<Self, Error> {
         let roles = pgl_catalog::server::roles(source)?;
         let by_name: BTreeMap<&str, &Role> = roles
             .iter()
             .map(|role| (role.name.as_str(), role))
             .collect();
         let mut open = pgl_catalog::setup::roles_needed(source)?;
+        if missing == Missing::Create {
+            let database = pgl_catalog::setup::database_properties(source)?;
+            open.push(database.owner);
+            open.extend((database.acl.into_iter().flatten()).filter_map(|grant| grant.grantee));
+            open.extend((database.settings.into_iter()).filter_map(|setting| setting.role));
+            open.retain(|name| !name.starts_with("pg_"));
+        }
         let mut needed = BTreeSet::new();
         while let Some(name) = open.pop() {
             if let Some(role) = by_name.get(name.as_str())
@@ -198,9 +207,27 @@ fn with_settings(source: &mut Session, roles: &[&Role]) -> Result<Vec<MissingRol
 ///
 /// # Errors
 /// The servers'.
-pub fn missing(source: &mut Session, target: &mut Session) -> Result<Vec<MissingRole>, Error> {
-    let both = Both::read(source, target)?;
+pub fn missing(
+    source: &mut Session,
+    target: &mut Session,
+    missing: Missing,
+) -> Result<Vec<MissingRole>, Error> {
+    let both = Both::read(source, target, missing)?;
     with_settings(source, &both.missing())
+}
+
+/// Finds out whether the missing roles could be created, in a transaction that is rolled back.
+///
+/// # Errors
+/// The servers', among them the refusal of a statement.
+pub fn try_roles(source: &mut Session, target: &mut Session) -> Result<(), Error> {
+    let both = Both::read(source, target, Missing::Create)?;
+    let open = with_settings(source, &both.missing())?;
+    let member = both.member(target)?;
+    let sql = create_roles_sql(&open, target.version(), member.as_deref()).join("\n");
+    let tried = target.batch(&format!("BEGIN READ WRITE;\n{sql}"));
+    target.rollback()?;
+    Ok(tried.map_err(|error| error.with_context("roles could not be created"))?)
 }
 
 /// Whether missing roles are created.
@@ -236,7 +263,7 @@ pub fn roles(
     missing_roles: Missing,
 ) -> Result<Done, Error> {
     let version = target.version();
-    let both = Both::read(source, target)?;
+    let both = Both::read(source, target, missing_roles)?;
     let different = both.different(version);
     let also = if different.is_empty() {
         String::new()
@@ -266,6 +293,12 @@ pub fn roles(
         })?;
     let mut unset = String::new();
     for setting in settings(&open) {
+        if loads_libraries(setting.name) {
+            unset.push_str(&format!(
+                "; not set: {setting} (it would keep the role out where a library is missing)"
+            ));
+            continue;
+        }
         if let Err(error) = target.batch(&format!("{}\nSAVEPOINT created", setting.sql())) {
             target.batch("ROLLBACK TO SAVEPOINT created")?;
             unset.push_str(&format!("; not set: {setting} ({})", error.message));
@@ -330,7 +363,7 @@ mod tests {
         assert_eq!(
             settings,
             [
-                "ALTER ROLE \"app\" SET \"search_path\" TO a, \"B\";",
+                "ALTER ROLE \"app\" SET \"search_path\" TO 'a', 'B';",
                 "ALTER ROLE \"app\" SET \"work_mem\" TO '64MB';",
             ]
         );

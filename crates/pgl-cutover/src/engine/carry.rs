@@ -1,7 +1,5 @@
 //! What replication does not carry: sequences, tables without a key, large objects.
 
-use pgl_apply::target::{self, Carry, Properties};
-
 use super::*;
 
 impl Engine {
@@ -72,57 +70,6 @@ impl Engine {
         }
         self.done("sequences", started, what);
         self.note(AttemptState::Sequences)
-    }
-
-    /// What the database is given, settings among it; once clients come it is too late. Not taken back where the attempt is.
-    pub(super) fn properties(&mut self) -> Result<(), Error> {
-        if self.direction == Direction::Back || self.args.rehearse {
-            return Ok(());
-        }
-        let started = Instant::now();
-        let wanted = self.wanted_properties()?;
-        let mut given = Vec::new();
-        for wanted in wanted {
-            let done = target::give_properties(&mut self.sessions.peer, wanted)?;
-            given.extend(done.given_list());
-            self.note_kept(&done);
-        }
-        if !given.is_empty() {
-            self.done("properties", started, given.join(", "));
-        }
-        self.stop()
-    }
-
-    /// The same in words, for a dry run.
-    pub(crate) fn note_properties(&mut self) -> Result<(), Error> {
-        if self.direction == Direction::Back {
-            return Ok(());
-        }
-        for wanted in self.wanted_properties()? {
-            if let Some(given) = wanted.given_list() {
-                let note = format!("the target's database would be given: {given}");
-                self.body.notes.push(note);
-            }
-            self.note_kept(&wanted);
-        }
-        Ok(())
-    }
-
-    fn wanted_properties(&mut self) -> Result<[Carry; 2], Error> {
-        let Sessions { old, peer, .. } = &mut self.sessions;
-        Ok([
-            target::properties(old, peer, Properties::Lasting)?,
-            target::properties(old, peer, Properties::Settings)?,
-        ])
-    }
-
-    fn note_kept(&mut self, carry: &Carry) {
-        if !carry.kept.is_empty() {
-            self.body.notes.push(format!(
-                "the target's database differs from the source's and stays so: {}",
-                carry.kept.join(", ")
-            ));
-        }
     }
 
     /// Twice: what there is before the pause, and what has changed since within it.

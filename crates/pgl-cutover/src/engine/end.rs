@@ -132,6 +132,10 @@ impl Engine {
             let carried = self.migration.carried();
             sql += &keep_promoted_marks(release, &self.migration.name, &carried, timeline)?;
         }
+        for setting in &self.settings {
+            sql += &setting.sql;
+            sql.push('\n');
+        }
         Ok(sql)
     }
 

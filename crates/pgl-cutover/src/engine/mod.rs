@@ -12,6 +12,7 @@ use pgl_apply::cutover::{self as apply, PromotionPlan, Recopy, WriteBlockTrigger
 use pgl_apply::journal::written_at;
 use pgl_apply::lock_wait::LockWait;
 use pgl_apply::sequences::{self as setval, SequenceSetting};
+use pgl_apply::target::{self, Properties, Property};
 use pgl_apply::{Error, Watch};
 use pgl_catalog::sequences as catalog;
 use pgl_cli::{Interrupt, stop_point};
@@ -92,6 +93,8 @@ pub(crate) struct Engine {
     wait_new: LockWait,
     /// What the preconditions were checked on.
     print: Fingerprint,
+    /// What the database that is promoted has of the other one's settings from then on.
+    settings: Vec<Property>,
     content: checks::ContentChecks,
     full: Option<Full>,
     inside: Vec<QualifiedName>,
@@ -100,6 +103,41 @@ pub(crate) struct Engine {
     deadline: Instant,
     /// When the subscriber was shut, by its own clock.
     read_only_since: Option<String>,
+}
+
+/// The settings that the database is given with the promotion: sessions that begin then have them, and the apply worker has
+/// them not. Says what else differs.
+fn properties(
+    direction: Direction,
+    old: &mut Session,
+    peer: &mut Session,
+    body: &mut CutoverBody,
+) -> Result<Vec<Property>, Error> {
+    let lasting = target::properties(old, peer, Properties::Lasting)?;
+    let settings = target::properties(old, peer, Properties::Settings)?;
+    let settings = match direction {
+        Direction::Forward => target::try_properties(peer, settings)?,
+        Direction::Back => settings,
+    };
+    let of = |property: &Property| property.what.clone();
+    let mut stays: Vec<String> = lasting.given.iter().map(of).collect();
+    stays.extend(lasting.kept);
+    if direction == Direction::Back {
+        stays.extend(settings.given.iter().map(of));
+    }
+    stays.extend(settings.kept);
+    if !stays.is_empty() {
+        body.notes.push(format!(
+            "the {} database itself differs from the {}'s and stays so: {}",
+            peer.side(),
+            old.side(),
+            stays.join(", ")
+        ));
+    }
+    Ok(match direction {
+        Direction::Forward => settings.given,
+        Direction::Back => Vec::new(),
+    })
 }
 
 /// How the release came out.
@@ -185,6 +223,7 @@ impl Engine {
             locks.push(QualifiedName::new("pg_catalog", "pg_largeobject"));
         }
         let mut body = CutoverBody::new(direction);
+        let settings = properties(direction, &mut old, &mut peer, &mut body)?;
         body.notes
             .extend(not_replicated(&migration.plan, old.side()));
         if args.options.large_objects && !lock_large_objects {
@@ -270,6 +309,7 @@ impl Engine {
             write_block_new,
             wait_new,
             print,
+            settings,
             content,
             full,
             inside,
@@ -339,6 +379,7 @@ impl Engine {
         all.extend(self.release.keys.iter().map(|(_, sql)| sql.clone()));
         all.extend(self.release.triggers.iter().cloned());
         all.extend(open_sql(&self.closed_new));
+        all.extend(self.settings.iter().map(Property::shown));
         all
     }
 
@@ -413,7 +454,6 @@ impl Engine {
 
     /// Everything up to the release. The caller takes it back when this fails.
     pub(crate) fn advance(&mut self) -> Result<(), Error> {
-        self.properties()?;
         self.large_objects()?;
         stop_point("target-read-only");
         self.shut()?;

@@ -170,7 +170,7 @@ mod cases {
         assert_eq!(
             sql,
             [
-                Some("ALTER ROLE \"app\" SET \"search_path\" TO a, \"B\";"),
+                Some("ALTER ROLE \"app\" SET \"search_path\" TO 'a', 'B';"),
                 // The target has no such role: the statement would fail.
                 None
             ]

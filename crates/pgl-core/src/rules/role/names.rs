@@ -346,7 +346,7 @@ mod cases {
                 format!(
                     "-- The password is not copied. In psql: \\password \"boss\"\n\
                      CREATE ROLE \"boss\" {all} LOGIN {rest}\n\
-                     ALTER ROLE \"boss\" SET \"search_path\" TO app, public;\n\
+                     ALTER ROLE \"boss\" SET \"search_path\" TO 'app', 'public';\n\
                      -- The value was not read: ALTER ROLE \"boss\" SET \"app.secret\" TO …;\n\
                      GRANT \"staff\" TO \"boss\" WITH ADMIN TRUE, INHERIT FALSE, SET TRUE;"
                 ),

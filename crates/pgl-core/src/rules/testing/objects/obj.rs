@@ -322,7 +322,7 @@ fn lists_stay_lists() {
     let (findings, _) = super::super::run("obj.db_role_settings", &facts);
     let sql = findings[0].sql.clone().unwrap();
     assert!(
-        sql.ends_with("SET \"search_path\" TO app, public;"),
+        sql.ends_with("SET \"search_path\" TO 'app', 'public';"),
         "{sql}"
     );
     assert_eq!(findings[0].fix_side, crate::Side::Target);
