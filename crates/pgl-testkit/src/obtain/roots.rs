@@ -19,9 +19,38 @@ pub(super) fn suite_of(major: u16) -> Option<(&'static str, Option<&'static str>
         15 => Some(("bookworm", None)),
         17 => Some(("trixie", Some("sid"))),
         18 => Some(("forky", Some("sid"))),
+        EXPERIMENTAL => Some(("sid", None)),
         _ => None,
     }
 }
+
+/// The major that Debian has in experimental alone, and without pglogical: that is built in its root.
+const EXPERIMENTAL: u16 = 19;
+
+/// Run in a root of sid as `sh -c … sh MAJOR MIRROR`. Of pglogical the two shared objects and the SQL are enough. What
+/// postgresql-server-dev depends on (clang and LLVM) is not needed, so its files are taken without it. A mirror may
+/// be of a day in the past; debootstrap does not mind either.
+const BUILD_PGLOGICAL: &str = r#"set -eu
+mount -t proc proc /proc
+printf 'deb %s experimental main\ndeb-src %s sid main\n' "$2" "$2" >/etc/apt/sources.list.d/pgl-lab.list
+apt-get -o Acquire::Check-Valid-Until=false update
+apt-get install -y --no-install-recommends \
+    libpq5/experimental "postgresql-client-$1/experimental" "postgresql-$1/experimental"
+apt-get install -y --no-install-recommends gcc make libc6-dev libkrb5-dev libpq-dev/experimental
+mkdir /build
+cd /build
+apt-get download "postgresql-server-dev-$1/experimental"
+dpkg -x *.deb /
+apt-get source --tar-only pglogical
+tar --strip-components=1 -xf pglogical_*.orig.tar.*
+bin=/usr/lib/postgresql/$1/bin
+make -s PG_CONFIG="$bin/pg_config" with_llvm=no SHLIB_LINK=-lpq pglogical.so pglogical_output.so pglogical.control
+install -m 644 pglogical.so pglogical_output.so "$("$bin/pg_config" --pkglibdir)"
+install -m 644 pglogical*.sql pglogical*.control "$("$bin/pg_config" --sharedir)/extension"
+apt-get purge -y --autoremove gcc make libc6-dev libkrb5-dev libpq-dev
+cd /
+rm -r /build
+"#;
 
 /// Bootstraps roots, at most two at a time.
 pub fn bootstrap(majors: &[u16], say: Say<'_>) -> Result<()> {
@@ -93,11 +122,12 @@ fn build_root(
     discard_root(partial)?;
     let log_file = File::create(log)?;
     let mut first = Command::new("debootstrap");
-    first
-        .args(["--foreign", "--variant=minbase", "--force-check-gpg"])
-        .arg(format!(
+    first.args(["--foreign", "--variant=minbase", "--force-check-gpg"]);
+    if major != EXPERIMENTAL {
+        first.arg(format!(
             "--include=postgresql-{major},postgresql-{major}-pglogical"
         ));
+    }
     if let Some(keyring) = keyring()? {
         first.arg(format!("--keyring={}", keyring.display()));
     }
@@ -123,7 +153,18 @@ fn build_root(
     second
         .arg(partial)
         .args(["/debootstrap/debootstrap", "--second-stage"]);
-    let result = run_logged(&mut second, &log_file, log);
+    let mut result = run_logged(&mut second, &log_file, log);
+    if result.is_ok() && major == EXPERIMENTAL {
+        let mut third = Command::new("chroot");
+        third
+            .arg(partial)
+            .args(["sh", "-c", BUILD_PGLOGICAL, "sh"])
+            .args([&major.to_string(), mirror]);
+        if let Some(proxy) = proxy() {
+            third.env("http_proxy", proxy);
+        }
+        result = run_logged(&mut third, &log_file, log);
+    }
     unmount_below(partial)?;
     result?;
     // Several hundred files that nobody needs again.
