@@ -193,17 +193,15 @@ fn export(lab: &Lab) -> Result<()> {
 
 impl Lab {
     fn is(&self, source: u16, target: u16, db: &str) -> bool {
-        let major = |side: &Side, major: u16| {
-            side.version.split('.').next() == Some(major.to_string().as_str())
-        };
+        let major = |side: &Side, major: u16| side.major().is_ok_and(|own| own == major);
         major(&self.source, source) && major(&self.target, target) && self.database == db
     }
 }
 
 impl Side {
     fn major(&self) -> Result<u16> {
-        let major = self.version.split('.').next().unwrap_or_default();
-        Ok(major.parse()?)
+        let mut words = self.version.split(|c: char| !c.is_ascii_digit());
+        Ok(words.next().unwrap_or_default().parse()?)
     }
 
     fn dsn(&self, database: &str) -> String {
