@@ -2,20 +2,24 @@
 //! is what the run ends with.
 
 use anyhow::{Result, anyhow};
-use pgl_testkit::MAJORS;
+use pgl_testkit::{MAJORS, NEWEST};
 
 use crate::run::{cargo, check, say};
 use crate::setup;
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {
+    /// Only the end-to-end suite, with PostgreSQL 18 and 19 in the place of 17 and 18.
+    #[arg(long)]
+    newest: bool,
     /// Passed to the end-to-end suite alone (a name filter, --nocapture …); the unit tests are then left out.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     suite: Vec<String>,
 }
 
 pub(crate) fn main(args: &Args) -> Result<()> {
-    let work = setup::packages(&MAJORS)?;
+    let newest = [MAJORS.as_slice(), &[19]].concat();
+    let work = setup::packages(if args.newest { &newest } else { &MAJORS })?;
     // Bootstrapping waits for the network and building for the processor.
     std::thread::scope(|scope| {
         let roots = scope.spawn(|| setup::roots(&work));
@@ -26,7 +30,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         built.and(roots)
     })?;
     let threads = format!("--test-threads={}", threads());
-    if args.suite.is_empty() {
+    if args.suite.is_empty() && !args.newest {
         check(&mut cargo(&[
             "test",
             "--workspace",
@@ -45,8 +49,12 @@ pub(crate) fn main(args: &Args) -> Result<()> {
             "--quiet",
         ]))?;
     }
-    let suite = ["test", "--package=pgl", "--test=suite", "--", &threads];
-    let result = check(cargo(&suite).args(&args.suite));
+    let mut suite = cargo(&["test", "--package=pgl", "--test=suite", "--", &threads]);
+    if args.newest {
+        // The lab's own tests are about majors as such.
+        suite.env(NEWEST, "1").arg("--skip=lab::");
+    }
+    let result = check(suite.args(&args.suite));
     let left = pgl_testkit::sweep()?;
     if left > 0 {
         say(&format!("swept {left} clusters that a killed process left"));

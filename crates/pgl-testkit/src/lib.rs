@@ -42,7 +42,7 @@ pub use contents::{Contents, TableContents, dump_ordered, texts};
 pub use options::ClusterOptions;
 pub use pair::Pair;
 pub use proxy::Proxy;
-pub use server::{MAJORS, Server};
+pub use server::{MAJORS, NEWEST, Server};
 pub use shared::{PairDb, SharedPair, shared_pair};
 pub use sweep::sweep;
 pub use tool::{Outcome, Running, Tool};

@@ -13,16 +13,24 @@ use crate::{cache, clients};
 /// The majors that the tests migrate between.
 pub const MAJORS: [u16; 4] = [13, 15, 17, 18];
 
+/// Set for `cargo xtask test --newest`: 18 and 19 stand in for 17 and 18, so that every test can be run on a major that
+/// is not among [`MAJORS`] yet.
+pub const NEWEST: &str = "PGL_LAB_NEWEST";
+
+fn replaced(major: u16) -> bool {
+    [17, 18].contains(&major) && std::env::var_os(NEWEST).is_some()
+}
+
 /// What to do by hand so that a major is there.
 pub(crate) fn advice(major: u16) -> String {
     let how = if is_root() {
-        "run `cargo xtask setup`".to_owned()
+        format!("run `cargo xtask setup --majors {major}`")
     } else {
         format!(
             "have it installed (on Debian and Ubuntu: \
              sudo apt-get install postgresql-{major} postgresql-{major}-pglogical; from the PGDG yum repository: \
              sudo dnf install postgresql{major}-server pglogical_{major}), or run this as root, who can \
-             bootstrap it with `cargo xtask setup`"
+             bootstrap it with `cargo xtask setup --majors {major}`"
         )
     };
     format!(
@@ -61,6 +69,16 @@ impl Server {
 
     /// The server of this major with pglogical. The error names the commands that would bring it.
     pub fn require(major: u16) -> Result<Self> {
+        // The newest client programs serve either.
+        Self::exactly(if replaced(major) { 19 } else { major })
+    }
+
+    /// The server that a test's cluster of this major runs on.
+    pub(crate) fn stand_in(major: u16) -> Result<Self> {
+        Self::exactly(major + u16::from(replaced(major)))
+    }
+
+    fn exactly(major: u16) -> Result<Self> {
         static FOUND: OnceLock<Vec<Server>> = OnceLock::new();
         let find = |all: &[Self]| {
             all.iter()

@@ -57,7 +57,7 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a cluster of this major, with pglogical.
     pub fn start(major: u16, options: ClusterOptions) -> Result<Self> {
-        Self::start_on(&Server::require(major)?, options)
+        Self::start_on(&Server::stand_in(major)?, options)
     }
 
     /// Starts a cluster of this very server.
