@@ -69,7 +69,7 @@ fn without(target: &mut Session, why: &ConnError) -> Result<Marked, Error> {
             why.message
         ),
         "as a superuser of the target: GRANT EXECUTE ON FUNCTION pg_replication_origin_oid(text), \
-         pg_replication_origin_create(text), pg_replication_origin_session_setup(text), \
+         pg_replication_origin_create(text), pg_replication_origin_session_setup, \
          pg_replication_origin_session_reset(), pg_replication_origin_drop(text) TO the role (14 and later); \
          or drop the slot of the reverse replication",
     ))
