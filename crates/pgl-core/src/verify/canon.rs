@@ -182,6 +182,7 @@ pub(crate) const REG: &[&str] = &[
     "regrole",
     "regnamespace",
     "regcollation",
+    "regdatabase",
 ];
 
 /// Built-in types that hold no text; every other may.
