@@ -156,7 +156,7 @@ pub(super) const CHECKS: &[Rule] = &[
     }),
 ];
 
-/// The newest major that a pglogical release is known for (2.4.7).
+/// The newest major that a pglogical release is known for (2.4.8).
 const NEWEST_KNOWN: u32 = 1_900;
 
 /// A defect of releases before this one that a migration can meet, and whether it applies to this side and this server.
@@ -234,9 +234,9 @@ mod cases {
         fires("ver.supported", Severity::Warn, "20", |f| {
             version(on_target(f), 200_000);
         }),
-        silent("ver.supported", "9.4 to 18", |f| {
+        silent("ver.supported", "9.4 to 19", |f| {
             version(source(f), 90_426);
-            version(on_target(f), 180_006);
+            version(on_target(f), 190_000);
         }),
         fires("ver.direction", Severity::Block, "17 to 13", |f| {
             version(source(f), 170_011);

@@ -107,6 +107,10 @@ fn wal_level(side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
     else {
         return Ok(());
     };
+    // From 19 on the server goes to logical by itself while there is a logical slot.
+    if value == "replica" && server.version()?.at_least(19) {
+        return Ok(());
+    }
     let fix = match server.platform()? {
         // Each has a cutover of its own, and a check for it.
         aws if aws.is_aws() => parameter(aws, "rds.logical_replication", "1", true),
@@ -210,9 +214,9 @@ pub(in crate::rules) use cases::CASES;
 #[cfg(test)]
 mod cases {
     use super::*;
-    use crate::Severity;
     use crate::rules::testing::server::{on_target, set, source, unset};
     use crate::rules::testing::{Case, clean, fires, known, run, silent};
+    use crate::{ServerVersion, Severity};
 
     fn marker(server: &mut ServerState, name: &str) {
         known(&mut server.identity).markers = vec![name.to_owned()];
@@ -235,6 +239,10 @@ mod cases {
                 set(on_target(f), "wal_level", "replica");
             },
         ),
+        silent("conf.wal_level", "replica on 19", |f| {
+            known(&mut source(f).identity).version = ServerVersion(190_000);
+            set(source(f), "wal_level", "replica");
+        }),
         fires("conf.rds_logical", Severity::Block, "off", |f| {
             marker(source(f), "rdsadmin");
             set(source(f), "rds.logical_replication", "off");

@@ -1,5 +1,5 @@
 //! The table of contents of an archive as `pg_dump --format=custom` writes it, versions 1.12 (pg_dump 9.4) to 1.16 (17
-//! and 18), read as pg_restore reads it (`ReadHead` and `ReadToc` in pg_backup_archiver.c). The rows that may come after it are
+//! to 19), read as pg_restore reads it (`ReadHead` and `ReadToc` in pg_backup_archiver.c). The rows that may come after it are
 //! not looked at.
 
 use super::BadArchive;
