@@ -89,7 +89,7 @@ fn give_properties(target: &mut Session, carry: Carry) -> Result<Carry, Error> {
 /// The same as the outcome of a step.
 ///
 /// # Errors
-/// As [`properties`] and [`give_properties`].
+/// As [`properties`]; the server's, where the session is lost.
 pub fn lasting_properties(source: &mut Session, target: &mut Session) -> Result<Done, Error> {
     let wanted = properties(source, target, Properties::Lasting)?;
     let done = give_properties(target, wanted)?;
