@@ -82,9 +82,8 @@ impl Run<'_> {
 
     /// Tries the schema's statements on the target's server, in a database of their own; what came of it.
     fn try_schema(&mut self) -> Result<String, Error> {
-        let work = match &self.dumped {
-            Some(schema) if !self.args.no_trial => &schema.work,
-            _ => return Ok(String::new()),
+        let Some(schema) = self.dumped.take().filter(|_| !self.args.no_trial) else {
+            return Ok(String::new());
         };
         let untried = |why: &str| {
             log::warn!("target: the schema's statements are not tried before: {why}");
@@ -108,7 +107,7 @@ impl Run<'_> {
             servers,
             &mut maintenance,
             &locale,
-            work,
+            &schema.work,
             &missing,
             self.watch,
         )?;

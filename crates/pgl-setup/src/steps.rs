@@ -40,7 +40,7 @@ pub(crate) struct Run<'a> {
     pub(crate) state: MigrationState,
     /// What the copy came to.
     pub(crate) copied: Option<Copied>,
-    /// The source's schema, before any step.
+    /// The source's schema before any step, for the guard and for a dry run.
     pub(crate) dumped: Option<SourceSchema>,
 }
 
@@ -331,10 +331,8 @@ impl<'a> Run<'a> {
             SchemaState::Exists => false,
         };
         if take {
-            let schema = match self.dumped.take() {
-                Some(schema) => schema,
-                None => self.dump()?,
-            };
+            // Once more: the catalogs' marks belong to it, and the source's steps have changed them since the guard.
+            let schema = self.dump()?;
             if state == SchemaState::Missing {
                 let kept = schema.dump.definitions()?.kept(schema.marks);
                 journal::write(self.target()?, &name, &DEFINITIONS.of(Side::Source), &kept)?;

@@ -144,7 +144,7 @@ impl Property {
     /// The statements, for people.
     pub fn shown(&self) -> String {
         match self.secret {
-            true => format!("-- {}; its value is not shown", self.what),
+            true => format!("-- {}; its value is not shown", self.what.escape_debug()),
             false => self.sql.clone(),
         }
     }

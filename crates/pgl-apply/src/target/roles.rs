@@ -70,7 +70,10 @@ impl RoleSetting<'_> {
     /// For people: applications keep secrets in settings of their own.
     fn shown(&self) -> String {
         match self.name.contains('.') {
-            true => format!("-- setting {self}; its value is not shown"),
+            true => format!(
+                "-- setting {}; its value is not shown",
+                self.to_string().escape_debug()
+            ),
             false => self.sql(),
         }
     }
