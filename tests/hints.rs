@@ -11,6 +11,8 @@ use pgl_core::rules;
 /// Options of other programs that our texts name.
 const OTHERS: &[&str] = &[
     // cargo and xtask
+    "--majors",
+    "--newest",
     "--all-targets",
     "--check",
     "--fix",
