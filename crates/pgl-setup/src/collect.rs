@@ -2,7 +2,6 @@
 //! and for single steps that are run before their turn.
 
 use pgl_apply::schema;
-use pgl_apply::target::Properties;
 use pgl_apply::{Done, Error, copy, journal, provider, subscription, target};
 use pgl_catalog::pgl_schema;
 use pgl_core::Side;
@@ -99,7 +98,7 @@ impl Run<'_> {
             }
             StepId::TargetProperties => {
                 let target = self.target.as_mut().ok_or_else(crate::steps::no_target)?;
-                let carry = target::properties(&mut self.source, target, Properties::Lasting)?;
+                let carry = target::properties(&mut self.source, target)?.lasting;
                 match carry.given.is_empty() {
                     true => already("nothing to give"),
                     false => Ok(Look::Planned),

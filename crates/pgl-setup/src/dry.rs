@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use pgl_apply::copy::{Freeze, copy_in, copy_out};
-use pgl_apply::target::{self, Properties};
+use pgl_apply::target;
 use pgl_apply::{Error, pgl_schema, provider, subscription};
 use pgl_core::setup::archive::{Work, unchecked};
 use pgl_core::setup::secrets::redacted;
@@ -76,7 +76,7 @@ impl Run<'_> {
             StepId::TargetAnalyze => vec!["ANALYZE".to_owned()],
             StepId::TargetProperties => match &mut self.target {
                 Some(target) => {
-                    let carry = target::properties(&mut self.source, target, Properties::Lasting)?;
+                    let carry = target::properties(&mut self.source, target)?.lasting;
                     carry.given.into_iter().map(|one| one.sql).collect()
                 }
                 None => vec!["-- what the source's database has and a new one has not".to_owned()],

@@ -13,31 +13,27 @@ use pgl_core::{quote_ident, quote_literal};
 use crate::grant::grant_sql;
 use crate::{Done, Error};
 
-/// Which of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Properties {
+/// What becomes of all of them.
+#[derive(Debug)]
+pub struct Properties {
     /// All but the settings.
-    Lasting,
+    pub lasting: Carry,
     /// Settings, which the apply worker would have, too: with the promotion.
-    Settings,
+    pub settings: Carry,
 }
 
 /// What the target would be given, and what stays as it is.
 ///
 /// # Errors
 /// The servers'.
-pub fn properties(
-    source: &mut Session,
-    target: &mut Session,
-    which: Properties,
-) -> Result<Carry, ConnError> {
+pub fn properties(source: &mut Session, target: &mut Session) -> Result<Properties, ConnError> {
     let from: DatabaseProperties = pgl_catalog::setup::database_properties(source)?;
     let to = pgl_catalog::setup::database_properties(target)?;
     let roles = pgl_catalog::server::roles(target)?;
     let roles = roles.into_iter().map(|role| role.name).collect();
-    Ok(match which {
-        Properties::Lasting => carry(&from, &to, &roles),
-        Properties::Settings => carry_settings(&from, &to, &roles),
+    Ok(Properties {
+        lasting: carry(&from, &to, &roles),
+        settings: carry_settings(&from, &to, &roles),
     })
 }
 
@@ -91,7 +87,7 @@ fn give_properties(target: &mut Session, carry: Carry) -> Result<Carry, Error> {
 /// # Errors
 /// As [`properties`]; the server's, where the session is lost.
 pub fn lasting_properties(source: &mut Session, target: &mut Session) -> Result<Done, Error> {
-    let wanted = properties(source, target, Properties::Lasting)?;
+    let wanted = properties(source, target)?.lasting;
     let done = give_properties(target, wanted)?;
     let stays = match done.kept.as_slice() {
         [] => String::new(),
@@ -284,14 +280,14 @@ fn privileges(
     owner: &str,
     roles: &BTreeSet<String>,
 ) {
-    let mut nobody = BTreeSet::new();
+    let mut absent = BTreeSet::new();
     for (owners, mut grant) in theirs {
         if owners {
             grant.grantee = Some(owner.to_owned());
         }
         match &grant.grantee {
             Some(role) if !roles.contains(role) => {
-                nobody.insert(show_ident(role));
+                absent.insert(show_ident(role));
             }
             _ => {
                 sql.push('\n');
@@ -302,8 +298,8 @@ fn privileges(
     if !sql.is_empty() {
         carry.give("privileges", sql);
     }
-    if !nobody.is_empty() {
-        let names: Vec<String> = nobody.into_iter().collect();
+    if !absent.is_empty() {
+        let names: Vec<String> = absent.into_iter().collect();
         carry.keep(format!(
             "no privileges of roles that do not exist ({})",
             names.join(", ")

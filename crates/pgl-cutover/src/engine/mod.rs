@@ -113,8 +113,7 @@ fn properties(
     peer: &mut Session,
     body: &mut CutoverBody,
 ) -> Result<Vec<Property>, Error> {
-    let lasting = target::properties(old, peer, Properties::Lasting)?;
-    let settings = target::properties(old, peer, Properties::Settings)?;
+    let Properties { lasting, settings } = target::properties(old, peer)?;
     let settings = match direction {
         Direction::Forward => target::try_properties(peer, settings)?,
         Direction::Back => settings,
