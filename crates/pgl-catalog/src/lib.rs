@@ -47,5 +47,5 @@ pub use cutover::{
 pub use database::{database, identity};
 pub use lock::{RUN as LOCK_RUN, SESSIONS as LOCK_SESSIONS, lock_holders};
 pub use remaining::{remaining, slot_endings};
-use rows::column;
+use rows::{column, gexec};
 pub use rows::{row, rows};

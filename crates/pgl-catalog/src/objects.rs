@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::sequences::{AGAIN, again, seconds};
-use crate::{row, rows};
+use crate::{gexec, row, rows};
 
 /// Tables of the target that are looked into. Each stays locked (against nobody's use) until the
 /// statement ends, and the server's lock table is finite; one table with rows is enough to stop.
@@ -71,7 +71,7 @@ pub fn collect(session: &mut Session, selection: &Selection) -> Result<Objects, 
         rules: many(session, sql!("objects/rules"))?,
         activity: many(session, sql!("objects/activity"))?,
         occupied,
-        truncates: many(session, sql!("objects/truncates"))?,
+        truncates: made(session, sql!("objects/truncates"))?,
         sequences: sequences(session)?,
         sequences_later: match session.side() {
             Side::Source => Section::default(),
@@ -87,8 +87,8 @@ pub fn collect(session: &mut Session, selection: &Selection) -> Result<Objects, 
         tablespaces: many(session, sql!("objects/tablespaces"))?,
         large_objects: one(session, sql!("objects/large_objects"))?,
         foreign_servers: many(session, sql!("objects/foreign_servers"))?,
-        extension_config: many(session, sql!("objects/extension_config"))?,
-        members: many(session, sql!("objects/members"))?,
+        extension_config: made(session, sql!("objects/extension_config"))?,
+        members: made(session, sql!("objects/members"))?,
         misc: misc(session)?,
     })
 }
@@ -127,6 +127,11 @@ fn routine_uses(session: &mut Session) -> Result<Section<Vec<RoutineUse>>, Error
 
 fn many<T: DeserializeOwned>(session: &mut Session, sql: &str) -> Result<Section<Vec<T>>, Error> {
     let read = rows(session, sql, &[]);
+    section(session, read)
+}
+
+fn made<T: DeserializeOwned>(session: &mut Session, sql: &str) -> Result<Section<Vec<T>>, Error> {
+    let read = gexec(session, sql, &[]);
     section(session, read)
 }
 
@@ -175,7 +180,7 @@ fn occupied(
     let seen: Section<Vec<Occupied>> = if looked.is_empty() {
         Section::Known(Vec::new())
     } else {
-        let read = rows(session, sql!("objects/occupied"), &[&looked]);
+        let read = gexec(session, sql!("objects/occupied"), &[&looked]);
         section(session, read)?
     };
     Ok(seen.map(|mut all| {

@@ -32,12 +32,39 @@ pub fn rows<T: DeserializeOwned>(
     Ok(out)
 }
 
+/// Statements of [`gexec`] in one round trip: the server's planner takes more than linear time for many more.
+const TOGETHER: usize = 250;
+
+/// Runs the statements that a query writes, as psql's `\gexec` does, and reads their rows: so a statement can name
+/// objects that another one has found. Again from the beginning where one of them is gone by then.
+///
+/// # Errors
+/// As [`rows`].
+pub(crate) fn gexec<T: DeserializeOwned>(
+    session: &mut Session,
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<T>, Error> {
+    let gone = |error: &Error| GONE.iter().any(|state| error.is_sqlstate(state));
+    retried(gone, || {
+        let statements: Vec<String> = column(session, sql, params)?;
+        let mut all = Vec::new();
+        for some in statements.chunks(TOGETHER) {
+            let each: Vec<String> = some.iter().map(|one| format!("({one})")).collect();
+            all.extend(rows(session, &each.join("\nUNION ALL\n"), &[])?);
+        }
+        Ok(all)
+    })
+}
+
+/// What the server says of a table or a schema that is not there.
+const GONE: [&str; 2] = ["42P01", "3F000"];
+
 /// How often a statement is tried whose objects vanish while it runs.
 const TRIES: usize = 4;
 
 /// Runs a query; again where a function in it looked at an object that was dropped since the statement began: for that
-/// the server has internal errors only (`try_relation_open`, `SearchSysCache` callers). In a transaction it cannot be run
-/// again, and the first error stands.
+/// the server has internal errors only (`try_relation_open`, `SearchSysCache` callers).
 fn query(
     session: &mut Session,
     sql: &str,
@@ -48,12 +75,21 @@ fn query(
             && (error.message.contains("could not open relation with OID")
                 || error.message.contains("cache lookup failed"))
     };
-    let mut result = session.query(sql, params);
+    retried(vanished, || session.query(sql, params))
+}
+
+/// Tries again what has failed because of what `vanished` sees. In a transaction that has failed nothing can be tried
+/// again, and the first error stands.
+fn retried<T>(
+    vanished: impl Fn(&Error) -> bool,
+    mut attempt: impl FnMut() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut result = attempt();
     for _ in 1..TRIES {
         if !matches!(&result, Err(error) if vanished(error)) {
             break;
         }
-        match session.query(sql, params) {
+        match attempt() {
             Err(error) if error.is_sqlstate("25P02") => break,
             again => result = again,
         }

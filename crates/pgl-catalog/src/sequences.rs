@@ -1,6 +1,6 @@
 //! Sequences with their state, on every version, in few round trips.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
@@ -9,14 +9,11 @@ use pgl_core::facts::objects::SequenceLater;
 use pgl_core::seqsync::SequenceReading;
 use serde::Deserialize;
 
-use crate::rows;
+use crate::{gexec, rows};
 
 /// Sequences a statement: each stays locked (not against anybody's use) until it ends, and the
 /// server's lock table is finite.
 const AT_ONCE: usize = 1000;
-
-/// The two ways in which a read can meet a sequence that is dropped at that moment.
-const GONE: [&str; 2] = ["42P01", "3F000"];
 
 #[derive(Deserialize)]
 struct Listed {
@@ -81,7 +78,7 @@ pub(crate) fn seconds(micros: i64) -> f64 {
 /// # Errors
 /// The server's.
 pub(crate) fn again(session: &mut Session, oids: &[i64]) -> Result<Vec<SequenceLater>, Error> {
-    let found: Vec<State> = rows(session, states_sql(session), &[&oids])?;
+    let found: Vec<State> = gexec(session, states_sql(session), &[&oids])?;
     let called = |state: &State| state.last_value.filter(|_| state.is_called == Some(true));
     let later = |state: State| SequenceLater {
         sequence: state.oid,
@@ -101,19 +98,6 @@ fn states_sql(session: &Session) -> &'static str {
 /// # Errors
 /// The server's.
 pub fn sequences(session: &mut Session) -> Result<Vec<SequenceReading>, Error> {
-    let mut attempts = 0;
-    loop {
-        match read(session) {
-            // Somebody dropped a sequence between the list and its reading.
-            Err(error) if attempts < 5 && GONE.iter().any(|state| error.is_sqlstate(state)) => {
-                attempts += 1;
-            }
-            other => return other,
-        }
-    }
-}
-
-fn read(session: &mut Session) -> Result<Vec<SequenceReading>, Error> {
     let list = sql!(session.version(), 100_000 => "sequences/list_pg94", _ => "sequences/list");
     let listed: Vec<Listed> = rows(session, list, &[])?;
     let readable: Vec<i64> = listed
@@ -123,6 +107,9 @@ fn read(session: &mut Session) -> Result<Vec<SequenceReading>, Error> {
         .collect();
     let mut readings: Vec<SequenceReading> = listed.into_iter().map(|seen| seen.reading).collect();
     states(session, &mut readings, &readable)?;
+    // What could be read and has not been was dropped since the list was made.
+    let readable: HashSet<i64> = readable.into_iter().collect();
+    readings.retain(|one| one.last_value.is_some() || !readable.contains(&i64::from(one.oid)));
     replicated(session, &mut readings)?;
     Ok(readings)
 }
@@ -139,7 +126,7 @@ pub fn states(
     let sql = states_sql(session);
     let index = by_oid(readings);
     for some in oids.chunks(AT_ONCE) {
-        let found: Vec<State> = rows(session, sql, &[&some])?;
+        let found: Vec<State> = gexec(session, sql, &[&some])?;
         for state in found {
             let Some(at) = index.get(&state.oid) else {
                 continue;
@@ -194,7 +181,8 @@ pub fn furthest(session: &mut Session, readings: &mut [SequenceReading]) -> Resu
     for some in wanted.chunks(AT_ONCE) {
         let oids: Vec<i64> = some.iter().map(|(oid, _)| *oid).collect();
         let upwards: Vec<bool> = some.iter().map(|(_, upwards)| *upwards).collect();
-        let found: Vec<Furthest> = rows(session, sql!("sequences/furthest"), &[&oids, &upwards])?;
+        let sql = sql!("sequences/furthest");
+        let found: Vec<Furthest> = gexec(session, sql, &[&oids, &upwards])?;
         for column in found {
             if let Some(at) = index.get(&column.oid) {
                 note(&mut readings[*at], column);

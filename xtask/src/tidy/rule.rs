@@ -54,7 +54,7 @@ pub(crate) const RULES: &[Rule] = &[
     ),
     rule(
         "sql-old",
-        "statements avoid what servers before 9.5, 12 or 13 misread: IS right after an operator, USING (oid), min(lsn)",
+        "statements avoid what servers before 9.5, 12 or 13 misread, and some lack: IS right after an operator, USING (oid), min(lsn), XML",
     ),
     rule("sql-used", "every .sql file is included somewhere"),
     rule(

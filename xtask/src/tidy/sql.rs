@@ -132,6 +132,18 @@ fn misread(line: &str) -> Option<&'static str> {
     if joined {
         return Some("before 12 oid is a system column, which USING does not find: write ON");
     }
+    let xml = [
+        "_to_xml(",
+        "xpath(",
+        "xmltable(",
+        "xmlparse(",
+        "xmlelement(",
+    ];
+    if xml.iter().any(|call| flat.contains(call)) {
+        return Some(
+            "a server that was built without libxml has no XML: write a statement that writes statements",
+        );
+    }
     let extreme = ["min(", "max("].iter().any(|call| {
         flat.split(call).skip(1).any(|rest| {
             let operand = rest.split(')').next().unwrap_or(rest);
@@ -282,6 +294,11 @@ mod tests {
             "-- One row per table.\nSELECT min(s.confirmed_flush_lsn)::text FROM s",
         );
         assert_eq!(broken(&[lib, least])[0].0, "sql-old");
+        let xml = (
+            "crates/pgl-catalog/sql/a.sql",
+            "-- One row per table.\nSELECT query_to_xml(s.text, true, false, '') FROM s",
+        );
+        assert_eq!(broken(&[lib, xml])[0].0, "sql-old");
         let stray = (
             "crates/pgl-catalog/sql/stray.sql",
             "-- One row per table.\nSELECT 1",

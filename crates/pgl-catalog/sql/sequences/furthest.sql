@@ -1,21 +1,18 @@
--- The value furthest on in the columns that the sequences $1 (object ids) feed, as owner or through
--- a default; $2 says of each whether it runs upwards. Where a column cannot be compared, "problem"
--- says why and the value is null: rows that row security hides, rows of another server, values of a
+-- A statement (psql: \gexec) for each of the columns that the sequences $1 (object ids) feed, as owner or through a
+-- default: the value furthest on in it; $2 says of each sequence whether it runs upwards. Where a column cannot be
+-- compared, "problem" says why and the value is null: rows that row security hides, rows of another server, values of a
 -- type in which numbers have no order. The type of a domain is the one that it is made from.
-SELECT fed.oid,
-       fed.column,
-       fed.problem,
-       CASE WHEN fed.problem IS NULL THEN
-            substring(query_to_xml(
-                          CASE WHEN fed.base IN ('float4'::regtype, 'float8'::regtype)
-                               THEN format('SELECT CASE WHEN m BETWEEN -9e18 AND 9e18 THEN trunc(m)::bigint::text ELSE m::text END AS v'
-                                           || ' FROM (SELECT pg_catalog.%s(%I)::float8 AS m FROM %I.%I) x',
-                                           fed.aggregate, fed.attname, fed.nspname, fed.relname)
-                               ELSE format('SELECT trunc(pg_catalog.%s(%I)::numeric)::text AS v FROM %I.%I',
-                                           fed.aggregate, fed.attname, fed.nspname, fed.relname)
-                          END, true, false, '')::text
-                      FROM '<v>([^<]+)</v>')
-       END AS value
+SELECT format('SELECT %s::bigint AS oid, %L::text AS "column", %L::text AS problem, %s AS value',
+              fed.oid, fed.column, fed.problem,
+              CASE WHEN fed.problem IS NOT NULL
+                   THEN 'NULL::text'
+                   WHEN fed.base IN ('float4'::regtype, 'float8'::regtype)
+                   THEN format('(SELECT CASE WHEN m BETWEEN -9e18 AND 9e18 THEN trunc(m)::bigint::text ELSE m::text END'
+                               || ' FROM (SELECT pg_catalog.%s(%I)::float8 AS m FROM %I.%I) x)',
+                               fed.aggregate, fed.attname, fed.nspname, fed.relname)
+                   ELSE format('(SELECT trunc(pg_catalog.%s(%I)::numeric)::text FROM %I.%I)',
+                               fed.aggregate, fed.attname, fed.nspname, fed.relname)
+              END) AS statement
   FROM (SELECT w.oid, n.nspname, t.relname, a.attname, base.base,
                CASE WHEN w.upwards THEN 'max' ELSE 'min' END AS aggregate,
                n.nspname || '.' || t.relname || '.' || a.attname AS "column",

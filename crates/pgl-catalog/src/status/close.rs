@@ -7,10 +7,10 @@ use pgl_core::QualifiedName;
 use pgl_core::cutover::Timelines;
 use pgl_core::status::facts::{PlannedMember, SourceClose, TargetClose};
 
-use super::{allowed, by_table, logs};
+use super::{allowed, known, logs};
 use crate::cutover::{slot_moved, timeline};
 use crate::pgl_schema::readable;
-use crate::{column, row, rows, sequences};
+use crate::{column, gexec, row, rows, sequences};
 
 /// Tables a statement: each stays locked (not against anybody's use) until it ends.
 const AT_ONCE: usize = 500;
@@ -112,7 +112,7 @@ pub fn has_rows(
     for some in names.chunks(AT_ONCE) {
         let (schemas, tables) = QualifiedName::split(some);
         let sql = sql!("status/has_rows");
-        all.extend(by_table(session, sql, &[&schemas, &tables])?);
+        all.extend(known(gexec(session, sql, &[&schemas, &tables])?));
     }
     Ok(all)
 }

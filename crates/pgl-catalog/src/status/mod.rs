@@ -46,11 +46,15 @@ fn by_table<T: DeserializeOwned>(
     sql: &str,
     params: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<(QualifiedName, T)>, Error> {
-    let found: Vec<Of<T>> = rows(session, sql, params)?;
-    let known = found
+    Ok(known(rows(session, sql, params)?))
+}
+
+/// The values that could be read.
+fn known<T>(found: Vec<Of<T>>) -> Vec<(QualifiedName, T)> {
+    found
         .into_iter()
-        .filter_map(|one| Some((one.table, one.value?)));
-    Ok(known.collect())
+        .filter_map(|one| Some((one.table, one.value?)))
+        .collect()
 }
 
 /// The state of a subscription as pglogical itself reports it; none where that is not permitted.
