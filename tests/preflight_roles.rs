@@ -32,7 +32,7 @@ fn role(cluster: &Cluster, name: &str) -> Result<String> {
         "postgres",
         &format!(
             "SELECT row(r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin, r.rolreplication, \
-                        r.rolbypassrls, r.rolconnlimit, r.rolvaliduntil AT TIME ZONE 'UTC', r.rolconfig, \
+                        r.rolbypassrls, shobj_description(r.oid, 'pg_authid'), r.rolconnlimit, r.rolvaliduntil AT TIME ZONE 'UTC', r.rolconfig, \
                         ARRAY(SELECT row(g.rolname, {options})::text FROM pg_auth_members m \
                               JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY 1))::text \
                FROM pg_roles r WHERE r.rolname = '{name}'"
@@ -56,10 +56,17 @@ fn roles_are_created_as_they_are_and_compared_where_they_exist() -> Result<()> {
                 "CREATE ROLE zz_staff; CREATE ROLE aa_heads CREATEDB IN ROLE zz_staff;
                  CREATE ROLE app1 LOGIN PASSWORD 'canary-of-app1' CONNECTION LIMIT 7 VALID UNTIL '2031-02-03 04:05:06+00';
                  ALTER ROLE app1 SET search_path = shop, \"$user\"; ALTER ROLE app1 SET statement_timeout = '5min';
-                 GRANT aa_heads TO app1 WITH {options};
+                 GRANT aa_heads TO app1 WITH {options}; COMMENT ON ROLE app1 IS 'it''s the application';
                  CREATE TABLE owned (id int PRIMARY KEY); ALTER TABLE owned OWNER TO app1"
             ),
         )?;
+        if from >= 15 {
+            pair.source.sql(
+                "shop",
+                "GRANT SET ON PARAMETER log_min_duration_statement, app.key TO app1 WITH GRANT OPTION; GRANT ALTER SYSTEM ON PARAMETER work_mem TO PUBLIC",
+            )?;
+            ensure!(found(&pair, "role.parameter_grants")?.len() == 3);
+        }
         let script = preflight(&pair, &["--fix-sql", "target", "--only", "role"])?;
         ensure!(!script.contains("canary"), "a password is in the script");
         ensure!(script.contains("\\password \"app1\""), "{script}");
@@ -73,8 +80,13 @@ fn roles_are_created_as_they_are_and_compared_where_they_exist() -> Result<()> {
                 "{name} differs"
             );
         }
-        ensure!(found(&pair, "role.missing_on_target")?.is_empty());
-        ensure!(found(&pair, "role.differs")?.is_empty());
+        for id in [
+            "role.missing_on_target",
+            "role.differs",
+            "role.parameter_grants",
+        ] {
+            ensure!(found(&pair, id)?.is_empty(), "{id}");
+        }
 
         // A role that exists and differs is a finding, and pgl-setup says it without changing it.
         pair.target

@@ -353,7 +353,7 @@ fn every_major_takes_the_environment() {
     for major in pgl_testkit::MAJORS {
         let cluster = Cluster::start(major, ClusterOptions::new()).expect("a cluster");
         let mut session = session_on(&cluster, &SessionOptions::new("test", Access::ReadOnly));
-        assert_eq!(session.version().major(), major.to_string());
+        assert_eq!(session.version().major(), cluster.major().to_string());
         let timeouts = session
             .query_text("SELECT name, setting FROM pg_settings WHERE name ~ '(statement|transaction|session)_timeout$'")
             .expect("read");

@@ -150,7 +150,7 @@ fn a_slot_and_its_snapshot_on_every_major() {
         }
         let dsn = cluster.dsn("postgres");
         let walsender = connect(&dsn).expect("connected");
-        assert_eq!(walsender.version().major(), major.to_string());
+        assert_eq!(walsender.version().major(), cluster.major().to_string());
         let mut slot = walsender
             .create_logical_slot("pgl_test", "pglogical_output", SlotLifetime::Permanent)
             .expect("created");

@@ -35,6 +35,7 @@ pub fn collect(session: &mut Session) -> Result<ServerState, Error> {
         referenced_roles: all(session, sql!("server/referenced_roles"))?,
         truncators: all(session, sql!("server/truncators"))?,
         system_grants: since(90_600, session, sql!("server/system_grants"))?,
+        parameter_grants: since(150_000, session, sql!("server/parameter_grants"))?,
         md5_roles: names(session, sql!("server/md5_roles"))?,
         backends: one(
             session,

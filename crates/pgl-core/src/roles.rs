@@ -4,7 +4,7 @@
 
 use crate::facts::server::{Membership, Role};
 use crate::name::show_ident;
-use crate::{ServerVersion, quote_ident};
+use crate::{ServerVersion, quote_ident, quote_literal};
 
 /// One attribute that a role has or has not.
 type Attribute = (&'static str, fn(&Role) -> bool);
@@ -29,7 +29,7 @@ fn word(name: &str, on: bool) -> String {
     }
 }
 
-/// The statement that creates a role with the attributes that it has on the source, without its password.
+/// What creates a role with the attributes and the comment that it has on the source, without its password.
 pub fn create_sql(role: &Role, target: ServerVersion) -> String {
     let mut sql = format!("CREATE ROLE {}", quote_ident(&role.name));
     for (name, has) in ATTRIBUTES {
@@ -47,6 +47,10 @@ pub fn create_sql(role: &Role, target: ServerVersion) -> String {
         sql.push_str(&format!(" VALID UNTIL '{until}'"));
     }
     sql.push(';');
+    if let Some(comment) = &role.comment {
+        let (name, comment) = (quote_ident(&role.name), quote_literal(comment));
+        sql.push_str(&format!(" COMMENT ON ROLE {name} IS {comment};"));
+    }
     sql
 }
 

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::cluster::Cluster;
 use crate::options::ClusterOptions;
+use crate::server::Server;
 
 /// Two clusters.
 #[derive(Debug)]
@@ -59,12 +60,9 @@ impl Pair {
             ("PGL_SOURCE".into(), self.source.dsn(database)),
             ("PGL_TARGET".into(), self.target.dsn(database)),
         ];
-        let newest = match self.source.major() > self.target.major() {
-            true => &self.source,
-            false => &self.target,
-        };
+        let newest = self.source.major().max(self.target.major());
         // Without them a tool finds out by itself.
-        if let Ok(dir) = newest.server().client_dir() {
+        if let Ok(dir) = Server::require(newest).and_then(|server| server.client_dir()) {
             all.push(("PGL_PG_BINDIR".into(), dir.display().to_string()));
         }
         all

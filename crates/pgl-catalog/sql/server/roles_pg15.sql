@@ -26,6 +26,7 @@ SELECT
             ORDER BY 1
         )
     END AS member_of,
+    pg_catalog.shobj_description(r.oid, 'pg_authid') AS comment,
     r.rolcreaterole AS createrole,
     r.rolinherit AS inherit,
     r.rolcreatedb AS createdb,

@@ -25,7 +25,8 @@ pub use pglogical::{Pglogical, PglogicalSet, PglogicalSubscription, PglogicalVer
 pub use platform::Platform;
 pub use replication::{NativeSubscription, Origin, Publication, Sender, Slot};
 pub use roles::{
-    MANAGED_ADMINS, Membership, Referenced, RelationRight, Rights, Role, SystemGrant, Truncator,
+    MANAGED_ADMINS, Membership, ParameterGrant, Referenced, RelationRight, Rights, Role,
+    SystemGrant, Truncator,
 };
 pub(crate) use settings::is_true;
 pub use settings::{Override, Setting, WATCHED};
@@ -53,6 +54,8 @@ pub struct ServerState {
     pub truncators: Section<Vec<Truncator>>,
     /// Grants on system objects that differ from what initdb made.
     pub system_grants: Section<Vec<SystemGrant>>,
+    /// Privileges on settings; empty before 15.
+    pub parameter_grants: Section<Vec<ParameterGrant>>,
     /// Roles with an MD5 password; only a superuser may look.
     pub md5_roles: Section<Vec<String>>,
     /// Processes by kind.

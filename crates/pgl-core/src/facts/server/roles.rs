@@ -31,6 +31,8 @@ pub struct Role {
     pub createdb: bool,
     /// When its password expires, in UTC as SQL takes it; null where it does not.
     pub valid_until: Option<String>,
+    /// Its comment.
+    pub comment: Option<String>,
     /// Roles that it is a direct member of.
     pub memberships: Vec<Membership>,
     /// Whether the connected role may add members to it: from 16 on by ADMIN OPTION alone, before
@@ -157,4 +159,18 @@ pub struct Truncator {
 pub struct SystemGrant {
     /// `table pg_authid`, `function pg_ls_dir`.
     pub object: String,
+}
+
+/// A privilege on a setting.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ParameterGrant {
+    /// The setting.
+    pub parameter: String,
+    /// Who has the privilege; null for PUBLIC.
+    pub grantee: Option<String>,
+    /// `SET` or `ALTER SYSTEM`.
+    pub privilege: String,
+    /// Whether it may be given on.
+    pub grantable: bool,
 }

@@ -91,6 +91,43 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         }
         Ok(())
     }),
+    pair("role.parameter_grants", |from, to, emit| {
+        let (referenced, there) = (referenced(from)?, to.roles_by_name()?);
+        let (version, given) = (to.version()?, to.parameter_grants.get()?);
+        for grant in from.parameter_grants.get()?.iter() {
+            let concerns = |role: &String| {
+                referenced.contains_key(role.as_str()) || there.contains_key(role.as_str())
+            };
+            if given.contains(grant) || !grant.grantee.as_ref().is_none_or(concerns) {
+                continue;
+            }
+            let grantee = grant.grantee.as_deref();
+            let what = format!(
+                "{} may {} {} on the source, not on the target",
+                grantee.map_or("PUBLIC".to_owned(), show_ident),
+                grant.privilege,
+                grant.parameter
+            );
+            let parameter: Vec<String> = grant.parameter.split('.').map(quote_ident).collect();
+            let sql = format!(
+                "GRANT {} ON PARAMETER {} TO {}{};",
+                grant.privilege,
+                parameter.join("."),
+                grantee.map_or("PUBLIC".to_owned(), quote_ident),
+                if grant.grantable {
+                    " WITH GRANT OPTION"
+                } else {
+                    ""
+                }
+            );
+            let draft = emit.find(Target, what).object(&grant.parameter);
+            match version.at_least(15) {
+                true => draft.sql(sql),
+                false => draft.remedy("Before 15 only a superuser may set it: use ALTER ROLE ... SET, or leave it out."),
+            };
+        }
+        Ok(())
+    }),
     source("role.sys_grants", |server, emit| {
         let grants = server.system_grants.get()?.iter();
         let names: Vec<&str> = grants.map(|grant| grant.object.as_str()).collect();
@@ -204,10 +241,19 @@ mod cases {
     use super::*;
     use crate::ServerVersion;
     use crate::facts::Facts;
-    use crate::facts::server::{Membership, Referenced, Role, SystemGrant};
+    use crate::facts::server::{Membership, ParameterGrant, Referenced, Role, SystemGrant};
     use crate::rules::testing::server::override_setting;
     use crate::rules::testing::server::{on_target, source};
     use crate::rules::testing::{Case, fires, known, silent};
+
+    fn may_set(grantee: Option<&str>) -> ParameterGrant {
+        ParameterGrant {
+            parameter: "work_mem".into(),
+            grantee: grantee.map(str::to_owned),
+            privilege: "SET".into(),
+            grantable: false,
+        }
+    }
 
     fn owner(f: &mut Facts, superuser: bool) {
         known(&mut source(f).referenced_roles).push(Referenced {
@@ -304,6 +350,20 @@ mod cases {
         silent("role.superuser_owned", "to one's own server", |f| {
             owner(f, true);
         }),
+        fires("role.parameter_grants", Severity::Warn, "SET", |f| {
+            known(&mut source(f).parameter_grants).push(may_set(None));
+        }),
+        silent("role.parameter_grants", "on both sides", |f| {
+            known(&mut source(f).parameter_grants).push(may_set(None));
+            known(&mut on_target(f).parameter_grants).push(may_set(None));
+        }),
+        silent(
+            "role.parameter_grants",
+            "to a role of another database",
+            |f| {
+                known(&mut source(f).parameter_grants).push(may_set(Some("other")));
+            },
+        ),
         fires("role.sys_grants", Severity::Info, "a function", |f| {
             known(&mut source(f).system_grants).push(SystemGrant {
                 object: "function pg_ls_dir".into(),
