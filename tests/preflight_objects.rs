@@ -532,8 +532,9 @@ fn weird_names_come_through_and_their_remedies_run() -> Result<()> {
 /// From 18 on children inherit NOT NULL.
 #[test]
 fn a_child_that_takes_nulls_is_found_on_the_way_to_18() -> Result<()> {
-    for (target, code) in [(17, 0), (18, 1)] {
+    for target in [15, 18] {
         let db = shared_pair(13, target)?.database("nulls")?;
+        let code = i32::from(target == 18);
         db.on_source(
             "CREATE TABLE above (id int PRIMARY KEY, v int NOT NULL);
              CREATE TABLE below (PRIMARY KEY (id)) INHERITS (above);

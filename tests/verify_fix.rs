@@ -71,6 +71,10 @@ fn every_kind_of_row_becomes_that_of_the_source() -> Result<()> {
             "standard_conforming_strings = off",
             "DateStyle = 'SQL, DMY'",
         ] {
+            // 19 reads literals in one way only.
+            if setting.starts_with("standard_conforming_strings") && db.target().major() >= 19 {
+                continue;
+            }
             let name = db.name();
             db.on_target(&format!("ALTER DATABASE {name} SET {setting}"))?;
         }

@@ -716,9 +716,9 @@ fn a_replication_origin_that_does_not_fit_is_found_by_the_dry_run() -> Result<()
         let out = cutover(&db).args([args, "--reverse"]).run()?.expect(code)?;
         let all = out.json()?["refusals"].to_string();
         for says in [
-            "max_active_replication_origins is 10 on the target, where 10 other",
+            "max_active_replication_origins is 24 on the target, where 24 other",
             "max_replication_slots is 24 on the source, where 24 other",
-            "max_active_replication_origins = 11",
+            "max_active_replication_origins = 25",
         ] {
             ensure!(all.contains(says), "{says:?} is not in {all}");
         }

@@ -93,7 +93,8 @@ fn settings_of_the_target() -> Result<()> {
             .set("default_transaction_read_only", "on")
             .set("log_statement", "all")
             .set("max_worker_processes", "4")
-            .set("wal_level", "replica"),
+            .set("max_wal_senders", "0")
+            .set("wal_level", "minimal"),
     )?;
     let (findings, _) = examine(&facts(&source.dsn("postgres"), &target.dsn("postgres"))?);
     all_found(

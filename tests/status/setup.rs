@@ -108,7 +108,10 @@ fn changed_definitions_are_reported(db: &PairDb, tool: impl Fn() -> Tool) -> Res
     let document = tool().args(missing).run()?.expect(1)?.document()?;
     let what = &cause(&document, "unsafe.definitions")?["what"];
     assert!(
-        what.to_string().contains("pg_dump 18 or later is needed"),
+        what.to_string().contains(&format!(
+            "pg_dump {} or later is needed",
+            db.target().major()
+        )),
         "{what}"
     );
     for change in changes {

@@ -11,7 +11,7 @@ use crate::proc::give;
 use crate::server::Server;
 
 /// Raise it whenever [`base_settings`] or the way of initdb changes: it names the template.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// The data directory to copy, made now where it is not there yet.
 pub(crate) fn of(server: &Server) -> Result<PathBuf> {
@@ -117,6 +117,9 @@ fn base_settings(server: &Server) -> Result<String> {
     }
     if knows("track_commit_timestamp") {
         settings.push(("track_commit_timestamp", "on".into()));
+    }
+    if knows("max_active_replication_origins") {
+        settings.push(("max_active_replication_origins", "24".into()));
     }
     if knows("output_plugin_libraries") {
         settings.push((
