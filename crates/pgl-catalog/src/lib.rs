@@ -4,8 +4,9 @@
 //! Statements live in `sql/`, each a file that runs in psql as it stands; variants for older
 //! servers carry a suffix such as `_pg96`.
 
-/// A statement in `sql/`, in the variant for a server: the first of those for servers before a version that is above
+/// A statement in the crate's `sql/`, in the variant for a server: the first of those for servers before a version that is above
 /// the server's, else the last.
+#[macro_export]
 macro_rules! sql {
     ($file:literal) => {
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/", $file, ".sql"))
@@ -13,9 +14,9 @@ macro_rules! sql {
     ($version:expr, $($before:literal => $older:literal,)+ _ => $newest:literal) => {{
         let version: pgl_core::ServerVersion = $version;
         $(if version.0 < $before {
-            sql!($older)
+            $crate::sql!($older)
         } else)+ {
-            sql!($newest)
+            $crate::sql!($newest)
         }
     }};
 }

@@ -1,6 +1,6 @@
 //! Real servers for tests and for `cargo xtask lab`, and independent means to judge the tools by.
 //!
-//! - [`Server`]: an installed PostgreSQL major with pglogical; [`obtain`] gets the missing ones.
+//! - [`Server`]: an installed PostgreSQL major, with pglogical or bare; [`obtain`] gets the missing ones.
 //! - [`Cluster`]: a throw-away cluster, started in about half a second from a cached template. It
 //!   dies with the process that started it, however that one ends.
 //! - [`Pair`], [`shared_pair`]: a source and a target; fresh databases on servers that all tests of
@@ -42,7 +42,7 @@ pub use contents::{Contents, TableContents, dump_ordered, texts};
 pub use options::ClusterOptions;
 pub use pair::Pair;
 pub use proxy::Proxy;
-pub use server::{MAJORS, NEWEST, Server};
+pub use server::{BARE_MAJORS, MAJORS, NEWEST, Server};
 pub use shared::{PairDb, SharedPair, shared_pair};
 pub use sweep::sweep;
 pub use tool::{Outcome, Running, Tool};

@@ -13,6 +13,9 @@ use crate::{cache, clients};
 /// The majors that the tests migrate between.
 pub const MAJORS: [u16; 4] = [13, 15, 17, 18];
 
+/// The majors before and between them, of which the tests have servers without pglogical.
+pub const BARE_MAJORS: [u16; 5] = [10, 11, 12, 14, 16];
+
 /// Set for `cargo xtask test --newest`: 18 and 19 stand in for 17 and 18, so that every test can be run on a major that
 /// is not among [`MAJORS`] yet.
 pub const NEWEST: &str = "PGL_LAB_NEWEST";
@@ -54,7 +57,7 @@ pub struct Server {
 impl Server {
     /// Every server found, best first for each major: with pglogical before without, `PGL_LAB_BINDIRS`
     /// (colon-separated `bin` directories) before `/usr/lib/postgresql/*/bin` and `/usr/pgsql-*/bin`
-    /// before the roots in the cache (those only for root: they need chroot).
+    /// before those in the cache (the roots there only for root: they need chroot).
     pub fn discover() -> Result<Vec<Self>> {
         let mut found = Vec::new();
         for (root, bindir) in candidates()? {
@@ -78,13 +81,19 @@ impl Server {
         Self::exactly(major + u16::from(replaced(major)))
     }
 
+    /// The server of this major without pglogical, one of [`BARE_MAJORS`].
+    pub fn bare(major: u16) -> Result<Self> {
+        Self::find(major, false)?.with_context(|| {
+            format!("no PostgreSQL {major} without pglogical found: run `cargo xtask setup`")
+        })
+    }
+
     fn exactly(major: u16) -> Result<Self> {
+        Self::find(major, true)?.ok_or_else(|| anyhow!(advice(major)))
+    }
+
+    fn find(major: u16, pglogical: bool) -> Result<Option<Self>> {
         static FOUND: OnceLock<Vec<Server>> = OnceLock::new();
-        let find = |all: &[Self]| {
-            all.iter()
-                .find(|server| server.major == major && server.pglogical.is_some())
-                .cloned()
-        };
         let all = match FOUND.get() {
             Some(all) => all,
             None => {
@@ -92,7 +101,9 @@ impl Server {
                 FOUND.get_or_init(|| all)
             }
         };
-        find(all).ok_or_else(|| anyhow!(advice(major)))
+        let fits =
+            |server: &&Self| server.major == major && server.pglogical.is_some() == pglogical;
+        Ok(all.iter().find(fits).cloned())
     }
 
     fn at(root: Option<PathBuf>, bindir: PathBuf) -> Result<Option<Self>> {
@@ -142,12 +153,20 @@ impl Server {
             .parse()
             .with_context(|| format!("cannot read the version {version:?}"))?;
         server.version = version.to_owned();
-        server.pglogical = server.extension_version("pglogical")?;
+        server.pglogical = server.extension_version("pglogical");
         Ok(Some(server))
     }
 
     /// The default version of an extension, or `None` when it is not installed there.
-    pub fn extension_version(&self, extension: &str) -> Result<Option<String>> {
+    pub fn extension_version(&self, extension: &str) -> Option<String> {
+        self.extension_file(&format!("{extension}.control"))?
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("default_version"))
+            .find_map(|rest| rest.split('\'').nth(1).map(str::to_owned))
+    }
+
+    /// What a file of an extension holds (`pglogical.control`), or `None` when it is not installed there.
+    pub fn extension_file(&self, name: &str) -> Option<String> {
         let shares = [
             format!("/usr/share/postgresql/{}", self.major),
             self.bindir.join("../share").to_string_lossy().into_owned(),
@@ -156,24 +175,16 @@ impl Server {
                 .to_string_lossy()
                 .into_owned(),
         ];
-        for share in shares {
+        shares
+            .iter()
             // /usr/share/postgresql/NN belongs to /usr/lib/postgresql/NN alone.
-            if share.starts_with("/usr/share") && !self.bindir.starts_with("/usr/lib/postgresql") {
-                continue;
-            }
-            let file = Path::new(&share).join(format!("extension/{extension}.control"));
-            let file = join_root(self.root.as_deref(), &file);
-            let Ok(text) = fs::read_to_string(&file) else {
-                continue;
-            };
-            let version = text
-                .lines()
-                .filter_map(|line| line.trim().strip_prefix("default_version"))
-                .filter_map(|rest| rest.split('\'').nth(1))
-                .next();
-            return Ok(version.map(str::to_owned));
-        }
-        Ok(None)
+            .filter(|share| {
+                !share.starts_with("/usr/share") || self.bindir.starts_with("/usr/lib/postgresql")
+            })
+            .find_map(|share| {
+                let file = Path::new(share).join("extension").join(name);
+                fs::read_to_string(join_root(self.root.as_deref(), &file)).ok()
+            })
     }
 
     /// The major version: 13, 17.
@@ -327,21 +338,26 @@ fn candidates() -> Result<Vec<Candidate>> {
             all.push((None, dir.join("bin")));
         }
     }
+    for (_, dir) in of_majors("bare")? {
+        all.push((None, dir.join("bin")));
+    }
     if is_root() {
-        for root in subdirs(&cache::subdir("roots")?) {
-            let Some(major) = root
-                .file_name()
-                .and_then(|name| name.to_str()?.parse::<u16>().ok())
-            else {
-                continue; // One that is being built: NN.partial.
-            };
-            all.push((
-                Some(root),
-                PathBuf::from(format!("/usr/lib/postgresql/{major}/bin")),
-            ));
+        for (major, root) in of_majors("roots")? {
+            let bindir = PathBuf::from(format!("/usr/lib/postgresql/{major}/bin"));
+            all.push((Some(root), bindir));
         }
     }
     Ok(all)
+}
+
+/// What the cache has by major; not what is being made: NN.partial.
+fn of_majors(name: &str) -> Result<Vec<(u16, PathBuf)>> {
+    let dirs = subdirs(&cache::subdir(name)?);
+    let major = |dir: &PathBuf| dir.file_name()?.to_str()?.parse().ok();
+    Ok(dirs
+        .into_iter()
+        .filter_map(|dir| Some((major(&dir)?, dir)))
+        .collect())
 }
 
 fn subdirs(dir: &Path) -> Vec<PathBuf> {

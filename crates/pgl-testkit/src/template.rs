@@ -15,7 +15,9 @@ const REVISION: u32 = 3;
 
 /// The data directory to copy, made now where it is not there yet.
 pub(crate) fn of(server: &Server) -> Result<PathBuf> {
-    let name = format!("template-{}-{REVISION}", server.version());
+    // Another server of this very version may have pglogical, which its settings name then.
+    let bare = server.pglogical().map_or("-bare", |_| "");
+    let name = format!("template-{}{bare}-{REVISION}", server.version());
     let template = server.home()?.join(&name);
     if template.join("PG_VERSION").is_file() {
         return Ok(template);
@@ -88,7 +90,7 @@ fn base_settings(server: &Server) -> Result<String> {
     };
     let mut preload = Vec::new();
     for extension in ["pglogical", "pg_stat_statements"] {
-        if server.extension_version(extension)?.is_some() {
+        if server.extension_version(extension).is_some() {
             preload.push(extension);
         }
     }

@@ -35,11 +35,7 @@ pub struct Public<'a> {
 /// # Errors
 /// The server's.
 pub fn may_write_catalog(target: &mut Session) -> Result<bool, pgl_conn::Error> {
-    let sql = if target.version().at_least(14) {
-        include_str!("../../sql/may_write_catalog.sql")
-    } else {
-        include_str!("../../sql/may_write_catalog_pg94.sql")
-    };
+    let sql = pgl_catalog::sql!(target.version(), 140_000 => "may_write_catalog_pg94", _ => "may_write_catalog");
     target.value(
         sql,
         &[],

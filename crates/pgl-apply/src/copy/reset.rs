@@ -301,10 +301,8 @@ fn empty_locked(
 }
 
 fn exists(target: &mut Session, table: &str) -> Result<bool, pgl_conn::Error> {
-    let sql = match target.version().at_least_num(90_600) {
-        true => include_str!("../../sql/table_exists_pg96.sql"),
-        false => include_str!("../../sql/table_exists.sql"),
-    };
+    let sql =
+        pgl_catalog::sql!(target.version(), 90_600 => "table_exists", _ => "table_exists_pg96");
     target.value(sql, &[&table], "whether a table exists")
 }
 

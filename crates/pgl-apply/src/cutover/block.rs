@@ -22,11 +22,9 @@ pub const LOCK_ATTEMPT: Duration = Duration::from_millis(400);
 /// # Errors
 /// The server's: a role that is no superuser may not end a superuser's session.
 pub fn end_sessions(session: &mut Session, ours: &[i32]) -> Result<u64, ConnError> {
-    let sql = if session.version().at_least(10) {
-        include_str!("../../sql/cutover/end_sessions.sql")
-    } else {
-        include_str!("../../sql/cutover/end_sessions_pg94.sql")
-    };
+    let sql = pgl_catalog::sql!(
+        session.version(), 100_000 => "cutover/end_sessions_pg94", _ => "cutover/end_sessions"
+    );
     session
         .count(sql, &[&ours], "how many were ended")
         .map_err(|error| error.with_context("ending the sessions of clients"))
@@ -238,11 +236,10 @@ pub fn confirmed(
     link: &SubscriptionSlot,
     lsn: pgl_core::Lsn,
 ) -> Result<bool, ConnError> {
-    let (sql, name) = if old.version().at_least_num(90_600) {
-        (include_str!("../../sql/cutover/confirmed.sql"), &link.slot)
-    } else {
-        let sql = include_str!("../../sql/cutover/confirmed_pg94.sql");
-        (sql, &link.subscription)
+    let sql = pgl_catalog::sql!(old.version(), 90_600 => "cutover/confirmed_pg94", _ => "cutover/confirmed");
+    let name = match old.version().at_least_num(90_600) {
+        true => &link.slot,
+        false => &link.subscription,
     };
     let lsn = lsn.to_string();
     old.value(sql, &[name, &lsn], "whether the slot is confirmed")

@@ -58,24 +58,13 @@ struct Delay {
 
 fn old_facts(old: &mut Session, link: &SubscriptionSlot) -> Result<Old, Error> {
     let (slot, receiver) = (&link.slot, &link.subscription);
-    if old.version().at_least(10) {
-        pgl_catalog::row(
-            old,
-            include_str!("../../sql/cutover/facts_old.sql"),
-            &[slot],
-        )
-    } else if old.version().at_least_num(90_600) {
-        pgl_catalog::row(
-            old,
-            include_str!("../../sql/cutover/facts_old_pg96.sql"),
-            &[slot],
-        )
-    } else {
-        pgl_catalog::row(
-            old,
-            include_str!("../../sql/cutover/facts_old_pg94.sql"),
-            &[slot, receiver],
-        )
+    let sql = pgl_catalog::sql!(
+        old.version(), 90_600 => "cutover/facts_old_pg94", 100_000 => "cutover/facts_old_pg96",
+        _ => "cutover/facts_old"
+    );
+    match old.version().at_least_num(90_600) {
+        true => pgl_catalog::row(old, sql, &[slot]),
+        false => pgl_catalog::row(old, sql, &[slot, receiver]),
     }
 }
 

@@ -45,18 +45,12 @@ pub fn origin_writers(
         Direction::Forward => copy::copied_at(subscriber, migration)?,
         Direction::Back => read(provider, migration, &PROMOTED_MARKS)?.and_then(|kept| kept.lsn),
     };
-    let sql = match provider.version() {
-        version if version.at_least(10) => {
-            include_str!("../../sql/cutover/origin_writers.sql")
-        }
-        version if version.at_least_num(90_500) => {
-            include_str!("../../sql/cutover/origin_writers_pg95.sql")
-        }
-        _ => return Ok(Vec::new()),
-    };
-    let Some(since) = since else {
+    let Some(since) = since.filter(|_| provider.version().at_least_num(90_500)) else {
         return Ok(Vec::new());
     };
+    let sql = pgl_catalog::sql!(
+        provider.version(), 100_000 => "cutover/origin_writers_pg95", _ => "cutover/origin_writers"
+    );
     let ours = [
         plan.names.subscription.clone(),
         back_names(&plan.names).subscription,

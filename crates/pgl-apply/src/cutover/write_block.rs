@@ -36,13 +36,10 @@ pub struct WriteBlockTriggers {
 /// Event triggers do not fire for our own definitions from here to the end of the transaction, where the role may say
 /// so: one that writes a row would meet the trigger that was just created.
 pub(super) fn quiet_sql(session: &Session) -> &'static str {
-    if session.version().at_least(17) {
-        concat!(include_str!("../../sql/cutover/quiet_ddl_pg17.sql"), ";\n")
-    } else if session.version().at_least(15) {
-        concat!(include_str!("../../sql/cutover/quiet_ddl_pg15.sql"), ";\n")
-    } else {
-        concat!(include_str!("../../sql/cutover/quiet_ddl.sql"), ";\n")
-    }
+    pgl_catalog::sql!(
+        session.version(), 150_000 => "cutover/quiet_ddl", 170_000 => "cutover/quiet_ddl_pg15",
+        _ => "cutover/quiet_ddl_pg17"
+    )
 }
 
 impl WriteBlockTriggers {

@@ -24,14 +24,10 @@ pub struct Locale {
 /// # Errors
 /// The server's.
 pub fn locale(source: &mut Session) -> Result<Locale, ConnError> {
-    let version = source.version();
-    let sql = if version.at_least(17) {
-        include_str!("../../sql/database_source.sql")
-    } else if version.at_least(15) {
-        include_str!("../../sql/database_source_pg15.sql")
-    } else {
-        include_str!("../../sql/database_source_pg94.sql")
-    };
+    let sql = pgl_catalog::sql!(
+        source.version(), 150_000 => "database_source_pg94", 170_000 => "database_source_pg15",
+        _ => "database_source"
+    );
     pgl_catalog::row(source, sql, &[])
 }
 

@@ -129,11 +129,7 @@ fn catalog_now(session: &mut Session, encoding: &str, sizes: Vec<Size>) -> Resul
             relation.bound = bounds.remove(&relation.qualified());
         }
     }
-    let planned = if session.version().at_least(14) {
-        include_str!("../../sql/verify_planned_pg14.sql")
-    } else {
-        include_str!("../../sql/verify_planned.sql")
-    };
+    let planned = sql!(session.version(), 140_000 => "verify_planned", _ => "verify_planned_pg14");
     for one in rows::<Planned>(session, planned, &[])? {
         let foreign = one.functions.unwrap_or_default();
         let Some(function) = may_run(&one.tree, &foreign) else {
@@ -166,11 +162,8 @@ struct Position {
 
 /// Where the server writes its log now. A standby has no such position.
 pub fn insert_lsn(session: &mut Session) -> Result<Lsn, Error> {
-    let sql = if session.version().at_least(10) {
-        include_str!("../../sql/verify_insert_lsn.sql")
-    } else {
-        include_str!("../../sql/verify_insert_lsn_pg96.sql")
-    };
+    let sql =
+        sql!(session.version(), 100_000 => "verify_insert_lsn_pg96", _ => "verify_insert_lsn");
     row::<Position>(session, sql, &[]).map(|found| found.lsn)
 }
 

@@ -69,11 +69,7 @@ pub fn applied(target: &mut Session, slots: &[String]) -> Result<Option<Lsn>, Er
 
 /// The position that the receivers have confirmed; about once a second, and on idle systems too.
 pub fn confirmed(source: &mut Session, slots: &[String]) -> Result<Option<Lsn>, Error> {
-    let sql = if source.version().at_least_num(90_600) {
-        include_str!("../../sql/verify_confirmed.sql")
-    } else {
-        include_str!("../../sql/verify_confirmed_pg94.sql")
-    };
+    let sql = sql!(source.version(), 90_600 => "verify_confirmed_pg94", _ => "verify_confirmed");
     row::<MaybePosition>(source, sql, &[&slots]).map(|found| found.lsn)
 }
 

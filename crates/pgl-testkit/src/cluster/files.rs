@@ -35,8 +35,9 @@ impl Cluster {
         match (template, &options.standby_of) {
             (Some(template), _) => {
                 template::copy(&template, &data)?;
-                // Before 10 pg_control looks otherwise: such a cluster keeps the template's identity.
-                if server.major() >= 10 {
+                // Before 10 pg_control looks otherwise, and npm's packages lack the program: such a cluster keeps the
+                // template's identity.
+                if server.bindir().join("pg_resetwal").is_file() {
                     sysid::renew(&data)?;
                     server.run(
                         "pg_resetwal",

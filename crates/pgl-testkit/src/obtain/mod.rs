@@ -1,9 +1,10 @@
 //! Gets the servers that a machine lacks: by apt-get what its own repositories have, by debootstrap
-//! into the cache what only another suite has. Only for root on Debian and its kin; everyone else
-//! is told the exact commands.
+//! into the cache what only another suite has, by npm those without pglogical. Packages and suites only for root on
+//! Debian and its kin; everyone else is told the exact commands.
 //!
 //! No service is ever started and no cluster made: the machine is not ours.
 
+mod bare;
 mod packages;
 mod roots;
 
@@ -15,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use crate::proc::is_root;
 use crate::server::{Server, advice};
 
+pub use bare::unpack;
 pub use packages::{install, refresh_lists};
 pub use roots::bootstrap;
 
@@ -31,6 +33,8 @@ pub struct Work {
     pub packages: Vec<String>,
     /// Majors to bootstrap from another suite.
     pub roots: Vec<u16>,
+    /// Majors without pglogical to get from npm.
+    pub bare: Vec<u16>,
     /// Why the rest cannot be had, one line each.
     pub impossible: Vec<String>,
 }
@@ -38,32 +42,39 @@ pub struct Work {
 impl Work {
     /// Whether nothing is missing.
     pub fn is_done(&self) -> bool {
-        self.packages.is_empty() && self.roots.is_empty() && self.impossible.is_empty()
+        self.packages.is_empty()
+            && self.roots.is_empty()
+            && self.bare.is_empty()
+            && self.impossible.is_empty()
     }
 }
 
 /// Compares what the machine has with what is wanted. Changes nothing, asks no network.
 ///
-/// `tools` are further Debian packages, each with a file that proves it is there in some other way.
-pub fn look(majors: &[u16], tools: &[(&str, &str)]) -> Result<Work> {
-    let have: Vec<u16> = Server::discover()?
-        .iter()
-        .filter(|server| server.pglogical().is_some())
-        .map(Server::major)
-        .collect();
-    let missing: Vec<u16> = majors
-        .iter()
-        .copied()
-        .filter(|major| !have.contains(major))
-        .collect();
-    let mut work = Work::default();
+/// `majors` are with pglogical, `bare` without. `tools` are further Debian packages, each with a file that proves it is
+/// there in some other way.
+pub fn look(majors: &[u16], bare: &[u16], tools: &[(&str, &str)]) -> Result<Work> {
+    let have = Server::discover()?;
+    let missing = |majors: &[u16], pglogical: bool| -> Vec<u16> {
+        let mut missing = majors.to_vec();
+        missing.retain(|major| {
+            !have
+                .iter()
+                .any(|server| server.major() == *major && server.pglogical().is_some() == pglogical)
+        });
+        missing
+    };
+    let mut work = Work {
+        bare: missing(bare, false),
+        ..Work::default()
+    };
     for (package, proof) in tools {
         if !proof_is_there(proof) && !installed(package) {
             work.packages.push((*package).to_owned());
         }
     }
     let apt = is_root() && on_path("apt-get");
-    for major in missing {
+    for major in missing(majors, true) {
         if !apt {
             work.impossible.push(advice(major));
             continue;
@@ -83,6 +94,9 @@ pub fn look(majors: &[u16], tools: &[(&str, &str)]) -> Result<Work> {
     }
     if !work.roots.is_empty() && !on_path("debootstrap") {
         work.packages.push("debootstrap".into());
+    }
+    if !work.bare.is_empty() && !on_path("npm") {
+        work.packages.push("npm".into());
     }
     if !work.packages.is_empty() && !apt {
         let names = work.packages.join(" ");
