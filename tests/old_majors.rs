@@ -25,6 +25,7 @@ const SCRIPTS: &[&str] = &[
 const SINCE: &[(&str, u16)] = &[
     ("pgl-apply/control/copy_slot", 12),
     ("pgl-apply/control/slot_unread", 14),
+    ("pgl-catalog/server/parameter_grants", 15),
     ("pgl-catalog/verify_probe_hash", 11),
 ];
 
