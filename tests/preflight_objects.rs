@@ -181,6 +181,7 @@ const PLANTED: &[(&str, &str)] = &[
     ("obj.text_search", "dictionary hz.words"),
     ("obj.security_labels", "hz_provider"),
     ("obj.default_privileges", "postgres"),
+    ("obj.functions_search_path", "hz.shout(text)"),
     ("obj.functions_search_path", "hz.unpathed(text)"),
     ("obj.functions_search_path", "hz.unpathed_below()"),
     ("obj.functions_search_path", "hz.unpathed_key(integer)"),
