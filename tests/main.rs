@@ -6,6 +6,7 @@ mod conn;
 mod control;
 mod cutover;
 mod docs;
+mod generated_columns;
 mod hints;
 mod hostile;
 mod lab;

@@ -51,7 +51,7 @@ fn server(side: Side, dsn: &str, selection: &Selection) -> Result<ServerFacts> {
 }
 
 fn facts(source: &str, target: Option<&str>, selection: Selection) -> Result<Facts> {
-    Ok(Facts {
+    let mut facts = Facts {
         source: server(Side::Source, source, &selection)?,
         target: match target {
             Some(dsn) => Some(server(Side::Target, dsn, &selection)?),
@@ -62,7 +62,15 @@ fn facts(source: &str, target: Option<&str>, selection: Selection) -> Result<Fac
             ..Default::default()
         },
         ..Facts::default()
-    })
+    };
+    if let Some(target) = target {
+        let source = session(Side::Source, source)?;
+        let target = session(Side::Target, target)?;
+        let servers = (source.endpoint(), target.endpoint());
+        facts.generated =
+            pgl_catalog::generated::collect(servers, "pgl-test", &facts, &mut |_| ())?;
+    }
+    Ok(facts)
 }
 
 fn ours(id: &str) -> bool {
@@ -117,6 +125,7 @@ const PLANTED: &[(&str, &str)] = &[
     ("tbl.foreign", "hz.remote"),
     ("tbl.extension_config", "hz.of_extension"),
     ("tbl.generated_cols", "hz.generated"),
+    ("tbl.generated_values", "hz.generated_values"),
     ("tbl.fk_to_excluded", "hz.fk_to_left_out"),
     ("tbl.truncate_fk", "hz.circle_b"),
     ("tbl.truncate_users", "TRUNCATE hz.circle_a CASCADE"),
@@ -172,6 +181,7 @@ const PLANTED: &[(&str, &str)] = &[
     ("obj.text_search", "dictionary hz.words"),
     ("obj.security_labels", "hz_provider"),
     ("obj.default_privileges", "postgres"),
+    ("obj.functions_search_path", "hz.shout(text)"),
     ("obj.functions_search_path", "hz.unpathed(text)"),
     ("obj.functions_search_path", "hz.unpathed_below()"),
     ("obj.functions_search_path", "hz.unpathed_key(integer)"),

@@ -60,6 +60,7 @@ fn facts_by(
             ..ServerFacts::default()
         }),
         link: link::collect(&mut from, Some(&mut to), &options)?,
+        generated: Section::default(),
         asked: Asked::default(),
     };
     let databases = facts.migration().context("two databases")?;

@@ -40,6 +40,8 @@ UPDATE pg_extension
 
 -- Columns.
 CREATE TABLE hz.generated (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED);
+CREATE FUNCTION hz.shout(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT upper($1)';
+CREATE TABLE hz.generated_values (id int PRIMARY KEY, t text, loud text GENERATED ALWAYS AS (hz.shout(t)) STORED);
 CREATE TABLE hz.identity_always (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
 DO $$
 BEGIN

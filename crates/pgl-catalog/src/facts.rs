@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use pgl_conn::{Access, CancelHandle, DsnText, Endpoint, Error, OnPooler, Session, SessionOptions};
-use pgl_core::facts::{Asked, Facts, MigrationRecord, Section, ServerFacts};
+use pgl_core::facts::{Asked, Facts, MigrationRecord, STAND_IN, Section, ServerFacts};
 
 use crate::link::{self, LinkOptions, ServerProbe};
 use crate::server::section;
-use crate::{migration_record, objects, server};
+use crate::{generated, migration_record, objects, server};
 
 /// What to collect.
 pub struct Request {
@@ -23,6 +23,8 @@ pub struct Request {
     pub probe: ServerProbe,
     /// Where pg_dump is; without it on PATH and in the usual places.
     pub pg_bindir: Option<PathBuf>,
+    /// Whether the target computes stored generated columns from rows of the source, which takes a while.
+    pub generated: bool,
     /// The tool, for `application_name`.
     pub tool: &'static str,
 }
@@ -33,8 +35,6 @@ const SNAPSHOT_CONNECTIONS: u32 = 4;
 
 /// What a server says of a database that it does not have.
 const NO_DATABASE: &str = "3D000";
-/// The database that stands in for it.
-const STAND_IN: &str = "postgres";
 
 /// Collects the facts. `on_session` gets the cancel handle of the two sessions that are opened.
 ///
@@ -96,8 +96,13 @@ pub fn collect(
         source: source_facts,
         target: target_facts,
         link,
+        generated: Section::default(),
         asked: request.asked.clone(),
     };
+    if let Some(target) = reached.as_deref().filter(|_| request.generated) {
+        let servers = (source.endpoint(), target.endpoint());
+        facts.generated = generated::collect(servers, request.tool, &facts, on_session)?;
+    }
     let Some(databases) = facts.migration() else {
         return Ok(facts);
     };

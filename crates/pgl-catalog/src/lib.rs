@@ -26,6 +26,7 @@ mod database;
 pub mod definitions;
 pub mod facts;
 pub mod foreign_keys;
+pub mod generated;
 pub mod journal;
 pub mod link;
 mod lock;

@@ -113,6 +113,7 @@ pub(crate) fn fresh(work: &mut Work<'_>) -> Result<(Facts, Plan), Failure> {
         },
         probe: ServerProbe::Off,
         pg_bindir: None,
+        generated: false,
         tool: work.migration.servers.tool,
     };
     work.watch.doing("looking at the source");

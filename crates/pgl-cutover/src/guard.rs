@@ -388,6 +388,7 @@ fn examined(migration: &CutoverContext) -> Result<pgl_core::facts::Facts, Error>
         },
         probe: ServerProbe::Off,
         pg_bindir: None,
+        generated: false,
         tool: migration.tool,
     };
     Ok(collect(&request, &mut |_| {})?)

@@ -93,6 +93,7 @@ fn collect(args: PreflightArgs, context: &Context) -> Result<Facts, Failure> {
         },
         probe: args.reach_probe.into(),
         pg_bindir: args.programs.dir(),
+        generated: true,
         tool: PreflightArgs::NAME,
     };
     let mut watched = Vec::new();

@@ -50,6 +50,7 @@ impl Place {
             },
             probe: ServerProbe::RolledBackSubscription,
             pg_bindir: self.pg_bindir.clone(),
+            generated: false,
             tool: self.servers.tool,
         };
         let mut watched = Vec::new();

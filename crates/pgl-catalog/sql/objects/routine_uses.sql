@@ -33,11 +33,11 @@ WITH RECURSIVE named AS (
     WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     GROUP BY o.space, o.name
 ), called AS (
-    SELECT classid, objid, refobjid AS routine
+    SELECT classid, objid, objsubid, refobjid AS routine
     FROM pg_catalog.pg_depend
     WHERE refclassid = 'pg_catalog.pg_proc'::regclass
     UNION
-    SELECT d.classid, d.objid, r.oprcode
+    SELECT d.classid, d.objid, d.objsubid, r.oprcode
     FROM pg_catalog.pg_depend d
     JOIN pg_catalog.pg_operator r ON r.oid = d.refobjid
     WHERE d.refclassid = 'pg_catalog.pg_operator'::regclass
@@ -74,6 +74,13 @@ WITH RECURSIVE named AS (
     JOIN pg_catalog.pg_attrdef f ON f.oid = d.objid
     JOIN pg_catalog.pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
     WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass
+      AND pg_catalog.row_to_json(a) ->> 'attgenerated' <> ''
+    UNION
+    -- Before 15 the column depends on what its expression calls.
+    SELECT d.routine, 'generated', a.attrelid, a.attname::text
+    FROM called d
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = d.objid AND a.attnum = d.objsubid
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objsubid > 0
       AND pg_catalog.row_to_json(a) ->> 'attgenerated' <> ''
     UNION
     SELECT d.routine, 'partition_key', p.oid, p.relname::text

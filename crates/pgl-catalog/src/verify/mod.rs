@@ -129,17 +129,9 @@ fn catalog_now(session: &mut Session, encoding: &str, sizes: Vec<Size>) -> Resul
             relation.bound = bounds.remove(&relation.qualified());
         }
     }
-    let planned = sql!(session.version(), 140_000 => "verify_planned", _ => "verify_planned_pg14");
-    for one in rows::<Planned>(session, planned, &[])? {
-        let foreign = one.functions.unwrap_or_default();
-        let Some(function) = may_run(&one.tree, &foreign) else {
-            continue;
-        };
-        for relation in &mut relations {
-            if relation.schema == one.schema && relation.name == one.name {
-                relation.runs = Some(function.name.clone());
-            }
-        }
+    let mut run = run_by_planner(session)?;
+    for relation in &mut relations {
+        relation.runs = run.remove(&relation.qualified());
     }
     let types: Vec<TypeInfo> = rows(session, include_str!("../../sql/verify_types.sql"), &[])?;
     let schemas = session.values(
@@ -153,6 +145,22 @@ fn catalog_now(session: &mut Session, encoding: &str, sizes: Vec<Size>) -> Resul
         types: Types::new(types),
         encoding: encoding.to_owned(),
     })
+}
+
+/// Tables for which the planner may run a function of an owner that the role does not trust, with that function.
+pub(crate) fn run_by_planner(
+    session: &mut Session,
+) -> Result<HashMap<QualifiedName, String>, Error> {
+    let planned = sql!(session.version(), 140_000 => "verify_planned", _ => "verify_planned_pg14");
+    let mut tables = HashMap::new();
+    for one in rows::<Planned>(session, planned, &[])? {
+        let foreign = one.functions.unwrap_or_default();
+        if let Some(function) = may_run(&one.tree, &foreign) {
+            let table = QualifiedName::new(one.schema, one.name);
+            tables.insert(table, function.name.clone());
+        }
+    }
+    Ok(tables)
 }
 
 #[derive(Deserialize)]

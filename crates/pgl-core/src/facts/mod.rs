@@ -4,6 +4,7 @@
 //! recording from any site is a test case. Each section of a server's facts is either known or
 //! says why it could not be read; a rule that needs an unknown section reports itself as not run.
 
+pub mod generated;
 pub mod link;
 pub mod objects;
 pub mod server;
@@ -16,6 +17,7 @@ use crate::cutover::{CutoverRecord, CutoverState, cutover_state};
 use crate::migration::{Migration, Names};
 use crate::select::{EmptySelection, Selection};
 use crate::{QualifiedName, Side};
+pub use generated::{Evaluation, GeneratedColumn, STAND_IN};
 pub use link::Link;
 pub use objects::Objects;
 use objects::{RelKind, Relation, Sequence};
@@ -31,6 +33,8 @@ pub struct Facts {
     pub target: Option<ServerFacts>,
     /// What was seen of the way from the target server to the source, and of the client.
     pub link: Link,
+    /// Stored generated columns of the source that are carried, with what the target computes.
+    pub generated: Section<Vec<GeneratedColumn>>,
     /// What was asked for.
     pub asked: Asked,
 }

@@ -6,6 +6,7 @@ use super::{ManualStep, PlanTable, Set};
 use crate::facts::objects::{Persistence, RelKind, Relation, View, ViewLink};
 use crate::facts::server::Override;
 use crate::facts::{Facts, NotRun};
+use crate::rules::recompute_sql;
 
 /// Everything to do by hand, or by a later tool on demand. Sections that could not be read add
 /// nothing here: the check of the same id reports itself as not run.
@@ -18,6 +19,7 @@ pub(super) fn list(
     large_objects(facts, &mut list);
     matviews(view, &mut list);
     recopies(tables, &mut list);
+    recomputed(facts, view, &mut list);
     for relation in view.users() {
         match relation.kind {
             RelKind::Foreign => list.add(
@@ -89,6 +91,18 @@ fn recopies(tables: &[PlanTable], list: &mut List) {
             ),
         };
         list.add(id, Some(table.qualified().to_string()), action);
+    }
+}
+
+fn recomputed(facts: &Facts, view: &View<'_>, list: &mut List) {
+    for column in facts.generated.get().into_iter().flatten() {
+        let table = view.relation(column.relation).map(Relation::qualified);
+        if let Some(table) = table
+            && let Some(sql) = recompute_sql(&table, column)
+        {
+            let action = format!("after the promotion, on the target: {sql}");
+            list.add("tbl.generated_values", Some(table.to_string()), action);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::common::some_of;
 use super::{Emit, Ran, Rule, each, pair, source};
 use crate::Side::{Source, Target};
-use crate::facts::server::ServerState;
+use crate::facts::server::{ServerState, plain};
 use crate::{quote_ident, quote_literal};
 
 pub(super) const CHECKS: &[Rule] = &[
@@ -31,22 +31,7 @@ pub(super) const CHECKS: &[Rule] = &[
     }),
     pair("loc.db_locale", |source, target, emit| {
         let (from, to) = (source.database()?, target.database()?);
-        let provider = |letter: &str| match letter {
-            "i" => "ICU".to_owned(),
-            "b" => "built-in".to_owned(),
-            _ => "libc".to_owned(),
-        };
-        let locale = |locale: &Option<String>| locale.clone().unwrap_or_default();
-        let differences: Vec<String> = [
-            ("provider", provider(&from.provider), provider(&to.provider)),
-            ("LC_COLLATE", plain(&from.collate), plain(&to.collate)),
-            ("LC_CTYPE", plain(&from.ctype), plain(&to.ctype)),
-            ("locale", locale(&from.locale), locale(&to.locale)),
-        ]
-        .into_iter()
-        .filter(|(_, one, two)| one != two)
-        .map(|(what, one, two)| format!("{what} {one:?} and {two:?}"))
-        .collect();
+        let differences = from.locale_differences(to);
         if !differences.is_empty() {
             let what = format!("source and target differ: {}", differences.join(", "));
             emit.find(Target, what).object(&to.name);
@@ -147,14 +132,6 @@ fn same(
         emit.find(Target, what).object(name).sql(sql);
     }
     Ok(())
-}
-
-/// `de_DE.UTF-8` and `de_DE.utf8` are the same to the C library, and so are C and POSIX.
-fn plain(locale: &str) -> String {
-    match locale.to_ascii_lowercase().replace("utf-8", "utf8") {
-        posix if posix == "posix" => "c".to_owned(),
-        other => other,
-    }
 }
 
 /// The many names of universal time are one.

@@ -35,6 +35,7 @@ use crate::facts::objects::{Relation, View};
 use crate::facts::server::{Override, ServerState, Setting};
 use crate::facts::{Facts, NotRun};
 use crate::{Finding, Severity, Side};
+pub(crate) use tbl::columns::recompute_sql;
 use tbl::target::Both;
 
 /// What a check function returns: `Err` when the facts that it needs are missing.

@@ -496,7 +496,8 @@ impl Totals {
 pub(crate) fn computed_otherwise(column: &str) -> String {
     format!(
         "the target computes column {column} differently from what the source has: its expression has to be repaired, \
-         not its rows"
+         not its rows. Where the target's version computes it otherwise (tbl.generated_values of pgl-preflight): after the \
+         promotion, UPDATE a column that the expression reads to itself; until then, pgl-verify --exclude-column {column}"
     )
 }
 

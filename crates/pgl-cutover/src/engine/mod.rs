@@ -225,6 +225,11 @@ impl Engine {
         let settings = properties(direction, &mut old, &mut peer, &mut body)?;
         body.notes
             .extend(not_replicated(&migration.plan, old.side()));
+        if direction == Direction::Forward {
+            let steps = migration.plan.manual_steps.iter();
+            let steps = steps.filter(|step| step.id == "tbl.generated_values");
+            body.notes.extend(steps.map(|step| step.action.clone()));
+        }
         if args.options.large_objects && !lock_large_objects {
             body.notes.push(
                 "only a superuser can lock pg_largeobject: before version 16 a session can write large \

@@ -34,6 +34,38 @@ pub struct DatabaseInfo {
     pub multixact_age: Option<i64>,
 }
 
+impl DatabaseInfo {
+    /// What the locales of both differ in.
+    pub fn locale_differences(&self, other: &Self) -> Vec<String> {
+        let provider = |letter: &str| match letter {
+            "i" => "ICU".to_owned(),
+            "b" => "built-in".to_owned(),
+            _ => "libc".to_owned(),
+        };
+        let of = |one: &Self| {
+            [
+                ("provider", provider(&one.provider)),
+                ("LC_COLLATE", plain(&one.collate)),
+                ("LC_CTYPE", plain(&one.ctype)),
+                ("locale", one.locale.clone().unwrap_or_default()),
+            ]
+        };
+        let pairs = of(self).into_iter().zip(of(other));
+        pairs
+            .filter(|(one, two)| one != two)
+            .map(|((what, one), (_, two))| format!("{what} {one:?} and {two:?}"))
+            .collect()
+    }
+}
+
+/// `de_DE.UTF-8` and `de_DE.utf8` are the same to the C library, and so are C and POSIX.
+pub(crate) fn plain(locale: &str) -> String {
+    match locale.to_ascii_lowercase().replace("utf-8", "utf8") {
+        posix if posix == "posix" => "c".to_owned(),
+        other => other,
+    }
+}
+
 /// A collation that the database's columns or indexes use.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -20,6 +20,7 @@ use crate::{Database, ServerVersion};
 
 pub use activity::{Backends, OpenSession, Prepared, Volume, WriteRate};
 pub use extensions::{AvailableExtension, Extension};
+pub(crate) use locale::plain;
 pub use locale::{CollationUse, DatabaseInfo};
 pub use pglogical::{Pglogical, PglogicalSet, PglogicalSubscription, PglogicalVersion};
 pub use platform::Platform;

@@ -66,6 +66,7 @@ pub(crate) fn clean() -> Facts {
             ..ServerFacts::default()
         }),
         link: server::clean_link(),
+        generated: Section::Known(Vec::new()),
         ..Facts::default()
     }
 }

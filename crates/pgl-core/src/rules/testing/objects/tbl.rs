@@ -7,6 +7,7 @@ use crate::facts::objects::{
     Enabled, ExtensionConfig, Generated, Inherit, Persistence, RelKind, ReplIdent, Rule, Trigger,
     TruncateStatement,
 };
+use crate::facts::{Evaluation, GeneratedColumn};
 
 fn inherit(objects: &mut Objects, child: u32, parent: u32) {
     known(&mut objects.inherits).push(Inherit { child, parent });
@@ -42,6 +43,21 @@ fn config(objects: &mut Objects, user_rows: Option<i64>) {
         name: "public.spatial_ref_sys".to_owned(),
         user_rows,
     });
+}
+
+/// `note` as a generated column of which this is known.
+fn evaluated(facts: &mut Facts, evaluation: Evaluation) {
+    facts.generated = Section::Known(vec![GeneratedColumn {
+        relation: ORDERS,
+        name: "note".to_owned(),
+        evaluation,
+        ..GeneratedColumn::default()
+    }]);
+}
+
+fn compared(source: &str, target: &str) -> Evaluation {
+    let values = [source, target].map(|one| vec![Some(one.to_owned())]);
+    Evaluation::compare(&values[0], &values[1])
 }
 
 pub(in super::super) const CASES: &[Case] = &[
@@ -258,6 +274,23 @@ pub(in super::super) const CASES: &[Case] = &[
     ),
     silent("tbl.generated_virtual", "a stored one", |f| {
         column_of(source(f), ORDERS, "note").generated = Generated::Stored;
+    }),
+    fires("tbl.generated_values", Warn, "another value", |f| {
+        evaluated(f, compared("a", "b"));
+    }),
+    fires("tbl.generated_values", Warn, "an error", |f| {
+        let message = "division by zero (22012)".to_owned();
+        evaluated(f, Evaluation::Failed { message });
+    }),
+    fires("tbl.generated_values", Info, "a function of a user", |f| {
+        let reason = "function public.f() is not built in".to_owned();
+        evaluated(f, Evaluation::NotTried { reason });
+    }),
+    silent("tbl.generated_values", "the same value", |f| {
+        evaluated(f, compared("a", "a"));
+    }),
+    silent("tbl.generated_values", "no rows", |f| {
+        evaluated(f, Evaluation::compare(&[], &[]));
     }),
     fires("tbl.fk_not_valid", Warn, "a foreign key NOT VALID", |f| {
         foreign_key(source(f), ORDERS, CUSTOMERS).validated = false;
