@@ -55,6 +55,63 @@ fn the_document_is_what_its_schema_says() -> Result<()> {
     Ok(())
 }
 
+/// With no migration: what both sides have; each side's change is seen, and no statement is run.
+#[test]
+fn definitions_are_compared_on_request() -> Result<()> {
+    let db = pair("definitions")?;
+    both(
+        &db,
+        "CREATE VIEW v AS SELECT id, w FROM a WHERE w > 3; CREATE TYPE r AS RANGE (subtype = float8);
+         CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; GRANT ALL ON a TO PUBLIC",
+    )?;
+    let definitions = |code| -> Result<Value> {
+        verify(&db)
+            .arg("--definitions")
+            .run()?
+            .expect(code)?
+            .document()
+    };
+    let document = definitions(0)?;
+    ensure!(
+        document["definitions"] == serde_json::json!([]),
+        "{document:#}"
+    );
+    db.on_source("CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 2'")?;
+    db.on_target("CREATE INDEX only_there ON a (v)")?;
+    let document = definitions(1)?;
+    ensure!(document["verdict"] == "no" && document["totals"]["different"] == 0);
+    let [function, index] = document["definitions"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice)
+    else {
+        anyhow::bail!("{document:#}");
+    };
+    ensure!(function["object"] == "FUNCTION public.f()" && function["changed"] == "unknown");
+    ensure!(index["object"] == "INDEX public.only_there" && index["source"].is_null());
+    ensure!(verify(&db).run()?.expect(0)?.document()?["definitions"].is_null());
+    let fix = verify(&db)
+        .args(["--definitions", "--fix-sql"])
+        .run()?
+        .expect(1)?;
+    ensure!(fix.stdout.contains("SELECT 2"), "{}", fix.stdout);
+    db.on_target(&fix.stdout)?;
+    // What cannot be compared is not equal.
+    let unknown = verify(&db)
+        .args(["--definitions", "--pg-bindir", "/nowhere"])
+        .run()?
+        .expect(3)?;
+    ensure!(
+        unknown.document()?["definitions_unknown"]
+            .to_string()
+            .contains("pg_dump")
+    );
+    verify(&db)
+        .args(["--pg-bindir", "/nowhere"])
+        .run()?
+        .expect(2)?;
+    Ok(())
+}
+
 #[test]
 fn a_table_that_cannot_be_read_is_an_error_by_name() -> Result<()> {
     let db = pair("denied")?;

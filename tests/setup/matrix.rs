@@ -3,7 +3,7 @@
 use crate::common::Documented;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use pgl_testkit::load::{self, Load};
 use pgl_testkit::{PairDb, shared_pair};
 
@@ -13,7 +13,8 @@ use super::support::{
 
 fn carries_everything(source: u16, target: u16) -> Result<()> {
     let db = shared_pair(source, target)?.database("everything")?;
-    let (owner, _) = everything(&db)?;
+    let (owner, reader) = everything(&db)?;
+    objects(&db, &owner, &reader)?;
     db.on_source(load::SCHEMA)?;
     let writers = Load::new()
         .workers(2)
@@ -55,6 +56,32 @@ fn carries_everything(source: u16, target: u16) -> Result<()> {
         .expect(0)?;
     let differences = definition_differences(&db, true)?;
     ensure!(differences.is_empty(), "{}", differences.join("\n"));
+    // Large objects come with the cutover.
+    let large = db.on_target("SELECT FROM pg_largeobject_metadata")?;
+    ensure!(large.is_empty(), "{large:?}");
+    Ok(())
+}
+
+/// The objects of `objects.sql` that the source's version has.
+fn objects(db: &PairDb, owner: &str, reader: &str) -> Result<()> {
+    let odd = format!("\"{}\"", db.role("odd 'x'; -- Type: ROLE"));
+    db.on_source(&format!("CREATE ROLE {odd}"))?;
+    let parts = include_str!("../sql/objects.sql").split("\n-- From PostgreSQL ");
+    for (n, part) in parts.enumerate() {
+        let (major, sql) = match n {
+            0 => ("0", part),
+            _ => part.split_once('\n').context("a part without statements")?,
+        };
+        let major: u16 = major.parse()?;
+        if major <= db.source().major() {
+            db.on_source(
+                &sql.replace("app_owner", &format!("\"{owner}\""))
+                    .replace("app_reader", &format!("\"{reader}\""))
+                    .replace("app_odd", &odd),
+            )
+            .with_context(|| format!("objects since {major}"))?;
+        }
+    }
     Ok(())
 }
 
@@ -118,6 +145,11 @@ fn from_15_to_18() -> Result<()> {
 #[test]
 fn from_17_to_18() -> Result<()> {
     carries_everything(17, 18)
+}
+
+#[test]
+fn from_18_to_18() -> Result<()> {
+    carries_everything(18, 18)
 }
 
 #[test]

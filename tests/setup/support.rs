@@ -1,5 +1,6 @@
 //! Running the tool, waiting for the drain, holding both sides against each other.
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -76,44 +77,160 @@ pub(super) fn same_rows(db: &PairDb) -> Result<()> {
     Ok(())
 }
 
-/// Every definition that both sides must share, one line each; foreign keys only where asked for.
-pub(super) fn definitions(db: &PairDb, with_keys: bool) -> Result<(Vec<String>, Vec<String>)> {
-    let sql =
-        include_str!("definitions.sql").replace("$keys", if with_keys { "true" } else { "false" });
-    let read = |client: &mut _| -> Result<Vec<String>> {
-        Ok(texts(client, &sql)?
-            .into_iter()
-            .map(|row| {
-                row.into_iter()
-                    .map(|cell| cell.unwrap_or_default())
-                    .collect::<Vec<_>>()
-                    .join(" | ")
-            })
-            .collect())
-    };
-    Ok((
-        read(&mut db.source_client()?)?,
-        read(&mut db.target_client()?)?,
-    ))
-}
-
-/// What only one side defines.
+/// What only one side defines, as the newest pg_dump writes it; foreign keys only where asked for.
 pub(super) fn definition_differences(db: &PairDb, with_keys: bool) -> Result<Vec<String>> {
-    let (source, target) = definitions(db, with_keys)?;
+    let (mut source, mut target) = (definitions(db, true)?, definitions(db, false)?);
+    if !with_keys {
+        // A remark on one is known by its name.
+        let is_key =
+            |entry: &str| entry.contains("; Type: FK CONSTRAINT;") || entry.contains("\"FK; ");
+        source.retain(|entry| !is_key(entry));
+        target.retain(|entry| !is_key(entry));
+    }
     ensure!(
         source.len() > 5,
         "too few definitions were read: {source:?}"
     );
-    let mut all: Vec<String> = source
-        .iter()
-        .filter(|line| !target.contains(line))
-        .map(|line| format!("only on the source: {line}"))
-        .collect();
-    all.extend(
-        target
-            .iter()
-            .filter(|line| !source.contains(line))
-            .map(|line| format!("only on the target: {line}")),
-    );
+    let only = |side: &str, one: &[String], other: &[String]| -> Vec<String> {
+        let own = one.iter().filter(|entry| !other.contains(entry));
+        own.map(|entry| format!("only on the {side}: {entry}"))
+            .collect()
+    };
+    let mut all = only("source", &source, &target);
+    all.extend(only("target", &target, &source));
     Ok(all)
+}
+
+/// The entries of a plain dump, in the words of the target, and what a dump does not show.
+fn definitions(db: &PairDb, of_source: bool) -> Result<Vec<String>> {
+    let (source, target) = (db.source().major(), db.target().major());
+    let dsn = match of_source {
+        true => db.source_dsn(),
+        false => db.target_dsn(),
+    };
+    let output = Command::new(Server::require(18)?.client_dir()?.join("pg_dump"))
+        .args([
+            "--schema-only",
+            "--no-tablespaces",
+            "--exclude-schema=pgl",
+            "--exclude-schema=pglogical",
+        ])
+        .args(["--exclude-extension=pglogical", "--dbname", &dsn])
+        .output()?;
+    ensure!(output.status.success(), "{output:?}");
+    let dump = String::from_utf8(output.stdout)?;
+    let (dump, _) = dump
+        .rsplit_once("\n--\n-- PostgreSQL database dump complete")
+        .context("the dump has no end")?;
+    let mut method = String::new();
+    let mut all = Vec::new();
+    for entry in dump.split("\n\n--\n-- Name: ").skip(1) {
+        let is = |kind: &str| entry.contains(&format!("; Type: {kind}; Schema: "));
+        let (mut text, mut next) = (entry.trim_end(), method.clone());
+        // Settings before the next entry.
+        while let Some((before, setting)) = text.rsplit_once("\nSET default_") {
+            if let Some(value) = setting.strip_prefix("table_access_method = ") {
+                value.clone_into(&mut next);
+            }
+            text = before.trim_end();
+        }
+        let mut text = without_versions_of_columns(text);
+        if is("TABLE") || is("MATERIALIZED VIEW") {
+            text += &format!("\naccess method {method}");
+        }
+        method = next;
+        if of_source {
+            // What would fire in the apply worker is disabled until the cutover.
+            text = text
+                .replace(" ENABLE ALWAYS TRIGGER ", " DISABLE TRIGGER ")
+                .replace(" ENABLE REPLICA TRIGGER ", " DISABLE TRIGGER ");
+            if is("EVENT TRIGGER") {
+                text = text
+                    .replace(" ENABLE ALWAYS;", " DISABLE;")
+                    .replace(" ENABLE REPLICA;", " DISABLE;");
+            }
+        }
+        if source < 14 && target >= 14 {
+            // A range has a multirange, and parameters of a procedure their mode.
+            text = without_line(&text, "    multirange_type_name = ");
+            if text.contains("PROCEDURE") {
+                text = text.replace("(IN ", "(");
+            }
+        }
+        if source < 16
+            && target >= 16
+            && (is("VIEW")
+                || is("MATERIALIZED VIEW")
+                || is("RULE")
+                || text.contains("BEGIN ATOMIC"))
+        {
+            // A column of the only table has no qualifier.
+            text = unqualified(&text);
+        }
+        if source < 17 && target >= 17 && (is("ACL") || is("DEFAULT ACL")) {
+            // There is MAINTAIN, and the owner has it.
+            text = text.replace(",MAINTAIN", "").replace(
+                "REVOKE SELECT,INSERT,REFERENCES,DELETE,TRIGGER,TRUNCATE,UPDATE ON",
+                "REVOKE ALL ON",
+            );
+        }
+        all.push(text);
+    }
+    let beyond = "SELECT 'populated ' || c.oid::regclass FROM pg_class c WHERE relispopulated AND relkind = 'm'
+                  UNION ALL SELECT 'invalid ' || indexrelid::regclass FROM pg_index WHERE NOT indisvalid";
+    let mut client = match of_source {
+        true => db.source_client()?,
+        false => db.target_client()?,
+    };
+    all.extend(texts(&mut client, beyond)?.into_iter().flatten().flatten());
+    Ok(all)
+}
+
+/// Without the option that minor releases of November 2026 keep with every column.
+fn without_versions_of_columns(text: &str) -> String {
+    let mut statements = Vec::new();
+    for statement in text.split(";\n") {
+        let mut statement = statement.trim_start_matches('\n').to_owned();
+        if let Some((before, rest)) = statement.split_once("pg_attver=") {
+            let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+            let (before, rest) = match rest.strip_prefix(", ") {
+                Some(rest) => (before, rest),
+                None => (before.trim_end_matches(", "), rest),
+            };
+            if before.ends_with('(') && rest.starts_with(')') {
+                continue;
+            }
+            statement = format!("{before}{rest}");
+        }
+        statements.push(statement);
+    }
+    statements.join(";\n")
+}
+
+fn without_line(text: &str, begins: &str) -> String {
+    let lines = text.split('\n').filter(|line| !line.starts_with(begins));
+    // The line before it may be the last one by now.
+    lines.collect::<Vec<_>>().join("\n").replace(",\n)", "\n)")
+}
+
+/// Names without what they are qualified by.
+fn unqualified(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(first) = rest.chars().next() {
+        let quoted = rest.strip_prefix('"').and_then(|rest| rest.find('"'));
+        let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'));
+        let end = match quoted {
+            Some(end) => end + 2,
+            None => word.unwrap_or(rest.len()).max(first.len_utf8()),
+        };
+        let (token, after) = rest.split_at(end);
+        match after.strip_prefix('.') {
+            Some(name) if first == '"' || first.is_alphabetic() => rest = name,
+            _ => {
+                out += token;
+                rest = after;
+            }
+        }
+    }
+    out
 }

@@ -113,7 +113,6 @@ CREATE INDEX invalid_index ON hz.types (price);
 UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'hz.invalid_index'::regclass;
 CREATE VIEW hz.activity AS SELECT pid, query FROM pg_stat_activity;
 CREATE LANGUAGE hz_language HANDLER plpgsql_call_handler;
-CREATE CONVERSION hz.conversion FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
 CREATE CAST (hz.mood AS money) WITH INOUT;
 CREATE TEXT SEARCH DICTIONARY hz.words (TEMPLATE = simple);
 INSERT INTO pg_seclabel (objoid, classoid, objsubid, provider, label)
@@ -138,6 +137,9 @@ BEGIN
     EXECUTE format('ALTER DATABASE %I SET search_path = hz, public', current_database());
     EXECUTE format('ALTER DATABASE %I SET hz.secret = ''canary-value''', current_database());
     IF current_setting('server_version_num')::int < 140000 THEN
+        CREATE FUNCTION hz.converts(integer, integer, cstring, internal, integer) RETURNS void LANGUAGE c STRICT
+            AS '$libdir/utf8_and_iso8859_1', 'iso8859_1_to_utf8';
+        CREATE CONVERSION hz.conversion FOR 'LATIN1' TO 'UTF8' FROM hz.converts;
         EXECUTE 'CREATE OPERATOR hz.!!! (LEFTARG = bigint, PROCEDURE = int8abs)';
         EXECUTE 'CREATE AGGREGATE hz.array_cat_all(anyarray) (SFUNC = array_cat, STYPE = anyarray)';
     END IF;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::common::Documented;
+use crate::verify_gallery::verify;
 use pgl_testkit::Server;
 
 #[test]
@@ -104,6 +105,8 @@ fn changed_definitions_are_reported(db: &PairDb, tool: impl Fn() -> Tool) -> Res
             .is_some_and(|sql| sql.contains("SELECT 1"))
     );
     assert_eq!(one["target"], Value::Null);
+    let compared = verify(db).arg("--definitions").run()?.expect(1)?;
+    assert_eq!(compared.document()?["definitions"], document["definitions"]);
     let missing = ["--definitions", "--pg-bindir", "/nowhere"];
     let document = tool().args(missing).run()?.expect(1)?.document()?;
     let what = &cause(&document, "unsafe.definitions")?["what"];

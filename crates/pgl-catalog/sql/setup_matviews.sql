@@ -1,5 +1,6 @@
 -- Materialised views in an order in which each comes after those that it reads, also through
--- views; `depth` is the longest way down. Those that the source never filled stay empty.
+-- views; `depth` is the longest way down, and bounded, because views may read one another in a circle.
+-- Those that the source never filled stay empty.
 WITH RECURSIVE reads AS (
     SELECT DISTINCT r.ev_class AS reader, d.refobjid AS read
       FROM pg_rewrite r
@@ -10,6 +11,7 @@ WITH RECURSIVE reads AS (
     SELECT c.oid, 0 AS depth FROM pg_class c WHERE c.relkind IN ('v', 'm')
     UNION
     SELECT reads.reader, walk.depth + 1 FROM walk JOIN reads ON reads.read = walk.oid
+     WHERE walk.depth < (SELECT count(DISTINCT reader) FROM reads)
 )
 SELECT n.nspname AS schema,
        c.relname AS name,

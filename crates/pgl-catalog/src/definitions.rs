@@ -6,7 +6,7 @@ use std::path::Path;
 use pgl_conn::{Endpoint, Error, Session, Watch};
 use pgl_core::cutover::CatalogMark;
 use pgl_core::definitions::{
-    DefinitionComparison, KeptDefinitions, SideDefinitions, compare_definitions,
+    DefinitionComparison, KeptDefinitions, SideDefinitions, Unrecorded, compare_definitions,
 };
 use pgl_core::journal::DEFINITIONS;
 use pgl_core::{Plan, Side};
@@ -36,6 +36,7 @@ pub fn compare(
     (source_endpoint, target_endpoint): (&Endpoint, &Endpoint),
     migration: &str,
     plan: &Plan,
+    unrecorded: Unrecorded,
     watch: &dyn Watch,
 ) -> Result<DefinitionComparison, Error> {
     let mut kept = |side| journal::read(target, migration, &DEFINITIONS.of(side));
@@ -64,7 +65,9 @@ pub fn compare(
         now: there?,
         then: target_then,
     };
-    Ok(compare_definitions(plan, &held, &source, &target))
+    Ok(compare_definitions(
+        plan, unrecorded, &held, &source, &target,
+    ))
 }
 
 /// Labels of the statements that have not run on the target: foreign keys wait for the cutover.

@@ -249,9 +249,12 @@ impl fmt::Display for DefinitionChange {
                     ChangedSide::Source => "on the source, not on the target",
                     ChangedSide::Target => "on the target, not on the source",
                     ChangedSide::Both => "on both sides, in different ways",
-                    ChangedSide::Unknown => "on one side",
+                    ChangedSide::Unknown => "",
                 };
-                write!(f, "{object} has changed {on}")?;
+                match on {
+                    "" => write!(f, "{object} differs")?,
+                    on => write!(f, "{object} has changed {on}")?,
+                }
                 let own = (
                     first_of_its_own(source, target),
                     first_of_its_own(target, source),
@@ -291,6 +294,19 @@ fn bare(line: &str) -> &str {
 /// What to do about a difference.
 pub const FIX: &str = "make the change on the other side, too; where it is meant to be so: pgl-setup --step target.definitions records it";
 
+/// Why nothing is compared after a cutover.
+pub const AFTER_CUTOVER: &str =
+    "--definitions: the target is the production database, and no change is missing there any more";
+
+/// What is compared of definitions where it is not known how they were at the setup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unrecorded {
+    /// Their names: two servers may write one definition in two ways.
+    Names,
+    /// Their texts as well.
+    Texts,
+}
+
 /// What a comparison came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DefinitionComparison {
@@ -314,6 +330,7 @@ impl DefinitionComparison {
 /// cutover, which has rules of its own for it.
 pub fn compare_definitions(
     plan: &Plan,
+    unrecorded: Unrecorded,
     held: &BTreeSet<String>,
     source: &SideDefinitions,
     target: &SideDefinitions,
@@ -342,6 +359,7 @@ pub fn compare_definitions(
             ),
         ),
     };
+    let names_only = names_only.filter(|_| unrecorded == Unrecorded::Names);
     let (here, there) = (
         source.now.reached(plan, &target.now),
         target.now.reached(plan, &source.now),
@@ -354,7 +372,7 @@ pub fn compare_definitions(
         let kind = one.or(other).map_or("", |found| found.kind);
         let changed = match (one, other, then) {
             (Some(one), Some(other), _) if same(kind, &one.text, &other.text) => continue,
-            (Some(_), Some(_), None) => continue,
+            (Some(_), Some(_), None) if unrecorded == Unrecorded::Names => continue,
             (_, _, None) => ChangedSide::Unknown,
             (_, _, Some((source, target))) => {
                 let changed = |then: &BTreeMap<String, String>, now: Option<&Definition<'_>>| {
@@ -375,7 +393,12 @@ pub fn compare_definitions(
             }
             // Somebody has prepared it there.
             (None, _) => {
-                matches!(changed, ChangedSide::Target | ChangedSide::Unknown) && !refuses_rows(kind)
+                let there_alone = match changed {
+                    ChangedSide::Target => true,
+                    ChangedSide::Unknown => unrecorded == Unrecorded::Names,
+                    ChangedSide::Source | ChangedSide::Both => false,
+                };
+                there_alone && !refuses_rows(kind)
             }
         };
         if meant {

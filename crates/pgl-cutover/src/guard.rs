@@ -17,6 +17,7 @@ use pgl_core::cutover::{
     guards, left_behind, removed_tables, renamed, replica_triggers, sequence_mismatches,
     stays_read_only, unplanned,
 };
+use pgl_core::definitions::Unrecorded;
 use pgl_core::facts::Asked;
 use pgl_core::plan::{PlanTable, Set};
 use pgl_core::preflight::{Choice, examine};
@@ -219,6 +220,7 @@ pub(crate) fn check(
             (&migration.source, &migration.target),
             &migration.name,
             &migration.plan,
+            Unrecorded::Names,
             interrupt,
         );
         match compared {

@@ -23,7 +23,7 @@ _pgl__verify() {
 
     case "${cmd}" in
         pgl__verify)
-            opts="-q -v -j -h -V --source --target --schema --exclude-schema --table --exclude-table --plan --format --color --quiet --verbose --mode --counts-only --digest --jobs --throttle --timeout --max-diffs --columns --exclude-column --where --redact --fix-sql --resume --max-wait --max-barrier --force --help --version"
+            opts="-q -v -j -h -V --source --target --schema --exclude-schema --table --exclude-table --plan --format --color --quiet --verbose --mode --counts-only --definitions --digest --jobs --throttle --timeout --max-diffs --columns --exclude-column --where --redact --fix-sql --resume --max-wait --max-barrier --force --pg-bindir --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -118,6 +118,10 @@ _pgl__verify() {
                     return 0
                     ;;
                 --force)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pg-bindir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -31,9 +31,11 @@ complete -c pgl-verify -l resume -d 'Keep finished tables in this file, and take
 complete -c pgl-verify -l max-wait -d 'How long the target may take to catch up with a position of the source' -r
 complete -c pgl-verify -l max-barrier -d 'With --mode barrier: how long writers may wait behind its locks [default: 1s]' -r
 complete -c pgl-verify -l force -d 'Go on although this finding blocks (repeatable; exactly the ids that block)' -r
+complete -c pgl-verify -l pg-bindir -d 'Directory of pg_dump [default: the newest found] [env: PGL_PG_BINDIR]' -r -F
 complete -c pgl-verify -s q -l quiet -d 'Errors only on stderr'
 complete -c pgl-verify -s v -l verbose -d 'More on stderr (repeatable)'
 complete -c pgl-verify -l counts-only -d 'Compare row counts only, not contents'
+complete -c pgl-verify -l definitions -d 'Compare the definitions of both sides as well, after the rows'
 complete -c pgl-verify -l redact -d 'Show no values, only which rows and columns differ'
 complete -c pgl-verify -l fix-sql -d 'Print the statements that make the target\'s rows those of the source, instead of the report; run none. Missing rows only where nothing is replicated (--mode static): let nobody write to the source until they have run'
 complete -c pgl-verify -s h -l help -d 'Print help (see more with \'--help\')'

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use pgl_cli::args::Format;
 use pgl_cli::{Context, Failure, input, units};
 use pgl_conn::{Endpoint, Environment};
+use pgl_core::definitions::AFTER_CUTOVER;
 use pgl_core::doc::{Incoming, Verdict};
 use pgl_core::migration::Names;
 use pgl_core::status::facts::{Close, Snapshot};
@@ -201,9 +202,7 @@ impl<'a> Status<'a> {
         self.look()?;
         if self.args.definitions {
             if self.close.cutover.is_some() {
-                return Err(Failure::usage(
-                    "--definitions: the target is the production database, and no change is missing there any more",
-                ));
+                return Err(Failure::usage(AFTER_CUTOVER));
             }
             self.close.definitions = self.observer.definitions(self.args.programs.dir());
         }

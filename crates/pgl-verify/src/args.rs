@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use pgl_cli::args::{Connect, Output, PlanInput, Select};
+use pgl_cli::args::{ClientPrograms, Connect, Output, PlanInput, Select};
 use pgl_cli::units::{parse_duration, parse_rate};
 
 /// Prove that source and target hold the same rows, also while writes go on
 #[derive(Parser)]
-#[command(after_help = crate::MODES, mut_arg("force", |force| force.requires("plan")))]
+#[command(after_help = crate::MODES, mut_arg("force", |force| force.requires("plan")), mut_arg("pg_bindir", |dir| dir.requires("definitions")))]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) connect: Connect,
@@ -19,6 +19,8 @@ pub(crate) struct Args {
     pub(crate) plan: PlanInput,
     #[command(flatten)]
     pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) programs: ClientPrograms,
     #[command(flatten)]
     pub(crate) how: How,
 }
@@ -36,6 +38,9 @@ pub(crate) struct How {
     /// Compare row counts only, not contents
     #[arg(long, conflicts_with_all = ["digest", "fix_sql", "columns", "exclude_column", "max_diffs"], help_heading = "Comparison")]
     pub(crate) counts_only: bool,
+    /// Compare the definitions of both sides as well, after the rows
+    #[arg(long, help_heading = "Comparison")]
+    pub(crate) definitions: bool,
     /// Where rows are hashed
     #[arg(
         long,

@@ -71,7 +71,8 @@ Not looked at:
   large objects    pglogical does not replicate them
   indexes          rows are read from the tables; whether an index finds them is a question for
                    amcheck: bt_index_parent_check(index, true)
-  definitions      defaults, constraints, triggers, rights, owners, statistics
+  definitions      defaults, constraints, triggers, rights, owners, statistics: with --definitions,
+                   those that one side has changed since pgl-setup, or all that differ where it has not run
 ";
 
 /// Entry point of the binary.

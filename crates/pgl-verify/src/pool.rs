@@ -96,6 +96,11 @@ impl Pool {
         }
     }
 
+    /// Where both servers are.
+    pub(crate) fn endpoints(&self) -> (&Endpoint, &Endpoint) {
+        (&self.source, &self.target)
+    }
+
     /// A session of its own, outside the pool.
     pub(crate) fn open(&self, side: Side, access: Access) -> Result<(Session, Watched), Error> {
         self.check(side)?;

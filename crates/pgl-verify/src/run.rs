@@ -12,7 +12,9 @@ use pgl_cli::progress::Unit;
 use pgl_cli::{Context, Failure, input};
 use pgl_conn::{Access, Environment, Error, Kind, Session};
 use pgl_core::cutover::{CutOver, CutoverState, Purpose, cutover_state, refusal};
+use pgl_core::definitions::{AFTER_CUTOVER, DefinitionChange, Unrecorded};
 use pgl_core::doc::{Incoming, Verdict};
+use pgl_core::migration::Names;
 use pgl_core::plan::Plan;
 use pgl_core::select::Selection;
 use pgl_core::verify::condition;
@@ -213,6 +215,9 @@ fn prepare(args: &Args, incoming: Option<Incoming>, pool: &Pool) -> Result<Ready
         &mut target,
         args.how.fix_sql,
     )?;
+    if cut_over.is_some() && args.how.definitions {
+        return Err(Failure::usage(AFTER_CUTOVER));
+    }
     let (one, two) = (
         catalog::database(&mut source)?,
         catalog::database(&mut target)?,
@@ -473,11 +478,27 @@ fn compare(
     let mut tables = std::mem::take(&mut *lock(&run.results));
     tables.sort_by_key(TableResult::qualified);
     let totals = Totals::of(expected, &tables);
-    let verdict = totals.verdict();
+    let mut verdict = totals.verdict();
     if let Some(journal) = &run.journal
         && !(pool.is_expired() && verdict == Verdict::NotYet)
     {
         journal.close(SystemTime::now())?;
+    }
+    let (mut definitions, mut definitions_unknown) = (None, None);
+    if args.how.definitions {
+        match compare_definitions(args, &ready, context, pool) {
+            Ok(found) => {
+                if !found.is_empty() && matches!(verdict, Verdict::Ok | Verdict::NotYet) {
+                    verdict = Verdict::No;
+                }
+                definitions = Some(found);
+            }
+            Err(error) if error.kind == Kind::Cancelled => return Err(error.into()),
+            Err(error) => {
+                verdict = Verdict::Unknown;
+                definitions_unknown = Some(error.to_string());
+            }
+        }
     }
     if args.how.fix_sql {
         let mut fixes = std::mem::take(&mut *lock(&run.fixes));
@@ -487,6 +508,12 @@ fn compare(
             text.push_str(&part);
         }
         text.push_str("COMMIT;\n");
+        for one in definitions.iter().flatten() {
+            text.push_str(&fix::definition(one));
+        }
+        if let Some(why) = definitions_unknown {
+            log::warn!("the definitions could not be compared: {why}");
+        }
         context.print(&text)?;
         return Ok(verdict);
     }
@@ -498,6 +525,8 @@ fn compare(
         totals,
         barrier_seconds: held.map(|time| round(time.as_secs_f64())),
         streamed: run.streams(),
+        definitions,
+        definitions_unknown,
         tables,
         seconds: round(started.elapsed().as_secs_f64()),
     };
@@ -508,6 +537,46 @@ fn compare(
         body,
     ))?;
     Ok(verdict)
+}
+
+/// What differs of the definitions: what one side has changed since pgl-setup, or all where it has not run.
+fn compare_definitions(
+    args: &Args,
+    ready: &Ready,
+    context: &Context,
+    pool: &Pool,
+) -> Result<Vec<DefinitionChange>, Error> {
+    let (mut source, _source_watch) = pool.open(Side::Source, Access::ReadOnly)?;
+    let (mut target, _target_watch) = pool.open(Side::Target, Access::ReadOnly)?;
+    let name = &ready.migration.name;
+    let plan = match &ready.plan {
+        Some(plan) => Some(plan.clone()),
+        None => pgl_catalog::status::kept_plan(&mut target, name)?,
+    };
+    let mut plan = plan.unwrap_or_else(|| Plan {
+        names: Names::of(name),
+        selection: Selection::default(),
+        tables: Vec::new(),
+        sequences: Vec::new(),
+        manual_steps: Vec::new(),
+        excluded_objects: Vec::new(),
+    });
+    let typed = Selection::from(args.select.clone());
+    if !typed.is_everything() {
+        plan.tables
+            .retain(|table| typed.includes(&table.qualified()));
+        plan.selection = typed;
+    }
+    let found = pgl_catalog::definitions::compare(
+        args.programs.dir().as_deref(),
+        (&mut source, &mut target),
+        pool.endpoints(),
+        name,
+        &plan,
+        Unrecorded::Texts,
+        &context.interrupt,
+    )?;
+    Ok(found.differences)
 }
 
 impl<'a> Run<'a> {

@@ -1,6 +1,7 @@
 //! The answer: as a document, as text, as CSV and as records.
 
 use pgl_cli::{Page, Report, Style, Table};
+use pgl_core::definitions::DefinitionChange;
 use pgl_core::doc::{Document, Verdict};
 use pgl_core::verify::outcome::{ColumnDiff, RowDiff, Scope, Shown, Totals};
 use pgl_core::verify::rows::DifferenceKind;
@@ -29,6 +30,10 @@ pub struct VerifyBody {
     pub barrier_seconds: Option<f64>,
     /// Everything about each table.
     pub tables: Vec<TableResult>,
+    /// Definitions that differ; null where they were not compared.
+    pub definitions: Option<Vec<DefinitionChange>>,
+    /// Why they could not be compared.
+    pub definitions_unknown: Option<String>,
     /// Time spent, in seconds.
     pub seconds: f64,
     /// Whether the tables' records have already been written.
@@ -82,6 +87,15 @@ impl Report for VerifyBody {
             totals.error,
             totals.skipped
         ));
+        if let Some(all) = &body.definitions {
+            page.line(format!("{} definitions differ", all.len()));
+            for one in all {
+                page.wrapped(2, &one.to_string());
+            }
+        }
+        if let Some(why) = &body.definitions_unknown {
+            page.line(format!("the definitions could not be compared: {why}"));
+        }
         let (style, line) = match document.verdict {
             Verdict::Ok => (
                 Style::Green,
@@ -168,6 +182,8 @@ impl Report for VerifyBody {
             "scope": body.scope,
             "totals": body.totals,
             "barrier_seconds": body.barrier_seconds,
+            "definitions": body.definitions,
+            "definitions_unknown": body.definitions_unknown,
             "seconds": body.seconds,
         }));
         all

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use super::outcome::{Mode, Status, TableResult, computed_otherwise};
 use super::rows::Place;
 use crate::QualifiedName;
+use crate::definitions::DefinitionChange;
 use crate::name::{quote_ident, quote_literal};
 
 /// A column's name and its full text; none for NULL.
@@ -195,6 +196,17 @@ fn one_line(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
+}
+
+/// What is said of a definition that differs. As comments: run as it is, most of them would fail or drop something.
+pub fn definition(change: &DefinitionChange) -> String {
+    let mut text = format!("\n{change}\n");
+    match &change.source {
+        Some(source) => text += &format!("On the source:\n{source}"),
+        None => text += "The source does not have it.",
+    }
+    let lines = text.split(['\n', '\r']);
+    lines.map(|line| format!("-- {line}\n")).collect()
 }
 
 /// What goes before the statements.

@@ -273,7 +273,7 @@ fn text() -> impl Strategy<Value = String> {
         Just("\n--\n-- TOC entry 1 (class 1255 OID 16400)\n-- Name: x; Type: TABLE; Schema: -; Owner: y\n--\n".to_owned()),
         Just("\nSET default_tablespace = x;\n".to_owned()),
         Just("; Type: FUNCTION; Schema: ".to_owned()),
-        Just("'$$\"".to_owned()),
+        Just("'$$\"\\ -- /* ;\n".to_owned()),
         any::<String>(),
     ];
     prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
