@@ -1,4 +1,4 @@
--- What a target has before the schema is restored, as in remaining.sql. 9.4 and 9.5, where a dump
+-- What a target has before the schema is restored, as in existing.sql. 9.4 and 9.5, where a dump
 -- carries no privileges of the members of extensions.
 SELECT 'schema' AS kind,
        n.nspname AS name,

@@ -1,5 +1,5 @@
 -- Every sequence of the database that belongs to the user. 9.4 to 9.6: a sequence keeps its own
--- definition, which values_pg94.sql reads together with its state.
+-- definition, which states_pg94.sql reads together with its state.
 SELECT c.oid::bigint AS oid,
        n.nspname AS schema,
        c.relname AS name,

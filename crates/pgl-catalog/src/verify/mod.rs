@@ -1,5 +1,5 @@
 //! What the verifier reads: the catalog of one side, how it parses a condition ([`side_condition`]), positions, probes of the digest functions,
-//! and the statements that digest rows ([`sql`]).
+//! and the statements that digest rows ([`mod@sql`]).
 
 mod condition;
 pub mod replication;
