@@ -4,17 +4,15 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use pgl_testkit::{PairDb, Server, Tool, shared_pair};
+use pgl_testkit::{PairDb, Tool, shared_pair};
 use serde_json::Value;
 
 use crate::common::Documented;
 
-fn tool(db: &PairDb, path: &str) -> Result<Tool> {
-    let newest = db.source().major().max(db.target().major());
-    Ok(Tool::new(path)
+fn tool(db: &PairDb, path: &str) -> Tool {
+    Tool::new(path)
         .envs(db.env())
-        .env("PGL_PG_BINDIR", Server::require(newest)?.client_dir()?)
-        .limit(Duration::from_secs(120)))
+        .limit(Duration::from_secs(120))
 }
 
 /// Object, severity, what and SQL of the findings.
@@ -36,17 +34,17 @@ fn findings(document: &Value) -> Vec<(String, String, String, Option<String>)> {
 /// English stems of PostgreSQL 18 are others than those of 17: "added" was "ad" and is "add".
 #[test]
 fn a_column_that_the_target_computes_with_another_result_is_named_and_made_right() -> Result<()> {
-    let db = shared_pair(17, 18)?.database("stems")?;
+    let db = shared_pair(15, 18)?.database("stems")?;
     db.on_source(
-        r#"CREATE TABLE words (id int PRIMARY KEY, "Text" text, code char(5), price numeric(8, 2),
-               stems tsvector GENERATED ALWAYS AS (to_tsvector('english', "Text")) STORED,
+        r#"CREATE TABLE words (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "Text" text, code char(5), price numeric(8, 2),
+               stems tsvector GENERATED ALWAYS AS (to_tsvector('english', id::text || ' ' || "Text")) STORED,
                upper text GENERATED ALWAYS AS (upper("Text" || code) COLLATE "C") STORED,
                gross numeric(6, 1) GENERATED ALWAYS AS (price * 1.19) STORED,
                here boolean GENERATED ALWAYS AS ("Text" IS NOT NULL) STORED);
-           INSERT INTO words (id, "Text", code, price)
-               SELECT k, CASE WHEN k % 4 = 0 THEN 'added ' || k WHEN k % 4 <> 1 THEN 'word' END, 'a', k FROM generate_series(1, 400) AS k"#,
+           INSERT INTO words ("Text", code, price)
+               SELECT CASE WHEN k % 4 = 0 THEN 'added ' || k WHEN k % 4 <> 1 THEN 'word' END, 'a', k FROM generate_series(1, 400) AS k"#,
     )?;
-    let preflight = tool(&db, env!("CARGO_BIN_EXE_pgl-preflight"))?
+    let preflight = tool(&db, env!("CARGO_BIN_EXE_pgl-preflight"))
         .args(["--format", "json"])
         .run()?
         .expect(0)?;
@@ -59,32 +57,35 @@ fn a_column_that_the_target_computes_with_another_result_is_named_and_made_right
         "{found:#?}"
     );
     let expected = "column stems of table public.words has another value on the target in 100 of 400 sampled rows: \
-                    <'4':2 'ad':1> on the source, <'4':2 'add':1> on the target";
+                    <'4':1,3 'ad':2> on the source, <'4':1,3 'add':2> on the target";
     ensure!(what == expected, "{what}");
-    tool(&db, env!("CARGO_BIN_EXE_pgl-setup"))?
+    tool(&db, env!("CARGO_BIN_EXE_pgl-setup"))
         .args(["--plan", "-", "--no-trial"])
         .stdin(preflight.stdout)
         .run()?
         .expect(0)?;
     db.on_source(r#"UPDATE words SET "Text" = 'adding ' || id WHERE id <= 40"#)?;
-    tool(&db, env!("CARGO_BIN_EXE_pgl-status"))?
+    tool(&db, env!("CARGO_BIN_EXE_pgl-status"))
         .args(["--wait-for", "caught-up", "--timeout", "60s"])
         .run()?
         .expect(0)?;
     let verify = || tool(&db, env!("CARGO_BIN_EXE_pgl-verify"));
-    let document = verify()?
+    let document = verify()
         .args(["--format", "json"])
         .run()?
         .expect(1)?
         .document()?;
     let next = document["tables"][0]["next"].as_str().context("next")?;
     ensure!(next.contains("tbl.generated_values"), "{next}");
-    ensure!(next.contains("--exclude-column stems"), "{next}");
-    verify()?
+    ensure!(
+        next.contains("--exclude-column public.words.stems"),
+        "{next}"
+    );
+    verify()
         .args(["--exclude-column", "public.words.stems"])
         .run()?
         .expect(0)?;
-    let cutover = tool(&db, env!("CARGO_BIN_EXE_pgl-cutover"))?
+    let cutover = tool(&db, env!("CARGO_BIN_EXE_pgl-cutover"))
         .args(["--yes", "--format", "json"])
         .run()?
         .expect(0)?
@@ -95,7 +96,7 @@ fn a_column_that_the_target_computes_with_another_result_is_named_and_made_right
         "{notes}"
     );
     // Rows as the copy wrote them, and rows as the apply worker did.
-    let others = r#"SELECT count(*)::text FROM words WHERE stems IS DISTINCT FROM to_tsvector('english', "Text")"#;
+    let others = r#"SELECT count(*)::text FROM words WHERE stems IS DISTINCT FROM to_tsvector('english', id::text || ' ' || "Text")"#;
     let count = || db.target().value(db.name(), others);
     ensure!(count()? == "40", "{}", count()?);
     db.on_target(sql)?;
@@ -124,7 +125,7 @@ fn what_is_not_computed_is_named_with_the_reason() -> Result<()> {
     ))?;
     // As if the target's version had it no more.
     db.on_target("DELETE FROM pg_ts_config WHERE cfgname = 'danish'")?;
-    let document = tool(&db, env!("CARGO_BIN_EXE_pgl-preflight"))?
+    let document = tool(&db, env!("CARGO_BIN_EXE_pgl-preflight"))
         .args(["--format", "json", "--only", "tbl.generated_values"])
         .run()?
         .expect(0)?

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use pgl_testkit::{PairDb, Server, Tool, shared_pair};
+use pgl_testkit::{PairDb, Tool, shared_pair};
 use serde_json::Value;
 
 use crate::common::{Documented, PROGRAMS};
@@ -73,14 +73,12 @@ fn no_tool_runs_code_of_an_owner_with_its_rights() -> Result<()> {
         let db = shared_pair(source, target)?.database("all_tools")?;
         let owner = plant(&db, true)?;
         db.on_target(&format!("CREATE ROLE {owner} LOGIN"))?;
-        let programs = Server::require(target)?.client_dir()?;
         let run = |name: &str, args: &[&str]| -> Result<()> {
             let program = PROGRAMS.iter().find(|one| one.name == name);
             let program = program.context("no such program")?;
             let logs = Logs::mark(&db)?;
             let outcome = Tool::new(program.path)
                 .envs(db.env())
-                .env("PGL_PG_BINDIR", &programs)
                 .args(args)
                 .limit(Duration::from_secs(120))
                 .run()?

@@ -25,6 +25,7 @@ const SCRIPTS: &[&str] = &[
 const SINCE: &[(&str, u16)] = &[
     ("pgl-apply/control/copy_slot", 12),
     ("pgl-apply/control/slot_unread", 14),
+    ("pgl-catalog/objects/generated", 12),
     ("pgl-catalog/server/parameter_grants", 15),
     ("pgl-catalog/verify_probe_hash", 11),
 ];
@@ -150,7 +151,14 @@ impl Objects {
         let params = match client.prepare(text) {
             Ok(_) if script || later => bail!("is listed as what does not parse"),
             Ok(prepared) => prepared.params().to_vec(),
-            Err(_) if later => return Ok(()),
+            Err(error)
+                if later
+                    && error
+                        .code()
+                        .is_some_and(|code| code.code().starts_with("42")) =>
+            {
+                return Ok(());
+            }
             Err(_) if script => Vec::new(),
             Err(error) => return Err(error.into()),
         };

@@ -1,7 +1,7 @@
 //! The fixes for roles and functions do what they say, and break nothing.
 
 use anyhow::{Context, Result, ensure};
-use pgl_testkit::{Cluster, Pair, Server, Tool};
+use pgl_testkit::{Cluster, Pair, Tool};
 use serde_json::Value;
 
 const PREFLIGHT: &str = env!("CARGO_BIN_EXE_pgl-preflight");
@@ -108,7 +108,6 @@ fn roles_are_created_as_they_are_and_compared_where_they_exist() -> Result<()> {
                 "json",
             ])
             .envs(pair.env("shop"))
-            .env("PGL_PG_BINDIR", Server::require(to)?.client_dir()?)
             .run()?
             .expect(0)?
             .json()?;
@@ -149,7 +148,6 @@ fn a_missing_role_is_created_by_setup_with_its_options() -> Result<()> {
     Tool::new(env!("CARGO_BIN_EXE_pgl-setup"))
         .args(["--roles", "copy", "--until", "target.roles"])
         .envs(pair.env("shop"))
-        .env("PGL_PG_BINDIR", Server::require(to)?.client_dir()?)
         .run()?
         .expect(0)?;
     for name in ["heads", "app1"] {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
-use pgl_testkit::{Cluster, Outcome, Pair, Server, Tool, shared_pair};
+use pgl_testkit::{Cluster, Outcome, Pair, Tool, shared_pair};
 use serde_json::Value;
 
 const PREFLIGHT: &str = env!("CARGO_BIN_EXE_pgl-preflight");
@@ -18,12 +18,7 @@ const EU: &str = "customer_data_production_eu";
 const US: &str = "customer_data_production_us";
 
 fn run(pair: &Pair, database: &str, program: &str, args: &[&str]) -> Result<Outcome> {
-    let major = pair.source.major().max(pair.target.major());
-    Tool::new(program)
-        .args(args)
-        .envs(pair.env(database))
-        .env("PGL_PG_BINDIR", Server::require(major)?.client_dir()?)
-        .run()
+    Tool::new(program).args(args).envs(pair.env(database)).run()
 }
 
 fn findings<'a>(document: &'a Value, id: &str) -> Result<Vec<&'a Value>> {
@@ -123,7 +118,6 @@ fn two_migrations_of_one_cluster_leave_each_other_alone() -> Result<()> {
         let piped = Tool::new(SETUP)
             .args(["--plan", "-", "--format", "json"])
             .envs(pair.env(EU))
-            .env("PGL_PG_BINDIR", Server::require(to)?.client_dir()?)
             .stdin(again.stdout)
             .run()?
             .expect(0)?

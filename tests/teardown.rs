@@ -6,7 +6,7 @@ use crate::common::{Documented, pasted};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use pgl_testkit::{PairDb, Server, Tool, shared_pair};
+use pgl_testkit::{PairDb, Tool, shared_pair};
 
 fn teardown(db: &PairDb) -> Tool {
     Tool::new(env!("CARGO_BIN_EXE_pgl-teardown")).envs(db.env())
@@ -18,7 +18,6 @@ fn migrated(db: &PairDb) -> Result<()> {
         "CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a SELECT i, 'x' FROM generate_series(1, 50) i;
          CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a); INSERT INTO b SELECT i, i FROM generate_series(1, 50) i",
     )?;
-    let major = db.source().major().max(db.target().major());
     let plan = Tool::new(env!("CARGO_BIN_EXE_pgl-preflight"))
         .envs(db.env())
         .args(["--format", "json"])
@@ -26,7 +25,6 @@ fn migrated(db: &PairDb) -> Result<()> {
         .expect(0)?;
     Tool::new(env!("CARGO_BIN_EXE_pgl-setup"))
         .envs(db.env())
-        .env("PGL_PG_BINDIR", Server::require(major)?.client_dir()?)
         .args(["--plan", "-"])
         .stdin(plan.stdout.into_bytes())
         .run()?
@@ -414,14 +412,8 @@ fn an_extension_of_a_setup_that_was_killed_in_between_is_dropped() -> Result<()>
         )?;
         let mut holder = db.source_client()?;
         holder.batch_execute("SELECT pg_advisory_lock(4711)")?;
-        let setup = || -> Result<Tool> {
-            Ok(Tool::new(env!("CARGO_BIN_EXE_pgl-setup"))
-                .envs(db.env())
-                .env(
-                    "PGL_PG_BINDIR",
-                    Server::require(source.max(target))?.client_dir()?,
-                ))
-        };
+        let setup =
+            || -> Result<Tool> { Ok(Tool::new(env!("CARGO_BIN_EXE_pgl-setup")).envs(db.env())) };
         let mut running = setup()?.start()?;
         let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'
                         AND query LIKE 'COMMENT ON EXTENSION%'";

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use pgl_testkit::{PairDb, Server, Tool, shared_pair};
+use pgl_testkit::{PairDb, Tool, shared_pair};
 use serde_json::Value;
 
 use crate::common::Documented;
@@ -101,10 +101,6 @@ fn replicating((source, target): (u16, u16), hint: &str, sql: &str) -> Result<Pa
     db.on_source(sql)?;
     Tool::new(env!("CARGO_BIN_EXE_pgl-setup"))
         .envs(db.env())
-        .env(
-            "PGL_PG_BINDIR",
-            Server::require(source.max(target))?.client_dir()?,
-        )
         // That is tests/setup's.
         .arg("--no-trial")
         .limit(Duration::from_secs(120))

@@ -244,7 +244,7 @@ fn what_cannot_join_is_refused_and_changes_nothing() -> Result<()> {
         ("mine", "holds rows"),
         ("typed", "colour"),
     ] {
-        let out = super::support::control(&db, &["add-table", table])?.run()?;
+        let out = super::support::control(&db, &["add-table", table]).run()?;
         ensure!(
             matches!(out.code(), Some(3 | 5)),
             "{table}: {:?} {}",

@@ -93,7 +93,7 @@ fn what_is_dropped_on_the_target_is_named_and_the_remedy_works() -> Result<()> {
         db.on_source("UPDATE one_side SET v = 'new' WHERE id < 10")?;
         let (_, found) = cause(&db, "apply.column_missing", "public.one_side")?;
         ensure!(found["remedy"] == before["remedy"], "{found:#}");
-        let refused = control(&db, &["resync", "one_side", "--yes"])?
+        let refused = control(&db, &["resync", "one_side", "--yes"])
             .run()?
             .expect(5)?;
         ensure!(refused.stderr.contains("column w"), "{}", refused.stderr);

@@ -256,7 +256,7 @@ fn what_is_no_migration_is_refused_and_nothing_is_typed_wrongly() -> Result<()> 
         &["pause", "--lsn", "0/1"],
         &["skip", "--lsn", "nonsense"],
     ] {
-        control(&db, args)?.run()?.expect(2)?;
+        control(&db, args).run()?.expect(2)?;
     }
     Ok(())
 }
@@ -281,7 +281,7 @@ fn a_plan_that_cannot_be_read_stops_every_tool() -> Result<()> {
             .envs(db.env())
             .arg("--dry-run")
             .limit(PATIENCE);
-        let out = super::support::with_programs(tool, &db)?.run()?.expect(3)?;
+        let out = tool.run()?.expect(3)?;
         ensure!(
             out.stderr
                 .contains("reading pgl.journal (step guard, object"),

@@ -14,7 +14,7 @@ use super::support::{
 fn killed_in_the_copy(db: &PairDb, table: &str, args: &[&str]) -> Result<()> {
     let mut reader = db.target_client()?;
     reader.batch_execute(&format!("BEGIN; LOCK TABLE {table} IN ACCESS SHARE MODE"))?;
-    let run = control(db, args)?.start()?;
+    let run = control(db, args).start()?;
     db.target().wait_until(
         db.name(),
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'pgl-control' AND wait_event_type = 'Lock' AND datname = current_database())",
@@ -43,7 +43,7 @@ fn a_resync_that_is_killed_has_done_nothing() -> Result<()> {
         ensure!(on_target(&db, "SELECT count(*) FROM a")? == "500");
         // At any other moment, too.
         for millis in [30, 60, 90, 120, 160, 220] {
-            let run = control(&db, &args)?.start()?;
+            let run = control(&db, &args).start()?;
             std::thread::sleep(Duration::from_millis(millis));
             run.kill9()?;
         }
@@ -69,7 +69,7 @@ fn an_addition_that_is_killed_is_completed() -> Result<()> {
         db.on_source("CREATE TABLE late (id int PRIMARY KEY); INSERT INTO late SELECT generate_series(1, 1000)")?;
         let args = ["add-table", "late"];
         for millis in [100, 200, 300, 400, 500, 600] {
-            let run = control(&db, &args)?.start()?;
+            let run = control(&db, &args).start()?;
             std::thread::sleep(Duration::from_millis(millis));
             run.kill9()?;
         }
@@ -100,7 +100,7 @@ fn a_skip_that_is_killed_is_completed_or_taken_back() -> Result<()> {
             .unwrap_or_default()
             .to_owned();
         let args = ["skip", "--lsn", &lsn, "--yes"];
-        let run = control(&db, &args)?.start()?;
+        let run = control(&db, &args).start()?;
         // Until it has disabled the subscription, and a little longer.
         let off = "SELECT NOT sub_enabled OR EXISTS (SELECT FROM pgl.journal WHERE step = 'control.skip' AND object = $lsn$LSN$lsn$ AND detail ->> 'skipped' = 'true') FROM pglogical.subscription";
         db.target()

@@ -101,7 +101,7 @@ fn orphans_are_seen_and_rows_on_their_way_are_none() -> Result<()> {
         let text = control(
             &db,
             &["resync", "parent", "--always", "--yes", "--format", "text"],
-        )?
+        )
         .run()?
         .expect(1)?;
         ensure!(

@@ -226,7 +226,7 @@ fn a_copy_may_last_longer_than_the_source_waits_for_its_reader() -> Result<()> {
     let mut reader = db.target_client()?;
     reader.batch_execute("BEGIN; LOCK TABLE load.item IN ACCESS SHARE MODE")?;
     let run =
-        super::support::control(&db, &["resync", "load.item", "--always", "--yes"])?.start()?;
+        super::support::control(&db, &["resync", "load.item", "--always", "--yes"]).start()?;
     std::thread::sleep(Duration::from_secs(5));
     reader.batch_execute("COMMIT")?;
     let document = super::support::ran(run.wait(PATIENCE)?.expect(0)?)?;

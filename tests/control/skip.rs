@@ -83,7 +83,7 @@ fn the_next_one_is_another_decision() -> Result<()> {
     db.on_source("INSERT INTO a VALUES (101, 'bad')")?;
     db.on_source("INSERT INTO a VALUES (102, 'bad')")?;
     let (first, _) = found(&db)?;
-    let out = control(&db, &["skip", "--lsn", &first, "--yes", "--timeout", "4s"])?.run()?;
+    let out = control(&db, &["skip", "--lsn", &first, "--yes", "--timeout", "4s"]).run()?;
     ensure!(out.code() == Some(4), "{:?} {}", out.code(), out.stderr);
     ran(out)?;
     let (second, _) = found(&db)?;
@@ -124,7 +124,7 @@ fn without_rights_on_origins_nothing_is_begun_that_needs_them() -> Result<()> {
         )?;
     }
     let run = |args: &[&str], code: i32| -> Result<_> {
-        control(&db, args)?
+        control(&db, args)
             .env("PGL_SOURCE", db.source().dsn_as(&role, db.name()))
             .env("PGL_TARGET", db.target().dsn_as(&role, db.name()))
             .run()?

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use pgl_testkit::load::{Ledger, Load, Writers};
-use pgl_testkit::{Outcome, PairDb, Server, Tool, load, shared_pair, texts};
+use pgl_testkit::{Outcome, PairDb, Tool, load, shared_pair, texts};
 use serde_json::Value;
 
 use crate::common::Documented;
@@ -33,30 +33,21 @@ pub(super) fn setup(db: &PairDb, args: &[&str]) -> Result<()> {
     let tool = Tool::new(env!("CARGO_BIN_EXE_pgl-setup"));
     // That is tests/setup's.
     let tool = tool.envs(db.env()).arg("--no-trial").args(args);
-    with_programs(tool.limit(PATIENCE), db)?.run()?.expect(0)?;
+    tool.limit(PATIENCE).run()?.expect(0)?;
     Ok(())
 }
 
-/// With pg_dump of the newer side.
-pub(super) fn with_programs(tool: Tool, db: &PairDb) -> Result<Tool> {
-    let major = db.source().major().max(db.target().major());
-    Ok(tool.env("PGL_PG_BINDIR", Server::require(major)?.client_dir()?))
-}
-
 /// The tool with these arguments.
-pub(super) fn control(db: &PairDb, args: &[&str]) -> Result<Tool> {
-    with_programs(
-        Tool::new(env!("CARGO_BIN_EXE_pgl-control"))
-            .envs(db.env())
-            .args(args)
-            .limit(PATIENCE),
-        db,
-    )
+pub(super) fn control(db: &PairDb, args: &[&str]) -> Tool {
+    Tool::new(env!("CARGO_BIN_EXE_pgl-control"))
+        .envs(db.env())
+        .args(args)
+        .limit(PATIENCE)
 }
 
 /// Its document, after it ended with this code; held against its schema.
 pub(super) fn does(db: &PairDb, args: &[&str], code: i32) -> Result<Value> {
-    ran(control(db, args)?.run()?.expect(code)?)
+    ran(control(db, args).run()?.expect(code)?)
 }
 
 pub(super) fn ran(outcome: Outcome) -> Result<Value> {
@@ -67,7 +58,7 @@ pub(super) fn ran(outcome: Outcome) -> Result<Value> {
 
 /// What it said where it refused before it had anything to report.
 pub(super) fn refuses(db: &PairDb, args: &[&str], code: i32) -> Result<String> {
-    Ok(control(db, args)?.run()?.expect(code)?.stderr)
+    Ok(control(db, args).run()?.expect(code)?.stderr)
 }
 
 /// Twice: the second time it says that it is so already.

@@ -209,13 +209,8 @@ fn a_table_that_was_unlogged_for_a_while_is_compared() -> Result<()> {
             "ALTER TABLE plain SET UNLOGGED; UPDATE plain SET v = 'lost' WHERE id = 7; ALTER TABLE plain SET LOGGED",
         )?;
         rolled_back(&db, cutover(&db).arg("--yes").run()?, "public.plain")?;
-        let newest = source.max(target);
         Tool::new(env!("CARGO_BIN_EXE_pgl-control"))
             .envs(db.env())
-            .env(
-                "PGL_PG_BINDIR",
-                pgl_testkit::Server::require(newest)?.client_dir()?,
-            )
             .args(["resync", "public.plain", "--yes"])
             .limit(PATIENCE)
             .run()?
@@ -465,15 +460,10 @@ impl<'a> Throttled<'a> {
     }
 }
 
-fn control(db: &PairDb) -> Result<Tool> {
-    let newest = db.source().major().max(db.target().major());
-    Ok(Tool::new(env!("CARGO_BIN_EXE_pgl-control"))
+fn control(db: &PairDb) -> Tool {
+    Tool::new(env!("CARGO_BIN_EXE_pgl-control"))
         .envs(db.env())
-        .env(
-            "PGL_PG_BINDIR",
-            pgl_testkit::Server::require(newest)?.client_dir()?,
-        )
-        .limit(PATIENCE))
+        .limit(PATIENCE)
 }
 
 /// Every lock of ours gets past it: the server cancels it when it keeps somebody waiting for long enough.
@@ -488,18 +478,18 @@ fn an_ordinary_autovacuum_keeps_no_tool_waiting() -> Result<()> {
         vacuum.runs()?;
         prepared(&db, "SELECT 1")?;
         vacuum.runs()?;
-        control(&db)?
+        control(&db)
             .args(["resync", "public.vac", "--always", "--yes"])
             .run()?
             .expect(0)?;
         vacuum.runs()?;
-        control(&db)?
+        control(&db)
             .args(["remove-table", "public.vac", "--yes"])
             .run()?
             .expect(0)?;
         vacuum.runs()?;
         db.on_target("TRUNCATE vac")?;
-        control(&db)?
+        control(&db)
             .args(["add-table", "public.vac", "--yes"])
             .run()?
             .expect(0)?;
@@ -560,7 +550,7 @@ fn a_vacuum_of_a_client_is_named_before_the_pause() -> Result<()> {
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'VACUUM vac'",
     )?;
     ensure!(second.join().is_ok_and(|outcome| outcome.is_err()));
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     opens_the_target(&db)
 }
 

@@ -165,7 +165,7 @@ fn a_promoted_pair_is_known_whatever_name_is_asked_for() -> Result<()> {
             fix.stdout
         );
     }
-    let out = setup(&db)?.args(["--name", "other"]).run()?.expect(5)?;
+    let out = setup(&db).args(["--name", "other"]).run()?.expect(5)?;
     ensure!(out.stdout.contains("cut over at 20"), "{}", out.stdout);
     Ok(())
 }
@@ -201,7 +201,7 @@ fn the_pair_is_known_by_other_addresses_and_names() -> Result<()> {
         ensure!(forget.is_empty());
     }
     cutover(&db).arg("--dry-run").run()?.expect(0)?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     recorded(pair)?;
     cutover(&db).arg("--yes").run()?.expect(0)?;
     // Another target for the same source: said before anything is changed, with the way out.
@@ -249,7 +249,7 @@ fn a_promotion_is_known_by_the_reverse_subscription_alone() -> Result<()> {
             "source and target are swapped",
         )?;
     }
-    let out = setup(&db)?.run()?.expect(5)?;
+    let out = setup(&db).run()?.expect(5)?;
     ensure!(out.stderr.contains(why), "{}", out.stderr);
     let document = run(PREFLIGHT, &source, &target, &["--format", "json"])?
         .expect(1)?
@@ -296,7 +296,7 @@ fn a_promotion_is_known_by_the_reverse_subscription_alone() -> Result<()> {
 #[test]
 fn a_rollback_without_a_journal_is_refused_at_once() -> Result<()> {
     let db = replicating(15, 18, "dropped")?;
-    let plan = setup(&db)?
+    let plan = setup(&db)
         .args(["--dry-run", "--format", "json"])
         .run()?
         .expect(0)?

@@ -1,15 +1,13 @@
 //! Tables that pgl-control has removed from replication: the target has no newer rows of them.
 
 use anyhow::{Result, ensure};
-use pgl_testkit::{PairDb, Server, Tool};
+use pgl_testkit::{PairDb, Tool};
 
 use super::support::{PAIRS, PATIENCE, cutover, overriding, refused_with, replicating_with, same};
 
 fn control(db: &PairDb, args: &[&str]) -> Result<()> {
-    let newest = db.source().major().max(db.target().major());
     Tool::new(env!("CARGO_BIN_EXE_pgl-control"))
         .envs(db.env())
-        .env("PGL_PG_BINDIR", Server::require(newest)?.client_dir()?)
         .args(args)
         .limit(PATIENCE)
         .run()?

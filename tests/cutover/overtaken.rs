@@ -29,7 +29,7 @@ const BEFORE: [&str; 11] = [
 fn tool(db: &PairDb, name: &str) -> Result<Tool> {
     let program = match name {
         "pgl-cutover" => return Ok(cutover(db)),
-        "pgl-setup" => return setup(db),
+        "pgl-setup" => return Ok(setup(db)),
         "pgl-control" => env!("CARGO_BIN_EXE_pgl-control"),
         "pgl-seqsync" => env!("CARGO_BIN_EXE_pgl-seqsync"),
         "pgl-teardown" => env!("CARGO_BIN_EXE_pgl-teardown"),
@@ -482,7 +482,7 @@ fn sequences_are_set_under_the_lock_of_the_migration_whatever_its_name() -> Resu
     let db = shared_pair(15, 18)?.database("named")?;
     db.on_source(pgl_testkit::load::SCHEMA)?;
     db.on_source("CREATE TABLE parent (id serial PRIMARY KEY)")?;
-    setup(&db)?.args(["--name", "other"]).run()?.expect(0)?;
+    setup(&db).args(["--name", "other"]).run()?.expect(0)?;
     let named = cutover(&db).args(["rehearse", "--name", "other", "--yes"]);
     let running = stopped(named, "locked")?;
     let refused = tool(&db, "pgl-seqsync")?.run()?.expect(5)?;

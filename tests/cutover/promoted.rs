@@ -24,7 +24,7 @@ fn on_former_source(db: &PairDb, sql: &str) -> Result<()> {
 
 fn refused(db: &PairDb, args: &[&str]) -> Result<()> {
     let before = production(db)?;
-    let out = setup(db)?.args(args).run()?.expect(5)?;
+    let out = setup(db).args(args).run()?.expect(5)?;
     ensure!(
         out.stderr.contains("cut over at 2"),
         "{args:?}: {}",
@@ -84,11 +84,11 @@ fn the_source_alone_says_it_too() -> Result<()> {
 fn after_a_rollback_and_an_abort_it_may_be_set_up_again() -> Result<()> {
     let db = replicating(13, 17, "unpromoted")?;
     cutover(&db).args(["rehearse", "--yes"]).run()?.expect(0)?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     cutover(&db).args(["--yes", "--reverse"]).run()?.expect(0)?;
     refused(&db, &[])?;
     cutover(&db).args(["rollback", "--yes"]).run()?.expect(0)?;
-    setup(&db)?.arg("--dry-run").run()?.expect(0)?;
+    setup(&db).arg("--dry-run").run()?.expect(0)?;
     // The second cutover counts, and not the rollback before it.
     cutover(&db).arg("--yes").run()?.expect(0)?;
     refused(&db, &[])?;

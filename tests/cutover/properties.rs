@@ -43,13 +43,13 @@ fn the_database_has_its_own_owner_privileges_and_settings() -> Result<()> {
     for (source, target) in PAIRS {
         let (db, owner, app) = replicating(source, target)?;
         let name = db.name();
-        setup(&db)?.run()?.expect(0)?;
+        setup(&db).run()?.expect(0)?;
         let (there, here) = (properties(db.source(), &db)?, properties(db.target(), &db)?);
         ensure!(there == here, "{there:?}\n{here:?}");
         ensure!(here[0][0].as_deref() == Some(owner.as_str()), "{here:?}");
         // Settings would be the apply worker's, too.
         ensure!(settings_of(db.target(), &db)?.is_empty());
-        let again = setup(&db)?
+        let again = setup(&db)
             .args(["--step", "target.properties"])
             .run()?
             .expect(0)?;
@@ -126,7 +126,7 @@ fn what_the_target_refuses_is_named() -> Result<()> {
         "SELECT set_config('search_path', 'public;CREATE/**/ROLE/**/{app}_2', false);
          ALTER ROLE {app} IN DATABASE {name} SET search_path FROM CURRENT"
     ))?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     let done = cutover(&db).arg("--yes").run()?.expect(0)?;
     for wanted in [
         "not setting vacuum_cleanup_index_scale_factor (unrecognized configuration parameter",

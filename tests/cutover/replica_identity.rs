@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use pgl_testkit::load::{Load, Writers};
-use pgl_testkit::{Cluster, PairDb, Server, Tool};
+use pgl_testkit::{Cluster, PairDb, Tool};
 
 use super::support::{
     AtHook, PAIRS, PATIENCE, cutover, either, go_on, overriding, overriding_target, replicating,
@@ -151,10 +151,8 @@ const LOSSES: [(&str, &[&str], &str); 12] = [
 const EXCHANGED_ATTRIBUTES: &str = "ALTER TYPE pair RENAME ATTRIBUTE a TO x; ALTER TYPE pair RENAME ATTRIBUTE b TO a; ALTER TYPE pair RENAME ATTRIBUTE x TO b";
 
 fn resync(db: &PairDb, table: &str) -> Result<()> {
-    let newest = db.source().major().max(db.target().major());
     let tool = Tool::new(env!("CARGO_BIN_EXE_pgl-control"))
         .envs(db.env())
-        .env("PGL_PG_BINDIR", Server::require(newest)?.client_dir()?)
         .args(["resync", table, "--yes"])
         .limit(PATIENCE);
     tool.run()?.expect(0).map(drop)

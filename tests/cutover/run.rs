@@ -140,7 +140,7 @@ fn a_rehearsal_and_a_dry_run_leave_everything_as_it_was() -> Result<()> {
     rehearse(&["--block", "hook", "--hook-blocked", "true"])?;
     super::support::target_is_shut(&db)?;
     // Nor does that keep the setup from going on.
-    super::support::setup(&db)?.run()?.expect(0)?;
+    super::support::setup(&db).run()?.expect(0)?;
     super::support::opens_the_target(&db)?;
     ensure!(settings_of(db.target(), &db)? == target_before);
     cutover(&db).arg("--yes").run()?.expect(0)?;

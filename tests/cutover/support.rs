@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use pgl_testkit::{Cluster, Outcome, PairDb, Running, Server, Tool, load, shared_pair, texts};
+use pgl_testkit::{Cluster, Outcome, PairDb, Running, Tool, load, shared_pair, texts};
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -47,19 +47,17 @@ pub(super) fn prepared(db: &PairDb, more: &str) -> Result<()> {
         PATIENCE,
     )?;
     db.on_source(more)?;
-    setup(db)?.run()?.expect(0)?;
+    setup(db).run()?.expect(0)?;
     Ok(())
 }
 
 /// pgl-setup on this migration.
-pub(super) fn setup(db: &PairDb) -> Result<Tool> {
-    let newest = db.source().major().max(db.target().major());
-    Ok(Tool::new(env!("CARGO_BIN_EXE_pgl-setup"))
+pub(super) fn setup(db: &PairDb) -> Tool {
+    Tool::new(env!("CARGO_BIN_EXE_pgl-setup"))
         .envs(db.env())
-        .env("PGL_PG_BINDIR", Server::require(newest)?.client_dir()?)
         // That is tests/setup's.
         .arg("--no-trial")
-        .limit(PATIENCE))
+        .limit(PATIENCE)
 }
 
 pub(super) fn cutover(db: &PairDb) -> Tool {

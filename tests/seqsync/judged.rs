@@ -177,7 +177,6 @@ fn a_promoted_target_is_left_alone() -> Result<()> {
     db.on_source(
         "CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t SELECT FROM generate_series(1, 9)",
     )?;
-    let programs = pgl_testkit::Server::require(17)?.client_dir()?;
     for (program, args) in [
         (env!("CARGO_BIN_EXE_pgl-setup"), &["--name", "moving"][..]),
         (
@@ -187,7 +186,6 @@ fn a_promoted_target_is_left_alone() -> Result<()> {
     ] {
         Tool::new(program)
             .envs(db.env())
-            .env("PGL_PG_BINDIR", &programs)
             .args(args)
             .run()?
             .expect(0)?;

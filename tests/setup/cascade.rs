@@ -35,8 +35,8 @@ fn rows_that_come_from_elsewhere_are_not_passed_on_and_that_blocks() -> Result<(
         "{:#}",
         found["blocked_by"]
     );
-    setup(&db)?.run()?.expect(5)?;
-    setup(&db)?
+    setup(&db).run()?.expect(5)?;
+    setup(&db)
         .args(["--force", "repl.cascading_origin"])
         .run()?
         .expect(0)?;

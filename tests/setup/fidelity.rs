@@ -26,7 +26,7 @@ fn carriage_returns_arrive() -> Result<()> {
          CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $f$\r\nSELECT 'l\r\nm'::text\r\n$f$;
          COMMENT ON FUNCTION f() IS E'c\r\nd\r\n'; CREATE VIEW w AS SELECT 'n\r\no'::text AS t",
     )?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     for sql in [
         "SELECT encode(convert_to(relname, 'UTF8'), 'hex') FROM pg_class WHERE relname LIKE 'a%b'",
         "SELECT encode(convert_to(pg_get_expr(adbin, adrelid), 'UTF8'), 'hex') FROM pg_attrdef d JOIN pg_class c ON c.oid = adrelid WHERE relname LIKE 'a%b'",
@@ -56,7 +56,7 @@ fn indexes_of_partitioned_tables_are_valid() -> Result<()> {
          END LOOP; END $$;
          INSERT INTO top SELECT k % 10 + 1, k, k FROM generate_series(1, 100) AS k",
     )?;
-    setup(&db)?.args(["--jobs", "8"]).run()?.expect(0)?;
+    setup(&db).args(["--jobs", "8"]).run()?.expect(0)?;
     same(
         &db,
         "SELECT indexrelid::regclass::text || ' ' || indisvalid FROM pg_index WHERE indrelid::regclass::text ~ '^t' ORDER BY 1",
@@ -77,7 +77,7 @@ fn names_stay_names_on_a_newer_server() -> Result<()> {
          ALTER TABLE acc ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON acc USING (system_user = 'me');
          CREATE FUNCTION g(json text) RETURNS text LANGUAGE sql AS 'SELECT $1'",
     )?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     for sql in [
         "SET quote_all_identifiers = on; SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'acc_system_user_check'",
         "SET quote_all_identifiers = on; SELECT pg_get_expr(polqual, polrelid) FROM pg_policy",
@@ -102,7 +102,7 @@ fn backslashes_are_not_doubled() -> Result<()> {
         "CREATE TABLE t (id int PRIMARY KEY, v text DEFAULT E'a\\\\b' CHECK (v <> E'c\\\\d')); INSERT INTO t (id) VALUES (1);
          COMMENT ON TABLE t IS E'e\\\\f'; CREATE VIEW w AS SELECT E'g\\\\h'::text AS x",
     )?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     for sql in [
         "SELECT x, length(x), obj_description('t'::regclass) FROM w",
         "SET standard_conforming_strings = on; SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 't'::regclass",
@@ -124,7 +124,7 @@ fn indexes_of_a_view_that_needs_a_key_come_after_it() -> Result<()> {
          CREATE UNIQUE INDEX mi ON m (id); CREATE INDEX mi2 ON m (s);
          COMMENT ON INDEX mi2 IS 'second'",
     )?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     same(
         &db,
         "SELECT indexdef || coalesce(obj_description(indexname::regclass), '') FROM pg_indexes WHERE tablename = 'm' ORDER BY 1",
@@ -156,7 +156,7 @@ fn texts_that_look_like_an_archive_arrive() -> Result<()> {
         );
     }
     db.on_source(&sql)?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     for sql in [
         "SELECT string_agg(relname || coalesce(obj_description(oid, 'pg_class'), ''), '|' ORDER BY relname COLLATE \"C\") FROM pg_class WHERE relnamespace = 'public'::regnamespace",
         "SELECT string_agg(pg_get_expr(adbin, adrelid), '|' ORDER BY adrelid::regclass::text) FROM pg_attrdef WHERE adrelid::regclass::text ~ '^t'",
@@ -186,7 +186,7 @@ fn a_check_that_reads_another_table_waits_for_it() -> Result<()> {
              'BEGIN IF NOT EXISTS (SELECT FROM public.b_ref WHERE id = $1) THEN RAISE EXCEPTION ''no base''; END IF; RETURN true; END';
          CREATE TABLE raised (id int PRIMARY KEY, r int CHECK (raises(r))); INSERT INTO raised SELECT g, 1 FROM generate_series(1, 5000) AS g",
     )?;
-    setup(&db)?.args(["--jobs", "1"]).run()?.expect(0)?;
+    setup(&db).args(["--jobs", "1"]).run()?.expect(0)?;
     drain(&db)?;
     same_rows(&db)?;
     let db = shared_pair(15, 18)?.database("checkfails")?;
@@ -195,7 +195,7 @@ fn a_check_that_reads_another_table_waits_for_it() -> Result<()> {
          CREATE FUNCTION old() RETURNS boolean LANGUAGE sql AS 'SELECT current_setting(''server_version_num'')::int < 180000';
          ALTER TABLE t ADD CONSTRAINT elder CHECK (old())",
     )?;
-    let failed = setup(&db)?.run()?.expect(6)?;
+    let failed = setup(&db).run()?.expect(6)?;
     ensure!(
         failed.stdout.contains("check constraint \\\"elder\\\"") && failed.stdout.contains("23514"),
         "{}",

@@ -34,7 +34,7 @@ fn what_the_target_does_not_accept_is_known_first() -> Result<()> {
     )?;
     // As a run leaves it that was killed.
     db.on_target("CREATE DATABASE pgl_trial_4194305")?;
-    let refused = setup(&db)?.args(["--format", "json"]).run()?.expect(5)?;
+    let refused = setup(&db).args(["--format", "json"]).run()?.expect(5)?;
     let text = refused.document()?.to_string();
     for (object, state) in [
         ("VIEW public.vb", "42703"),
@@ -49,7 +49,7 @@ fn what_the_target_does_not_accept_is_known_first() -> Result<()> {
     ensure!(!text.contains("public.above"), "{text}");
     untouched(&db)?;
     db.on_source("DROP VIEW above, vb, fact; DROP FUNCTION ff()")?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     drain(&db)?;
     same_rows(&db)
 }
@@ -77,7 +77,7 @@ fn names_that_the_target_lacks_are_known_first() -> Result<()> {
     ))?;
     for (arguments, lacks) in [(&[][..], &role), (&["--roles", "copy"], &space)] {
         for more in [&[][..], &["--dry-run"]] {
-            let refused = setup(&db)?
+            let refused = setup(&db)
                 .args(arguments)
                 .args(more)
                 .args(["--format", "json"])
@@ -87,7 +87,7 @@ fn names_that_the_target_lacks_are_known_first() -> Result<()> {
         }
         untouched(&db)?;
     }
-    setup(&db)?
+    setup(&db)
         .args(["--roles", "copy", "--no-tablespaces"])
         .run()?
         .expect(0)?;
@@ -117,7 +117,7 @@ fn what_failed_is_read_from_the_source_again() -> Result<()> {
              'BEGIN IF current_setting(''server_version_num'')::int > 150000 THEN RAISE ''not here''; END IF; RETURN 1; END';
          CREATE FUNCTION old(text) RETURNS text LANGUAGE sql IMMUTABLE SET force_parallel_mode = off AS 'SELECT $1'",
     )?;
-    let failed = setup(&db)?.arg("--no-trial").run()?.expect(6)?;
+    let failed = setup(&db).arg("--no-trial").run()?.expect(6)?;
     ensure!(
         failed.stdout.contains("VIEW public.vb"),
         "{}",
@@ -127,14 +127,14 @@ fn what_failed_is_read_from_the_source_again() -> Result<()> {
         "DROP VIEW above, vb; ALTER FUNCTION old(text) RESET ALL; CREATE VIEW vb AS SELECT 1 AS one;
          CREATE INDEX broken ON t (picky(a))",
     )?;
-    let failed = setup(&db)?.run()?.expect(6)?;
+    let failed = setup(&db).run()?.expect(6)?;
     ensure!(
         failed.stdout.contains("INDEX public.broken"),
         "{}",
         failed.stdout
     );
     db.on_source("DROP INDEX broken; CREATE INDEX mended ON t (old(a))")?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     let differences = definition_differences(&db, false)?;
     ensure!(differences.is_empty(), "{differences:#?}");
     let keys = db.target().value(
@@ -155,7 +155,7 @@ fn an_object_is_left_out_on_request() -> Result<()> {
          CREATE VIEW vb AS SELECT checkpoints_timed FROM pg_stat_bgwriter; CREATE VIEW above AS SELECT * FROM vb;
          COMMENT ON VIEW above IS 'c'; CREATE VIEW good AS SELECT * FROM t; CREATE INDEX broken ON t ((a || 'y'))",
     )?;
-    let unknown = setup(&db)?
+    let unknown = setup(&db)
         .args(["--exclude-object", "VIEW public.vx"])
         .run()?
         .expect(5)?;
@@ -165,7 +165,7 @@ fn an_object_is_left_out_on_request() -> Result<()> {
         unknown.stdout
     );
     untouched(&db)?;
-    setup(&db)?
+    setup(&db)
         .args([
             "--exclude-object",
             "VIEW public.vb",
@@ -174,7 +174,7 @@ fn an_object_is_left_out_on_request() -> Result<()> {
         ])
         .run()?
         .expect(0)?;
-    let out = setup(&db)?
+    let out = setup(&db)
         .args([
             "--exclude-object",
             "INDEX public.broken",

@@ -34,7 +34,7 @@ fn passwords_in_the_schema_reach_the_target_and_nothing_else() -> Result<()> {
         "ALTER DATABASE \"{name}\" SET log_statement = 'all'"
     ))?;
     for format in ["text", "json"] {
-        let dry = setup(&db)?
+        let dry = setup(&db)
             .args(["--dry-run", "--format", format])
             .run()?
             .expect(0)?;
@@ -44,7 +44,7 @@ fn passwords_in_the_schema_reach_the_target_and_nothing_else() -> Result<()> {
             "{said}"
         );
     }
-    let out = setup(&db)?.arg("-v").run()?.expect(0)?;
+    let out = setup(&db).arg("-v").run()?.expect(0)?;
     ensure!(!format!("{}{}", out.stdout, out.stderr).contains(&secret));
     let arrived = mapping(&db)?;
     ensure!(
@@ -68,7 +68,7 @@ fn passwords_in_the_schema_reach_the_target_and_nothing_else() -> Result<()> {
     ensure!(shown.is_empty(), "{shown:?}");
     // A run that was killed before it came to them reads them from the source again.
     db.on_target("DROP USER MAPPING FOR CURRENT_USER SERVER s; UPDATE pgl.held SET done = NULL WHERE kind = 'USER MAPPING'")?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     ensure!(mapping(&db)?.contains(&format!("password={secret}b")));
     Ok(())
 }
@@ -81,7 +81,7 @@ fn a_wrong_subscriber_dsn_is_found_before_the_copy_and_can_be_corrected() -> Res
         "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 9)",
     )?;
     let wrong = format!("{} passfile=/nowhere dbname=nowhere", db.target_dsn());
-    let out = setup(&db)?
+    let out = setup(&db)
         .args(["--subscriber-dsn", &wrong])
         .run()?
         .expect(6)?;
@@ -94,7 +94,7 @@ fn a_wrong_subscriber_dsn_is_found_before_the_copy_and_can_be_corrected() -> Res
         db.on_target("SELECT * FROM t")?.is_empty(),
         "rows were copied"
     );
-    let out = setup(&db)?
+    let out = setup(&db)
         .args(["--subscriber-dsn", &db.target_dsn()])
         .run()?
         .expect(0)?;
@@ -114,7 +114,7 @@ fn a_dropped_extension_is_begun_again_on_request() -> Result<()> {
     db.on_source(
         "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 9)",
     )?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     db.on_source("INSERT INTO t VALUES (10)")?;
     drain(&db)?;
     db.on_target("DROP EXTENSION pglogical CASCADE")?;
@@ -124,7 +124,7 @@ fn a_dropped_extension_is_begun_again_on_request() -> Result<()> {
         "SELECT NOT bool_or(active) FROM pg_replication_slots WHERE database = current_database()";
     db.source()
         .wait_until(db.name(), slots, super::support::PATIENCE)?;
-    let out = setup(&db)?.run()?;
+    let out = setup(&db).run()?;
     ensure!(
         matches!(out.code(), Some(5 | 6)) && out.stdout.contains("pgl-setup --restart"),
         "{:?} {}",
@@ -135,7 +135,7 @@ fn a_dropped_extension_is_begun_again_on_request() -> Result<()> {
         db.on_target("SELECT * FROM t")?.len() == 10,
         "rows are gone"
     );
-    setup(&db)?.args(["--restart", "--yes"]).run()?.expect(0)?;
+    setup(&db).args(["--restart", "--yes"]).run()?.expect(0)?;
     db.on_source("INSERT INTO t VALUES (11)")?;
     drain(&db)?;
     same_rows(&db)

@@ -27,7 +27,7 @@ fn steps() -> Result<Vec<String>> {
 
 /// Runs until a step begins: the tool has stopped itself there.
 fn stopped_at(db: &PairDb, step: &str) -> Result<Running> {
-    let mut run = setup(db)?
+    let mut run = setup(db)
         .args(["--roles", "copy"])
         .env("PGL_TEST_STOP_AT", step)
         .start()?;
@@ -54,7 +54,7 @@ fn killed_within(db: &PairDb, step: &str, (cluster, table): (&Cluster, &str)) ->
 }
 
 fn ends_well(db: &PairDb) -> Result<()> {
-    let out = setup(db)?.args(["--roles", "copy"]).run()?.expect(0)?;
+    let out = setup(db).args(["--roles", "copy"]).run()?.expect(0)?;
     ensure!(out.document()?["verdict"] == "ok", "{}", out.stdout);
     drain(db)?;
     same_rows(db)?;
@@ -129,7 +129,7 @@ fn step_by_step_reaches_the_same_end() -> Result<()> {
     let db = shared_pair(13, 17)?.database("step_by_step")?;
     everything(&db)?;
     for step in &steps()? {
-        let out = setup(&db)?
+        let out = setup(&db)
             .args(["--roles", "copy", "--step", step])
             .run()?
             .expect(0)?;
@@ -147,7 +147,7 @@ fn while_copying(db: &PairDb, cluster: &Cluster, whom: &str) -> Result<()> {
          INSERT INTO a SELECT g, repeat(md5(g::text), 3000) FROM generate_series(1, 400) g;
          INSERT INTO b SELECT * FROM a; INSERT INTO c SELECT g, 'x' FROM generate_series(1, 1000) g",
     )?;
-    let run = setup(db)?.args(["--jobs", "2", "-v"]).start()?;
+    let run = setup(db).args(["--jobs", "2", "-v"]).start()?;
     cluster
         .wait_until(
             db.name(),

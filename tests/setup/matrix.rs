@@ -21,7 +21,7 @@ fn carries_everything(source: u16, target: u16) -> Result<()> {
         .large_rows(500)
         .start(&[db.source_dsn()])?;
     writers.wait_for(50, PATIENCE)?;
-    let out = setup(&db)?.args(["--roles", "copy"]).run()?.expect(0)?;
+    let out = setup(&db).args(["--roles", "copy"]).run()?.expect(0)?;
     let document = out.document()?;
     ensure!(state(&document, "copy")? == "done", "{document:#}");
     ensure!(
@@ -46,11 +46,11 @@ fn carries_everything(source: u16, target: u16) -> Result<()> {
     ensure!(differences.is_empty(), "{}", differences.join("\n"));
 
     // Again: nothing to do. Then the foreign keys, as at a cutover.
-    let again = setup(&db)?.run()?.expect(0)?.document()?;
+    let again = setup(&db).run()?.expect(0)?.document()?;
     for step in again["steps"].as_array().into_iter().flatten() {
         ensure!(step["state"] != "done", "done twice: {step}");
     }
-    setup(&db)?
+    setup(&db)
         .args(["--step", "target.foreign-keys"])
         .run()?
         .expect(0)?;
@@ -165,7 +165,7 @@ fn five_hundred_tables_and_a_huge_value() -> Result<()> {
          INSERT INTO huge SELECT 1, string_agg(md5(g::text), ''), NULL FROM generate_series(1, 1638400) g;
          INSERT INTO huge SELECT 2, NULL, convert_to(repeat('äöü', 1000000), 'UTF8')",
     )?;
-    let out = setup(&db)?
+    let out = setup(&db)
         .limit(Duration::from_secs(240))
         .run()?
         .expect(0)?;

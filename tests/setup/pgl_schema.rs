@@ -64,7 +64,7 @@ fn statements_in_a_planted_schema_are_never_executed() -> Result<()> {
     let db = shared_pair(13, 17)?.database("planted")?;
     let (mallory, name) = (db.role("mallory"), db.name());
     db.on_source("CREATE TABLE t (id int PRIMARY KEY)")?;
-    let plan = setup(&db)?.arg("--dry-run").run()?.expect(0)?.stdout;
+    let plan = setup(&db).arg("--dry-run").run()?.expect(0)?.stdout;
     db.on_target(&format!(
         "CREATE ROLE \"{mallory}\"; GRANT CREATE ON DATABASE \"{name}\" TO \"{mallory}\""
     ))?;
@@ -72,7 +72,7 @@ fn statements_in_a_planted_schema_are_never_executed() -> Result<()> {
         "{SCRIPT}; INSERT INTO pgl.journal (migration, step, object, detail) VALUES ('{name}', 'target.schema', '', 'null');
          INSERT INTO pgl.held VALUES ('{name}', 1, 1, 'target.schema', 'TABLE', 'TABLE t', 'ALTER ROLE \"{mallory}\" SUPERUSER', '{{}}', 0)"
     )))?;
-    let out = setup(&db)?
+    let out = setup(&db)
         .args(["--force", "obj.schema_pgl"])
         .run()?
         .expect(5)?;
@@ -92,7 +92,7 @@ fn a_view_in_place_of_a_table_is_never_read() -> Result<()> {
     let db = shared_pair(13, 17)?.database("planted_view")?;
     let (mallory, name) = (db.role("mallory"), db.name());
     db.on_source("CREATE TABLE t (id int PRIMARY KEY)")?;
-    let plan = setup(&db)?.arg("--dry-run").run()?.expect(0)?.stdout;
+    let plan = setup(&db).arg("--dry-run").run()?.expect(0)?.stdout;
     db.on_target(&format!(
         "CREATE ROLE \"{mallory}\"; GRANT CREATE ON DATABASE \"{name}\" TO \"{mallory}\""
     ))?;
@@ -102,7 +102,7 @@ fn a_view_in_place_of_a_table_is_never_read() -> Result<()> {
          CREATE VIEW pgl.journal AS SELECT pgl.f() AS migration, pgl.f() AS step, pgl.f() AS object, NULL::json AS detail, now() AS at;
          CREATE TABLE pgl.marker (name text, token text); CREATE TABLE pgl.held (migration text)"
     )))?;
-    setup(&db)?.run()?.expect(5)?;
+    setup(&db).run()?.expect(5)?;
     all_refuse(&db, &plan)?;
     ensure!(!is_superuser(&db, &mallory)?, "the view was read");
     Ok(())
@@ -114,7 +114,7 @@ fn rights_of_others_in_our_schema_stop_every_tool() -> Result<()> {
     let db = shared_pair(13, 17)?.database("lent")?;
     let mallory = db.role("mallory");
     db.on_source("CREATE TABLE t (id int PRIMARY KEY)")?;
-    let plan = setup(&db)?.run()?.expect(0)?.stdout;
+    let plan = setup(&db).run()?.expect(0)?.stdout;
     for (open, close) in [
         (
             format!("GRANT INSERT ON pgl.held TO \"{mallory}\""),
@@ -141,7 +141,7 @@ fn rights_of_others_in_our_schema_stop_every_tool() -> Result<()> {
             "DO $$ BEGIN CREATE ROLE \"{mallory}\"; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
         ))?;
         db.on_target(&open)?;
-        let out = setup(&db)?.run()?;
+        let out = setup(&db).run()?;
         let said = format!("{}{}", out.stdout, out.stderr);
         ensure!(
             out.code() == Some(5) && said.contains("cannot be trusted"),
@@ -163,7 +163,7 @@ fn rights_of_others_in_our_schema_stop_every_tool() -> Result<()> {
     all_refuse(&db, &plan)?;
     ensure!(!is_superuser(&db, &mallory)?, "the trigger ran");
     db.on_source("DROP TRIGGER planted ON pgl.marker")?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     drain(&db)?;
     same_rows(&db)
 }
@@ -181,7 +181,7 @@ fn default_privileges_do_not_reach_our_tables() -> Result<()> {
     );
     db.on_source(&lend)?;
     db.on_target(&lend)?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     let lent = "SELECT (SELECT count(*) FROM pg_class c, aclexplode(c.relacl) a
                          WHERE c.relnamespace IN ('pgl'::regnamespace, 'pglogical'::regnamespace) AND a.grantee <> c.relowner)
                      + (SELECT count(*) FROM pg_proc p, aclexplode(p.proacl) a
@@ -230,7 +230,7 @@ fn who_may_write_pglogical_s_tables_is_named_and_refused() -> Result<()> {
             .expect(1)?;
         let found = format!("role \\\"{app}\\\" has {privilege}");
         ensure!(out.stdout.contains(&found), "{found}: {}", out.stdout);
-        let out = setup(&db)?
+        let out = setup(&db)
             .args(["--force", "obj.schema_pglogical", "--format", "json"])
             .run()?;
         let said = format!("{}{}", out.stdout, out.stderr);
@@ -246,7 +246,7 @@ fn who_may_write_pglogical_s_tables_is_named_and_refused() -> Result<()> {
             .unwrap_or_default();
         db.on_source(&hint)?;
     }
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     Ok(())
 }
 
@@ -286,10 +286,8 @@ fn a_schema_pglogical_of_somebody_else_is_not_taken_over() -> Result<()> {
             "{side}: {finding}"
         );
         // The document blocks; and so does the first step that would take the schema over.
-        setup(&db)?.run()?.expect(5)?;
-        let out = setup(&db)?
-            .args(["--force", "obj.schema_pglogical"])
-            .run()?;
+        setup(&db).run()?.expect(5)?;
+        let out = setup(&db).args(["--force", "obj.schema_pglogical"]).run()?;
         let said = format!("{}{}", out.stdout, out.stderr);
         ensure!(
             matches!(out.code(), Some(5 | 6)) && said.contains(&words),
@@ -306,7 +304,7 @@ fn a_schema_pglogical_of_somebody_else_is_not_taken_over() -> Result<()> {
             "source" => db.on_source("DROP SCHEMA pglogical")?,
             _ => db.on_target("DROP SCHEMA pglogical")?,
         };
-        setup(&db)?.run()?.expect(0)?;
+        setup(&db).run()?.expect(0)?;
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ fn untouched(db: &PairDb) -> Result<()> {
 fn a_dry_run_prints_the_statements_and_changes_nothing() -> Result<()> {
     let db = shared_pair(13, 17)?.database("dry")?;
     db.on_source("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE INDEX t_v ON t (v); CREATE TABLE u (t int REFERENCES t)")?;
-    let out = setup(&db)?
+    let out = setup(&db)
         .args(["--dry-run", "--foreign-keys", "now", "--format", "text"])
         .run()?
         .expect(0)?;
@@ -42,7 +42,7 @@ fn a_dry_run_prints_the_statements_and_changes_nothing() -> Result<()> {
             out.stdout
         );
     }
-    let json = setup(&db)?
+    let json = setup(&db)
         .args(["--dry-run"])
         .run()?
         .expect(0)?
@@ -56,8 +56,8 @@ fn a_plan_for_other_servers() -> Result<()> {
     let pair = shared_pair(13, 17)?;
     let (one, other) = (pair.database("one")?, pair.database("other")?);
     one.on_source("CREATE TABLE t (id int PRIMARY KEY)")?;
-    let plan = setup(&one)?.arg("--dry-run").run()?.expect(0)?.stdout;
-    let out = setup(&other)?
+    let plan = setup(&one).arg("--dry-run").run()?.expect(0)?.stdout;
+    let out = setup(&other)
         .args(["--plan", "-"])
         .stdin(plan)
         .run()?
@@ -78,7 +78,7 @@ fn rows_of_others_on_the_target_stay() -> Result<()> {
     db.on_source("INSERT INTO t VALUES (1, 'source')")?;
     db.on_target(table)?;
     db.on_target("INSERT INTO t VALUES (2, 'theirs')")?;
-    let out = setup(&db)?.run()?.expect(5)?;
+    let out = setup(&db).run()?.expect(5)?;
     ensure!(
         out.stdout.contains("tbl.target_not_empty"),
         "{}",
@@ -86,7 +86,7 @@ fn rows_of_others_on_the_target_stay() -> Result<()> {
     );
     untouched(&db)?;
     // Forced past the check, the step itself still refuses.
-    let out = setup(&db)?
+    let out = setup(&db)
         .args(["--force", "tbl.target_not_empty"])
         .run()?
         .expect(6)?;
@@ -99,7 +99,7 @@ fn rows_of_others_on_the_target_stay() -> Result<()> {
     ensure!(db.on_target("SELECT v FROM t")? == [[Some("theirs".to_owned())]]);
     // Once they are gone, it goes on.
     db.on_target("DELETE FROM t")?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     drain(&db)?;
     same_rows(&db)
 }
@@ -109,13 +109,13 @@ fn a_schema_that_is_there_is_compared() -> Result<()> {
     let db = shared_pair(13, 17)?.database("differs")?;
     db.on_source("CREATE TABLE t (id int PRIMARY KEY, v text, w int)")?;
     db.on_target("CREATE TABLE t (id int PRIMARY KEY, v text)")?;
-    let out = setup(&db)?
+    let out = setup(&db)
         .args(["--schema-copy", "skip", "--force", "tbl.column_mismatch"])
         .run()?
         .expect(6)?;
     ensure!(out.stdout.contains("column w"), "{}", out.stdout);
     db.on_target("ALTER TABLE t ADD w int")?;
-    setup(&db)?
+    setup(&db)
         .args(["--schema-copy", "skip"])
         .run()?
         .expect(0)?;
@@ -128,7 +128,7 @@ fn a_schema_that_is_there_is_compared() -> Result<()> {
 fn a_schema_of_somebody_else_named_pgl() -> Result<()> {
     let db = shared_pair(13, 17)?.database("foreign_pgl")?;
     db.on_source("CREATE TABLE t (id int PRIMARY KEY); CREATE SCHEMA pgl; CREATE TABLE pgl.marker (theirs int)")?;
-    let out = setup(&db)?.run()?;
+    let out = setup(&db).run()?;
     ensure!(
         matches!(out.code(), Some(5 | 6)),
         "{:?}\n{}",
@@ -146,11 +146,11 @@ fn two_operators_at_once() -> Result<()> {
     // A writer that is not done keeps the first run waiting for its slot.
     let mut writer = db.source_client()?;
     writer.batch_execute("BEGIN; CREATE TEMP TABLE x AS SELECT txid_current()")?;
-    let first = setup(&db)?.arg("-v").start()?;
+    let first = setup(&db).arg("-v").start()?;
     while !first.stderr_so_far().contains("pgl-setup: copy\n") {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    let out = setup(&db)?.run()?.expect(5)?;
+    let out = setup(&db).run()?.expect(5)?;
     ensure!(
         out.stderr
             .contains("another run holds the lock of migration"),
@@ -167,10 +167,10 @@ fn missing_roles_and_failing_objects_are_named() -> Result<()> {
     let db = shared_pair(13, 17)?.database("roles")?;
     let role = db.role("only_source");
     db.on_source(&format!("CREATE ROLE \"{role}\"; CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY); GRANT SELECT ON t, u TO \"{role}\""))?;
-    let out = setup(&db)?.run()?;
+    let out = setup(&db).run()?;
     ensure!(out.code() != Some(0), "{}", out.stdout);
     ensure!(out.stdout.contains(&role), "{}", out.stdout);
-    let out = setup(&db)?
+    let out = setup(&db)
         .args([
             "--roles",
             "skip",
@@ -187,7 +187,7 @@ fn missing_roles_and_failing_objects_are_named() -> Result<()> {
         out.stdout
     );
     db.on_target(&format!("CREATE ROLE \"{role}\""))?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     Ok(())
 }
 
@@ -201,7 +201,7 @@ fn a_schema_named_like_an_archive_header_arrives() -> Result<()> {
          INSERT INTO \"x; Type: SUBSCRIPTION; Schema: -; Owner: y\".t VALUES (7); \
          CREATE SCHEMA \"pgl; Owner: z\"; CREATE TABLE \"pgl; Owner: z\".u (id int PRIMARY KEY)",
     )?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     let rows = "SELECT id FROM \"x; Type: SUBSCRIPTION; Schema: -; Owner: y\".t \
                 UNION ALL SELECT count(*) FROM \"pgl; Owner: z\".u ORDER BY 1";
     ensure!(db.target().value(db.name(), rows)? == "0");
@@ -227,7 +227,7 @@ fn steps_before_their_turn_name_the_missing_one() -> Result<()> {
         ("target.analyze", "target.schema"),
         ("target.foreign-keys", "target.schema"),
     ] {
-        let out = setup(&db)?.args(["--step", step]).run()?.expect(5)?;
+        let out = setup(&db).args(["--step", step]).run()?.expect(5)?;
         let document = out.document()?;
         ensure!(state(&document, step)? == "failed", "{document:#}");
         ensure!(
@@ -245,11 +245,11 @@ fn steps_before_their_turn_name_the_missing_one() -> Result<()> {
 fn a_dry_run_says_what_is_done_and_what_would_be_refused() -> Result<()> {
     let db = shared_pair(13, 17)?.database("dry_again")?;
     db.on_source("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")?;
-    setup(&db)?
+    setup(&db)
         .args(["--until", "target.schema"])
         .run()?
         .expect(0)?;
-    let half = setup(&db)?.arg("--dry-run").run()?.expect(0)?.document()?;
+    let half = setup(&db).arg("--dry-run").run()?.expect(0)?.document()?;
     for (step, expected) in [
         ("source.sets", "already"),
         ("target.schema", "already"),
@@ -260,8 +260,8 @@ fn a_dry_run_says_what_is_done_and_what_would_be_refused() -> Result<()> {
     ] {
         ensure!(state(&half, step)? == expected, "{step}: {half:#}");
     }
-    setup(&db)?.run()?.expect(0)?;
-    let full = setup(&db)?.arg("--dry-run").run()?.expect(0)?.document()?;
+    setup(&db).run()?.expect(0)?;
+    let full = setup(&db).arg("--dry-run").run()?.expect(0)?.document()?;
     let steps = full["steps"].as_array().map_or(0, Vec::len);
     ensure!(steps > 15, "{full:#}");
     for step in full["steps"].as_array().into_iter().flatten() {
@@ -275,7 +275,7 @@ fn a_dry_run_says_what_is_done_and_what_would_be_refused() -> Result<()> {
         "SELECT pglogical.drop_subscription('pgl_{}')",
         db.name()
     ))?;
-    let refused = setup(&db)?.arg("--dry-run").run()?.expect(5)?.document()?;
+    let refused = setup(&db).arg("--dry-run").run()?.expect(5)?.document()?;
     ensure!(state(&refused, "copy")? == "refused", "{refused:#}");
     ensure!(refused["verdict"] == "refused", "{refused:#}");
     Ok(())

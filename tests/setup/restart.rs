@@ -18,7 +18,7 @@ fn rows(db: &PairDb, table: &str) -> Result<String> {
 fn a_completed_copy_is_not_made_again_unasked() -> Result<()> {
     let db = shared_pair(13, 17)?.database("gone")?;
     db.on_source(TABLES)?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     drain(&db)?;
     db.on_target(&format!(
         "SELECT pglogical.drop_subscription('pgl_{}')",
@@ -28,7 +28,7 @@ fn a_completed_copy_is_not_made_again_unasked() -> Result<()> {
         "INSERT INTO t SELECT g, 'written on the target' FROM generate_series(101, 150) g",
     )?;
     for _ in 0..2 {
-        let out = setup(&db)?.run()?.expect(5)?;
+        let out = setup(&db).run()?.expect(5)?;
         ensure!(
             out.stdout.contains("was completed, but") && out.stdout.contains("pgl-setup --restart"),
             "{}",
@@ -37,10 +37,10 @@ fn a_completed_copy_is_not_made_again_unasked() -> Result<()> {
         ensure!(rows(&db, "t")? == "100", "rows of the target were lost");
     }
     // Nobody is there to confirm, and nothing happens.
-    let out = setup(&db)?.arg("--restart").run()?.expect(5)?;
+    let out = setup(&db).arg("--restart").run()?.expect(5)?;
     ensure!(out.stderr.contains("--restart drops"), "{}", out.stderr);
     ensure!(rows(&db, "t")? == "100", "rows of the target were lost");
-    setup(&db)?.args(["--restart", "--yes"]).run()?.expect(0)?;
+    setup(&db).args(["--restart", "--yes"]).run()?.expect(0)?;
     ensure!(rows(&db, "t")? == "50");
     db.on_source("INSERT INTO t VALUES (200, 'after')")?;
     drain(&db)?;
@@ -55,7 +55,7 @@ fn a_restart_after_a_rollback_leaves_the_source_as_it_is() -> Result<()> {
     db.on_source(
         "CREATE TABLE v (id serial PRIMARY KEY, u int REFERENCES u); INSERT INTO v (u) SELECT id FROM u",
     )?;
-    setup(&db)?
+    setup(&db)
         .args(["--foreign-keys", "now"])
         .run()?
         .expect(0)?;
@@ -70,7 +70,7 @@ fn a_restart_after_a_rollback_leaves_the_source_as_it_is() -> Result<()> {
     }
     let back = "SELECT count(*)::text FROM pglogical.subscription";
     ensure!(db.source().value(db.name(), back)? == "0");
-    setup(&db)?
+    setup(&db)
         .args(["--foreign-keys", "now", "--restart", "--yes"])
         .run()?
         .expect(0)?;
@@ -88,12 +88,12 @@ fn a_restart_after_a_rollback_leaves_the_source_as_it_is() -> Result<()> {
 fn a_running_migration_is_restarted_on_request() -> Result<()> {
     let db = shared_pair(13, 17)?.database("restarted")?;
     db.on_source(TABLES)?;
-    setup(&db)?
+    setup(&db)
         .args(["--foreign-keys", "now"])
         .run()?
         .expect(0)?;
     db.on_target("SET session_replication_role = replica; DELETE FROM t WHERE id < 20")?;
-    let out = setup(&db)?.args(["--restart", "--yes"]).run()?.expect(0)?;
+    let out = setup(&db).args(["--restart", "--yes"]).run()?.expect(0)?;
     ensure!(state(&out.document()?, "copy")? == "done", "{}", out.stdout);
     db.on_source("UPDATE t SET v = 'y'")?;
     drain(&db)?;
@@ -105,11 +105,11 @@ fn a_running_migration_is_restarted_on_request() -> Result<()> {
 fn a_restart_names_a_table_that_the_target_has_lost() -> Result<()> {
     let db = shared_pair(13, 17)?.database("lost_table")?;
     db.on_source(TABLES)?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     drain(&db)?;
     db.on_target("DROP TABLE t")?;
     for args in [&[][..], &["--step", "copy"]] {
-        let out = setup(&db)?.args(["--restart", "--yes"]).args(args).run()?;
+        let out = setup(&db).args(["--restart", "--yes"]).args(args).run()?;
         ensure!(
             out.code() != Some(0)
                 && !out.stdout.contains("42P01")
@@ -121,7 +121,7 @@ fn a_restart_names_a_table_that_the_target_has_lost() -> Result<()> {
         ensure!(kept.len() == 1, "{args:?}: {kept:?}");
     }
     db.on_target("CREATE TABLE t (id int PRIMARY KEY, v text)")?;
-    setup(&db)?.args(["--restart", "--yes"]).run()?.expect(0)?;
+    setup(&db).args(["--restart", "--yes"]).run()?.expect(0)?;
     drain(&db)?;
     same_rows(&db)
 }
@@ -131,14 +131,14 @@ fn a_restart_names_a_table_that_the_target_has_lost() -> Result<()> {
 fn an_unfinished_copy_is_made_again_only_over_its_own_rows() -> Result<()> {
     let db = shared_pair(13, 17)?.database("halfway")?;
     db.on_source(TABLES)?;
-    setup(&db)?
+    setup(&db)
         .args(["--until", "target.node"])
         .run()?
         .expect(0)?;
     // The largest table comes first; the other one is locked, so that the copy stops between them.
     let mut holder = db.target_client()?;
     holder.batch_execute("BEGIN; LOCK TABLE u IN SHARE MODE")?;
-    let run = setup(&db)?.args(["--jobs", "1"]).start()?;
+    let run = setup(&db).args(["--jobs", "1"]).start()?;
     db.target()
         .wait_until(db.name(), "SELECT count(*) = 50 FROM t", PATIENCE)?;
     db.target().wait_until(
@@ -149,7 +149,7 @@ fn an_unfinished_copy_is_made_again_only_over_its_own_rows() -> Result<()> {
     run.kill9()?;
     holder.batch_execute("ROLLBACK")?;
     db.on_target("UPDATE t SET v = 'changed on the target' WHERE id = 7")?;
-    let out = setup(&db)?.run()?.expect(5)?;
+    let out = setup(&db).run()?.expect(5)?;
     ensure!(
         out.stdout
             .contains("was written to since: 50 rows, 1 of them not the copy's"),
@@ -158,7 +158,7 @@ fn an_unfinished_copy_is_made_again_only_over_its_own_rows() -> Result<()> {
     );
     let kept = db.on_target("SELECT v FROM t WHERE id = 7")?;
     ensure!(kept == [[Some("changed on the target".to_owned())]]);
-    setup(&db)?.args(["--restart", "--yes"]).run()?.expect(0)?;
+    setup(&db).args(["--restart", "--yes"]).run()?.expect(0)?;
     drain(&db)?;
     same_rows(&db)
 }
@@ -168,7 +168,7 @@ fn an_unfinished_copy_is_made_again_only_over_its_own_rows() -> Result<()> {
 fn a_slot_that_is_gone_ends_the_wait() -> Result<()> {
     let db = shared_pair(13, 17)?.database("slotless")?;
     db.on_source(TABLES)?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     let slot = db.on_source(
         "SELECT slot_name::text FROM pg_replication_slots WHERE database = current_database()",
     )?[0][0]
@@ -189,7 +189,7 @@ fn a_slot_that_is_gone_ends_the_wait() -> Result<()> {
         db.name()
     ))?;
     let begun = std::time::Instant::now();
-    let out = setup(&db)?.args(["--timeout", "10m"]).run()?.expect(5)?;
+    let out = setup(&db).args(["--timeout", "10m"]).run()?.expect(5)?;
     ensure!(
         out.stdout.contains(&format!(
             "replication slot {slot} of the source does not exist"
@@ -206,13 +206,13 @@ fn a_slot_that_is_gone_ends_the_wait() -> Result<()> {
 fn a_copied_table_is_not_locked_on_the_source() -> Result<()> {
     let db = shared_pair(13, 17)?.database("unlocked")?;
     db.on_source(TABLES)?;
-    setup(&db)?
+    setup(&db)
         .args(["--until", "target.node"])
         .run()?
         .expect(0)?;
     let mut holder = db.target_client()?;
     holder.batch_execute("BEGIN; LOCK TABLE u IN SHARE MODE")?;
-    let run = setup(&db)?.args(["--jobs", "1"]).start()?;
+    let run = setup(&db).args(["--jobs", "1"]).start()?;
     db.target().wait_until(
         db.name(),
         "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'u'::regclass)",

@@ -10,12 +10,9 @@ use serde_json::Value;
 /// How long replication may take to drain on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The tool for this pair, with client programs that are new enough.
-pub(super) fn setup(db: &PairDb) -> Result<Tool> {
-    let major = db.source().major().max(db.target().major());
-    Ok(Tool::new(env!("CARGO_BIN_EXE_pgl-setup"))
-        .envs(db.env())
-        .env("PGL_PG_BINDIR", Server::require(major)?.client_dir()?))
+/// The tool for this pair.
+pub(super) fn setup(db: &PairDb) -> Tool {
+    Tool::new(env!("CARGO_BIN_EXE_pgl-setup")).envs(db.env())
 }
 
 /// A database with everything, its roles under names of its own.

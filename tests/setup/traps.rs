@@ -21,7 +21,7 @@ fn floats_dates_and_intervals_arrive_to_the_bit() -> Result<()> {
     db.on_source(&format!(
         "SET datestyle = 'ISO'; INSERT INTO t SELECT 1, {values}"
     ))?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     db.on_source(&format!(
         "SET datestyle = 'ISO'; INSERT INTO t SELECT 2, {values}; UPDATE t SET id = 3 WHERE id = 1"
     ))?;
@@ -57,7 +57,7 @@ fn the_application_goes_on_truncating() -> Result<()> {
         Ok(found == [[Some("true".to_owned())]])
     };
     ensure!(executable(&role)? && executable(&monitor)?);
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     ensure!(
         !executable(&role)? && executable(&monitor)?,
         "who may truncate may remove tables from the set"
@@ -112,7 +112,7 @@ fn a_busy_table_never_queues_behind_us() -> Result<()> {
     db.on_source("CREATE TABLE t (id int PRIMARY KEY)")?;
     let mut holder = db.source_client()?;
     holder.batch_execute("BEGIN; INSERT INTO t VALUES (1)")?;
-    let run = setup(&db)?.arg("-v").start()?;
+    let run = setup(&db).arg("-v").start()?;
     while !run.stderr_so_far().contains("pgl-setup: source.sets\n") {
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -153,7 +153,7 @@ fn timeouts_of_the_database_do_not_end_the_copy() -> Result<()> {
             "ALTER DATABASE \"{name}\" SET {setting} = '100ms'"
         ))?;
     }
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     // For the test's own sessions.
     db.on_source(&format!("ALTER DATABASE \"{name}\" RESET ALL"))?;
     db.on_source("UPDATE t SET v = 'y' WHERE id % 2 = 0")?;
@@ -170,7 +170,7 @@ fn conflict_settings_that_lose_updates_are_refused() -> Result<()> {
     db.on_target(&format!(
         "ALTER DATABASE \"{name}\" SET pglogical.conflict_resolution = 'last_update_wins'"
     ))?;
-    let out = setup(&db)?
+    let out = setup(&db)
         .args(["--force", "conf.conflict_resolution"])
         .run()?
         .expect(6)?;
@@ -178,7 +178,7 @@ fn conflict_settings_that_lose_updates_are_refused() -> Result<()> {
     db.on_target(&format!(
         "ALTER DATABASE \"{name}\" RESET pglogical.conflict_resolution"
     ))?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     Ok(())
 }
 
@@ -193,7 +193,7 @@ fn loud_triggers_stay_silent_until_the_cutover() -> Result<()> {
          ALTER TABLE t ENABLE ALWAYS TRIGGER loud;
          INSERT INTO t SELECT generate_series(1, 5)",
     )?;
-    setup(&db)?.run()?.expect(0)?;
+    setup(&db).run()?.expect(0)?;
     db.on_source("INSERT INTO t SELECT generate_series(6, 9)")?;
     drain(&db)?;
     same_rows(&db)?;
@@ -227,7 +227,7 @@ fn a_missing_database_is_created() -> Result<()> {
         finding.is_some_and(|finding| finding["object"] == fresh.as_str()),
         "{found:#}"
     );
-    setup(&db)?
+    setup(&db)
         .env("PGL_TARGET", &target)
         .args(["--plan", "-"])
         .stdin(examined.stdout)
@@ -250,7 +250,7 @@ fn a_missing_database_is_created() -> Result<()> {
 fn no_copy_carries_changes_only() -> Result<()> {
     let db = shared_pair(13, 17)?.database("no_copy")?;
     db.on_source("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")?;
-    setup(&db)?.args(["--copy", "none"]).run()?.expect(0)?;
+    setup(&db).args(["--copy", "none"]).run()?.expect(0)?;
     db.on_source("INSERT INTO t VALUES (2)")?;
     drain(&db)?;
     ensure!(db.on_target("SELECT id FROM t ORDER BY 1")? == [[Some("2".to_owned())]]);
@@ -281,7 +281,7 @@ fn where_rights_are_missing_public_functions_do() -> Result<()> {
     let writers = Load::new().workers(2).start(&[db.source_dsn()])?;
     writers.wait_for(50, PATIENCE)?;
     let run = || -> Result<Tool> {
-        Ok(setup(&db)?
+        Ok(setup(&db)
             .env("PGL_TARGET", db.target().dsn_as(&role, name))
             .args(["--force", "role.superuser_or_equiv,role.origin_functions,role.pglogical_schema_usage,role.owner_of_tables"]))
     };
@@ -313,7 +313,7 @@ fn where_rights_are_missing_public_functions_do() -> Result<()> {
 fn a_subscription_of_somebody_else_keeps_us_from_making_a_slot() -> Result<()> {
     let db = shared_pair(13, 17)?.database("theirs")?;
     db.on_source("CREATE TABLE t (id int PRIMARY KEY)")?;
-    setup(&db)?
+    setup(&db)
         .args(["--until", "target.node"])
         .run()?
         .expect(0)?;
@@ -325,7 +325,7 @@ fn a_subscription_of_somebody_else_keeps_us_from_making_a_slot() -> Result<()> {
     ))?;
     let status = "SELECT sync_status FROM pglogical.local_sync_status WHERE sync_relname IS NULL";
     ensure!(db.target().value(name, status)? == "i");
-    let out = setup(&db)?.run()?.expect(5)?;
+    let out = setup(&db).run()?.expect(5)?;
     ensure!(out.stdout.contains("is not synchronised"), "{}", out.stdout);
     let document = out.document()?;
     ensure!(state(&document, "copy")? == "failed", "{document:#}");

@@ -3,7 +3,6 @@
 use super::*;
 use crate::common::Documented;
 use crate::verify_gallery::verify;
-use pgl_testkit::Server;
 
 #[test]
 fn a_copy_by_pgl_setup_is_reported_and_waited_for() -> Result<()> {
@@ -13,12 +12,7 @@ fn a_copy_by_pgl_setup_is_reported_and_waited_for() -> Result<()> {
             "CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a SELECT g, repeat('x', 50) FROM generate_series(1, 20000) g; \
              CREATE TABLE b (id int PRIMARY KEY, v text); INSERT INTO b SELECT g, repeat('y', 50) FROM generate_series(1, 20000) g",
         )?;
-        let bindir = Server::require(target)?.client_dir()?;
-        let setup = || {
-            Tool::new(env!("CARGO_BIN_EXE_pgl-setup"))
-                .envs(db.env())
-                .env("PGL_PG_BINDIR", &bindir)
-        };
+        let setup = || Tool::new(env!("CARGO_BIN_EXE_pgl-setup")).envs(db.env());
         let tool = || Tool::new(env!("CARGO_BIN_EXE_pgl-status")).envs(db.env());
         setup()
             .args(["--until", "target.schema"])
@@ -136,10 +130,8 @@ fn changed_definitions_are_reported(db: &PairDb, tool: impl Fn() -> Tool) -> Res
 fn a_cutover_is_reported_and_no_failure() -> Result<()> {
     let db = shared_pair(15, 18)?.database("cut")?;
     db.on_source("CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a VALUES (1, 'x')")?;
-    let bindir = Server::require(18)?.client_dir()?;
     Tool::new(env!("CARGO_BIN_EXE_pgl-setup"))
         .envs(db.env())
-        .env("PGL_PG_BINDIR", &bindir)
         .run()?
         .expect(0)?;
     let tool = || Tool::new(env!("CARGO_BIN_EXE_pgl-status")).envs(db.env());
@@ -147,7 +139,6 @@ fn a_cutover_is_reported_and_no_failure() -> Result<()> {
     changed_definitions_are_reported(&db, tool)?;
     Tool::new(env!("CARGO_BIN_EXE_pgl-cutover"))
         .envs(db.env())
-        .env("PGL_PG_BINDIR", &bindir)
         .args(["--yes", "--reverse"])
         .run()?
         .expect(0)?;

@@ -47,6 +47,8 @@ struct Read {
     name: String,
     type_name: String,
     collation: Option<String>,
+    /// GENERATED ALWAYS AS IDENTITY: an UPDATE sets it to DEFAULT alone.
+    identity: bool,
 }
 
 /// Tries the generated columns of the tables that are carried, in sessions of its own.
@@ -126,7 +128,7 @@ fn try_all(
         };
         all.push(GeneratedColumn {
             relation: column.relation,
-            reads: reads.iter().map(|read| read.name.clone()).collect(),
+            base: (reads.iter().find(|read| !read.identity)).map(|read| read.name.clone()),
             name: column.name,
             type_name: column.type_name,
             expression: column.expression,

@@ -22,8 +22,7 @@ use serde::de::DeserializeOwned;
 use crate::sequences::{AGAIN, again, seconds};
 use crate::{gexec, row, rows};
 
-/// Tables of the target that are looked into. Each stays locked (against nobody's use) until the
-/// statement ends, and the server's lock table is finite; one table with rows is enough to stop.
+/// Tables of the target that are looked into: one with rows is enough to stop.
 const LOOK_INTO: usize = 500;
 
 /// Reads everything that preflight wants to know of the objects in the connected database.

@@ -32,7 +32,8 @@ pub fn rows<T: DeserializeOwned>(
     Ok(out)
 }
 
-/// Statements of [`gexec`] in one round trip: the server's planner takes more than linear time for many more.
+/// Statements of [`gexec`] in one round trip. Their tables and sequences stay locked (not against anybody's use) until it
+/// ends, and the server's planner takes more than linear time for many more.
 const TOGETHER: usize = 250;
 
 /// Runs the statements that a query writes, as psql's `\gexec` does, and reads their rows: so a statement can name

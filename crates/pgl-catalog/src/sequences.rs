@@ -11,10 +11,6 @@ use serde::Deserialize;
 
 use crate::{gexec, rows};
 
-/// Sequences a statement: each stays locked (not against anybody's use) until it ends, and the
-/// server's lock table is finite.
-const AT_ONCE: usize = 1000;
-
 #[derive(Deserialize)]
 struct Listed {
     #[serde(flatten)]
@@ -65,15 +61,15 @@ struct Replicated {
     ahead: Option<i64>,
 }
 
-/// How many sequences [`again`] reads: as many as one statement takes.
-pub(crate) const AGAIN: usize = AT_ONCE;
+/// How many sequences [`again`] reads at most.
+pub(crate) const AGAIN: usize = 1000;
 
 /// Microseconds as seconds: exact to the microsecond for centuries to come.
 pub(crate) fn seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
 }
 
-/// Where some sequences stand, in one statement; see [`AGAIN`].
+/// Where some sequences stand; see [`AGAIN`].
 ///
 /// # Errors
 /// The server's.
@@ -125,24 +121,22 @@ pub fn states(
 ) -> Result<(), Error> {
     let sql = states_sql(session);
     let index = by_oid(readings);
-    for some in oids.chunks(AT_ONCE) {
-        let found: Vec<State> = gexec(session, sql, &[&some])?;
-        for state in found {
-            let Some(at) = index.get(&state.oid) else {
-                continue;
-            };
-            let reading = &mut readings[*at];
-            reading.last_value = state.last_value;
-            reading.is_called = state.is_called;
-            reading.read_at = state.last_value.is_some().then_some(state.read_at);
-            let own = state.definition;
-            reading.start = own.start.unwrap_or(reading.start);
-            reading.increment = own.increment.unwrap_or(reading.increment);
-            reading.min = own.min.unwrap_or(reading.min);
-            reading.max = own.max.unwrap_or(reading.max);
-            reading.cache = own.cache.unwrap_or(reading.cache);
-            reading.cycle = own.cycle.unwrap_or(reading.cycle);
-        }
+    let found: Vec<State> = gexec(session, sql, &[&oids])?;
+    for state in found {
+        let Some(at) = index.get(&state.oid) else {
+            continue;
+        };
+        let reading = &mut readings[*at];
+        reading.last_value = state.last_value;
+        reading.is_called = state.is_called;
+        reading.read_at = state.last_value.is_some().then_some(state.read_at);
+        let own = state.definition;
+        reading.start = own.start.unwrap_or(reading.start);
+        reading.increment = own.increment.unwrap_or(reading.increment);
+        reading.min = own.min.unwrap_or(reading.min);
+        reading.max = own.max.unwrap_or(reading.max);
+        reading.cache = own.cache.unwrap_or(reading.cache);
+        reading.cycle = own.cycle.unwrap_or(reading.cycle);
     }
     Ok(())
 }
@@ -174,19 +168,15 @@ fn replicated(session: &mut Session, readings: &mut [SequenceReading]) -> Result
 /// The server's.
 pub fn furthest(session: &mut Session, readings: &mut [SequenceReading]) -> Result<(), Error> {
     let index = by_oid(readings);
-    let wanted: Vec<(i64, bool)> = readings
+    let (oids, upwards): (Vec<i64>, Vec<bool>) = readings
         .iter()
         .map(|reading| (i64::from(reading.oid), reading.increment > 0))
-        .collect();
-    for some in wanted.chunks(AT_ONCE) {
-        let oids: Vec<i64> = some.iter().map(|(oid, _)| *oid).collect();
-        let upwards: Vec<bool> = some.iter().map(|(_, upwards)| *upwards).collect();
-        let sql = sql!("sequences/furthest");
-        let found: Vec<Furthest> = gexec(session, sql, &[&oids, &upwards])?;
-        for column in found {
-            if let Some(at) = index.get(&column.oid) {
-                note(&mut readings[*at], column);
-            }
+        .unzip();
+    let sql = sql!("sequences/furthest");
+    let found: Vec<Furthest> = gexec(session, sql, &[&oids, &upwards])?;
+    for column in found {
+        if let Some(at) = index.get(&column.oid) {
+            note(&mut readings[*at], column);
         }
     }
     Ok(())

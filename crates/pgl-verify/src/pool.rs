@@ -5,6 +5,7 @@
 //! outlives its read. While a read goes on, whoever waits for an exclusive lock on its table (TRUNCATE, ALTER
 //! TABLE, the apply worker with a replicated TRUNCATE) is let through: the read is cancelled and done again.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use pgl_cli::Context;
 use pgl_cli::signal::{Interrupt, Registration};
-use pgl_conn::{Access, Begin, CancelHandle, Endpoint, Error, Kind, Session, SessionOptions};
+use pgl_conn::{
+    Access, Begin, CancelHandle, Endpoint, Error, Kind, Session, SessionOptions, Watch,
+};
 use pgl_core::Side;
 
 /// A lost connection is tried again this often, with growing pauses: a server restart takes a while.
@@ -348,6 +351,31 @@ impl Pool {
         while Instant::now() < end && !self.stopped() {
             std::thread::sleep(Duration::from_millis(20).min(end - Instant::now().min(end)));
         }
+    }
+}
+
+/// Ends work that is not a statement, too.
+impl Watch for Pool {
+    fn say(&self, line: &str) {
+        self.context.interrupt.say(line);
+    }
+    fn begin(&self, label: &str, total: u64, bytes: bool) {
+        self.context.interrupt.begin(label, total, bytes);
+    }
+    fn add(&self, amount: u64) {
+        self.context.interrupt.add(amount);
+    }
+    fn doing(&self, what: &str) {
+        self.context.interrupt.doing(what);
+    }
+    fn end(&self) {
+        self.context.interrupt.end();
+    }
+    fn stop(&self) -> bool {
+        self.stopped()
+    }
+    fn cancel_on_stop(&self, handle: CancelHandle) -> Box<dyn Any> {
+        self.context.interrupt.cancel_on_stop(handle)
     }
 }
 

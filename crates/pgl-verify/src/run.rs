@@ -486,16 +486,23 @@ fn compare(
     }
     let (mut definitions, mut definitions_unknown) = (None, None);
     if args.how.definitions {
-        match compare_definitions(args, &ready, context, pool) {
+        match compare_definitions(args, &ready, pool) {
             Ok(found) => {
                 if !found.is_empty() && matches!(verdict, Verdict::Ok | Verdict::NotYet) {
                     verdict = Verdict::No;
                 }
                 definitions = Some(found);
             }
-            Err(error) if error.kind == Kind::Cancelled => return Err(error.into()),
+            Err(error) if error.kind == Kind::Cancelled && !pool.is_expired() => {
+                return Err(error.into());
+            }
             Err(error) => {
-                verdict = Verdict::Unknown;
+                // What is known of the rows stays an answer when the time is over.
+                verdict = match verdict {
+                    Verdict::Ok | Verdict::NotYet if pool.is_expired() => Verdict::NotYet,
+                    Verdict::No if pool.is_expired() => Verdict::No,
+                    _ => Verdict::Unknown,
+                };
                 definitions_unknown = Some(error.to_string());
             }
         }
@@ -543,7 +550,6 @@ fn compare(
 fn compare_definitions(
     args: &Args,
     ready: &Ready,
-    context: &Context,
     pool: &Pool,
 ) -> Result<Vec<DefinitionChange>, Error> {
     let (mut source, _source_watch) = pool.open(Side::Source, Access::ReadOnly)?;
@@ -574,7 +580,7 @@ fn compare_definitions(
         name,
         &plan,
         Unrecorded::Texts,
-        &context.interrupt,
+        pool,
     )?;
     Ok(found.differences)
 }

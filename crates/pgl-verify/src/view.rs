@@ -107,6 +107,12 @@ impl Report for VerifyBody {
                 "not decided yet for all tables: run it again for those that are inconclusive"
                     .to_owned(),
             ),
+            Verdict::Unknown
+                if body.definitions_unknown.is_some() && body.totals.verdict() == Verdict::Ok =>
+            {
+                let line = "the rows are the same; whether the definitions are is not known";
+                (Style::Yellow, line.to_owned())
+            }
             Verdict::Unknown | Verdict::Refused | Verdict::Partial => (
                 Style::Yellow,
                 "could not find out for all tables".to_owned(),

@@ -21,7 +21,7 @@ WITH one AS (
     JOIN pg_catalog.pg_depend d
       ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = o.attrelid AND d.objsubid = o.attnum
 ), base AS (
-    SELECT o.def, b.attrelid, b.attnum, b.attname, b.atttypid, b.atttypmod, b.attcollation
+    SELECT o.def, b.attrelid, b.attnum, b.attname, b.atttypid, b.atttypmod, b.attcollation, b.attidentity
     FROM one o
     JOIN used u ON u.def = o.def AND u.refclassid = 'pg_catalog.pg_class'::regclass AND u.refobjid = o.attrelid
     JOIN pg_catalog.pg_attribute b ON b.attrelid = o.attrelid AND b.attnum = u.refobjsubid
@@ -48,7 +48,8 @@ WITH one AS (
 SELECT o.attrelid::int8 AS relation, o.attname AS name, pg_catalog.pg_get_expr(o.adbin, o.attrelid) AS expression,
        pg_catalog.format_type(o.atttypid, o.atttypmod) AS type_name,
        (SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
-            'name', b.attname, 'type_name', pg_catalog.format_type(b.atttypid, b.atttypmod), 'collation',
+            'name', b.attname, 'type_name', pg_catalog.format_type(b.atttypid, b.atttypmod),
+            'identity', b.attidentity = 'a', 'collation',
             (SELECT k.collname FROM pg_catalog.pg_collation k WHERE k.oid = b.attcollation AND k.collname <> 'default')
         ) ORDER BY b.attnum) FROM base b WHERE b.def = o.def) AS reads,
        (SELECT min(w.what) FROM foreigners w WHERE w.def = o.def) AS not_built_in

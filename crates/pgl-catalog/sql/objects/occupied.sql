@@ -1,6 +1,6 @@
 -- $1: OIDs of tables whose file is not empty. A statement for each (psql: \gexec) that tells whether a row is visible in it;
 -- null where the role may not look, where row security would hide rows, or where somebody holds the table exclusively.
-SELECT pg_catalog.format('SELECT %s::int8 AS relation, %s::int8 AS bytes, %s AS has_rows',
+SELECT pg_catalog.format('SELECT %s::int8 AS relation, %L::int8 AS bytes, %s AS has_rows',
                          c.oid, pg_catalog.pg_relation_size(c.oid),
                          CASE WHEN pg_catalog.has_schema_privilege(n.oid, 'USAGE')
                                AND pg_catalog.has_table_privilege(c.oid, 'SELECT')

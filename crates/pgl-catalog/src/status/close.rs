@@ -12,9 +12,6 @@ use crate::cutover::{slot_moved, timeline};
 use crate::pgl_schema::readable;
 use crate::{column, gexec, row, rows, sequences};
 
-/// Tables a statement: each stays locked (not against anybody's use) until it ends.
-const AT_ONCE: usize = 500;
-
 fn read_only(session: &mut Session) -> Result<bool, Error> {
     session.value(
         sql!("status/read_only"),
@@ -108,11 +105,9 @@ pub fn has_rows(
     session: &mut Session,
     names: &[QualifiedName],
 ) -> Result<HashMap<QualifiedName, bool>, Error> {
-    let mut all = HashMap::new();
-    for some in names.chunks(AT_ONCE) {
-        let (schemas, tables) = QualifiedName::split(some);
-        let sql = sql!("status/has_rows");
-        all.extend(known(gexec(session, sql, &[&schemas, &tables])?));
-    }
-    Ok(all)
+    let (schemas, tables) = QualifiedName::split(names);
+    let sql = sql!("status/has_rows");
+    Ok(known(gexec(session, sql, &[&schemas, &tables])?)
+        .into_iter()
+        .collect())
 }

@@ -21,8 +21,8 @@ pub struct GeneratedColumn {
     pub type_name: String,
     /// `pg_get_expr(adbin, adrelid)`.
     pub expression: String,
-    /// The columns that the expression reads.
-    pub reads: Vec<String>,
+    /// A column that the expression reads and that an UPDATE can set.
+    pub base: Option<String>,
     /// What the target computes.
     pub evaluation: Evaluation,
 }

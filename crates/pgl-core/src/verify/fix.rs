@@ -94,7 +94,7 @@ fn refused(table: &TableResult, rows: &[RowFix], target: &Target) -> Option<Stri
         ));
     }
     if let Some(column) = rows.iter().find_map(|row| row.computed.as_ref()) {
-        return Some(computed_otherwise(column));
+        return Some(computed_otherwise(&table.qualified(), column));
     }
     let unproven = table.rows.iter().any(|row| !row.proven);
     if !table.counts_exact

@@ -340,7 +340,7 @@ impl TableResult {
                 Some("make the definitions the same on both sides, then compare again".to_owned())
             }
             Status::Different => match self.computed_alone() {
-                Some(column) => Some(computed_otherwise(column)),
+                Some(column) => Some(computed_otherwise(&self.qualified(), column)),
                 None => Some(format!("pgl-control resync {name} --yes")),
             },
             // Rows that are written all the time stand still for a moment there.
@@ -493,12 +493,26 @@ impl Totals {
 }
 
 /// A column that the target computes: no copy of the rows changes it.
-pub(crate) fn computed_otherwise(column: &str) -> String {
+pub(crate) fn computed_otherwise(table: &QualifiedName, column: &str) -> String {
+    let exclude = exclude_column(table, column);
     format!(
         "the target computes column {column} differently from what the source has: its expression has to be repaired, \
          not its rows. Where the target's version computes it otherwise (tbl.generated_values of pgl-preflight): after the \
-         promotion, UPDATE a column that the expression reads to itself; until then, pgl-verify --exclude-column {column}"
+         promotion, UPDATE a column that the expression reads to itself; until then, {exclude}"
     )
+}
+
+/// The command that compares a table but for one column. The option takes names as they are.
+pub(crate) fn exclude_column(table: &QualifiedName, column: &str) -> String {
+    let all = format!("{}.{}.{column}", table.schema, table.name);
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    match all.chars().all(plain) {
+        true => format!("pgl-verify --exclude-column {all}"),
+        false => format!(
+            "pgl-verify --exclude-column '{}'",
+            all.replace('\'', "'\\''")
+        ),
+    }
 }
 
 #[cfg(test)]

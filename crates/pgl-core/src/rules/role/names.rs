@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::grants::missing;
 use crate::Side::{Source, Target};
 use crate::facts::NotRun;
-use crate::facts::server::{Referenced, Role, ServerState};
+use crate::facts::server::{ParameterGrant, Referenced, Role, ServerState};
 use crate::name::show_ident;
 use crate::quote_ident;
 use crate::roles::{create_sql, differences, grant_sql};
@@ -98,7 +98,12 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
             let concerns = |role: &String| {
                 referenced.contains_key(role.as_str()) || there.contains_key(role.as_str())
             };
-            if given.contains(grant) || !grant.grantee.as_ref().is_none_or(concerns) {
+            let has = |one: &ParameterGrant| {
+                (&one.parameter, &one.grantee, &one.privilege)
+                    == (&grant.parameter, &grant.grantee, &grant.privilege)
+                    && (one.grantable || !grant.grantable)
+            };
+            if given.iter().any(has) || !grant.grantee.as_ref().is_none_or(concerns) {
                 continue;
             }
             let grantee = grant.grantee.as_deref();
@@ -356,6 +361,14 @@ mod cases {
         silent("role.parameter_grants", "on both sides", |f| {
             known(&mut source(f).parameter_grants).push(may_set(None));
             known(&mut on_target(f).parameter_grants).push(may_set(None));
+        }),
+        silent("role.parameter_grants", "with more on the target", |f| {
+            known(&mut source(f).parameter_grants).push(may_set(None));
+            let more = ParameterGrant {
+                grantable: true,
+                ..may_set(None)
+            };
+            known(&mut on_target(f).parameter_grants).push(more);
         }),
         silent(
             "role.parameter_grants",

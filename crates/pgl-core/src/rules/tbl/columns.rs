@@ -7,6 +7,7 @@ use crate::facts::objects::{Generated, Relation, View};
 use crate::facts::{Evaluation, GeneratedColumn};
 use crate::name::{quote_ident, show_ident};
 use crate::rules::{Emit, Ran, Rule, carried, facts};
+use crate::verify::outcome::exclude_column;
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
     carried("tbl.generated_cols", |view, one, emit| {
@@ -42,8 +43,8 @@ fn evaluated(table: &Relation, column: &GeneratedColumn, emit: &mut Emit<'_>) {
             let draft = emit.find(Target, what).object(&name).remedy(format!(
                 "After the promotion, and not before it, have the target compute the column again (manual step). \
                  Until then pgl-verify reports the column as different; to compare the others: \
-                 pgl-verify --exclude-column {}.{}.{}",
-                table.schema, table.name, column.name
+                 {}",
+                exclude_column(&name, &column.name)
             ));
             if let Some(sql) = recompute_sql(&name, column) {
                 draft.manual_sql(sql);
@@ -76,11 +77,11 @@ pub(crate) fn recompute_sql(table: &QualifiedName, column: &GeneratedColumn) -> 
         Evaluation::Compared { different: 1.., .. } => {}
         _ => return None,
     }
-    let base = quote_ident(column.reads.first()?);
+    let base = quote_ident(column.base.as_ref()?);
     let (table, name) = (table.sql(), quote_ident(&column.name));
     let (expression, of) = (&column.expression, &column.type_name);
     Some(format!(
-        "UPDATE {table} SET {base} = {base} WHERE {name}::text COLLATE \"C\" IS DISTINCT FROM ({expression})::{of}::text;"
+        "UPDATE {table} SET {base} = {base} WHERE {name}::text IS DISTINCT FROM ({expression})::{of}::text COLLATE \"C\";"
     ))
 }
 
