@@ -383,7 +383,7 @@ fn every_major_takes_the_environment() {
 const NOT_PINNED: &str = concat!(
     // How fast a plan is, and which one; not what it yields. What has a cost of "never" is pinned.
     " cpu_index_tuple_cost cpu_operator_cost cpu_tuple_cost cursor_tuple_fraction debug_parallel_query",
-    " default_statistics_target effective_cache_size effective_io_concurrency enable_async_append",
+    " default_statistics_target effective_cache_size effective_io_concurrency enable_async_append enable_eager_aggregate",
     " enable_distinct_reordering enable_gathermerge enable_group_by_reordering enable_incremental_sort enable_memoize",
     " enable_parallel_append enable_parallel_hash enable_partition_pruning enable_partitionwise_aggregate",
     " enable_partitionwise_join enable_presorted_aggregate enable_self_join_elimination force_parallel_mode",
@@ -391,6 +391,7 @@ const NOT_PINNED: &str = concat!(
     " jit_above_cost jit_dump_bitcode jit_expressions jit_inline_above_cost jit_optimize_above_cost jit_tuple_deforming",
     " max_parallel_workers max_parallel_workers_per_gather min_parallel_index_scan_size min_parallel_table_scan_size",
     " parallel_leader_participation parallel_setup_cost parallel_tuple_cost plan_cache_mode random_page_cost",
+    " min_eager_agg_group_size timing_clock_source",
     " recursive_worktable_factor seq_page_cost",
     // How much memory, disk and time something may take: too little is an error that names the setting.
     " backend_flush_after commit_delay commit_siblings deadlock_timeout file_copy_method gin_pending_list_limit",
@@ -400,9 +401,9 @@ const NOT_PINNED: &str = concat!(
     " vacuum_buffer_usage_limit vacuum_cleanup_index_scale_factor vacuum_cost_delay vacuum_cost_limit vacuum_cost_page_dirty vacuum_cost_page_hit",
     " vacuum_cost_page_miss vacuum_failsafe_age vacuum_freeze_min_age vacuum_freeze_table_age",
     " vacuum_max_eager_freeze_failure_rate vacuum_multixact_failsafe_age vacuum_multixact_freeze_min_age",
-    " vacuum_multixact_freeze_table_age vacuum_truncate",
+    " vacuum_multixact_freeze_table_age vacuum_truncate wal_receiver_timeout wal_sender_shutdown_timeout",
     // What the server writes about a session. What may hold a password is kept out where it is sent (unlogged.rs).
-    " backtrace_functions compute_query_id debug_discard_caches debug_pretty_print debug_print_parse debug_print_plan",
+    " backtrace_functions compute_query_id debug_discard_caches debug_pretty_print debug_print_parse debug_print_plan debug_print_raw_parse",
     " debug_print_rewritten lc_messages log_duration log_error_verbosity log_executor_stats log_lock_failures",
     " log_lock_waits log_min_duration_sample log_min_duration_statement log_min_error_statement log_min_messages",
     " log_parameter_max_length log_parameter_max_length_on_error log_parser_stats log_planner_stats",

@@ -165,7 +165,8 @@ fn a_slot_and_its_snapshot_on_every_major() {
                 "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'pgl_test'",
             )
             .expect("a slot");
-        assert_eq!(told, slot.consistent_point().to_string());
+        // 19 writes zeros in front.
+        assert_eq!(told.parse(), Ok(slot.consistent_point()));
         let mut session = Session::connect(
             &endpoint(&dsn).expect("resolved"),
             &SessionOptions::new("test", Access::ReadOnly),
