@@ -19,7 +19,7 @@ WITH left_out AS (
     SELECT 'pg_namespace', xmin FROM pg_catalog.pg_namespace WHERE oid NOT IN (SELECT oid FROM left_out)
     UNION ALL
     SELECT 'pg_attribute', xmin FROM pg_catalog.pg_attribute
-     WHERE attnum > 0 AND attrelid >= 16384 AND attrelid NOT IN (SELECT oid FROM dropped)
+     WHERE attnum > 0 AND (attrelid >= 16384 OR attacl IS NOT NULL) AND attrelid NOT IN (SELECT oid FROM dropped)
     UNION ALL
     SELECT 'pg_attrdef', xmin FROM pg_catalog.pg_attrdef WHERE adrelid NOT IN (SELECT oid FROM dropped)
     UNION ALL
@@ -39,7 +39,8 @@ WITH left_out AS (
     SELECT 'pg_proc', xmin FROM pg_catalog.pg_proc
      WHERE (oid >= 16384 OR proacl IS NOT NULL) AND pronamespace NOT IN (SELECT oid FROM left_out)
     UNION ALL
-    SELECT 'pg_type', xmin FROM pg_catalog.pg_type WHERE oid >= 16384 AND typnamespace NOT IN (SELECT oid FROM left_out)
+    SELECT 'pg_type', xmin FROM pg_catalog.pg_type
+     WHERE (oid >= 16384 OR typacl IS NOT NULL) AND typnamespace NOT IN (SELECT oid FROM left_out)
     UNION ALL
     SELECT 'pg_enum', e.xmin FROM pg_catalog.pg_enum e
     UNION ALL

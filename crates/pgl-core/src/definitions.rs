@@ -371,16 +371,23 @@ pub fn compare_definitions(
         let (one, other) = (here.get(label), there.get(label));
         let kind = one.or(other).map_or("", |found| found.kind);
         let changed = match (one, other, then) {
-            (Some(one), Some(other), _) if same(kind, &one.text, &other.text) => continue,
+            (Some(one), Some(other), _) if one.text == other.text => continue,
+            (Some(one), Some(other), None) if same(kind, &one.text, &other.text) => continue,
             (Some(_), Some(_), None) if unrecorded == Unrecorded::Names => continue,
             (_, _, None) => ChangedSide::Unknown,
             (_, _, Some((source, target))) => {
                 let changed = |then: &BTreeMap<String, String>, now: Option<&Definition<'_>>| {
                     then.get(label).cloned() != now.map(|now| digest(&now.text))
                 };
+                let alike = || match (one, other) {
+                    (Some(one), Some(other)) => same(kind, &one.text, &other.text),
+                    _ => false,
+                };
                 match (changed(source, one), changed(target, other)) {
                     (false, false) => continue,
+                    // That the texts of two servers look alike does not undo what has changed on the source.
                     (true, false) => ChangedSide::Source,
+                    (_, true) if alike() => continue,
                     (false, true) => ChangedSide::Target,
                     (true, true) => ChangedSide::Both,
                 }
@@ -494,12 +501,37 @@ fn version_dependent(kind: &str, text: &str) -> Option<usize> {
     }
 }
 
-/// The word, quoted or not, or else the character that a text begins with.
+/// The literal, the word, quoted or not, or else the character that a text begins with.
 fn token(text: &str) -> Option<&str> {
     let first = text.chars().next()?;
+    if let Some(end) = literal(text) {
+        return Some(&text[..end]);
+    }
     let quoted = text.strip_prefix('"').and_then(|rest| rest.find('"'));
     let word = text.find(|c: char| !is_plain(c)).unwrap_or(text.len());
     Some(&text[..quoted.map_or(word.max(first.len_utf8()), |end| end + 2)])
+}
+
+/// The length of the literal that a text begins with. pg_dump doubles the quotes within one, and those of `E'...'`.
+fn literal(text: &str) -> Option<usize> {
+    if text.starts_with('\'') {
+        let mut at = 1;
+        loop {
+            at += text[at..].find('\'')? + 1;
+            if !text[at..].starts_with('\'') {
+                return Some(at);
+            }
+            at += 1;
+        }
+    }
+    let tag = text.strip_prefix('$')?;
+    let tag = &text[..tag.find('$')? + 2];
+    let is_tag = |c: char| c.is_alphanumeric() || c == '_';
+    if !tag[1..tag.len() - 1].chars().all(is_tag) {
+        return None;
+    }
+    let end = text[tag.len()..].find(tag)?;
+    Some(tag.len() + end + tag.len())
 }
 
 fn is_plain(c: char) -> bool {

@@ -201,8 +201,12 @@ fn carry(from: &DatabaseProperties, to: &DatabaseProperties, roles: &BTreeSet<St
             );
             privileges(&mut carry, &database, all, theirs, owner, roles);
         }
-        // What was given, but for roles that did not exist.
-        (Some(theirs), Some(here)) if here.is_subset(&theirs) => {
+        // What was given, but for roles that did not exist. What everybody or the owner lacks was taken from them.
+        (Some(theirs), Some(here))
+            if here.is_subset(&theirs)
+                && (theirs.difference(&here))
+                    .all(|(owners, grant)| !owners && grant.grantee.is_some()) =>
+        {
             let missing = theirs.difference(&here).cloned().collect();
             privileges(&mut carry, &database, String::new(), missing, owner, roles);
         }
@@ -480,6 +484,17 @@ mod tests {
                 "comment of extension hstore"
             ]
         );
+        // Everybody could connect to both: what was revoked on the target stays revoked.
+        let mut open = source();
+        open.acl.iter_mut().flatten().for_each(|one| {
+            if one.grantee.as_deref() == Some("gone") {
+                one.grantee = None;
+            }
+        });
+        to.acl = Some(vec![grant(Some("app"), Privilege::Connect)]);
+        let revoked = carry(&open, &to, &roles());
+        assert!(revoked.kept.contains(&"privileges".to_owned()));
+        assert_eq!(revoked.given, []);
         let settings = carry_settings(&source(), &to, &roles());
         let given: Vec<&str> = settings.given.iter().map(|one| one.sql.as_str()).collect();
         assert_eq!(

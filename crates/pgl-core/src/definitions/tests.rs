@@ -267,6 +267,17 @@ fn what_versions_write_differently_is_the_same() {
     }
     assert!(same("TABLE", "\"j\" \"json\"", "\"j\" json"));
     assert!(same("TABLE", "CREATE", &format!("{HEAP}CREATE")));
+    for (one, other) in [
+        (r#"'"abc"'"#, "'abc'"),
+        (r#"'it''s "abc"'"#, "'it''s abc'"),
+        (r#"$$return '"yes"'$$"#, "$$return 'yes'$$"),
+        (r#"$_$ "a"."b" $_$"#, r#"$_$ "b" $_$"#),
+        (r#"'"A"."b"'"#, r#"'"b"'"#),
+    ] {
+        for kind in ["FUNCTION", "VIEW", "TABLE", "POLICY"] {
+            assert!(!same(kind, one, other), "{kind} {one} {other}");
+        }
+    }
     assert_eq!(
         canonical("FUNCTION s.f(\"json\", \"Odd\")"),
         "FUNCTION s.f(json, \"Odd\")"
