@@ -25,7 +25,7 @@ const ROWS: u32 = 10_000;
 const BYTES: u32 = 4 << 20;
 /// What a statement may take: an expression may be slow on one value.
 const STATEMENT: Duration = Duration::from_secs(10);
-/// Nobody's lock is waited for any longer.
+/// How long a lock is waited for.
 const LOCK: Duration = Duration::from_secs(2);
 /// What all of them may take.
 const ALL: Duration = Duration::from_secs(60);

@@ -245,16 +245,13 @@ impl fmt::Display for DefinitionChange {
                 write!(f, "{object} is only on the target{why}")
             }
             (Some(source), Some(target)) => {
-                let on = match self.changed {
-                    ChangedSide::Source => "on the source, not on the target",
-                    ChangedSide::Target => "on the target, not on the source",
-                    ChangedSide::Both => "on both sides, in different ways",
-                    ChangedSide::Unknown => "",
+                let how = match self.changed {
+                    ChangedSide::Source => "has changed on the source, not on the target",
+                    ChangedSide::Target => "has changed on the target, not on the source",
+                    ChangedSide::Both => "has changed on both sides, in different ways",
+                    ChangedSide::Unknown => "differs",
                 };
-                match on {
-                    "" => write!(f, "{object} differs")?,
-                    on => write!(f, "{object} has changed {on}")?,
-                }
+                write!(f, "{object} {how}")?;
                 let own = (
                     first_of_its_own(source, target),
                     first_of_its_own(target, source),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Facts, NotRun};
 
-/// The database that stands in for one that does not exist yet.
+/// The database that is connected to in place of one that does not exist yet.
 pub const STAND_IN: &str = "postgres";
 /// Characters of a value that are shown.
 const SHOWN: usize = 60;

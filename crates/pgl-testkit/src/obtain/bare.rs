@@ -55,7 +55,7 @@ fn unpack_one(major: u16, say: Say<'_>) -> Result<()> {
     run("tar", &["-xzf", archive.trim()], &partial)?;
     symlinks(&partial.join("package"))?;
     if major == 10 {
-        // Left there by newer ones; it does not know what stands in them, and lists no extension then.
+        // Of newer versions: this one cannot read them, and then lists no extension at all.
         for extension in ["bool_plperl", "jsonb_plperl"] {
             let dir = partial.join("package/native/share/postgresql/extension");
             fs::remove_file(dir.join(format!("{extension}.control")))?;
