@@ -49,7 +49,11 @@ const WIDE: &str = "
     CREATE TEXT SEARCH CONFIGURATION words (COPY = simple);
     CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq);
     CREATE FOREIGN DATA WRAPPER nothing;
-    CREATE SERVER elsewhere FOREIGN DATA WRAPPER nothing;
+    CREATE SERVER elsewhere FOREIGN DATA WRAPPER nothing OPTIONS (token 'old');
+    CREATE USER MAPPING FOR CURRENT_USER SERVER elsewhere OPTIONS (password 'old');
+    CREATE TABLE quoted (a text DEFAULT 'abc' CHECK (a <> 'abc'));
+    CREATE VIEW quotes AS SELECT 'abc'::text AS a;
+    CREATE FUNCTION quote() RETURNS text LANGUAGE sql AS $$SELECT 'abc'::text$$;
     CREATE FOREIGN TABLE far (id int) SERVER elsewhere;
     COMMENT ON TABLE plain IS 'old';
     GRANT SELECT ON plain TO pg_monitor;
@@ -58,7 +62,7 @@ const WIDE: &str = "
     ANALYZE";
 
 /// A change, and what the refusal names of it.
-const CHANGES: [(&str, &str); 56] = [
+const CHANGES: [(&str, &str); 61] = [
     (
         "CREATE OR REPLACE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 2'",
         "FUNCTION public.one()",
@@ -256,6 +260,26 @@ const CHANGES: [(&str, &str); 56] = [
         "COMMENT ON TABLE plain IS 'new'; COMMENT ON COLUMN wide.a IS 'new'",
         "COMMENT public.COLUMN wide.a",
     ),
+    (
+        "ALTER SERVER elsewhere OPTIONS (SET token 's3cret')",
+        "SERVER elsewhere has changed",
+    ),
+    (
+        "ALTER USER MAPPING FOR CURRENT_USER SERVER elsewhere OPTIONS (SET password 's3cret')",
+        "SERVER elsewhere has changed",
+    ),
+    (
+        "ALTER TABLE quoted ALTER a SET DEFAULT '\"abc\"'",
+        "TABLE public.quoted",
+    ),
+    (
+        "CREATE OR REPLACE VIEW quotes AS SELECT '\"abc\"'::text AS a",
+        "VIEW public.quotes",
+    ),
+    (
+        "CREATE OR REPLACE FUNCTION quote() RETURNS text LANGUAGE sql AS $$SELECT '\"abc\"'::text$$",
+        "FUNCTION public.quote()",
+    ),
 ];
 
 /// Everything that the guards of definitions have found, which a refusal shows the beginning of.
@@ -264,6 +288,7 @@ fn found(db: &PairDb) -> Result<String> {
         .args(["--dry-run", "--large-objects"])
         .run()?
         .json()?;
+    ensure!(!out.to_string().contains("s3cret"), "{out:#}");
     Ok(["cut.definitions", "cut.rights"]
         .into_iter()
         .filter_map(|id| {
@@ -313,7 +338,7 @@ fn changes_of_every_kind_are_named_until_both_sides_have_them() -> Result<()> {
 }
 
 /// A change, and the catalog that shows it. None needs a table of the plan, which are locked.
-const DURING: [(&str, &str); 25] = [
+const DURING: [(&str, &str); 27] = [
     (
         "ALTER DEFAULT PRIVILEGES GRANT INSERT ON TABLES TO pg_monitor",
         "pg_default_acl",
@@ -398,6 +423,11 @@ const DURING: [(&str, &str); 25] = [
     (
         "ALTER DATABASE {db} SET work_mem = '7MB'",
         "pg_db_role_setting",
+    ),
+    ("REVOKE USAGE ON TYPE int8 FROM PUBLIC", "pg_type"),
+    (
+        "GRANT SELECT (rolname) ON pg_authid TO pg_monitor",
+        "pg_attribute",
     ),
 ];
 

@@ -25,16 +25,22 @@ fn untouched(db: &PairDb) -> Result<()> {
 /// Each statement that the target does not accept is named, and what depends on it is not; without them the same command succeeds.
 #[test]
 fn what_the_target_does_not_accept_is_known_first() -> Result<()> {
-    let db = shared_pair(13, 17)?.database("refused")?;
+    // In a transaction.
+    what_the_target_does_not_accept(&shared_pair(13, 17)?.database("refused")?)?;
+    // In a database of its own, after a run that was killed.
+    let db = shared_pair(13, 18)?.database("refused")?;
+    db.on_target("CREATE DATABASE pgl_trial_4194305")?;
+    what_the_target_does_not_accept(&db)
+}
+
+fn what_the_target_does_not_accept(db: &PairDb) -> Result<()> {
     db.on_source(
         "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x');
          CREATE VIEW vb AS SELECT checkpoints_timed FROM pg_stat_bgwriter; CREATE VIEW above AS SELECT * FROM vb;
          CREATE FUNCTION ff() RETURNS int LANGUAGE sql SET force_parallel_mode = on AS 'SELECT 1';
          CREATE VIEW fact AS SELECT (id::bigint !) AS f FROM t",
     )?;
-    // As a run leaves it that was killed.
-    db.on_target("CREATE DATABASE pgl_trial_4194305")?;
-    let refused = setup(&db).args(["--format", "json"]).run()?.expect(5)?;
+    let refused = setup(db).args(["--format", "json"]).run()?.expect(5)?;
     let text = refused.document()?.to_string();
     for (object, state) in [
         ("VIEW public.vb", "42703"),
@@ -47,11 +53,31 @@ fn what_the_target_does_not_accept_is_known_first() -> Result<()> {
         );
     }
     ensure!(!text.contains("public.above"), "{text}");
-    untouched(&db)?;
+    untouched(db)?;
     db.on_source("DROP VIEW above, vb, fact; DROP FUNCTION ff()")?;
-    setup(&db).run()?.expect(0)?;
-    drain(&db)?;
-    same_rows(&db)
+    setup(db).run()?.expect(0)?;
+    drain(db)?;
+    same_rows(db)
+}
+
+/// Where processes of another migration have nothing to do, DROP DATABASE on a server of 15 to 17 does not end.
+#[test]
+fn a_second_migration_to_one_server_is_tried_like_the_first() -> Result<()> {
+    for target in [15, 17] {
+        let pair = shared_pair(13, target)?;
+        let (first, second) = (pair.database("first")?, pair.database("second")?);
+        for db in [&first, &second] {
+            db.on_source("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")?;
+            let out = setup(db).run()?.expect(0)?;
+            ensure!(
+                out.stdout.contains("; the target accepts "),
+                "{target}: {}",
+                out.stdout
+            );
+            drain(db)?;
+        }
+    }
+    Ok(())
 }
 
 /// Roles and tablespaces that the target's server lacks; each has an option to go on.

@@ -69,6 +69,14 @@ pub fn trials(session: &mut Session) -> Result<Vec<String>, Error> {
     column(session, sql!("setup_trials"), &[])
 }
 
+/// Whether the session's transaction holds so many locks that others may soon get none.
+///
+/// # Errors
+/// The server's.
+pub fn holds_half_of_the_locks(session: &mut Session) -> Result<bool, Error> {
+    session.value(sql!("setup_trial_locks"), &[], "locks of the trial")
+}
+
 /// Who may truncate one of these tables and not use schema pglogical; `None` stands for PUBLIC.
 ///
 /// # Errors

@@ -7,11 +7,12 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::cutover::CatalogMark;
 use crate::setup::archive::{ArchiveEntry, is_foreign_to_schema};
-use crate::setup::secrets::redacted;
+use crate::setup::secrets::{has_options, redacted};
 use crate::{Plan, QualifiedName};
 
 /// How the definitions of one side were.
@@ -48,14 +49,33 @@ struct Definition<'a> {
     without_owner: String,
 }
 
+impl Definition<'_> {
+    /// What is kept of it. Nothing is found out from it about values that may be secrets.
+    fn digest(&self, label: &str) -> String {
+        if has_options(self.kind) {
+            let mut hash = Sha256::new();
+            for part in [label, "\0", &self.text] {
+                hash.update(part);
+            }
+            (hash.finalize().iter())
+                .map(|byte| format!("{byte:02x}"))
+                .collect()
+        } else {
+            format!("{:032x}", xxh3_128(self.text.as_bytes()))
+        }
+    }
+
+    /// Its text without values that may be secrets.
+    fn shown(&self) -> String {
+        redacted(self.kind, &self.text).unwrap_or_else(|| self.text.clone())
+    }
+}
+
 impl Definitions {
-    /// Those of an archive that this major version of pg_dump wrote. Values that may be secrets are hidden.
+    /// Those of an archive that this major version of pg_dump wrote.
     pub fn new(pg_dump: u32, mut entries: Vec<ArchiveEntry>) -> Self {
         entries.retain(|entry| !is_foreign_to_schema(entry) && !is_ours(entry));
         for entry in &mut entries {
-            if let Some(hidden) = redacted(&entry.kind, &entry.sql) {
-                entry.sql = hidden;
-            }
             if is_privilege(&entry.kind) {
                 entry.sql = entry.sql.replace(ALL_BELOW_17, "ALL");
             }
@@ -74,7 +94,10 @@ impl Definitions {
 
     fn digests(&self) -> BTreeMap<String, String> {
         (by_label(self.entries.iter()).into_iter())
-            .map(|(label, one)| (label, digest(&one.text)))
+            .map(|(label, one)| {
+                let digest = one.digest(&label);
+                (label, digest)
+            })
             .collect()
     }
 
@@ -152,10 +175,6 @@ fn by_label<'a>(
 fn without_owner(entry: &ArchiveEntry) -> &str {
     let owner = entry.owner.as_deref().unwrap_or_default();
     entry.sql.strip_suffix(owner).unwrap_or(&entry.sql)
-}
-
-fn digest(text: &str) -> String {
-    format!("{:032x}", xxh3_128(text.as_bytes()))
 }
 
 /// Write-block triggers of a cutover.
@@ -258,6 +277,9 @@ impl fmt::Display for DefinitionChange {
                 );
                 let nothing = || "nothing more".to_owned();
                 match own {
+                    (None, None) if source == target => {
+                        write!(f, " (in the value of an option, which is not shown)")
+                    }
                     (None, None) => write!(f, " (in another order)"),
                     (one, other) => write!(
                         f,
@@ -374,7 +396,7 @@ pub fn compare_definitions(
             (_, _, None) => ChangedSide::Unknown,
             (_, _, Some((source, target))) => {
                 let changed = |then: &BTreeMap<String, String>, now: Option<&Definition<'_>>| {
-                    then.get(label).cloned() != now.map(|now| digest(&now.text))
+                    then.get(label).cloned() != now.map(|now| now.digest(label))
                 };
                 let alike = || match (one, other) {
                     (Some(one), Some(other)) => same(kind, &one.text, &other.text),
@@ -412,8 +434,8 @@ pub fn compare_definitions(
             object: label.clone(),
             changed,
             rights: is_about_rights(one, other),
-            source: one.map(|found| found.text.clone()),
-            target: other.map(|found| found.text.clone()),
+            source: one.map(Definition::shown),
+            target: other.map(Definition::shown),
         });
     }
     DefinitionComparison {

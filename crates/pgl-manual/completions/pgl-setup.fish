@@ -38,7 +38,7 @@ complete -c pgl-setup -l restart -d 'Discard the copy of an earlier run: drop it
 complete -c pgl-setup -s y -l yes -d 'Confirm --restart'
 complete -c pgl-setup -l list-steps -d 'Print the steps and what they do'
 complete -c pgl-setup -l no-tablespaces -d 'Create everything in the target\'s default tablespace'
-complete -c pgl-setup -l no-trial -d 'Do not run the schema\'s statements in a temporary database on the target\'s server first'
+complete -c pgl-setup -l no-trial -d 'Do not try the schema\'s statements on the target\'s server first'
 complete -c pgl-setup -l keep-indexes -d 'Build indexes before the copy instead of after it'
 complete -c pgl-setup -s q -l quiet -d 'Errors only on stderr'
 complete -c pgl-setup -s v -l verbose -d 'More on stderr (repeatable)'

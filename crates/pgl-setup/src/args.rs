@@ -92,7 +92,7 @@ pub(crate) struct Setup {
     /// Create everything in the target's default tablespace
     #[arg(long, help_heading = "Steps")]
     pub(crate) no_tablespaces: bool,
-    /// Do not run the schema's statements in a temporary database on the target's server first
+    /// Do not try the schema's statements on the target's server first
     #[arg(long, help_heading = "Steps")]
     pub(crate) no_trial: bool,
     /// When foreign keys come to the target

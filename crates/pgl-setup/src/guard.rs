@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use pgl_apply::schema;
+use pgl_apply::schema::{self, Trial};
 use pgl_apply::target::{self, Missing, MissingRole};
 use pgl_apply::{Done, Error};
 use pgl_core::cutover::Purpose;
 use pgl_core::preflight::{Choice, examine};
+use pgl_core::setup::archive::Work;
 use pgl_core::setup::{
     RoleMode, SchemaMode, Stage, Step, StepId, When, choose, left_to_steps, steps,
 };
@@ -80,40 +81,48 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Tries the schema's statements on the target's server, in a database of their own; what came of it.
+    /// Tries the schema's statements on the target's server; what came of it.
     fn try_schema(&mut self) -> Result<String, Error> {
         let Some(schema) = self.dumped.take().filter(|_| !self.args.no_trial) else {
             return Ok(String::new());
         };
-        let untried = |why: &str| {
-            log::warn!("target: the schema's statements are not tried before: {why}");
-            Ok("; the schema's statements were not tried before".to_owned())
+        let mut maintenance;
+        let server = match &mut self.target {
+            Some(target) => target,
+            None => {
+                maintenance = self.place.maintenance()?;
+                &mut maintenance
+            }
         };
-        let mut maintenance = match self.place.maintenance() {
-            Ok(session) => session,
-            Err(error) => return untried(&error.message),
-        };
-        // DROP DATABASE waits there for every process, and pglogical's supervisor answers after minutes.
-        if maintenance.version().at_least(15) && !maintenance.version().at_least(17) {
-            return untried(
-                "on PostgreSQL 15 and 16, DROP DATABASE would wait for pglogical's supervisor",
-            );
-        }
-        let missing = target::missing(&mut self.source, &mut maintenance, Missing::Refuse)?;
+        let drop_may_wait = schema::drop_may_wait(server.version());
+        let missing = target::missing(&mut self.source, server, Missing::Refuse)?;
         let missing: Vec<&str> = missing.iter().map(MissingRole::name).collect();
-        let locale = target::locale(self.target.as_mut().unwrap_or(&mut self.source))?;
-        let servers = &self.place.servers;
-        let trial = schema::trial(
-            servers,
-            &mut maintenance,
-            &locale,
-            &schema.work,
-            &missing,
-            self.watch,
-        )?;
-        let trial = match trial {
-            Ok(trial) => trial,
-            Err(why) => return untried(&why),
+        let mut unchanged = "nothing was changed".to_owned();
+        let apart = if drop_may_wait {
+            if let Done::Changed(created) = self.database()? {
+                unchanged = format!("{created}; nothing else was changed");
+            }
+            None
+        } else {
+            match self.try_in_database(&schema.work, &missing)? {
+                Ok(trial) => Some(trial),
+                Err(why) if self.target.is_none() => {
+                    log::warn!("target: the schema's statements are not tried before: {why}");
+                    return Ok("; the schema's statements were not tried before".to_owned());
+                }
+                Err(why) => {
+                    log::debug!("target: no database for the trial: {why}");
+                    None
+                }
+            }
+        };
+        let (servers, watch) = (&self.place.servers, self.watch);
+        let (place, trial) = match apart {
+            Some(trial) => ("a temporary database", trial),
+            None => (
+                "a transaction that was rolled back",
+                schema::trial_in_transaction(servers, &schema.work, &missing, watch)?,
+            ),
         };
         for what in &trial.untried {
             log::warn!("target: not tried, nor what depends on it: {what}");
@@ -126,9 +135,33 @@ impl Run<'_> {
         }
         Err(Error::Objects {
             side: Side::Target,
-            what: "the target refuses statements of the schema (tried in a temporary database; nothing was changed); --exclude-object leaves one out".to_owned(),
+            what: format!(
+                "the target refuses statements of the schema (tried in {place}; {unchanged}); --exclude-object leaves one out"
+            ),
             failures: trial.refused,
         })
+    }
+
+    /// A trial in a database of its own, or why there is none.
+    fn try_in_database(
+        &mut self,
+        work: &[Work],
+        missing: &[&str],
+    ) -> Result<Result<Trial, String>, Error> {
+        let mut maintenance = match self.place.maintenance() {
+            Ok(session) => session,
+            Err(error) => return Ok(Err(error.message.clone())),
+        };
+        let locale = target::locale(self.target.as_mut().unwrap_or(&mut self.source))?;
+        let servers = &self.place.servers;
+        schema::trial(
+            servers,
+            &mut maintenance,
+            &locale,
+            work,
+            missing,
+            self.watch,
+        )
     }
 
     /// The blocking checks; how many passed.

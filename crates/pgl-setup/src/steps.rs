@@ -269,7 +269,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn database(&mut self) -> Result<Done, Error> {
+    /// Creates the target's database where it does not exist.
+    pub(crate) fn database(&mut self) -> Result<Done, Error> {
         if self.target.is_some() {
             return Ok(Done::Already("the database exists".to_owned()));
         }

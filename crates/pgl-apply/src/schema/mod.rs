@@ -7,4 +7,4 @@ mod trial;
 
 pub use definitions::add;
 pub use run::{How, held, is_unfinished, run, secrets, store};
-pub use trial::{Trial, trial};
+pub use trial::{Trial, drop_may_wait, trial, trial_in_transaction};

@@ -1,12 +1,12 @@
-//! The schema's statements tried in an empty database of their own on the target's server, before anything else is changed: what a newer
-//! server refuses is known then.
+//! The schema's statements tried on the target's server before anything else is changed: what a newer server refuses is known
+//! then. In an empty database of their own, or in a transaction on the target's.
 
 use std::collections::HashSet;
 
-use pgl_conn::{Endpoint, Error as ConnError, Session};
+use pgl_conn::{Error as ConnError, Session};
 use pgl_core::setup::archive::{SESSION, Work};
 use pgl_core::setup::secrets::redacted;
-use pgl_core::{quote_ident, quote_literal};
+use pgl_core::{ServerVersion, quote_ident, quote_literal};
 
 use crate::target::{Locale, create_sql};
 use crate::unlogged::unlogged_statements;
@@ -25,6 +25,12 @@ pub struct Trial {
     pub refused: Vec<ObjectFailure>,
     /// What could not be tried, and why.
     pub untried: Vec<String>,
+}
+
+/// Whether DROP DATABASE may wait for ever on this server. From 15 on it waits until every process of the server has answered,
+/// and pglogical's do not while they have nothing to do; measured on 15 to 17, not on 18.
+pub fn drop_may_wait(target: ServerVersion) -> bool {
+    target.at_least(15) && !target.at_least(18)
 }
 
 /// Runs every statement in a database that is made for it and dropped after it. `missing` are roles that do not exist
@@ -50,8 +56,11 @@ pub fn trial(
     let created = maintenance.batch(&create_sql(&name, locale, maintenance.version()));
     let result = match created {
         Ok(()) => {
-            let endpoint = servers.target.with_dbname(&name);
-            let result = run(servers, endpoint, work, missing, watch);
+            let servers = Servers {
+                target: servers.target.with_dbname(&name),
+                ..servers.clone()
+            };
+            let result = run(&servers, Scope::Database, work, missing, watch);
             drop_database(maintenance, &name)?;
             result.map(Ok)
         }
@@ -69,7 +78,7 @@ fn key(name: &str) -> String {
     format!("pg_catalog.hashtext({})", quote_literal(name))
 }
 
-/// Waits for every process of the server from 15 on, and not for ever: a later run drops what is left.
+/// May wait for other sessions, and not for ever: a later run drops what is left.
 fn drop_database(maintenance: &mut Session, name: &str) -> Result<(), ConnError> {
     maintenance.batch(&format!("SET statement_timeout = {DROP_MS}"))?;
     let dropped = maintenance.batch(&format!("DROP DATABASE {}", quote_ident(name)));
@@ -103,34 +112,121 @@ fn drop_left(maintenance: &mut Session) -> Result<(), Error> {
     Ok(())
 }
 
-fn run(
+/// Runs every statement in one transaction on the target's database, which is rolled back.
+///
+/// # Errors
+/// The server's, where it is no statement's; [`Error::Interrupted`].
+pub fn trial_in_transaction(
     servers: &Servers,
-    endpoint: Endpoint,
     work: &[Work],
     missing: &[&str],
     watch: &dyn Watch,
 ) -> Result<Trial, Error> {
-    let servers = Servers {
-        target: endpoint,
-        ..servers.clone()
-    };
+    run(servers, Scope::Transaction, work, missing, watch)
+}
+
+/// What is taken back after a trial, and what a statement that fails takes along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Database,
+    Transaction,
+}
+
+impl Scope {
+    fn begin(self, session: &mut Session) -> Result<(), ConnError> {
+        match self {
+            Self::Database => Ok(()),
+            Self::Transaction => session.batch("BEGIN"),
+        }
+    }
+
+    fn end(self, session: &mut Session) -> Result<(), ConnError> {
+        match self {
+            Self::Database => Ok(()),
+            Self::Transaction => session.batch("ROLLBACK"),
+        }
+    }
+
+    fn statement(self, session: &mut Session, sql: &str) -> Result<(), ConnError> {
+        if self == Self::Database {
+            return session.batch(sql);
+        }
+        session.batch("SAVEPOINT pgl_trial")?;
+        match session.batch(sql) {
+            Err(error) if !error.is_lost() => {
+                session.batch("ROLLBACK TO SAVEPOINT pgl_trial")?;
+                Err(error)
+            }
+            outcome => outcome.and_then(|()| session.batch("RELEASE SAVEPOINT pgl_trial")),
+        }
+    }
+
+    fn is_full(self, session: &mut Session) -> Result<bool, ConnError> {
+        match self {
+            Self::Database => Ok(false),
+            Self::Transaction => pgl_catalog::setup::holds_half_of_the_locks(session),
+        }
+    }
+}
+
+/// How many statements are run between two looks at the locks.
+const STATEMENTS_PER_LOOK: usize = 50;
+
+fn run(
+    servers: &Servers,
+    scope: Scope,
+    work: &[Work],
+    missing: &[&str],
+    watch: &dyn Watch,
+) -> Result<Trial, Error> {
     let mut session = servers.loader()?;
     let _cancel = watch.cancel_on_stop(session.cancel_handle());
     session.batch(SESSION)?;
+    let all = |session: &mut Session| {
+        scope.begin(session)?;
+        let trial = statements(session, scope, work, missing, watch)?;
+        scope.end(session)?;
+        Ok(trial)
+    };
+    let is_secret = |item: &Work| redacted(&item.entry.kind, &item.entry.sql).is_some();
+    if work.iter().any(is_secret) {
+        unlogged_statements(&mut session, all)
+    } else {
+        all(&mut session)
+    }
+}
+
+fn statements(
+    session: &mut Session,
+    scope: Scope,
+    work: &[Work],
+    missing: &[&str],
+    watch: &dyn Watch,
+) -> Result<Trial, Error> {
     let mut trial = Trial::default();
     // What failed, and what needs it: only the first is counted.
     let mut gone: HashSet<u32> = HashSet::new();
-    for item in work {
+    for (tried, item) in work.iter().enumerate() {
         let entry = &item.entry;
         watch.doing(&entry.label());
         if watch.stop() {
             return Err(Error::Interrupted);
         }
+        if tried % STATEMENTS_PER_LOOK == STATEMENTS_PER_LOOK - 1 && scope.is_full(session)? {
+            trial.untried.push(format!(
+                "{} of {} statements, from {} on: they would take more than half of the locks that the server has room \
+                 for (max_locks_per_transaction)",
+                work.len() - tried,
+                work.len(),
+                entry.label()
+            ));
+            break;
+        }
         if entry.depends.iter().any(|id| gone.contains(id)) {
             gone.insert(entry.id);
             continue;
         }
-        let mut outcome = once(&mut session, item, &entry.sql);
+        let mut outcome = scope.statement(session, &entry.sql);
         let names_missing = |error: &ConnError| {
             error.is_sqlstate("42704")
                 && missing
@@ -143,7 +239,7 @@ fn run(
             let unowned = unowned.and_then(|owner| entry.sql.strip_suffix(owner));
             without_role = unowned.is_none();
             if let Some(sql) = unowned {
-                outcome = once(&mut session, item, sql);
+                outcome = scope.statement(session, sql);
             }
         }
         match outcome {
@@ -169,12 +265,4 @@ fn run(
         }
     }
     Ok(trial)
-}
-
-fn once(session: &mut Session, item: &Work, sql: &str) -> Result<(), ConnError> {
-    if redacted(&item.entry.kind, sql).is_some() {
-        unlogged_statements(session, |session| session.batch(sql))
-    } else {
-        session.batch(sql)
-    }
 }
