@@ -88,6 +88,12 @@ fn roles_are_created_as_they_are_and_compared_where_they_exist() -> Result<()> {
             ensure!(found(&pair, id)?.is_empty(), "{id}");
         }
 
+        let open = found(&pair, "role.password_missing")?;
+        ensure!(open.len() == 1 && open[0]["object"] == "app1", "{open:#?}");
+        pair.target
+            .sql("shop", "ALTER ROLE app1 PASSWORD 'canary-of-app1'")?;
+        ensure!(found(&pair, "role.password_missing")?.is_empty());
+
         // A role that exists and differs is a finding, and pgl-setup says it without changing it.
         pair.target
             .sql("shop", "ALTER ROLE app1 NOLOGIN; REVOKE aa_heads FROM app1")?;

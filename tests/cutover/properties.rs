@@ -61,7 +61,12 @@ fn the_database_has_its_own_owner_privileges_and_settings() -> Result<()> {
         db.on_target(&format!(
             "ALTER ROLE {app} IN DATABASE {name} SET work_mem = '9MB'; ALTER DATABASE {name} CONNECTION LIMIT 80"
         ))?;
+        db.on_source(&format!("ALTER ROLE {app} CREATEDB PASSWORD 's3cret'"))?;
         let dry = cutover(&db).arg("--dry-run").run()?.expect(0)?;
+        let roles = format!(
+            "roles that are not on the target as they are on the source: {app} (without its password), \
+             {app} (NOCREATEDB, on the source CREATEDB)"
+        );
         let stays = format!(
             "stays so: connection limit 80 (on the source 90), setting work_mem of role {app}"
         );
@@ -70,6 +75,7 @@ fn the_database_has_its_own_owner_privileges_and_settings() -> Result<()> {
             "-- setting shop.key; its value is not shown",
             "SET \\\"lock_timeout\\\" TO '3s';",
             &stays,
+            &roles,
         ] {
             ensure!(dry.stdout.contains(wanted), "{wanted}: {}", dry.stdout);
         }

@@ -29,7 +29,7 @@ fn a_role_without_rights_is_told_what_it_lacks() -> Result<()> {
         ] {
             for (section, reason) in unknown(side)? {
                 ensure!(reason.contains("42501"), "{section}: {reason}");
-                let expected = ["md5_roles", "pglogical", "subscriptions", "write_rate"];
+                let expected = ["passwords", "pglogical", "subscriptions", "write_rate"];
                 ensure!(expected.contains(&section.as_str()), "{section}: {reason}");
             }
         }

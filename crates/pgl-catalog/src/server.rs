@@ -4,7 +4,8 @@
 use pgl_conn::{Access, Error, Kind, Session, SessionOptions};
 use pgl_core::facts::Section;
 use pgl_core::facts::server::{
-    Extension, Identity, NativeSubscription, Pglogical, Role, ServerState, Setting, WATCHED,
+    Extension, Identity, NativeSubscription, Password, Pglogical, Role, ServerState, Setting,
+    WATCHED,
 };
 use serde::de::DeserializeOwned;
 
@@ -36,7 +37,7 @@ pub fn collect(session: &mut Session) -> Result<ServerState, Error> {
         truncators: all(session, sql!("server/truncators"))?,
         system_grants: since(90_600, session, sql!("server/system_grants"))?,
         parameter_grants: since(150_000, session, sql!("server/parameter_grants"))?,
-        md5_roles: names(session, sql!("server/md5_roles"))?,
+        passwords: section(passwords(session))?,
         backends: one(
             session,
             sql!(v, 100_000 => "server/backends_pg96", _ => "server/backends"),
@@ -92,6 +93,14 @@ pub fn roles(session: &mut Session) -> Result<Vec<Role>, Error> {
         session.version(), 160_000 => "server/roles_pg15", _ => "server/roles"
     );
     rows(session, sql, &[])
+}
+
+/// Roles that have a password.
+///
+/// # Errors
+/// The server's: only a superuser may look.
+pub fn passwords(session: &mut Session) -> Result<Vec<Password>, Error> {
+    rows(session, sql!("server/passwords"), &[])
 }
 
 /// A lost connection ends the collection; any other failure becomes the section's reason.

@@ -26,7 +26,7 @@ pub use pglogical::{Pglogical, PglogicalSet, PglogicalSubscription, PglogicalVer
 pub use platform::Platform;
 pub use replication::{NativeSubscription, Origin, Publication, Sender, Slot};
 pub use roles::{
-    MANAGED_ADMINS, Membership, ParameterGrant, Referenced, RelationRight, Rights, Role,
+    MANAGED_ADMINS, Membership, ParameterGrant, Password, Referenced, RelationRight, Rights, Role,
     SystemGrant, Truncator,
 };
 pub(crate) use settings::is_true;
@@ -57,8 +57,8 @@ pub struct ServerState {
     pub system_grants: Section<Vec<SystemGrant>>,
     /// Privileges on settings; empty before 15.
     pub parameter_grants: Section<Vec<ParameterGrant>>,
-    /// Roles with an MD5 password; only a superuser may look.
-    pub md5_roles: Section<Vec<String>>,
+    /// Roles that log in with a password; only a superuser may look.
+    pub passwords: Section<Vec<Password>>,
     /// Processes by kind.
     pub backends: Section<Backends>,
     /// Sessions of this database, and transactions open anywhere in the cluster.

@@ -57,6 +57,16 @@ pub struct Membership {
     pub set: Option<bool>,
 }
 
+/// That a role has a password.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Password {
+    /// The role.
+    pub role: String,
+    /// Kept as an MD5 hash.
+    pub md5: bool,
+}
+
 impl Role {
     /// Names of the roles that it is a direct member of.
     pub fn groups(&self) -> impl Iterator<Item = &str> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::grants::missing;
 use crate::Side::{Source, Target};
 use crate::facts::NotRun;
-use crate::facts::server::{ParameterGrant, Referenced, Role, ServerState};
+use crate::facts::server::{ParameterGrant, Password, Referenced, Role, ServerState};
 use crate::name::show_ident;
 use crate::quote_ident;
 use crate::roles::{create_sql, differences, grant_sql};
@@ -51,11 +51,27 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         Ok(())
     }),
     source("role.password_hash", |server, emit| {
-        let roles = server.md5_roles.get()?;
+        let all = server.passwords.get()?.iter();
+        let roles: Vec<String> = (all.filter(|one| one.md5))
+            .map(|one| show_ident(&one.role))
+            .collect();
         if !roles.is_empty() {
-            let (count, names) = (plural(roles.len() as u64, "role"), some_of(roles));
+            let (count, names) = (plural(roles.len() as u64, "role"), some_of(&roles));
             let what = format!("{count} with an MD5 password: {names}");
             emit.find(Source, what).object(roles.join(", "));
+        }
+        Ok(())
+    }),
+    pair("role.password_missing", |from, to, emit| {
+        let (there, passwords) = (to.roles_by_name()?, to.passwords.get()?);
+        for Password { role, .. } in from.passwords.get()? {
+            let logs_in = there.get(role.as_str()).is_some_and(|other| other.login);
+            if logs_in && !of_the_service(role) && !passwords.iter().any(|one| one.role == *role) {
+                let name = show_ident(role);
+                emit.find(Target, format!("role {name} has no password on the target"))
+                    .object(&name)
+                    .manual_sql(password_comment(&quote_ident(role)));
+            }
         }
         Ok(())
     }),
@@ -199,10 +215,7 @@ fn missing_on_target(from: &ServerState, to: &ServerState, emit: &mut Emit<'_>) 
         };
         let mut sql = Vec::new();
         if role.login {
-            let name = one_line(&quoted);
-            sql.push(format!(
-                "-- The password is not copied. In psql: \\password {name}"
-            ));
+            sql.push(password_comment(&quoted));
         }
         sql.push(create_sql(role, version));
         let overrides = from.overrides.get()?.iter();
@@ -231,6 +244,11 @@ fn missing_on_target(from: &ServerState, to: &ServerState, emit: &mut Emit<'_>) 
         }
     }
     Ok(())
+}
+
+fn password_comment(quoted: &str) -> String {
+    let name = one_line(quoted);
+    format!("-- The password is not copied. In psql: \\password {name}")
 }
 
 /// A name with a line break must not end a comment.
@@ -279,6 +297,11 @@ mod cases {
         let mut there = role("boss");
         change(&mut there);
         known(&mut on_target(f).roles).push(there);
+    }
+
+    fn with_password(role: &str, md5: bool) -> Password {
+        let role = role.to_owned();
+        Password { role, md5 }
     }
 
     fn role(name: &str) -> Role {
@@ -338,7 +361,22 @@ mod cases {
             known(&mut source(f).roles).push(role("rdsadmin"));
         }),
         fires("role.password_hash", Severity::Info, "MD5", |f| {
-            known(&mut source(f).md5_roles).push("app".into());
+            known(&mut source(f).passwords).push(with_password("app", true));
+        }),
+        silent("role.password_hash", "SCRAM", |f| {
+            known(&mut source(f).passwords).push(with_password("app", false));
+        }),
+        fires("role.password_missing", Severity::Warn, "a login", |f| {
+            on_both(f, |_| {});
+            known(&mut source(f).passwords).push(with_password("app", false));
+        }),
+        silent("role.password_missing", "on both sides", |f| {
+            on_both(f, |_| {});
+            known(&mut source(f).passwords).push(with_password("app", false));
+            known(&mut on_target(f).passwords).push(with_password("app", true));
+        }),
+        silent("role.password_missing", "no such role there", |f| {
+            known(&mut source(f).passwords).push(with_password("gone", false));
         }),
         fires("role.pg_prefix", Severity::Block, "an owner on 9.5", |f| {
             known(&mut source(f).identity).version = ServerVersion(90_525);
