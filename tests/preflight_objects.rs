@@ -185,6 +185,7 @@ const PLANTED: &[(&str, &str)] = &[
     ("obj.functions_search_path", "hz.unpathed(text)"),
     ("obj.functions_search_path", "hz.unpathed_below()"),
     ("obj.functions_search_path", "hz.unpathed_key(integer)"),
+    ("obj.functions_search_path", "hz.unpathed_deep(integer)"),
     ("obj.hash_of_enum", "hz.hashed"),
     ("obj.event_triggers", "hz_guard"),
     ("obj.tablespaces", "hz_space"),

@@ -128,6 +128,12 @@ CREATE VIEW hz.v_below AS SELECT hz.unpathed_below() AS n;
 CREATE MATERIALIZED VIEW hz.mv_above AS SELECT * FROM hz.v_below WITH NO DATA;
 CREATE FUNCTION hz.unpathed_key(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
 CREATE TABLE hz.by_function (id int) PARTITION BY RANGE (hz.unpathed_key(id));
+-- What only a domain runs, deep in a type.
+CREATE FUNCTION hz.unpathed_deep(int) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN $1 > 0; END';
+CREATE DOMAIN hz.positive AS int CHECK (hz.unpathed_deep(VALUE));
+CREATE DOMAIN hz.small AS hz.positive;
+CREATE TYPE hz.boxed AS (one hz.small);
+CREATE TABLE hz.boxes (id int PRIMARY KEY, all_of_them hz.boxed[]);
 CREATE FUNCTION hz.guard() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN NULL; END';
 CREATE EVENT TRIGGER hz_guard ON ddl_command_end EXECUTE FUNCTION hz.guard();
 CREATE SCHEMA pgl;

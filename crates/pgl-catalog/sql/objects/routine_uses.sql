@@ -50,6 +50,21 @@ WITH RECURSIVE named AS (
     JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
         AND d.refclassid = 'pg_catalog.pg_class'::regclass
     JOIN pg_catalog.pg_class v ON v.oid = d.refobjid AND v.relkind = 'v'
+), part (part, whole) AS (
+    SELECT typbasetype, oid FROM pg_catalog.pg_type WHERE typbasetype <> 0
+    UNION ALL
+    SELECT typelem, oid FROM pg_catalog.pg_type WHERE typelem <> 0
+    UNION ALL
+    SELECT rngsubtype, rngtypid FROM pg_catalog.pg_range
+    UNION ALL
+    SELECT a.atttypid, t.oid
+    FROM pg_catalog.pg_attribute a
+    JOIN pg_catalog.pg_type t ON t.typrelid = a.attrelid
+    WHERE a.attnum > 0 AND NOT a.attisdropped
+), holds (domain, type) AS (
+    SELECT contypid, contypid FROM pg_catalog.pg_constraint WHERE contype = 'c' AND contypid >= 16384
+    UNION
+    SELECT holds.domain, part.whole FROM holds JOIN part ON part.part = holds.type
 ), used AS (
     SELECT d.routine, 'index' AS used_in, i.indrelid AS relation, x.relname::text AS object
     FROM called d
@@ -65,7 +80,8 @@ WITH RECURSIVE named AS (
     SELECT d.routine, 'domain', a.attrelid, k.conname::text
     FROM called d
     JOIN pg_catalog.pg_constraint k ON k.oid = d.objid AND k.contype = 'c' AND k.contypid <> 0
-    JOIN pg_catalog.pg_attribute a ON a.atttypid = k.contypid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN holds ON holds.domain = k.contypid
+    JOIN pg_catalog.pg_attribute a ON a.atttypid = holds.type AND a.attnum > 0 AND NOT a.attisdropped
     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
     WHERE d.classid = 'pg_catalog.pg_constraint'::regclass
     UNION
