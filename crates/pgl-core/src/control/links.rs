@@ -154,9 +154,7 @@ pub fn to_look_at(
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::migration::Names;
     use crate::plan::PlanTable;
-    use crate::select::Selection;
 
     pub(in super::super) fn key(child: &str, name: &str) -> LinkedKey {
         LinkedKey {
@@ -178,25 +176,10 @@ pub(super) mod tests {
 
     fn plan(tables: &[(&str, Set, Option<&str>)]) -> Plan {
         let tables = tables.iter().map(|(name, set, root)| PlanTable {
-            schema: "public".into(),
-            name: (*name).into(),
-            set: *set,
-            reason: None,
-            key: None,
-            copy_columns: None,
             partition_root: root.map(|root| QualifiedName::new("public", root)),
-            bytes: 0,
-            rows_estimate: None,
-            recopy_at_cutover: false,
+            ..PlanTable::example("public", name, *set)
         });
-        Plan {
-            names: Names::of("x"),
-            selection: Selection::default(),
-            tables: tables.collect(),
-            sequences: Vec::new(),
-            manual_steps: Vec::new(),
-            excluded_objects: Vec::new(),
-        }
+        Plan::example(tables.collect())
     }
 
     fn names(looked: &Looked) -> Vec<&str> {

@@ -129,31 +129,19 @@ pub fn remove_table(plan: &Plan, name: &QualifiedName) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::migration::Names;
 
     fn table(name: &str, set: Set) -> PlanTable {
         PlanTable {
-            schema: "public".to_owned(),
-            name: name.to_owned(),
-            set,
             reason: (set == Set::Excluded).then(|| "unlogged".to_owned()),
-            key: None,
-            copy_columns: None,
-            partition_root: None,
-            bytes: 0,
-            rows_estimate: None,
-            recopy_at_cutover: false,
+            ..PlanTable::example("public", name, set)
         }
     }
 
     fn plan(names: &[&str], selection: Selection) -> Plan {
+        let tables = names.iter().map(|name| table(name, Set::Default));
         Plan {
-            names: Names::of("x"),
             selection,
-            tables: names.iter().map(|name| table(name, Set::Default)).collect(),
-            sequences: Vec::new(),
-            manual_steps: Vec::new(),
-            excluded_objects: Vec::new(),
+            ..Plan::example(tables.collect())
         }
     }
 

@@ -241,23 +241,10 @@ pub fn not_replicated(plan: &Plan, from: Side) -> Option<String> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::migration::Names;
     use crate::plan::{PlanSequence, PlanTable};
-    use crate::select::Selection;
 
     pub(in crate::cutover) fn table(name: &str, set: Set) -> PlanTable {
-        PlanTable {
-            schema: "s".to_owned(),
-            name: name.to_owned(),
-            set,
-            reason: None,
-            key: None,
-            copy_columns: None,
-            partition_root: None,
-            bytes: 0,
-            rows_estimate: None,
-            recopy_at_cutover: false,
-        }
+        PlanTable::example("s", name, set)
     }
 
     fn sequence(name: &str) -> PlanSequence {
@@ -431,14 +418,7 @@ pub(super) mod tests {
     }
 
     pub(in crate::cutover) fn plan(tables: Vec<PlanTable>) -> Plan {
-        Plan {
-            names: Names::of("m"),
-            selection: Selection::default(),
-            tables,
-            sequences: Vec::new(),
-            manual_steps: Vec::new(),
-            excluded_objects: Vec::new(),
-        }
+        Plan::example(tables)
     }
 
     #[test]

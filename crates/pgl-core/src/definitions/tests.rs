@@ -1,31 +1,11 @@
 //! Three-way comparison: who has changed, what is passed over, and what two versions write differently.
 
 use super::*;
-use crate::migration::Names;
 use crate::plan::{PlanTable, Set};
-use crate::select::Selection;
 
 /// One that knows table `s.t`.
 fn plan() -> Plan {
-    Plan {
-        names: Names::of("m"),
-        selection: Selection::default(),
-        tables: vec![PlanTable {
-            schema: "s".to_owned(),
-            name: "t".to_owned(),
-            set: Set::Default,
-            reason: None,
-            key: None,
-            copy_columns: None,
-            partition_root: None,
-            bytes: 0,
-            rows_estimate: None,
-            recopy_at_cutover: false,
-        }],
-        sequences: Vec::new(),
-        manual_steps: Vec::new(),
-        excluded_objects: Vec::new(),
-    }
+    Plan::example(vec![PlanTable::example("s", "t", Set::Default)])
 }
 
 fn entry(id: u32, kind: &str, name: &str, sql: &str) -> ArchiveEntry {

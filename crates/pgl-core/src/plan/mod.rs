@@ -101,6 +101,40 @@ impl PlanTable {
     }
 }
 
+#[cfg(test)]
+impl PlanTable {
+    /// An empty one without a key.
+    pub(crate) fn example(schema: &str, name: &str, set: Set) -> Self {
+        Self {
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+            set,
+            reason: None,
+            key: None,
+            copy_columns: None,
+            partition_root: None,
+            bytes: 0,
+            rows_estimate: None,
+            recopy_at_cutover: false,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Plan {
+    /// Of migration `m`, with these tables.
+    pub(crate) fn example(tables: Vec<PlanTable>) -> Self {
+        Self {
+            names: Names::of("m"),
+            selection: Selection::default(),
+            tables,
+            sequences: Vec::new(),
+            manual_steps: Vec::new(),
+            excluded_objects: Vec::new(),
+        }
+    }
+}
+
 /// One sequence of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanSequence {

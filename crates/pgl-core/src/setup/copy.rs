@@ -93,22 +93,13 @@ fn task(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::migration::Names;
     use crate::plan::Set;
     use crate::setup::compare::ColumnShape;
 
     fn planned(name: &str, bytes: u64) -> PlanTable {
         PlanTable {
-            schema: "public".to_owned(),
-            name: name.to_owned(),
-            set: Set::Default,
-            reason: None,
-            key: None,
-            copy_columns: None,
-            partition_root: None,
             bytes,
-            rows_estimate: None,
-            recopy_at_cutover: false,
+            ..PlanTable::example("public", name, Set::Default)
         }
     }
 
@@ -134,14 +125,11 @@ mod tests {
 
     #[test]
     fn largest_first_without_generated_columns() {
-        let plan = Plan {
-            names: Names::of("x"),
-            selection: crate::select::Selection::default(),
-            tables: vec![planned("small", 1), planned("big", 9), planned("mine", 5)],
-            sequences: Vec::new(),
-            manual_steps: Vec::new(),
-            excluded_objects: Vec::new(),
-        };
+        let plan = Plan::example(vec![
+            planned("small", 1),
+            planned("big", 9),
+            planned("mine", 5),
+        ]);
         let shapes = [
             shape("small", &[("a", false, true), ("g", true, true)]),
             shape("big", &[]),

@@ -2,7 +2,6 @@
 
 use super::children::ChildNow;
 use super::*;
-use crate::migration::Names;
 use crate::plan::{PlanTable, Set};
 use crate::select::Selection;
 use crate::verify::types::TypeInfo;
@@ -295,26 +294,12 @@ fn excluded_columns_never_take_the_key_away() {
 
 /// A plan that has these tables in these sets.
 fn plan(tables: &[(&str, Set)]) -> Plan {
-    let planned = |(name, set): &(&str, Set)| PlanTable {
-        schema: "public".to_owned(),
-        name: (*name).to_owned(),
-        set: *set,
-        reason: None,
-        key: None,
-        copy_columns: None,
-        partition_root: None,
-        bytes: 0,
-        rows_estimate: None,
-        recopy_at_cutover: false,
-    };
-    Plan {
-        names: Names::of("m"),
-        selection: Selection::default(),
-        tables: tables.iter().map(planned).collect(),
-        sequences: Vec::new(),
-        manual_steps: Vec::new(),
-        excluded_objects: Vec::new(),
-    }
+    let tables = tables.iter();
+    Plan::example(
+        tables
+            .map(|(name, set)| PlanTable::example("public", name, *set))
+            .collect(),
+    )
 }
 
 #[test]
