@@ -1,7 +1,7 @@
 //! What is refused before the source is changed: names that the target's server lacks, statements that it does not accept.
 
 use anyhow::{Result, ensure};
-use pgl_testkit::{PairDb, shared_pair};
+use pgl_testkit::{PairDb, Tool, shared_pair};
 
 use super::support::{PATIENCE, definition_differences, drain, same_rows, setup};
 use crate::common::Documented;
@@ -29,8 +29,27 @@ fn what_the_target_does_not_accept_is_known_first() -> Result<()> {
     what_the_target_does_not_accept(&shared_pair(13, 17)?.database("refused")?)?;
     // In a database of its own, after a run that was killed.
     let db = shared_pair(13, 18)?.database("refused")?;
+    db.on_source("CREATE VIEW vb AS SELECT checkpoints_timed FROM pg_stat_bgwriter")?;
     db.on_target("CREATE DATABASE pgl_trial_4194305")?;
-    what_the_target_does_not_accept(&db)
+    let missing = db.target().dsn(&format!("{}_missing", db.name()));
+    let refused = setup(&db).env("PGL_TARGET", missing).run()?.expect(5)?;
+    ensure!(
+        refused.stdout.contains("VIEW public.vb")
+            && refused.stdout.contains("a temporary database"),
+        "{}",
+        refused.stdout
+    );
+    untouched(&db)?;
+    // What is there already is known, too.
+    db.on_source("DROP VIEW vb; CREATE SCHEMA kept; CREATE TABLE kept.t (id int PRIMARY KEY)")?;
+    db.on_target("CREATE SCHEMA kept")?;
+    let refused = setup(&db).run()?.expect(5)?;
+    ensure!(
+        refused.stdout.contains("42P06") && refused.stdout.contains("a transaction"),
+        "{}",
+        refused.stdout
+    );
+    untouched(&db)
 }
 
 fn what_the_target_does_not_accept(db: &PairDb) -> Result<()> {
@@ -170,6 +189,54 @@ fn what_failed_is_read_from_the_source_again() -> Result<()> {
     ensure!(keys == "1", "{keys} foreign keys wait for the cutover");
     drain(&db)?;
     same_rows(&db)
+}
+
+/// Two operators of one name, of which the second fails at first; and what somebody drops before the end is missed.
+#[test]
+fn a_run_that_goes_on_makes_each_object_of_one_name() -> Result<()> {
+    for (source, target) in [(13, 17), (17, 18)] {
+        let db = shared_pair(source, target)?.database("twins")?;
+        db.on_source(
+            "CREATE FUNCTION a_op(int, int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+             CREATE FUNCTION b_op(text, text) RETURNS int LANGUAGE sql AS 'SELECT 1';
+             CREATE OPERATOR === (FUNCTION = a_op, LEFTARG = int, RIGHTARG = int);
+             CREATE OPERATOR === (FUNCTION = b_op, LEFTARG = text, RIGHTARG = text);
+             CREATE VIEW seen AS SELECT 1 AS one; CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)",
+        )?;
+        db.on_target(
+            "CREATE FUNCTION once() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN
+                 IF tg_tag = 'CREATE OPERATOR' AND (SELECT count(*) FROM pg_operator WHERE oprname = '===') > 0
+                 THEN RAISE 'not yet'; END IF; END$$;
+             CREATE EVENT TRIGGER once ON ddl_command_start EXECUTE FUNCTION once();
+             ALTER EVENT TRIGGER once ENABLE ALWAYS",
+        )?;
+        let failed = setup(&db).arg("--no-trial").run()?.expect(6)?;
+        ensure!(
+            failed.stdout.contains("OPERATOR public.==="),
+            "{}",
+            failed.stdout
+        );
+        db.on_target("DROP EVENT TRIGGER once; DROP FUNCTION once()")?;
+        setup(&db).args(["--until", "copy"]).run()?.expect(0)?;
+        let operators = "SELECT count(*) FROM pg_operator WHERE oprname = '==='";
+        ensure!(db.target().value(db.name(), operators)? == "2");
+        db.on_target("DROP VIEW seen")?;
+        setup(&db).run()?.expect(0)?;
+        let status = || {
+            Tool::new(env!("CARGO_BIN_EXE_pgl-status"))
+                .envs(db.env())
+                .args(["--definitions", "--format", "json"])
+                .run()
+        };
+        let found = status()?.expect(1)?.document()?["definitions"].to_string();
+        ensure!(found.contains("\"VIEW public.seen\""), "{found}");
+        setup(&db)
+            .args(["--step", "target.definitions"])
+            .run()?
+            .expect(0)?;
+        status()?.expect(0)?;
+    }
+    Ok(())
 }
 
 /// An object is left out with what depends on it, also by later runs that do not say so, and the plan has it.

@@ -1,2 +1,2 @@
 -- Statements of migration $1.
-SELECT id, kind, object FROM pgl.held WHERE migration = $1
+SELECT id, kind, object, sql FROM pgl.held WHERE migration = $1

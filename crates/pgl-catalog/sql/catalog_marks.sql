@@ -32,7 +32,8 @@ WITH left_out AS (
     SELECT 'pg_inherits', xmin FROM pg_catalog.pg_inherits WHERE inhrelid NOT IN (SELECT oid FROM dropped)
     UNION ALL
     SELECT 'pg_trigger', xmin FROM pg_catalog.pg_trigger
-     WHERE tgname <> 'pgl_refuse_write' AND tgrelid NOT IN (SELECT oid FROM dropped)
+     WHERE tgrelid NOT IN (SELECT oid FROM dropped)
+       AND tgfoid NOT IN (SELECT oid FROM pg_catalog.pg_proc WHERE pronamespace IN (SELECT oid FROM left_out))
     UNION ALL
     SELECT 'pg_rewrite', xmin FROM pg_catalog.pg_rewrite WHERE oid >= 16384 AND ev_class NOT IN (SELECT oid FROM dropped)
     UNION ALL

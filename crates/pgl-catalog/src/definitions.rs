@@ -71,7 +71,10 @@ pub fn compare(
 }
 
 /// Labels of the statements that have not run on the target: foreign keys wait for the cutover.
-fn held_labels(target: &mut Session, migration: &str) -> Result<BTreeSet<String>, Error> {
+///
+/// # Errors
+/// The server's.
+pub fn held_labels(target: &mut Session, migration: &str) -> Result<BTreeSet<String>, Error> {
     if !pgl_schema::usable(target)? {
         return Ok(BTreeSet::new());
     }

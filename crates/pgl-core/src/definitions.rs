@@ -27,6 +27,23 @@ pub struct KeptDefinitions {
 }
 
 impl KeptDefinitions {
+    /// What the other side has and this one has not counts as dropped here: pgl-setup has created all of it but what has these
+    /// labels.
+    pub fn expect<'a>(&mut self, other: &Self, but: impl Iterator<Item = &'a String>) {
+        let but: HashSet<String> = but.map(|label| canonical(label)).collect();
+        let missing: Vec<&String> = (other.digests.keys())
+            .filter(|label| !self.digests.contains_key(*label) && !but.contains(*label))
+            .collect();
+        if !missing.is_empty() {
+            // There is something to be compared from the beginning.
+            self.catalogs.clear();
+        }
+        let dropped = missing
+            .into_iter()
+            .map(|label| (label.clone(), String::new()));
+        self.digests.extend(dropped);
+    }
+
     /// Those of objects that were made since.
     pub fn add(&mut self, new: &Definitions) {
         if new.pg_dump == self.pg_dump {
@@ -179,7 +196,9 @@ fn without_owner(entry: &ArchiveEntry) -> &str {
 
 /// Write-block triggers of a cutover.
 fn is_ours(entry: &ArchiveEntry) -> bool {
-    entry.kind == "TRIGGER" && entry.name.ends_with(" pgl_refuse_write")
+    entry.kind == "TRIGGER"
+        && entry.name.ends_with(" pgl_refuse_write")
+        && entry.sql.contains("\"pgl\".\"refuse_write\"(")
 }
 
 /// Kinds that are a part or a property of another entry.
@@ -418,13 +437,13 @@ pub fn compare_definitions(
                 changed == ChangedSide::Target && is_harmless(kind, &one.text, &other.text)
             }
             // Somebody has prepared it there.
-            (None, _) => {
+            (None, other) => {
                 let there_alone = match changed {
                     ChangedSide::Target => true,
                     ChangedSide::Unknown => unrecorded == Unrecorded::Names,
                     ChangedSide::Source | ChangedSide::Both => false,
                 };
-                there_alone && !refuses_rows(kind)
+                there_alone && other.is_none_or(|found| !takes_away(kind, &found.text))
             }
         };
         if meant {
@@ -444,15 +463,27 @@ pub fn compare_definitions(
     }
 }
 
-/// What would refuse rows that the source accepts.
-fn refuses_rows(kind: &str) -> bool {
-    matches!(kind, "TABLE ATTACH" | "CONSTRAINT" | "CHECK CONSTRAINT")
+/// What is not an addition only: it refuses, hides or changes rows that the source accepts, or takes a right away.
+fn takes_away(kind: &str, text: &str) -> bool {
+    match kind {
+        "CHECK CONSTRAINT" | "CONSTRAINT" | "DEFAULT" | "EVENT TRIGGER" | "FK CONSTRAINT"
+        | "POLICY" | "ROW SECURITY" | "RULE" | "TABLE ATTACH" | "TRIGGER" => true,
+        "INDEX" => text.starts_with("CREATE UNIQUE "),
+        kind if is_privilege(kind) => text.lines().any(revokes),
+        _ => false,
+    }
+}
+
+fn revokes(line: &str) -> bool {
+    line.contains("REVOKE ")
 }
 
 /// What may be changed on the target alone: a remark, and privileges as far as the source's are among them.
 fn is_harmless(kind: &str, source: &str, target: &str) -> bool {
-    let there: HashSet<&str> = target.lines().collect();
-    kind == "COMMENT" || is_privilege(kind) && source.lines().all(|line| there.contains(line))
+    let (here, there): (HashSet<&str>, HashSet<&str>) =
+        (source.lines().collect(), target.lines().collect());
+    let revoked = |line: &&str| revokes(line) && !here.contains(line);
+    kind == "COMMENT" || is_privilege(kind) && here.is_subset(&there) && !there.iter().any(revoked)
 }
 
 /// What GRANT ALL on a table granted before there was MAINTAIN.

@@ -98,39 +98,37 @@ impl Run<'_> {
         let missing = target::missing(&mut self.source, server, Missing::Refuse)?;
         let missing: Vec<&str> = missing.iter().map(MissingRole::name).collect();
         let mut unchanged = "nothing was changed".to_owned();
-        let apart = if drop_may_wait {
-            if let Done::Changed(created) = self.database()? {
-                unchanged = format!("{created}; nothing else was changed");
-            }
-            None
-        } else {
+        if drop_may_wait && let Done::Changed(created) = self.database()? {
+            unchanged = format!("{created}; nothing else was changed");
+        }
+        // In the target's own database what is there already is tried as well.
+        let (mut place, mut trial) = ("a transaction that was rolled back", None);
+        if self.target.is_some() {
+            let (servers, watch) = (&self.place.servers, self.watch);
+            trial = Some(schema::trial_in_transaction(
+                servers,
+                &schema.work,
+                &missing,
+                watch,
+            )?);
+        }
+        let incomplete = |one: &Trial| one.cut_short && one.refused.is_empty();
+        if !drop_may_wait && trial.as_ref().is_none_or(incomplete) {
             match self.try_in_database(&schema.work, &missing)? {
-                Ok(trial) => Some(trial),
-                Err(why) if self.target.is_none() => {
-                    log::warn!("target: the schema's statements are not tried before: {why}");
-                    return Ok("; the schema's statements were not tried before".to_owned());
-                }
-                Err(why) => {
-                    log::debug!("target: no database for the trial: {why}");
-                    None
-                }
+                Ok(whole) => (place, trial) = ("a temporary database", Some(whole)),
+                Err(why) => log::warn!("target: no temporary database for the trial: {why}"),
             }
-        };
-        let (servers, watch) = (&self.place.servers, self.watch);
-        let (place, trial) = match apart {
-            Some(trial) => ("a temporary database", trial),
-            None => (
-                "a transaction that was rolled back",
-                schema::trial_in_transaction(servers, &schema.work, &missing, watch)?,
-            ),
+        }
+        let Some(trial) = trial else {
+            return Ok("; the schema's statements were not tried before".to_owned());
         };
         for what in &trial.untried {
             log::warn!("target: not tried, nor what depends on it: {what}");
         }
         if trial.refused.is_empty() {
             return Ok(format!(
-                "; the target accepts {} statements of the schema",
-                trial.accepted
+                "; the target accepts {} of {} statements of the schema",
+                trial.accepted, trial.all
             ));
         }
         Err(Error::Objects {

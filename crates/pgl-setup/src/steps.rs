@@ -8,7 +8,7 @@ use pgl_apply::lock::{self, MigrationState};
 use pgl_apply::schema::{self, How};
 use pgl_apply::target::{self, Missing};
 use pgl_apply::{Done, Error, Watch, journal, pgl_schema, provider};
-use pgl_catalog::definitions::catalog_marks;
+use pgl_catalog::definitions::{catalog_marks, held_labels};
 use pgl_catalog::pg_dump::{PgDump, SchemaDump};
 use pgl_cli::{Context, Failure, input, stop_point};
 use pgl_conn::{Kind, Session};
@@ -445,7 +445,7 @@ impl<'a> Run<'a> {
         let found = self
             .pg_dump()
             .and_then(|program| Ok(program.dump(endpoint, &[], self.watch)?.definitions()?));
-        let kept = match found {
+        let mut kept = match found {
             Ok(found) => found.kept(marks),
             Err(Error::Server(error)) if error.kind == Kind::Program => {
                 return Ok(Done::Already(format!(
@@ -454,8 +454,15 @@ impl<'a> Run<'a> {
             }
             Err(error) => return Err(error),
         };
-        journal::write(self.target()?, &name, &key, &kept)?;
         let count = kept.digests.len();
+        if side == Side::Target && self.args.step.is_empty() {
+            let source = journal::read(self.target()?, &name, &DEFINITIONS.of(Side::Source))?;
+            if let Some(source) = source {
+                let held = held_labels(self.target()?, &name)?;
+                kept.expect(&source, held.iter().chain(&self.plan.excluded_objects));
+            }
+        }
+        journal::write(self.target()?, &name, &key, &kept)?;
         Ok(Done::Changed(format!("{count} definitions recorded")))
     }
 

@@ -8,7 +8,7 @@ use pgl_catalog::pgl_schema;
 use pgl_conn::{Session, field};
 use pgl_core::journal::SCHEMA;
 use pgl_core::setup::StepId;
-use pgl_core::setup::archive::{SESSION, Work};
+use pgl_core::setup::archive::{ArchiveEntry, SESSION, Work};
 use pgl_core::setup::secrets::{HIDDEN, has_options, redacted};
 use pgl_core::{Side, quote_literal};
 use serde::Deserialize;
@@ -76,6 +76,22 @@ struct Kept {
     id: u32,
     kind: String,
     object: String,
+    sql: String,
+}
+
+impl Kept {
+    /// Whether it is this work, which is one of several of its name: operators and default privileges may be.
+    fn is(&self, item: &Work, of_one_name: bool) -> bool {
+        let entry = &item.entry;
+        self.kind == entry.kind
+            && self.object == entry.label()
+            && (!of_one_name || self.sql == stored(entry))
+    }
+}
+
+/// A statement as it is stored: without values that may be secrets.
+fn stored(entry: &ArchiveEntry) -> String {
+    redacted(&entry.kind, &entry.sql).unwrap_or_else(|| entry.sql.clone())
 }
 
 /// Stores all work in one transaction, and that the schema has been taken from the source. What an earlier run has done
@@ -97,13 +113,20 @@ pub fn store(session: &mut Session, migration: &str, work: &[Work]) -> Result<()
     )?;
     // The numbers of another archive are other objects': the new ones come behind them.
     let first = kept.iter().map(|one| one.id + 1).max().unwrap_or(0);
-    let kept: HashSet<(&str, &str)> = kept
-        .iter()
-        .map(|one| (one.kind.as_str(), one.object.as_str()))
-        .collect();
-    let work: Vec<&Work> = work
-        .iter()
-        .filter(|item| !kept.contains(&(item.entry.kind.as_str(), item.entry.label().as_str())))
+    let mut named: HashMap<String, usize> = HashMap::new();
+    for item in work {
+        *named.entry(item.entry.label()).or_default() += 1;
+    }
+    let mut by_name: HashMap<&str, Vec<&Kept>> = HashMap::new();
+    for one in &kept {
+        by_name.entry(&one.object).or_default().push(one);
+    }
+    let work: Vec<&Work> = (work.iter())
+        .filter(|item| {
+            let label = item.entry.label();
+            let done = by_name.get(label.as_str()).map_or(&[][..], Vec::as_slice);
+            !(done.iter()).any(|one| one.is(item, named[&label] > 1))
+        })
         .collect();
     for (chunk_at, chunk) in work.chunks(500).enumerate() {
         let mut sql = String::from(
@@ -111,7 +134,6 @@ pub fn store(session: &mut Session, migration: &str, work: &[Work]) -> Result<()
         );
         for (n, item) in chunk.iter().enumerate() {
             let entry = &item.entry;
-            let hidden = redacted(&entry.kind, &entry.sql);
             let depends: Vec<String> = entry
                 .depends
                 .iter()
@@ -128,7 +150,7 @@ pub fn store(session: &mut Session, migration: &str, work: &[Work]) -> Result<()
                 quote_literal(item.step.as_str()),
                 quote_literal(&entry.kind),
                 quote_literal(&entry.label()),
-                quote_literal(hidden.as_ref().unwrap_or(&entry.sql)),
+                quote_literal(&stored(entry)),
                 depends.join(","),
                 item.bytes
             ));

@@ -19,8 +19,12 @@ const DROP_MS: u32 = 20_000;
 /// What a trial came to.
 #[derive(Debug, Default)]
 pub struct Trial {
-    /// How many statements were accepted.
+    /// How many statements there are.
+    pub all: usize,
+    /// How many were accepted.
     pub accepted: usize,
+    /// Whether it ended early, because a transaction would hold too many locks.
+    pub cut_short: bool,
     /// What the server refuses.
     pub refused: Vec<ObjectFailure>,
     /// What could not be tried, and why.
@@ -203,7 +207,10 @@ fn statements(
     missing: &[&str],
     watch: &dyn Watch,
 ) -> Result<Trial, Error> {
-    let mut trial = Trial::default();
+    let mut trial = Trial {
+        all: work.len(),
+        ..Trial::default()
+    };
     // What failed, and what needs it: only the first is counted.
     let mut gone: HashSet<u32> = HashSet::new();
     for (tried, item) in work.iter().enumerate() {
@@ -220,6 +227,7 @@ fn statements(
                 work.len(),
                 entry.label()
             ));
+            trial.cut_short = true;
             break;
         }
         if entry.depends.iter().any(|id| gone.contains(id)) {

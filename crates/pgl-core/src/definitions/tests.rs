@@ -131,6 +131,66 @@ fn what_was_prepared_on_the_target_is_no_difference() {
 }
 
 #[test]
+fn what_takes_something_away_on_the_target_is_a_difference() {
+    let revoked: Texts<'_> = &[("ACL s.FUNCTION f()", "REVOKE ALL FROM PUBLIC;\n")];
+    let narrowed: Texts<'_> = &[("ACL s.FUNCTION f()", "REVOKE ALL FROM PUBLIC;\nGRANT a;\n")];
+    let given: Texts<'_> = &[("ACL s.FUNCTION f()", "GRANT a;\n")];
+    let by_default: Texts<'_> = &[("DEFAULT ACL s.FUNCTIONS", "ALTER ... REVOKE ALL;\n")];
+    let unique: Texts<'_> = &[("INDEX s.u", "CREATE UNIQUE INDEX u;\n")];
+    let rule: Texts<'_> = &[("RULE s.t r", "x")];
+    for (then, now) in [
+        ([NONE, NONE], [NONE, revoked]),
+        ([given, given], [given, narrowed]),
+        ([NONE, NONE], [NONE, by_default]),
+        ([NONE, NONE], [NONE, unique]),
+        ([NONE, NONE], [NONE, rule]),
+    ] {
+        assert_eq!(compared(then, now, &[]).len(), 1, "{now:?}");
+    }
+    let index: Texts<'_> = &[("INDEX s.i", "CREATE INDEX i;\n")];
+    assert!(compared([NONE, NONE], [NONE, index], &[]).is_empty());
+    assert!(compared([narrowed, narrowed], [narrowed, narrowed], &[]).is_empty());
+}
+
+#[test]
+fn what_was_not_there_when_it_was_recorded_is_missing_unless_that_was_meant() {
+    let missing = |meant: bool| {
+        let source = texts(OLD).kept(Vec::new());
+        let mut target = texts(NONE).kept(Vec::new());
+        if !meant {
+            target.expect(&source, [].iter());
+        }
+        let side = |now, then| SideDefinitions {
+            now: texts(now),
+            then: Some(then),
+        };
+        let (source, target) = (side(OLD, source), side(NONE, target));
+        compare_definitions(
+            &plan(),
+            Unrecorded::Names,
+            &BTreeSet::new(),
+            &source,
+            &target,
+        )
+    };
+    let said = missing(false).differences[0].to_string();
+    assert_eq!(
+        said,
+        "FUNCTION s.f() is not on the target (dropped there after the setup)"
+    );
+    assert!(missing(true).differences.is_empty());
+}
+
+#[test]
+fn only_triggers_that_refuse_writes_are_the_cutovers_own() {
+    let own = "CREATE TRIGGER x EXECUTE FUNCTION \"pgl\".\"refuse_write\"();";
+    let mut one = entry(1, "TRIGGER", "t pgl_refuse_write", own);
+    assert!(is_ours(&one));
+    one.sql = "CREATE TRIGGER x EXECUTE FUNCTION \"s\".\"f\"();".to_owned();
+    assert!(!is_ours(&one));
+}
+
+#[test]
 fn deferred_foreign_keys_are_left_to_the_cutover() {
     let key: Texts<'_> = &[("FK CONSTRAINT s.t fk", "x")];
     let held = ["FK CONSTRAINT s.t fk"];
