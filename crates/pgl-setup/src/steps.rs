@@ -455,12 +455,16 @@ impl<'a> Run<'a> {
             Err(error) => return Err(error),
         };
         let count = kept.digests.len();
-        if side == Side::Target && self.args.step.is_empty() {
-            let source = journal::read(self.target()?, &name, &DEFINITIONS.of(Side::Source))?;
-            if let Some(source) = source {
-                let held = held_labels(self.target()?, &name)?;
-                kept.expect(&source, held.iter().chain(&self.plan.excluded_objects));
-            }
+        // A schema that people have made may lack what they do not want.
+        let copied = side == Side::Target
+            && self.args.step.is_empty()
+            && journal::read(self.target()?, &name, &SCHEMA)?.is_some();
+        if copied
+            && let Some(source) =
+                journal::read(self.target()?, &name, &DEFINITIONS.of(Side::Source))?
+        {
+            let held = held_labels(self.target()?, &name)?;
+            kept.expect(&source, held.iter().chain(&self.plan.excluded_objects));
         }
         journal::write(self.target()?, &name, &key, &kept)?;
         Ok(Done::Changed(format!("{count} definitions recorded")))
