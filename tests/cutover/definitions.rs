@@ -337,6 +337,62 @@ fn changes_of_every_kind_are_named_until_both_sides_have_them() -> Result<()> {
     Ok(())
 }
 
+/// Changes on the target alone that take something away, and one that does not.
+const TAKEN_AWAY: [(&str, &str); 8] = [
+    (
+        "CREATE UNIQUE INDEX only_one ON plain (v)",
+        "INDEX public.only_one",
+    ),
+    (
+        "REVOKE EXECUTE ON FUNCTION one() FROM PUBLIC",
+        "FUNCTION one()",
+    ),
+    (
+        "ALTER TABLE plain ENABLE ROW LEVEL SECURITY",
+        "ROW SECURITY public.plain",
+    ),
+    (
+        "CREATE POLICY nothing ON plain USING (false)",
+        "POLICY public.plain nothing",
+    ),
+    (
+        "CREATE RULE kept AS ON DELETE TO plain DO INSTEAD NOTHING",
+        "RULE public.plain kept",
+    ),
+    (
+        "CREATE TRIGGER late BEFORE INSERT ON plain FOR EACH ROW EXECUTE FUNCTION fire()",
+        "TRIGGER public.plain late",
+    ),
+    (
+        "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
+        "DEFAULT PRIVILEGES FOR FUNCTIONS",
+    ),
+    (
+        "ALTER TABLE plain ALTER v SET DEFAULT 'other'",
+        "TABLE public.plain has changed on the target",
+    ),
+];
+
+#[test]
+fn what_the_target_alone_takes_away_is_named() -> Result<()> {
+    let db = replicating_with(13, 17, "taken", WIDE)?;
+    for changes in TAKEN_AWAY.chunks(4) {
+        run(|sql| db.on_target(sql), changes)?;
+        let seen = found(&db)?;
+        for (change, names) in changes {
+            ensure!(seen.contains(names), "{change}: {names} is not in {seen}");
+        }
+        // On both sides it is no difference.
+        run(|sql| db.on_source(sql), changes)?;
+        let seen = found(&db)?;
+        ensure!(seen.is_empty(), "{changes:?}: {seen}");
+    }
+    db.on_target("CREATE INDEX more ON plain (v); GRANT CREATE ON SCHEMA public TO PUBLIC; CREATE VIEW more_of AS SELECT 1 AS one")?;
+    let seen = found(&db)?;
+    ensure!(seen.is_empty(), "{seen}");
+    Ok(())
+}
+
 /// A change, and the catalog that shows it. None needs a table of the plan, which are locked.
 const DURING: [(&str, &str); 27] = [
     (

@@ -69,11 +69,11 @@ pub fn trials(session: &mut Session) -> Result<Vec<String>, Error> {
     column(session, sql!("setup_trials"), &[])
 }
 
-/// Whether the session's transaction holds so many locks that others may soon get none.
+/// Whether so many locks are taken on the server that soon nobody may get one.
 ///
 /// # Errors
 /// The server's.
-pub fn holds_half_of_the_locks(session: &mut Session) -> Result<bool, Error> {
+pub fn half_of_the_locks_are_taken(session: &mut Session) -> Result<bool, Error> {
     session.value(sql!("setup_trial_locks"), &[], "locks of the trial")
 }
 

@@ -26,13 +26,17 @@ pub struct KeptDefinitions {
     pub catalogs: Vec<CatalogMark>,
 }
 
+/// Kinds of what one server's dump may have because somebody has made it, and another one's has not because initdb has.
+const BUILT_IN: [&str; 3] = ["EXTENSION ", "PROCEDURAL LANGUAGE ", "ACL pg_catalog."];
+
 impl KeptDefinitions {
     /// What the other side has and this one has not counts as dropped here: pgl-setup has created all of it but what has these
-    /// labels.
+    /// labels, and what the target's server may have by itself.
     pub fn expect<'a>(&mut self, other: &Self, but: impl Iterator<Item = &'a String>) {
         let but: HashSet<String> = but.map(|label| canonical(label)).collect();
         let missing: Vec<&String> = (other.digests.keys())
             .filter(|label| !self.digests.contains_key(*label) && !but.contains(*label))
+            .filter(|label| !BUILT_IN.iter().any(|kind| label.starts_with(kind)))
             .collect();
         if !missing.is_empty() {
             // There is something to be compared from the beginning.
@@ -67,7 +71,8 @@ struct Definition<'a> {
 }
 
 impl Definition<'_> {
-    /// What is kept of it. Nothing is found out from it about values that may be secrets.
+    /// What is kept of it, in a schema that is as private as the options in it. Passwords are not in it, and a guess of one costs
+    /// a digest of its own for every object.
     fn digest(&self, label: &str) -> String {
         if has_options(self.kind) {
             let mut hash = Sha256::new();
@@ -443,7 +448,12 @@ pub fn compare_definitions(
                     ChangedSide::Unknown => unrecorded == Unrecorded::Names,
                     ChangedSide::Source | ChangedSide::Both => false,
                 };
-                there_alone && other.is_none_or(|found| !takes_away(kind, &found.text))
+                let harms = |found: &Definition<'_>| match changed {
+                    // It may have been so from the beginning.
+                    ChangedSide::Unknown => refuses_rows(kind),
+                    _ => takes_away(kind, &found.text),
+                };
+                there_alone && !other.is_some_and(harms)
             }
         };
         if meant {
@@ -463,27 +473,45 @@ pub fn compare_definitions(
     }
 }
 
+/// What would refuse rows that the source accepts.
+fn refuses_rows(kind: &str) -> bool {
+    matches!(kind, "TABLE ATTACH" | "CONSTRAINT" | "CHECK CONSTRAINT")
+}
+
 /// What is not an addition only: it refuses, hides or changes rows that the source accepts, or takes a right away.
 fn takes_away(kind: &str, text: &str) -> bool {
     match kind {
-        "CHECK CONSTRAINT" | "CONSTRAINT" | "DEFAULT" | "EVENT TRIGGER" | "FK CONSTRAINT"
-        | "POLICY" | "ROW SECURITY" | "RULE" | "TABLE ATTACH" | "TRIGGER" => true,
-        "INDEX" => text.starts_with("CREATE UNIQUE "),
-        kind if is_privilege(kind) => text.lines().any(revokes),
-        _ => false,
+        "DEFAULT" | "EVENT TRIGGER" | "FK CONSTRAINT" | "POLICY" | "ROW SECURITY" | "RULE"
+        | "TRIGGER" => true,
+        "INDEX" => (text.lines()).any(|line| line.starts_with("CREATE UNIQUE INDEX ")),
+        kind if is_privilege(kind) => revoked(text).next().is_some(),
+        kind => refuses_rows(kind),
     }
 }
 
-fn revokes(line: &str) -> bool {
-    line.contains("REVOKE ")
+/// The lines that revoke something from a role that gets nothing in a later one: more rights than by default are
+/// written as REVOKE and GRANT.
+fn revoked(text: &str) -> impl Iterator<Item = &str> {
+    let after = |line: &str, word: &str| -> Option<String> {
+        let role = line.rsplit_once(word)?.1.trim_end_matches(';');
+        Some(role.trim_end_matches(" WITH GRANT OPTION").to_owned())
+    };
+    text.lines().enumerate().filter_map(move |(at, line)| {
+        let role = after(line, " FROM ").filter(|_| line.contains("REVOKE "))?;
+        let given =
+            |line: &str| line.contains("GRANT ") && after(line, " TO ").as_ref() == Some(&role);
+        (!text.lines().skip(at + 1).any(given)).then_some(line)
+    })
 }
 
 /// What may be changed on the target alone: a remark, and privileges as far as the source's are among them.
 fn is_harmless(kind: &str, source: &str, target: &str) -> bool {
     let (here, there): (HashSet<&str>, HashSet<&str>) =
         (source.lines().collect(), target.lines().collect());
-    let revoked = |line: &&str| revokes(line) && !here.contains(line);
-    kind == "COMMENT" || is_privilege(kind) && here.is_subset(&there) && !there.iter().any(revoked)
+    kind == "COMMENT"
+        || is_privilege(kind)
+            && here.is_subset(&there)
+            && revoked(target).all(|line| here.contains(line))
 }
 
 /// What GRANT ALL on a table granted before there was MAINTAIN.

@@ -89,6 +89,15 @@ impl Kept {
     }
 }
 
+/// Kinds of which several may have one name.
+const ALIKE: [&str; 5] = [
+    "COLLATION",
+    "DEFAULT ACL",
+    "OPERATOR",
+    "OPERATOR CLASS",
+    "OPERATOR FAMILY",
+];
+
 /// A statement as it is stored: without values that may be secrets.
 fn stored(entry: &ArchiveEntry) -> String {
     redacted(&entry.kind, &entry.sql).unwrap_or_else(|| entry.sql.clone())
@@ -125,7 +134,8 @@ pub fn store(session: &mut Session, migration: &str, work: &[Work]) -> Result<()
         .filter(|item| {
             let label = item.entry.label();
             let done = by_name.get(label.as_str()).map_or(&[][..], Vec::as_slice);
-            !(done.iter()).any(|one| one.is(item, named[&label] > 1))
+            let alike = named[&label] > 1 || ALIKE.contains(&item.entry.kind.as_str());
+            !(done.iter()).any(|one| one.is(item, alike))
         })
         .collect();
     for (chunk_at, chunk) in work.chunks(500).enumerate() {

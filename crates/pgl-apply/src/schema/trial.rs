@@ -37,6 +37,23 @@ pub fn drop_may_wait(target: ServerVersion) -> bool {
     target.at_least(15) && !target.at_least(18)
 }
 
+impl Trial {
+    fn cut_short(&mut self, work: &[Work], tried: usize) {
+        let label = work.get(tried).map(|item| item.entry.label());
+        self.untried.push(format!(
+            "{} of {} statements, from {} on: in one transaction they would take too many of the locks that the server has room \
+             for (max_locks_per_transaction)",
+            work.len() - tried,
+            work.len(),
+            label.unwrap_or_default()
+        ));
+        self.cut_short = true;
+    }
+}
+
+/// "out of shared memory".
+const OUT_OF_LOCKS: &str = "53200";
+
 /// Runs every statement in a database that is made for it and dropped after it. `missing` are roles that do not exist
 /// yet, so that what names them is not refused for that. `Ok(Err(_))` says why there was no trial.
 ///
@@ -168,7 +185,7 @@ impl Scope {
     fn is_full(self, session: &mut Session) -> Result<bool, ConnError> {
         match self {
             Self::Database => Ok(false),
-            Self::Transaction => pgl_catalog::setup::holds_half_of_the_locks(session),
+            Self::Transaction => pgl_catalog::setup::half_of_the_locks_are_taken(session),
         }
     }
 }
@@ -220,14 +237,7 @@ fn statements(
             return Err(Error::Interrupted);
         }
         if tried % STATEMENTS_PER_LOOK == STATEMENTS_PER_LOOK - 1 && scope.is_full(session)? {
-            trial.untried.push(format!(
-                "{} of {} statements, from {} on: they would take more than half of the locks that the server has room \
-                 for (max_locks_per_transaction)",
-                work.len() - tried,
-                work.len(),
-                entry.label()
-            ));
-            trial.cut_short = true;
+            trial.cut_short(work, tried);
             break;
         }
         if entry.depends.iter().any(|id| gone.contains(id)) {
@@ -254,6 +264,10 @@ fn statements(
             Ok(()) => trial.accepted += 1,
             Err(_) if watch.stop() => return Err(Error::Interrupted),
             Err(error) if error.is_lost() => return Err(error.into()),
+            Err(error) if scope == Scope::Transaction && error.is_sqlstate(OUT_OF_LOCKS) => {
+                trial.cut_short(work, tried);
+                break;
+            }
             Err(error) => {
                 gone.insert(entry.id);
                 if without_role {

@@ -135,8 +135,14 @@ fn what_takes_something_away_on_the_target_is_a_difference() {
     let revoked: Texts<'_> = &[("ACL s.FUNCTION f()", "REVOKE ALL FROM PUBLIC;\n")];
     let narrowed: Texts<'_> = &[("ACL s.FUNCTION f()", "REVOKE ALL FROM PUBLIC;\nGRANT a;\n")];
     let given: Texts<'_> = &[("ACL s.FUNCTION f()", "GRANT a;\n")];
-    let by_default: Texts<'_> = &[("DEFAULT ACL s.FUNCTIONS", "ALTER ... REVOKE ALL;\n")];
-    let unique: Texts<'_> = &[("INDEX s.u", "CREATE UNIQUE INDEX u;\n")];
+    let by_default: Texts<'_> = &[(
+        "DEFAULT ACL s.FUNCTIONS",
+        "ALTER ... REVOKE ALL ON FUNCTIONS FROM PUBLIC;\n",
+    )];
+    let unique: Texts<'_> = &[(
+        "INDEX s.u",
+        "SET default_tablespace = '';\nCREATE UNIQUE INDEX u;\n",
+    )];
     let rule: Texts<'_> = &[("RULE s.t r", "x")];
     for (then, now) in [
         ([NONE, NONE], [NONE, revoked]),
@@ -147,7 +153,15 @@ fn what_takes_something_away_on_the_target_is_a_difference() {
     ] {
         assert_eq!(compared(then, now, &[]).len(), 1, "{now:?}");
     }
-    let index: Texts<'_> = &[("INDEX s.i", "CREATE INDEX i;\n")];
+    let index: Texts<'_> = &[(
+        "INDEX s.i",
+        "SET default_tablespace = '';\nCREATE INDEX i;\n",
+    )];
+    let extended: Texts<'_> = &[(
+        "ACL s.SCHEMA s",
+        "REVOKE USAGE ON SCHEMA s FROM PUBLIC;\nGRANT ALL ON SCHEMA s TO PUBLIC;\n",
+    )];
+    assert!(compared([NONE, NONE], [NONE, extended], &[]).is_empty());
     assert!(compared([NONE, NONE], [NONE, index], &[]).is_empty());
     assert!(compared([narrowed, narrowed], [narrowed, narrowed], &[]).is_empty());
 }
@@ -179,6 +193,11 @@ fn what_was_not_there_when_it_was_recorded_is_missing_unless_that_was_meant() {
         "FUNCTION s.f() is not on the target (dropped there after the setup)"
     );
     assert!(missing(true).differences.is_empty());
+    // As on a source where it was dropped and created again.
+    let extension: Texts<'_> = &[("EXTENSION s.plpgsql", "x")];
+    let mut target = texts(NONE).kept(Vec::new());
+    target.expect(&texts(extension).kept(Vec::new()), [].iter());
+    assert!(target.digests.is_empty());
 }
 
 #[test]
