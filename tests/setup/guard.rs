@@ -191,7 +191,7 @@ fn what_failed_is_read_from_the_source_again() -> Result<()> {
     same_rows(&db)
 }
 
-/// Two operators of one name, of which the second fails at first; and what somebody drops before the end is missed.
+/// Two operators of one name, of which the second fails at first; and a view that is dropped before the end is reported.
 #[test]
 fn a_run_that_goes_on_makes_each_object_of_one_name() -> Result<()> {
     for (source, target) in [(13, 17), (17, 18)] {

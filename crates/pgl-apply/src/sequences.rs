@@ -25,7 +25,7 @@ pub struct SequencesSet {
 }
 
 /// The lock table is full.
-const OUT_OF_LOCKS: &str = "53200";
+pub(crate) const OUT_OF_LOCKS: &str = "53200";
 
 /// Sets all of them: in one transaction, or in as few as the lock table allows, since each
 /// sequence stays locked until the end. `room` is how many locks it holds in all.

@@ -69,7 +69,7 @@ pub fn trials(session: &mut Session) -> Result<Vec<String>, Error> {
     column(session, sql!("setup_trials"), &[])
 }
 
-/// Whether so many locks are taken on the server that soon nobody may get one.
+/// Whether half of the locks that the server has room for are taken.
 ///
 /// # Errors
 /// The server's.

@@ -26,7 +26,7 @@ pub struct KeptDefinitions {
     pub catalogs: Vec<CatalogMark>,
 }
 
-/// Kinds of what one server's dump may have because somebody has made it, and another one's has not because initdb has.
+/// Kinds of objects that pg_dump leaves out where initdb has made them: only one of two servers may show them.
 const BUILT_IN: [&str; 3] = ["EXTENSION ", "PROCEDURAL LANGUAGE ", "ACL pg_catalog."];
 
 impl KeptDefinitions {
@@ -71,8 +71,8 @@ struct Definition<'a> {
 }
 
 impl Definition<'_> {
-    /// What is kept of it, in a schema that is as private as the options in it. Passwords are not in it, and a guess of one costs
-    /// a digest of its own for every object.
+    /// What is kept of it, in schema pgl of the database that has the options themselves. A short password can be guessed from it,
+    /// for each object anew: the label is part of it.
     fn digest(&self, label: &str) -> String {
         if has_options(self.kind) {
             let mut hash = Sha256::new();

@@ -3,11 +3,13 @@
 
 use std::collections::HashSet;
 
+use pgl_catalog::setup::half_of_the_locks_are_taken;
 use pgl_conn::{Error as ConnError, Session};
 use pgl_core::setup::archive::{SESSION, Work};
 use pgl_core::setup::secrets::redacted;
 use pgl_core::{ServerVersion, quote_ident, quote_literal};
 
+use crate::sequences::OUT_OF_LOCKS;
 use crate::target::{Locale, create_sql};
 use crate::unlogged::unlogged_statements;
 use crate::{Error, ObjectFailure, Servers, Watch};
@@ -50,9 +52,6 @@ impl Trial {
         self.cut_short = true;
     }
 }
-
-/// "out of shared memory".
-const OUT_OF_LOCKS: &str = "53200";
 
 /// Runs every statement in a database that is made for it and dropped after it. `missing` are roles that do not exist
 /// yet, so that what names them is not refused for that. `Ok(Err(_))` says why there was no trial.
@@ -146,7 +145,7 @@ pub fn trial_in_transaction(
     run(servers, Scope::Transaction, work, missing, watch)
 }
 
-/// What is taken back after a trial, and what a statement that fails takes along.
+/// What a trial is undone with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     Database,
@@ -154,20 +153,6 @@ enum Scope {
 }
 
 impl Scope {
-    fn begin(self, session: &mut Session) -> Result<(), ConnError> {
-        match self {
-            Self::Database => Ok(()),
-            Self::Transaction => session.batch("BEGIN"),
-        }
-    }
-
-    fn end(self, session: &mut Session) -> Result<(), ConnError> {
-        match self {
-            Self::Database => Ok(()),
-            Self::Transaction => session.batch("ROLLBACK"),
-        }
-    }
-
     fn statement(self, session: &mut Session, sql: &str) -> Result<(), ConnError> {
         if self == Self::Database {
             return session.batch(sql);
@@ -179,13 +164,6 @@ impl Scope {
                 Err(error)
             }
             outcome => outcome.and_then(|()| session.batch("RELEASE SAVEPOINT pgl_trial")),
-        }
-    }
-
-    fn is_full(self, session: &mut Session) -> Result<bool, ConnError> {
-        match self {
-            Self::Database => Ok(false),
-            Self::Transaction => pgl_catalog::setup::half_of_the_locks_are_taken(session),
         }
     }
 }
@@ -204,9 +182,12 @@ fn run(
     let _cancel = watch.cancel_on_stop(session.cancel_handle());
     session.batch(SESSION)?;
     let all = |session: &mut Session| {
-        scope.begin(session)?;
+        if scope == Scope::Database {
+            return statements(session, scope, work, missing, watch);
+        }
+        session.batch("BEGIN")?;
         let trial = statements(session, scope, work, missing, watch)?;
-        scope.end(session)?;
+        session.batch("ROLLBACK")?;
         Ok(trial)
     };
     let is_secret = |item: &Work| redacted(&item.entry.kind, &item.entry.sql).is_some();
@@ -236,7 +217,10 @@ fn statements(
         if watch.stop() {
             return Err(Error::Interrupted);
         }
-        if tried % STATEMENTS_PER_LOOK == STATEMENTS_PER_LOOK - 1 && scope.is_full(session)? {
+        if scope == Scope::Transaction
+            && tried % STATEMENTS_PER_LOOK == STATEMENTS_PER_LOOK - 1
+            && half_of_the_locks_are_taken(session)?
+        {
             trial.cut_short(work, tried);
             break;
         }
