@@ -61,12 +61,16 @@ fn the_database_has_its_own_owner_privileges_and_settings() -> Result<()> {
         db.on_target(&format!(
             "ALTER ROLE {app} IN DATABASE {name} SET work_mem = '9MB'; ALTER DATABASE {name} CONNECTION LIMIT 80"
         ))?;
-        db.on_source(&format!("ALTER ROLE {app} CREATEDB PASSWORD 's3cret'"))?;
+        let new = db.role("a_new");
+        db.on_source(&format!(
+            "ALTER ROLE {app} CREATEDB PASSWORD 's3cret'; COMMENT ON ROLE {app} IS 'changed';
+             ALTER ROLE {app} SET lock_timeout = '4s'; CREATE ROLE {new} LOGIN"
+        ))?;
         let dry = cutover(&db).arg("--dry-run").run()?.expect(0)?;
-        let roles = format!(
-            "roles that are not on the target as they are on the source: {app} (without its password), \
-             {app} (NOCREATEDB, on the source CREATEDB)"
-        );
+        let roles = format!("role {app} on the target: NOCREATEDB, on the source CREATEDB");
+        let without = format!("role {app} has no password on the target");
+        let comment = format!("role {app} on the target: another comment than on the source");
+        let setting = format!("role {app}: lock_timeout = 4s is not on the target");
         let stays = format!(
             "stays so: connection limit 80 (on the source 90), setting work_mem of role {app}"
         );
@@ -76,6 +80,10 @@ fn the_database_has_its_own_owner_privileges_and_settings() -> Result<()> {
             "SET \\\"lock_timeout\\\" TO '3s';",
             &stays,
             &roles,
+            &without,
+            &comment,
+            &setting,
+            &new,
         ] {
             ensure!(dry.stdout.contains(wanted), "{wanted}: {}", dry.stdout);
         }

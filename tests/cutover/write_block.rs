@@ -273,17 +273,36 @@ fn an_event_trigger_that_gives_new_functions_away_rolls_the_cutover_back() -> Re
          CREATE EVENT TRIGGER give ON ddl_command_end EXECUTE PROCEDURE public.give();
          ALTER EVENT TRIGGER give ENABLE ALWAYS"
     ))?;
-    let attempt = || cutover(&db).args(["--yes", "--force", "cut.definitions,cut.unplanned"]);
-    let out = attempt().run()?;
+    let attempt = || cutover(&db).args(["--force", "cut.definitions,cut.unplanned"]);
+    let refused = |mode: &[&str], why: &str| -> Result<()> {
+        let out = attempt().args(mode).run()?;
+        let refusals = out.json()?["refusals"].to_string();
+        ensure!(
+            refusals.contains("cut.write_block") && refusals.contains(why),
+            "{out:?}"
+        );
+        Ok(())
+    };
+    // Known before, and not in the pause.
+    let given = format!("is owned by role {app}");
+    refused(&["--dry-run"], &given)?;
+    refused(&["--yes"], &given)?;
+    let forced = "cut.definitions,cut.unplanned,cut.write_block";
+    let out = cutover(&db).args(["--yes", "--force", forced]).run()?;
     ensure!(
         out.json()?["state"] == "restored"
-            && out.stderr.contains(&format!("is owned by role {app}"))
+            && out.stderr.contains(&given)
             && out.stderr.contains("ALTER EVENT TRIGGER"),
         "{out:?}"
     );
     writes_within(&db, PATIENCE)?;
+    // One that refuses what every attempt has to do.
+    let frozen = "CREATE OR REPLACE FUNCTION public.give() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+         IF tg_tag = 'ALTER TABLE' THEN RAISE EXCEPTION 'definitions are frozen'; END IF; END $$";
+    db.on_source(frozen)?;
+    refused(&["--dry-run", "--reverse"], "definitions are frozen")?;
     db.on_source("DROP EVENT TRIGGER give; DROP FUNCTION public.give()")?;
-    attempt().run()?.expect(0)?;
+    attempt().arg("--yes").run()?.expect(0)?;
     Ok(())
 }
 

@@ -132,6 +132,11 @@ pub fn differences(source: &Role, target: &Role, version: ServerVersion) -> Vec<
         let (here, there) = (shown(source), shown(target));
         differs(format!("VALID UNTIL {there}, on the source {here}"), None);
     }
+    if source.comment.is_some() && source.comment != target.comment {
+        let comment = source.comment.as_deref().map(quote_literal);
+        let fix = comment.map(|comment| format!("COMMENT ON ROLE {name} IS {comment};"));
+        differs("another comment than on the source".to_owned(), fix);
+    }
     let of = |role: &Role, group: &str| -> Option<Gives> {
         let mut all = role.memberships.iter();
         all.find(|one| one.role == group)

@@ -25,7 +25,7 @@ use pgl_core::rules::all;
 use pgl_core::seqsync::{SequenceMode, SequenceOutcome, SequenceReading, SequenceRequest, decide};
 use pgl_core::setup::compare::{SideShapes, TableShape, Wire, compare};
 use pgl_core::setup::{CopyMode, Stage, left_to_steps};
-use pgl_core::{Plan, QualifiedName, Severity};
+use pgl_core::{Finding, Plan, QualifiedName, Severity};
 
 use crate::args::{Order, Verify};
 use crate::context::CutoverContext;
@@ -134,6 +134,10 @@ pub(crate) fn check(
         facts.copy_proven = true;
         facts.held = 0;
         facts.without_statistics.clear();
+        notes.push(format!(
+            "roles: what was changed since the cutover is not on the {}",
+            new.side()
+        ));
         facts.left_behind = left_behind(&migration.plan, &stored, &facts.renamed.now);
         facts.findings = fed(old)?;
     }
@@ -153,7 +157,12 @@ pub(crate) fn check(
                 .and_then(|moved| moved.missing(carried.into_iter()));
         }
     }
-    facts.origins = missing_origins(args, migration, direction, (old, new), recopied)?;
+    facts.impossible = missing_origins(args, migration, direction, (old, new), recopied)?;
+    for session in [&mut *old, &mut *new] {
+        facts
+            .impossible
+            .extend(apply::write_block_refused(session)?);
+    }
     let names: Vec<QualifiedName> = migration
         .plan
         .replicated()
@@ -196,7 +205,9 @@ pub(crate) fn check(
     .collect();
     if direction == Direction::Forward {
         let seen = examined(migration)?;
-        facts.findings = guardrails(&seen);
+        let found = examine(&seen, &Choice::default()).findings;
+        notes.extend(roles(&found));
+        facts.findings = guardrails(found);
         let now = pgl_core::plan::build(&seen);
         facts.unplanned = match now {
             Ok(mut now) => {
@@ -399,15 +410,38 @@ fn examined(migration: &CutoverContext) -> Result<pgl_core::facts::Facts, Error>
 /// What a cutover would make permanent, however harmless it is while rows only arrive.
 const FOR_GOOD: [&str; 3] = ["seq.params", "tbl.type_mismatch", "tbl.unlogged_target"];
 
+/// Preflight's checks of what belongs to roles, which no tool changes where they exist.
+const OF_ROLES: [&str; 6] = [
+    "role.missing_on_target",
+    "role.login_missing_on_target",
+    "role.password_missing",
+    "role.differs",
+    "role.parameter_grants",
+    "conf.db_settings",
+];
+
+/// What roles have on the source and not on the target, as a note.
+fn roles(findings: &[Finding]) -> Option<String> {
+    let found = findings
+        .iter()
+        .filter(|one| OF_ROLES.contains(&one.id.as_str()));
+    let found: Vec<&str> = found.map(|one| one.what.as_str()).collect();
+    (!found.is_empty()).then(|| {
+        format!(
+            "roles that are not on the target as they are on the source (pgl-preflight prints the remedies): {}",
+            found.join("; ")
+        )
+    })
+}
+
 /// Preflight's guardrail checks once more, as far as they block: what has come up since the setup. What
 /// the migration itself has made is found by those checks, too, and left out.
-fn guardrails(facts: &pgl_core::facts::Facts) -> Vec<(String, String)> {
+fn guardrails(findings: Vec<Finding>) -> Vec<(String, String)> {
     let guardrails: BTreeSet<&str> = all()
         .filter(|check| check.text.guardrail)
         .map(|check| check.id)
         .collect();
-    examine(facts, &Choice::default())
-        .findings
+    findings
         .into_iter()
         .filter(|finding| {
             finding.severity == Severity::Block || FOR_GOOD.contains(&finding.id.as_str())

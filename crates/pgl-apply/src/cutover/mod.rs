@@ -42,4 +42,5 @@ pub use reverse::{
 pub use session::{disable, end_these, freeze_view, limit, note_firmly, note_lightly, token};
 pub use write_block::{
     WriteBlockTriggers, blocked_tables as write_block_tables, clear as clear_write_block,
+    refused as write_block_refused,
 };

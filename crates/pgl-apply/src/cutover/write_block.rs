@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use pgl_conn::{Error, Kind, Session};
 use pgl_core::QualifiedName;
-use pgl_core::cutover::{BlockedTable, WriteBlock, block_sql, unblock_sql};
+use pgl_core::cutover::{BlockedTable, Refusal, WriteBlock, block_sql, unblock_sql};
 use pgl_core::journal::WRITE_BLOCK;
 use pgl_core::lock_wait::Holders;
 
@@ -173,6 +173,39 @@ impl WriteBlockTriggers {
         }
         Ok(())
     }
+}
+
+/// What refuses the statements of an attempt's write block, the ALTER TABLE that locks its sequences included: they are tried on a
+/// table of the tools' own, and rolled back.
+///
+/// # Errors
+/// When the connection is lost.
+pub fn refused(session: &mut Session) -> Result<Option<Refusal>, Error> {
+    let own = BlockedTable {
+        table: QualifiedName::new("pgl", "held"),
+        enabled: None,
+    };
+    let script = format!(
+        "BEGIN; SET TRANSACTION READ WRITE; {}{};\n{};\nROLLBACK",
+        quiet_sql(session),
+        include_str!("../../sql/cutover/write_block_function.sql"),
+        block_sql(&[own], WriteBlock::Always).join(";\n")
+    );
+    let Err(error) = session.batch(&script) else {
+        return Ok(None);
+    };
+    if error.is_lost() {
+        return Err(error);
+    }
+    session.rollback()?;
+    Ok(Some(Refusal {
+        id: "cut.write_block".to_owned(),
+        what: format!("a write-block trigger cannot be created: {error}"),
+        hint: error.hint.clone().unwrap_or_else(|| {
+            "where an event trigger refuses it: ALTER EVENT TRIGGER name DISABLE for the time of the cutover"
+                .to_owned()
+        }),
+    }))
 }
 
 /// Tables that have a write-block trigger, whether it lets pass or not.

@@ -317,34 +317,6 @@ pub fn roles(
     )))
 }
 
-/// Roles that are needed and not the same on the target: missing, without a password, or different.
-///
-/// # Errors
-/// The servers'.
-pub fn role_differences(source: &mut Session, target: &mut Session) -> Result<Vec<String>, Error> {
-    let both = Both::read(source, target, Missing::Create)?;
-    let mut found: Vec<String> = (both.missing().iter())
-        .map(|role| format!("{} (missing)", role.name))
-        .collect();
-    if let (Some(here), Some(there)) = (passwords(source)?, passwords(target)?) {
-        let open = (both.needed.intersection(&here))
-            .filter(|name| !there.contains(*name))
-            .filter(|name| both.on_target(name).is_some_and(|role| role.login));
-        found.extend(open.map(|name| format!("{name} (without its password)")));
-    }
-    found.extend(both.different(target.version()));
-    Ok(found)
-}
-
-/// Names of the roles that have a password; none where the connected role may not look.
-fn passwords(session: &mut Session) -> Result<Option<BTreeSet<String>>, Error> {
-    match pgl_catalog::server::passwords(session) {
-        Ok(all) => Ok(Some(all.into_iter().map(|one| one.role).collect())),
-        Err(error) if error.is_sqlstate("42501") => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,12 +1,12 @@
 -- ALTER DATABASE ... SET and ALTER ROLE ... SET. Applications keep secrets in settings of their own: values are read of
--- this database's parameters without a dot in their name, elsewhere of the names in $1 (text[]).
+-- parameters without a dot in their name of this database and of roles in every database, elsewhere of the names in $1 (text[]).
 SELECT
     d.datname AS database,
     r.rolname AS role,
     split_part(s.entry, '=', 1) AS name,
     CASE
         WHEN CASE
-            WHEN d.datname = current_database() THEN strpos(split_part(s.entry, '=', 1), '.') = 0
+            WHEN s.setdatabase = 0 OR d.datname = current_database() THEN strpos(split_part(s.entry, '=', 1), '.') = 0
             ELSE lower(split_part(s.entry, '=', 1)) IN (SELECT lower(n) FROM unnest($1::text[]) AS n)
         END
             THEN substr(s.entry, strpos(s.entry, '=') + 1)

@@ -74,8 +74,8 @@ pub struct Preconditions {
     pub renamed: Renamed,
     /// For a rollback, tables and sequences that were made on the target after the cutover.
     pub left_behind: Vec<String>,
-    /// Replication origins that the attempt needs and that would not fit.
-    pub origins: Vec<Refusal>,
+    /// What the attempt has to make on the servers and cannot: replication origins, write-block triggers.
+    pub impossible: Vec<Refusal>,
     /// Settings that would keep clients from writing after the promotion, of the side that is promoted.
     pub read_only: Vec<StaysReadOnly>,
     /// Definitions that have changed since the setup and are not the same on both sides.
@@ -523,7 +523,7 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
             "pgl-preflight prints the remedy of each of its findings",
         );
     }
-    all.extend(facts.origins.iter().cloned());
+    all.extend(facts.impossible.iter().cloned());
     all.retain(|refusal| !forced.contains(&refusal.id));
     if facts.circular {
         // Nothing to be overridden: there is nothing to run.
@@ -639,7 +639,7 @@ mod tests {
                 f.left_behind = vec!["odd".to_owned()]
             }),
             ("cut.origins", |f| {
-                f.origins = vec![Refusal {
+                f.impossible = vec![Refusal {
                     id: "cut.origins".to_owned(),
                     what: String::new(),
                     hint: String::new(),

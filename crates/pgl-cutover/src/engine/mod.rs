@@ -223,15 +223,6 @@ impl Engine {
         }
         let mut body = CutoverBody::new(direction);
         let settings = properties(direction, &mut old, &mut peer, &mut body)?;
-        let roles = target::role_differences(&mut old, &mut peer)?;
-        if !roles.is_empty() {
-            body.notes.push(format!(
-                "roles that are not on the {} as they are on the {}: {}",
-                peer.side(),
-                old.side(),
-                roles.join(", ")
-            ));
-        }
         body.notes
             .extend(not_replicated(&migration.plan, old.side()));
         if direction == Direction::Forward {
