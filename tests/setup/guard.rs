@@ -143,6 +143,49 @@ fn names_that_the_target_lacks_are_known_first() -> Result<()> {
     same_rows(&db)
 }
 
+/// `--roles skip` leaves out what names a role that the target lacks, all of it and nothing else, and says so.
+#[test]
+fn what_names_missing_roles_is_left_out() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("roleless")?;
+    // Roles are the source's alone.
+    let (own, app) = (db.role("own"), db.role("app"));
+    let objects = "CREATE SCHEMA s; CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x');
+         CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE EXECUTE ON FUNCTION f() FROM PUBLIC;
+         CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw;
+         GRANT SELECT ON t TO pg_monitor; ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO pg_monitor;
+         CREATE POLICY q ON t TO pg_monitor USING (a <> 'TO \"x\"');";
+    db.on_source(&format!(
+        "CREATE ROLE \"{own}\"; CREATE ROLE \"{app}\" LOGIN; {objects}
+         ALTER SCHEMA s OWNER TO \"{own}\"; ALTER TABLE t OWNER TO \"{own}\"; ALTER FUNCTION f() OWNER TO \"{own}\";
+         ALTER DEFAULT PRIVILEGES FOR ROLE \"{own}\" GRANT SELECT ON TABLES TO PUBLIC;
+         GRANT SELECT, UPDATE (a) ON t TO \"{app}\"; GRANT EXECUTE ON FUNCTION f() TO \"{app}\";
+         ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO \"{app}\";
+         ALTER POLICY q ON t TO pg_monitor, \"{app}\"; CREATE POLICY p ON t TO \"{app}\"; COMMENT ON POLICY p ON t IS 'of one';
+         CREATE USER MAPPING FOR \"{app}\" SERVER far OPTIONS (user 'TO')"
+    ))?;
+    let out = setup(&db)
+        .args(["--roles", "skip", "--format", "json"])
+        .run()?
+        .expect(0)?;
+    let left_out = out.document()?["plan"]["excluded_objects"].to_string();
+    for wanted in [
+        format!("OWNER {own} of TABLE public.t"),
+        format!("OWNER {own} of SCHEMA s"),
+        format!("TO {app} in POLICY public.t q"),
+        "POLICY public.t p".to_owned(),
+    ] {
+        ensure!(left_out.contains(&wanted), "{wanted}: {left_out}");
+    }
+    // The source without them is what the target has.
+    db.on_source(&format!(
+        "REASSIGN OWNED BY \"{own}\" TO postgres; DROP OWNED BY \"{own}\", \"{app}\""
+    ))?;
+    let differences = definition_differences(&db, false)?;
+    ensure!(differences.is_empty(), "{differences:#?}");
+    drain(&db)?;
+    same_rows(&db)
+}
+
 fn untouched_target(db: &PairDb) -> Result<()> {
     let owner = db.on_target(
         "SELECT tableowner, coalesce(tablespace, 'default') FROM pg_tables WHERE tablename = 't'",

@@ -17,7 +17,7 @@ complete -c pgl-setup -l schema-copy -d 'Where the target\'s schema comes from' 
 skip\t'It is there; it is compared'"
 complete -c pgl-setup -l roles -d 'What to do about roles' -r -f -a "check\t'Every role that is needed has to exist'
 copy\t'Create missing ones, without passwords'
-skip\t'Do not look'"
+skip\t'Leave out what names a missing one: owners, privileges, policies, user mappings'"
 complete -c pgl-setup -l exclude-object -d 'Leave an object and what depends on it out of the schema, by kind and name as errors print it: \'VIEW public.v\' (repeatable)' -r
 complete -c pgl-setup -l foreign-keys -d 'When foreign keys come to the target' -r -f -a "at-cutover\t'A replicated TRUNCATE meets none until then'
 now\t'At the end of the setup'"

@@ -151,7 +151,7 @@ pub(crate) enum Roles {
     Check,
     /// Create missing ones, without passwords
     Copy,
-    /// Do not look
+    /// Leave out what names a missing one: owners, privileges, policies, user mappings
     Skip,
 }
 

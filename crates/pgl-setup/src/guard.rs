@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use pgl_apply::schema::{self, Trial};
-use pgl_apply::target::{self, Missing, MissingRole};
+use pgl_apply::target::{self, MissingRole};
 use pgl_apply::{Done, Error};
 use pgl_core::cutover::Purpose;
 use pgl_core::preflight::{Choice, examine};
@@ -41,25 +41,17 @@ impl Run<'_> {
 
     /// Refuses where the schema names a role or a tablespace that the target's server does not have and nobody creates.
     fn named_objects_exist(&mut self) -> Result<(), Error> {
-        let mut maintenance;
-        let target = match &mut self.target {
-            Some(target) => target,
-            None => {
-                maintenance = self.place.maintenance()?;
-                &mut maintenance
-            }
-        };
         match self.options.roles {
             RoleMode::Check => {
-                let missing = target::missing(&mut self.source, target, Missing::Refuse)?;
+                let missing = self.missing()?;
                 if !missing.is_empty() {
                     return Err(target::roles_missing(&missing));
                 }
             }
-            RoleMode::Copy => target::try_roles(&mut self.source, target)?,
+            RoleMode::Copy => self.on_server(target::try_roles)?,
             RoleMode::Skip => {}
         }
-        let there = pgl_catalog::setup::tablespaces(target)?;
+        let there = self.on_server(|_, target| Ok(pgl_catalog::setup::tablespaces(target)?))?;
         let schema = self.dump()?;
         let named: BTreeSet<&str> = (schema.work)
             .iter()
@@ -86,16 +78,13 @@ impl Run<'_> {
         let Some(schema) = self.dumped.take().filter(|_| !self.args.no_trial) else {
             return Ok(String::new());
         };
-        let mut maintenance;
-        let server = match &mut self.target {
-            Some(target) => target,
-            None => {
-                maintenance = self.place.maintenance()?;
-                &mut maintenance
-            }
+        let version = self.on_server(|_, target| Ok(target.version()))?;
+        let drop_may_wait = schema::drop_may_wait(version);
+        // They are created before the schema is, or what names them is left out.
+        let missing = match self.options.roles {
+            RoleMode::Copy => self.missing()?,
+            RoleMode::Check | RoleMode::Skip => Vec::new(),
         };
-        let drop_may_wait = schema::drop_may_wait(server.version());
-        let missing = target::missing(&mut self.source, server, Missing::Refuse)?;
         let missing: Vec<&str> = missing.iter().map(MissingRole::name).collect();
         let mut unchanged = "nothing was changed".to_owned();
         if drop_may_wait && let Done::Changed(created) = self.database()? {

@@ -6,7 +6,7 @@ use pgl_apply::copy::Copied;
 use pgl_apply::fingerprint::{MarksOf, keep_marks};
 use pgl_apply::lock::{self, MigrationState};
 use pgl_apply::schema::{self, How};
-use pgl_apply::target::{self, Missing};
+use pgl_apply::target::{self, Missing, MissingRole};
 use pgl_apply::{Done, Error, Watch, journal, pgl_schema, provider};
 use pgl_catalog::definitions::{catalog_marks, held_labels};
 use pgl_catalog::pg_dump::{PgDump, SchemaDump};
@@ -15,6 +15,7 @@ use pgl_conn::{Kind, Session};
 use pgl_core::cutover::CatalogMark;
 use pgl_core::doc::Incoming;
 use pgl_core::journal::{DEFINITIONS, PLAN, SCHEMA};
+use pgl_core::rules::some_of;
 use pgl_core::select::Selection;
 use pgl_core::setup::archive::{self, Tablespaces, Work};
 use pgl_core::setup::compare::{SideShapes, TableShape, Wire, compare};
@@ -47,6 +48,8 @@ pub(crate) struct Run<'a> {
 /// The source's schema: every object with its statement and its step, and all of it to be compared.
 pub(crate) struct SourceSchema {
     pub(crate) work: Vec<Work>,
+    /// What is left out because the target lacks a role.
+    without_roles: Vec<String>,
     dump: SchemaDump,
     /// The catalogs before that: what changes meanwhile is in neither of them for certain.
     marks: Vec<CatalogMark>,
@@ -341,6 +344,7 @@ impl<'a> Run<'a> {
             let work = schema.work;
             schema::store(self.target()?, &name, &work)?;
             // It has what is left out.
+            self.leave_out(schema.without_roles);
             let plan = journal::statement(&name, &PLAN, &self.plan);
             self.target()?.batch(&plan)?;
             secrets = schema::secrets(&work);
@@ -370,7 +374,7 @@ impl<'a> Run<'a> {
         Ok(match (done, self.plan.excluded_objects.as_slice()) {
             (Done::Changed(what), [_, ..]) => Done::Changed(format!(
                 "{what}; left out: {}",
-                self.plan.excluded_objects.join(", ")
+                some_of(&self.plan.excluded_objects)
             )),
             (done, _) => done,
         })
@@ -415,10 +419,44 @@ impl<'a> Run<'a> {
                 "give its kind and name as pg_restore --list does: 'VIEW public.v', 'FUNCTION public.f(integer)'",
             ));
         }
-        excluded.extend(left_out);
+        self.leave_out(left_out);
+        let without_roles = match self.options.roles {
+            RoleMode::Skip => {
+                let missing = self.missing()?;
+                let missing: Vec<&str> = missing.iter().map(MissingRole::name).collect();
+                archive::without_roles(&mut work, &missing)
+            }
+            RoleMode::Check | RoleMode::Copy => Vec::new(),
+        };
+        Ok(SourceSchema {
+            work,
+            without_roles,
+            dump,
+            marks,
+        })
+    }
+
+    fn leave_out(&mut self, labels: Vec<String>) {
+        let excluded = &mut self.plan.excluded_objects;
+        excluded.extend(labels);
         excluded.sort();
         excluded.dedup();
-        Ok(SourceSchema { work, dump, marks })
+    }
+
+    /// The roles that the schema names and the target's server does not have.
+    pub(crate) fn missing(&mut self) -> Result<Vec<MissingRole>, Error> {
+        self.on_server(|source, target| target::missing(source, target, Missing::Refuse))
+    }
+
+    /// Does something with the source and the target's server, also where the target's database does not exist.
+    pub(crate) fn on_server<T>(
+        &mut self,
+        act: impl FnOnce(&mut Session, &mut Session) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match &mut self.target {
+            Some(target) => act(&mut self.source, target),
+            None => act(&mut self.source, &mut self.place.maintenance()?),
+        }
     }
 
     /// Records how a side's definitions are. Nothing that the migration itself needs: where pg_dump is missing or may not read

@@ -251,7 +251,7 @@ pub fn roles_missing(open: &[MissingRole]) -> Error {
             "roles that own objects or hold privileges are missing: {}",
             names.join(", ")
         ),
-        "pgl-preflight --fix-sql target prints their SQL; or pgl-setup --roles copy creates them without passwords, --roles skip goes on without them",
+        "pgl-preflight --fix-sql target prints their SQL; or pgl-setup --roles copy creates them without passwords, --roles skip leaves out what names them",
     )
 }
 

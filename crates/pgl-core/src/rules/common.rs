@@ -145,7 +145,7 @@ pub(super) fn plural(count: u64, word: &str) -> String {
 }
 
 /// The first few of many names, and how many more there are.
-pub(crate) fn some_of<T: AsRef<str>>(names: &[T]) -> String {
+pub fn some_of<T: AsRef<str>>(names: &[T]) -> String {
     const SHOWN: usize = 5;
     let mut text = names
         .iter()

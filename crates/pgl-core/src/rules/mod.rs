@@ -25,7 +25,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use common::Fix;
-pub(crate) use common::some_of;
+pub use common::some_of;
 pub(crate) use conf::text::shadows;
 pub(crate) use cutover::CUTOVER;
 

@@ -13,8 +13,10 @@ use super::server_options::without_own;
 use crate::migration::OWN_SCHEMA;
 use crate::{QualifiedName, quote_ident};
 
+mod roles;
 mod toc;
 
+pub use roles::without_roles;
 use toc::{Section, TocEntry};
 
 /// Settings that the pieces rely on, to be made in every session that runs one. `search_path` and

@@ -281,7 +281,7 @@ pub enum RoleMode {
     Check,
     /// Missing ones are created, with their attributes and memberships.
     Copy,
-    /// Nobody looks.
+    /// What names a missing one is left out.
     Skip,
 }
 
