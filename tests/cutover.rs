@@ -7,6 +7,7 @@
 mod back;
 mod compare;
 mod crash;
+mod deferred;
 mod definitions;
 mod drift;
 mod encodings;

@@ -228,8 +228,7 @@ fn what_cannot_join_is_refused_and_changes_nothing() -> Result<()> {
         &[],
     )?;
     db.on_source(
-        "CREATE UNLOGGED TABLE scratch (id int PRIMARY KEY);
-         CREATE TABLE shape (id int PRIMARY KEY, a int);
+        "CREATE TABLE shape (id int PRIMARY KEY, a int);
          CREATE TABLE mine (id int PRIMARY KEY); INSERT INTO mine VALUES (1);
          CREATE TYPE colour AS ENUM ('red');
          CREATE TABLE typed (id int PRIMARY KEY, c colour)",
@@ -238,7 +237,6 @@ fn what_cannot_join_is_refused_and_changes_nothing() -> Result<()> {
         "CREATE TABLE shape (id int PRIMARY KEY); CREATE TABLE mine (id int PRIMARY KEY); INSERT INTO mine VALUES (7)",
     )?;
     for (table, word) in [
-        ("scratch", "unlogged"),
         ("shape", "column a"),
         ("nowhere", "no nowhere"),
         ("mine", "holds rows"),

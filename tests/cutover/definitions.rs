@@ -338,7 +338,11 @@ fn changes_of_every_kind_are_named_until_both_sides_have_them() -> Result<()> {
 }
 
 /// Changes on the target alone that take something away, and one that does not.
-const TAKEN_AWAY: [(&str, &str); 8] = [
+const TAKEN_AWAY: [(&str, &str); 9] = [
+    (
+        "REVOKE INSERT ON plain FROM postgres",
+        "ACL public.TABLE plain",
+    ),
     (
         "CREATE UNIQUE INDEX only_one ON plain (v)",
         "INDEX public.only_one",

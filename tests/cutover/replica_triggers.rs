@@ -68,7 +68,7 @@ fn refused(out: &Value, side: &str) -> Result<()> {
     let hint = found[0]["hint"].as_str().unwrap_or_default();
     ensure!(
         hint.starts_with(&format!("on the {side}: "))
-            && hint.contains("ALTER TABLE app.k DISABLE TRIGGER \"e 1\""),
+            && hint.contains("ALTER TABLE ONLY app.k DISABLE TRIGGER \"e 1\""),
         "{hint}"
     );
     Ok(())

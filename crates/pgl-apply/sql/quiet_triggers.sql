@@ -6,8 +6,9 @@ DECLARE
     t record;
 BEGIN
     FOR t IN
-        SELECT n.nspname AS schema, c.relname AS rel, g.tgname AS name, g.tgenabled::text AS enabled,
-               format('ALTER TABLE %I.%I DISABLE TRIGGER %I', n.nspname, c.relname, g.tgname) AS off
+        SELECT n.nspname AS schema, c.relname AS rel, g.tgname AS name, g.tgenabled::text AS enabled, g.oid,
+               format('%I.%I.%I', n.nspname, c.relname, g.tgname) AS key,
+               format('ALTER TABLE ONLY %I.%I DISABLE TRIGGER %I', n.nspname, c.relname, g.tgname) AS off
           FROM pg_catalog.pg_trigger g
           JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -16,7 +17,7 @@ BEGIN
            AND n.nspname NOT IN ('pglogical', 'pglogical_origin', 'pgl')
            AND n.nspname !~ '^pg_'
         UNION ALL
-        SELECT NULL, NULL, e.evtname, e.evtenabled::text,
+        SELECT NULL, NULL, e.evtname, e.evtenabled::text, e.oid, format('..%I', e.evtname),
                format('ALTER EVENT TRIGGER %I DISABLE', e.evtname)
           FROM pg_catalog.pg_event_trigger e
          WHERE e.evtenabled IN ('A', 'R')
@@ -25,11 +26,10 @@ BEGIN
         DELETE FROM pgl.journal j
          WHERE j.migration = current_setting('pgl.migration')
            AND j.step = 'target.triggers'
-           AND j.object = format('%s.%s.%s', t.schema, t.rel, t.name);
+           AND j.object = t.key;
         INSERT INTO pgl.journal (migration, step, object, detail)
-        VALUES (current_setting('pgl.migration'), 'target.triggers',
-                format('%s.%s.%s', t.schema, t.rel, t.name),
-                json_build_object('schema', t.schema, 'table', t.rel, 'name', t.name,
+        VALUES (current_setting('pgl.migration'), 'target.triggers', t.key,
+                json_build_object('schema', t.schema, 'table', t.rel, 'name', t.name, 'oid', t.oid,
                                   'enabled', t.enabled));
     END LOOP;
 END

@@ -3,8 +3,8 @@
 SELECT 'trigger' AS kind, n.nspname AS schema, c.relname AS table, t.tgname AS name, t.tgenabled::text AS enabled,
        pg_get_userbyid(c.relowner) AS owner,
        format('%s owned by %s', p.oid::regprocedure, pg_get_userbyid(p.proowner)) AS calls,
-       format('ALTER TABLE %I.%I DISABLE TRIGGER %I', n.nspname, c.relname, t.tgname) AS off,
-       format('ALTER TABLE %I.%I ENABLE %s TRIGGER %I', n.nspname, c.relname,
+       format('ALTER TABLE ONLY %I.%I DISABLE TRIGGER %I', n.nspname, c.relname, t.tgname) AS off,
+       format('ALTER TABLE ONLY %I.%I ENABLE %s TRIGGER %I', n.nspname, c.relname,
               CASE t.tgenabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END, t.tgname) AS enable
   FROM pg_trigger t
   JOIN pg_class c ON c.oid = t.tgrelid

@@ -2,7 +2,7 @@
 
 use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
-use pgl_core::cutover::{ReplicaTrigger, Stored};
+use pgl_core::cutover::{ReplicaTrigger, Stored, TriggerState};
 use pgl_core::database_properties::DatabaseProperties;
 use pgl_core::setup::archive::IndexFact;
 use pgl_core::setup::compare::TableShape;
@@ -144,12 +144,22 @@ pub fn members(session: &mut Session) -> Result<Vec<SetMember>, Error> {
     rows(session, sql!("setup_members"), &[])
 }
 
-/// Triggers that fire for replicated rows.
+/// Triggers and event triggers that fire for replicated rows.
 ///
 /// # Errors
 /// The server's.
 pub fn loud_triggers(session: &mut Session) -> Result<Vec<ReplicaTrigger>, Error> {
-    rows(session, sql!("setup_loud_triggers"), &[])
+    let mut all = replica_triggers(session)?;
+    all.retain(|one| one.kind != "rule");
+    Ok(all)
+}
+
+/// The state of each trigger and event trigger.
+///
+/// # Errors
+/// The server's.
+pub fn trigger_states(session: &mut Session) -> Result<Vec<TriggerState>, Error> {
+    rows(session, sql!("trigger_states"), &[])
 }
 
 /// Triggers, event triggers and rules that fire for replicated rows.

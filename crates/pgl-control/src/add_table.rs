@@ -255,11 +255,19 @@ fn join(
         pgl_apply::Done::Already(_) => {}
     }
     work.settle()?;
-    let chosen = choose(work, &next, new)?;
+    // The others are only copied at the cutover.
+    let replicated: Vec<QualifiedName> = (next.replicated().map(|one| one.qualified()))
+        .filter(|name| new.contains(name))
+        .collect();
+    let chosen = choose(work, &next, &replicated)?;
     report(work, &chosen);
     let joining = joins(work, &next, new)?;
     let note = plan_note(work, &next, new)?;
-    copy_all(work, &chosen, Why::Joining(&joining), &note, new)?;
+    if replicated.is_empty() {
+        control::write_note(&mut work.migration.target, &note)?;
+    } else {
+        copy_all(work, &chosen, Why::Joining(&joining), &note, &replicated)?;
+    }
     work.migration.plan = next;
     work.body.step(
         "target.plan",

@@ -50,10 +50,8 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
         } else {
             Vec::new()
         };
-        let planned = work
-            .migration
-            .plan
-            .replicated()
+        let planned = (work.migration.plan.tables.iter())
+            .filter(|one| one.set != Set::Excluded || one.recopy_at_cutover)
             .any(|one| one.qualified() == table);
         all.push(Leaving {
             sql: control::leave_sql(&table, &sets, &triggers),

@@ -489,8 +489,8 @@ fn takes_away(kind: &str, text: &str) -> bool {
     }
 }
 
-/// The lines that revoke something from a role that gets nothing in a later one: more rights than by default are
-/// written as REVOKE and GRANT.
+/// The lines that revoke something from a role that does not get everything in a later one: other rights than by default are
+/// written as REVOKE and GRANT, fewer as well as more.
 fn revoked(text: &str) -> impl Iterator<Item = &str> {
     let after = |line: &str, word: &str| -> Option<String> {
         let role = line.rsplit_once(word)?.1.trim_end_matches(';');
@@ -499,7 +499,7 @@ fn revoked(text: &str) -> impl Iterator<Item = &str> {
     text.lines().enumerate().filter_map(move |(at, line)| {
         let role = after(line, " FROM ").filter(|_| line.contains("REVOKE "))?;
         let given =
-            |line: &str| line.contains("GRANT ") && after(line, " TO ").as_ref() == Some(&role);
+            |line: &str| line.contains("GRANT ALL ") && after(line, " TO ").as_ref() == Some(&role);
         (!text.lines().skip(at + 1).any(given)).then_some(line)
     })
 }
@@ -533,7 +533,7 @@ fn is_about_rights(source: Option<&Definition<'_>>, target: Option<&Definition<'
 const HEAP: &str = "SET default_table_access_method = \"heap\";\n";
 
 /// Whether two servers mean the same by two texts. Below 16 a view of one table names it before each column; from 14 on a range
-/// has a multirange; from 18 on a constraint NOT NULL has a name, which stays when the column is renamed.
+/// has a multirange; from 17 on there is MAINTAIN; from 18 on a constraint NOT NULL has a name, which stays when the column is renamed.
 fn same(kind: &str, one: &str, other: &str) -> bool {
     let (mut one, mut other) = (one, other);
     loop {
@@ -566,6 +566,10 @@ fn version_dependent(kind: &str, text: &str) -> Option<usize> {
             let rest = text.strip_prefix(",\n    multirange_type_name = ")?;
             let end = rest.find([',', '\n'])?;
             Some(text.len() - rest.len() + end)
+        }
+        "ACL" => {
+            let mut words = ["MAINTAIN,", ",MAINTAIN"].into_iter();
+            words.find(|word| text.starts_with(word)).map(str::len)
         }
         "TABLE" if text.starts_with(HEAP) => Some(HEAP.len()),
         "TABLE" => {

@@ -163,11 +163,7 @@ pub(crate) fn check(
             .impossible
             .extend(apply::write_block_refused(session)?);
     }
-    let names: Vec<QualifiedName> = migration
-        .plan
-        .replicated()
-        .map(|table| table.qualified())
-        .collect();
+    let names = migration.carried();
     let shapes = (
         pgl_catalog::setup::tables(old)?,
         pgl_catalog::setup::tables(new)?,

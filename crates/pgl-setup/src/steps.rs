@@ -10,6 +10,7 @@ use pgl_apply::target::{self, Missing, MissingRole};
 use pgl_apply::{Done, Error, Watch, journal, pgl_schema, provider};
 use pgl_catalog::definitions::{catalog_marks, held_labels};
 use pgl_catalog::pg_dump::{PgDump, SchemaDump};
+use pgl_catalog::setup::trigger_states;
 use pgl_cli::{Context, Failure, input, stop_point};
 use pgl_conn::{Kind, Session};
 use pgl_core::cutover::CatalogMark;
@@ -502,7 +503,13 @@ impl<'a> Run<'a> {
                 journal::read(self.target()?, &name, &DEFINITIONS.of(Side::Source))?
         {
             let held = held_labels(self.target()?, &name)?;
-            kept.expect(&source, held.iter().chain(&self.plan.excluded_objects));
+            // pg_dump shows a partition's trigger only where it is not enabled as its parent's, and some are disabled until the cutover.
+            let triggers: Vec<String> = (trigger_states(self.target()?)?.into_iter())
+                .filter_map(|one| Some((one.schema?, one.table?, one.name)))
+                .map(|(schema, table, name)| format!("TRIGGER {schema}.{table} {name}"))
+                .collect();
+            let but = held.iter().chain(&self.plan.excluded_objects);
+            kept.expect(&source, but.chain(&triggers));
         }
         journal::write(self.target()?, &name, &key, &kept)?;
         Ok(Done::Changed(format!("{count} definitions recorded")))

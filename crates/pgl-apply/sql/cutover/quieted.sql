@@ -1,12 +1,27 @@
--- Triggers that pgl-setup disabled in migration $1, as statements that give them back.
-SELECT j.object,
-       CASE WHEN (j.detail->>'table') IS NULL
-            THEN format('ALTER EVENT TRIGGER %I ENABLE %s', j.detail->>'name', w.word)
-            ELSE format('ALTER TABLE %I.%I ENABLE %s TRIGGER %I',
-                        j.detail->>'schema', j.detail->>'table', w.word, j.detail->>'name')
-       END AS sql
+-- Triggers and event triggers that were disabled in migration $1 because they fire for replicated rows and are so still: the parts of a
+-- statement that changes their state. The others of the journal are null: they are gone, or somebody has changed them since.
+WITH disabled AS (
+    SELECT t.oid, n.nspname AS schema, c.relname AS rel, t.tgname AS name
+      FROM pg_trigger t
+      JOIN pg_class c ON c.oid = t.tgrelid
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE NOT t.tgisinternal AND t.tgenabled = 'D'
+     UNION ALL
+    SELECT e.oid, NULL, NULL, e.evtname
+      FROM pg_event_trigger e
+     WHERE e.evtenabled = 'D'
+)
+SELECT j.object, d.schema, d.rel AS table, d.name, j.detail ->> 'enabled' AS enabled,
+       CASE WHEN d.schema IS NOT NULL THEN format('ALTER TABLE ONLY %I.%I', d.schema, d.rel)
+            WHEN d.name IS NOT NULL THEN format('ALTER EVENT TRIGGER %I', d.name)
+       END AS alter,
+       CASE WHEN d.schema IS NOT NULL THEN format(' TRIGGER %I', d.name) ELSE '' END AS which
   FROM pgl.journal j
- CROSS JOIN LATERAL (SELECT CASE j.detail->>'enabled' WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END) AS w(word)
+  LEFT JOIN disabled d
+    ON (d.schema IS NULL) = ((j.detail ->> 'table') IS NULL)
+   AND CASE WHEN (j.detail ->> 'oid') IS NOT NULL THEN d.oid = (j.detail ->> 'oid')::oid
+            ELSE (d.schema, d.rel) IS NOT DISTINCT FROM (j.detail ->> 'schema', j.detail ->> 'table') AND d.name = j.detail ->> 'name'
+       END
  WHERE j.migration = $1
    AND j.step = 'target.triggers'
  ORDER BY 1

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 
+use pgl_catalog::setup::trigger_states;
 use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
-use pgl_core::cutover::{Attempt, Closed, ReplicaTrigger};
+use pgl_core::cutover::{Attempt, Closed, ReplicaTrigger, TriggerState};
 use pgl_core::journal::TRIGGERS;
 use pgl_core::quote_literal;
 use pgl_core::setup::StepId;
-use pgl_core::setup::archive::unchecked;
+use pgl_core::setup::archive::{is_validation, unchecked};
 use serde::Deserialize;
 
 use super::{journal, read_only, write_block};
@@ -23,18 +24,23 @@ struct Held {
     sql: String,
 }
 
-/// A foreign key of the source.
 #[derive(Deserialize)]
-struct SourceKey {
+struct ForeignKey {
     label: String,
     definition: String,
     sql: String,
+    comment: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Quieted {
     object: String,
-    sql: String,
+    schema: Option<String>,
+    table: Option<String>,
+    name: Option<String>,
+    enabled: String,
+    alter: Option<String>,
+    which: String,
 }
 
 /// The statements of a promotion, read before writes are blocked.
@@ -42,9 +48,11 @@ struct Quieted {
 pub struct PromotionPlan {
     /// Foreign keys: what they are called, and what creates them.
     pub keys: Vec<(String, String)>,
+    /// Their comments, and what marks them in the journal.
+    pub comments: Vec<String>,
     /// Triggers that come back.
     pub triggers: Vec<String>,
-    /// Foreign keys that are not created as pgl-setup deferred them, because the source has changed them, as sentences.
+    /// Foreign keys that are not created as pgl-setup deferred them, as sentences.
     pub notes: Vec<String>,
 }
 
@@ -52,7 +60,8 @@ impl PromotionPlan {
     /// Everything before the settings, as one script without BEGIN and COMMIT.
     fn script(&self) -> String {
         let mut sql = String::new();
-        for statement in self.keys.iter().map(|(_, sql)| sql).chain(&self.triggers) {
+        let keys = self.keys.iter().map(|(_, sql)| sql);
+        for statement in keys.chain(&self.comments).chain(&self.triggers) {
             sql.push_str(statement.trim_end().trim_end_matches(';'));
             sql.push_str(";\n");
         }
@@ -84,7 +93,7 @@ impl PromotionPlan {
     }
 }
 
-/// Reads what is deferred until the promotion. Foreign keys are created as the source has them now.
+/// Reads what is deferred until the promotion. Foreign keys, their comments and the triggers' states are the source's now.
 ///
 /// # Errors
 /// The servers'.
@@ -96,54 +105,56 @@ pub fn prepare(
     if !exists(session)? {
         return Ok(PromotionPlan::default());
     }
-    // As pgl-setup lets pg_dump write them: a newer target reserves more words.
-    source.batch("SET quote_all_identifiers = on")?;
-    let keys: Vec<SourceKey> = pgl_catalog::rows(
-        source,
-        include_str!("../../sql/cutover/foreign_keys.sql"),
-        &[],
-    )?;
-    source.batch("SET quote_all_identifiers = off")?;
-    let keys: HashMap<&str, &SourceKey> =
-        keys.iter().map(|key| (key.label.as_str(), key)).collect();
+    let (keys, there) = (foreign_keys(source)?, foreign_keys(session)?);
     let held: Vec<Held> = pgl_catalog::rows(
         session,
         include_str!("../../sql/held_read.sql"),
         &[&migration, &StepId::TargetForeignKeys.as_str()],
     )?;
-    let mut release = PromotionPlan::default();
-    for mut one in held.into_iter().filter(|one| one.kind == "FK CONSTRAINT") {
-        let own = quote_literal(migration);
-        // Already added by an earlier run: only its check is left, for after the write outage.
-        if one.sql.contains(" VALIDATE CONSTRAINT ") {
-            continue;
-        }
+    let mut plan = PromotionPlan::default();
+    let own = quote_literal(migration);
+    for mut one in held {
         let done = format!(
             "UPDATE pgl.held SET done = clock_timestamp() WHERE migration = {own} AND id = {}",
             one.id
         );
-        match keys.get(one.object.as_str()) {
-            None => {
-                release.notes.push(format!(
+        if one.kind != "FK CONSTRAINT" {
+            // The comment of a key, which comes with the key as the source has it.
+            plan.comments.push(done);
+            continue;
+        }
+        let is_there = there.contains_key(&one.object);
+        let Some(key) = keys.get(&one.object) else {
+            if !is_validation(&one.sql) {
+                plan.notes.push(format!(
                     "{}: not created, because the source does not have it any more",
                     one.object
                 ));
-                release.keys.push((one.object, done));
-                continue;
+                plan.keys.push((one.object, done));
             }
-            Some(key)
-                if !one
-                    .sql
-                    .trim_end()
-                    .ends_with(&format!(" {};", key.definition)) =>
-            {
-                release.notes.push(format!(
-                    "{}: created as the source has it now: {}",
-                    one.object, key.definition
-                ));
-                one.sql.clone_from(&key.sql);
-            }
-            Some(_) => {}
+            continue;
+        };
+        // Already added by an earlier run: only its check is left, for after the write outage.
+        let is_added = is_validation(&one.sql);
+        if is_there || !is_added {
+            plan.comments.extend(key.comment.clone());
+        }
+        if is_added {
+            continue;
+        }
+        if is_there {
+            plan.notes
+                .push(format!("{}: the target has it already", one.object));
+            plan.keys.push((one.object, done));
+            continue;
+        }
+        let as_it_was = format!(" {};", key.definition);
+        if !one.sql.trim_end().ends_with(&as_it_was) {
+            plan.notes.push(format!(
+                "{}: created as the source has it now: {}",
+                one.object, key.definition
+            ));
+            one.sql.clone_from(&key.sql);
         }
         // Added unchecked where the server can, and what is left to do written down; partitioned
         // tables of older servers take only whole keys.
@@ -155,28 +166,63 @@ pub fn prepare(
             ),
             None => format!("{};\n{done}", one.sql.trim_end().trim_end_matches(';')),
         };
-        release.keys.push((one.object, sql));
+        plan.keys.push((one.object, sql));
     }
-    release.triggers = disabled_triggers(session, migration)?;
-    Ok(release)
+    plan.triggers = disabled_triggers(session, migration, &trigger_states(source)?)?;
+    Ok(plan)
 }
 
-/// The statements that enable the triggers again that are disabled because they fire for replicated rows.
+/// By label.
+fn foreign_keys(session: &mut Session) -> Result<HashMap<String, ForeignKey>, Error> {
+    // As pgl-setup lets pg_dump write them: a newer target reserves more words.
+    session.batch("SET quote_all_identifiers = on")?;
+    let keys: Vec<ForeignKey> = pgl_catalog::rows(
+        session,
+        include_str!("../../sql/cutover/foreign_keys.sql"),
+        &[],
+    )?;
+    session.batch("SET quote_all_identifiers = off")?;
+    Ok(keys
+        .into_iter()
+        .map(|key| (key.label.clone(), key))
+        .collect())
+}
+
+/// The statements that give back their states to the triggers that are disabled because they fire for replicated rows: those that they have
+/// on the other side (`there`), or had before where it has no such trigger.
 ///
 /// # Errors
 /// The server's.
-pub fn disabled_triggers(session: &mut Session, migration: &str) -> Result<Vec<String>, Error> {
+pub fn disabled_triggers(
+    session: &mut Session,
+    migration: &str,
+    there: &[TriggerState],
+) -> Result<Vec<String>, Error> {
     let quieted: Vec<Quieted> = pgl_catalog::rows(
         session,
         include_str!("../../sql/cutover/quieted.sql"),
         &[&migration],
     )?;
     let enable = |one: Quieted| {
-        format!(
-            "{};\n{}",
-            one.sql,
-            forget(migration, &TRIGGERS.of(&one.object))
-        )
+        let same = |other: &&TriggerState| {
+            (&other.schema, &other.table, Some(&other.name))
+                == (&one.schema, &one.table, one.name.as_ref())
+        };
+        let state = there
+            .iter()
+            .find(same)
+            .map_or(&one.enabled, |other| &other.enabled);
+        let word = match state.as_str() {
+            "A" => Some("ENABLE ALWAYS"),
+            "R" => Some("ENABLE REPLICA"),
+            "O" => Some("ENABLE"),
+            _ => None,
+        };
+        let forget = forget(migration, &TRIGGERS.of(&one.object));
+        match (one.alter, word) {
+            (Some(alter), Some(word)) => format!("{alter} {word}{};\n{forget}", one.which),
+            _ => forget,
+        }
     };
     Ok(quieted.into_iter().map(enable).collect())
 }

@@ -8,7 +8,7 @@ use pgl_catalog::pgl_schema;
 use pgl_conn::{Session, field};
 use pgl_core::journal::SCHEMA;
 use pgl_core::setup::StepId;
-use pgl_core::setup::archive::{ArchiveEntry, SESSION, Work};
+use pgl_core::setup::archive::{ArchiveEntry, SESSION, Work, is_validation};
 use pgl_core::setup::secrets::{HIDDEN, has_options, redacted};
 use pgl_core::{Side, quote_literal};
 use serde::Deserialize;
@@ -112,7 +112,7 @@ pub fn store(session: &mut Session, migration: &str, work: &[Work]) -> Result<()
     pgl_schema::require(session)?;
     session.batch("BEGIN")?;
     session.batch(&format!(
-        "DELETE FROM pgl.held WHERE migration = {} AND done IS NULL AND sql NOT LIKE 'ALTER TABLE ONLY % VALIDATE CONSTRAINT %'",
+        "DELETE FROM pgl.held WHERE migration = {} AND done IS NULL AND (kind <> 'FK CONSTRAINT' OR sql LIKE E'%\\n    ADD CONSTRAINT %')",
         quote_literal(migration)
     ))?;
     let kept: Vec<Kept> = pgl_catalog::rows(
@@ -434,7 +434,10 @@ fn once(
                     session.rollback()?;
                 }
                 // Somebody has dropped a key that was added unchecked and cannot hold: nothing is left to be checked.
-                if error.is_sqlstate("42704") && item.sql.contains(" VALIDATE CONSTRAINT ") {
+                if error.is_sqlstate("42704")
+                    && item.kind == "FK CONSTRAINT"
+                    && is_validation(&item.sql)
+                {
                     log::warn!("{}: not validated: {}", item.object, error.message);
                     session.execute(
                         "UPDATE pgl.held SET done = clock_timestamp() WHERE migration = $1 AND id::bigint = $2",

@@ -205,6 +205,23 @@ pub fn removed_tables(plan: &Plan, stored: &[Stored]) -> Vec<String> {
         .collect()
 }
 
+/// Takes out of the plan the tables that would only be copied again and that neither side has any more.
+pub fn dropped_on_both(plan: &mut Plan, old: &[Stored], new: &[Stored]) -> Vec<String> {
+    let mut dropped = Vec::new();
+    plan.tables.retain(|table| {
+        let name = table.qualified();
+        let goes = table.set == Set::Excluded
+            && table.recopy_at_cutover
+            && !is_stored(old, &name)
+            && !is_stored(new, &name);
+        if goes {
+            dropped.push(name.to_string());
+        }
+        !goes
+    });
+    dropped
+}
+
 /// The tables that are neither replicated nor copied again, as far as both sides have them: their writes are blocked as well, because
 /// the target has no newer rows of them.
 pub fn excluded_tables(plan: &Plan, old: &[Stored], new: &[Stored]) -> Vec<QualifiedName> {

@@ -29,6 +29,19 @@ pub struct ReplicaTrigger {
     pub enable: String,
 }
 
+/// Whether a trigger or event trigger fires.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TriggerState {
+    /// Schema of its table; null for an event trigger.
+    pub schema: Option<String>,
+    /// Its table.
+    pub table: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// `O`, `A`, `R` or `D`, as in `pg_trigger.tgenabled`.
+    pub enabled: String,
+}
+
 impl ReplicaTrigger {
     fn same(&self, other: &Self) -> bool {
         (&self.kind, &self.schema, &self.table, &self.name)

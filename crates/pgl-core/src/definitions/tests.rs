@@ -135,6 +135,10 @@ fn what_takes_something_away_on_the_target_is_a_difference() {
     let revoked: Texts<'_> = &[("ACL s.FUNCTION f()", "REVOKE ALL FROM PUBLIC;\n")];
     let narrowed: Texts<'_> = &[("ACL s.FUNCTION f()", "REVOKE ALL FROM PUBLIC;\nGRANT a;\n")];
     let given: Texts<'_> = &[("ACL s.FUNCTION f()", "GRANT a;\n")];
+    let of_its_owner: Texts<'_> = &[(
+        "ACL s.TABLE t",
+        "REVOKE ALL ON TABLE t FROM o;\nGRANT SELECT ON TABLE t TO o;\n",
+    )];
     let by_default: Texts<'_> = &[(
         "DEFAULT ACL s.FUNCTIONS",
         "ALTER ... REVOKE ALL ON FUNCTIONS FROM PUBLIC;\n",
@@ -148,6 +152,7 @@ fn what_takes_something_away_on_the_target_is_a_difference() {
         ([NONE, NONE], [NONE, revoked]),
         ([given, given], [given, narrowed]),
         ([NONE, NONE], [NONE, by_default]),
+        ([NONE, NONE], [NONE, of_its_owner]),
         ([NONE, NONE], [NONE, unique]),
         ([NONE, NONE], [NONE, rule]),
     ] {

@@ -348,5 +348,10 @@ pub fn unchecked(sql: &str) -> Option<(String, String)> {
     ))
 }
 
+/// Whether the statement of a foreign key is the second of [`unchecked`]: the key is there.
+pub fn is_validation(sql: &str) -> bool {
+    !sql.contains("\n    ADD CONSTRAINT ")
+}
+
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,8 @@ use pgl_conn::Session;
 use pgl_core::QualifiedName;
 use pgl_core::cutover::{
     Attempt, AttemptState, Closed, Direction, Fingerprint, SequenceLocks, Sized, WriteBlock,
-    close_sql, copied_again, excluded_tables, lock_sql, not_replicated, open_sql, within_budget,
+    close_sql, copied_again, dropped_on_both, excluded_tables, lock_sql, not_replicated, open_sql,
+    within_budget,
 };
 use pgl_core::journal::CLOSED;
 use pgl_core::lock_wait::Holders;
@@ -166,6 +167,13 @@ impl Engine {
         let reader = migration.open(from)?;
         let mut release = migration.open(to)?;
         let mut peer = migration.open(to)?;
+        let (stored, stored_new) = (
+            pgl_catalog::setup::stored(&mut old)?,
+            pgl_catalog::setup::stored(&mut peer)?,
+        );
+        let mut migration = CutoverContext::clone(migration);
+        let dropped = dropped_on_both(&mut migration.plan, &stored, &stored_new);
+        let migration = &Arc::new(migration);
         // Before anything else is read: what changes from now on is seen.
         let print = pgl_apply::fingerprint::fingerprint(&mut old, &migration.carried())?;
         let wait = LockWait::prepare(&mut holder, apply::LOCK_ATTEMPT)?;
@@ -209,11 +217,7 @@ impl Engine {
             .filter(|t| t.set != pgl_core::plan::Set::Excluded || t.recopy_at_cutover)
             .collect();
         let tables: Vec<QualifiedName> = carried.iter().map(|table| table.qualified()).collect();
-        let excluded = excluded_tables(
-            &migration.plan,
-            &pgl_catalog::setup::stored(&mut old)?,
-            &pgl_catalog::setup::stored(&mut peer)?,
-        );
+        let excluded = excluded_tables(&migration.plan, &stored, &stored_new);
         let blocked: Vec<QualifiedName> = tables.iter().chain(&excluded).cloned().collect();
         let mut locks = blocked.clone();
         let lock_large_objects =
@@ -225,6 +229,12 @@ impl Engine {
         let settings = properties(direction, &mut old, &mut peer, &mut body)?;
         body.notes
             .extend(not_replicated(&migration.plan, old.side()));
+        if !dropped.is_empty() {
+            body.notes.push(format!(
+                "dropped on both sides, so not copied again: {}",
+                dropped.join(", ")
+            ));
+        }
         if direction == Direction::Forward {
             let steps = migration.plan.manual_steps.iter();
             let steps = steps.filter(|step| step.id == "tbl.generated_values");
@@ -381,6 +391,7 @@ impl Engine {
         all.extend(self.write_block.script());
         all.push("-- the promotion, in one transaction".to_owned());
         all.extend(self.release.keys.iter().map(|(_, sql)| sql.clone()));
+        all.extend(self.release.comments.iter().cloned());
         all.extend(self.release.triggers.iter().cloned());
         all.extend(open_sql(&self.closed_new));
         all.extend(self.settings.iter().map(Property::shown));

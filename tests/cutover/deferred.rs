@@ -1,0 +1,144 @@
+//! What waits for the promotion, foreign keys and triggers that fire for replicated rows, and tables that are only copied again: all of it is
+//! in the end as the source has it then.
+
+use anyhow::{Result, ensure};
+use pgl_testkit::{Cluster, PairDb, Tool, shared_pair};
+
+use super::support::{PATIENCE, cutover, setup};
+
+/// Rows of a query that both sides answer alike; some.
+fn alike(db: &PairDb, query: &str) -> Result<Vec<Vec<Option<String>>>> {
+    let of = |cluster: &Cluster| cluster.sql(db.name(), query);
+    let (source, target) = (of(db.source())?, of(db.target())?);
+    ensure!(
+        source == target && !source.is_empty(),
+        "{source:#?}\n{target:#?}"
+    );
+    Ok(source)
+}
+
+const KEYS: &str = "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), obj_description(oid, 'pg_constraint')
+                      FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace ORDER BY 1, 2";
+
+#[test]
+fn foreign_keys_and_their_comments_are_the_sources() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("keys")?;
+    db.on_source(
+        "CREATE TABLE p (id int PRIMARY KEY);
+         CREATE TABLE c (id int PRIMARY KEY, a int CONSTRAINT dropped REFERENCES p, b int CONSTRAINT said REFERENCES p,
+                         d int CONSTRAINT silent REFERENCES p, e int CONSTRAINT before REFERENCES p ON DELETE CASCADE,
+                         f int CONSTRAINT \"x VALIDATE CONSTRAINT y\" REFERENCES p);
+         CREATE TABLE \"c\nn\" (id int PRIMARY KEY, a int CONSTRAINT \"f\r\nk\" REFERENCES p);
+         COMMENT ON CONSTRAINT dropped ON c IS 'of a key that goes'; COMMENT ON CONSTRAINT said ON c IS 'old';
+         COMMENT ON CONSTRAINT silent ON c IS 'old'; COMMENT ON CONSTRAINT \"f\r\nk\" ON \"c\nn\" IS 'two lines'",
+    )?;
+    setup(&db).run()?.expect(0)?;
+    db.on_source(
+        "ALTER TABLE c DROP CONSTRAINT dropped; COMMENT ON CONSTRAINT said ON c IS 'new';
+         ALTER TABLE c DROP CONSTRAINT silent; ALTER TABLE c ADD CONSTRAINT silent FOREIGN KEY (d) REFERENCES p",
+    )?;
+    // Changes are made on the target first.
+    db.on_target(
+        "ALTER TABLE c ADD CONSTRAINT before FOREIGN KEY (e) REFERENCES p ON DELETE CASCADE",
+    )?;
+    let out = cutover(&db).arg("--yes").run()?.expect(0)?;
+    let notes = out.json()?["notes"].to_string();
+    ensure!(
+        notes.contains("public.c dropped: not created")
+            && notes.contains("the target has it already"),
+        "{notes}"
+    );
+    ensure!(alike(&db, KEYS)?.len() == 5);
+    Ok(())
+}
+
+const TRIGGERS: &str = "SELECT tgrelid::regclass::text, tgname, tgenabled FROM pg_trigger
+                         WHERE NOT tgisinternal AND tgname NOT LIKE 'pgl%' AND tgname NOT LIKE 'queue_truncate%' UNION ALL
+                        SELECT '', evtname, evtenabled FROM pg_event_trigger ORDER BY 1, 2";
+
+#[test]
+fn triggers_have_the_states_of_the_sources() -> Result<()> {
+    let db = shared_pair(15, 18)?.database("states")?;
+    db.on_source(
+        "CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+         CREATE FUNCTION ef() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+         CREATE TABLE c (id int PRIMARY KEY);
+         CREATE TRIGGER dropped BEFORE INSERT ON c FOR EACH ROW EXECUTE FUNCTION tf();
+         CREATE TRIGGER plain BEFORE INSERT ON c FOR EACH ROW EXECUTE FUNCTION tf();
+         CREATE TRIGGER again BEFORE INSERT ON c FOR EACH ROW EXECUTE FUNCTION tf();
+         CREATE TRIGGER off BEFORE INSERT ON c FOR EACH ROW EXECUTE FUNCTION tf();
+         CREATE TRIGGER renamed BEFORE INSERT ON c FOR EACH ROW EXECUTE FUNCTION tf();
+         CREATE TRIGGER stays BEFORE INSERT ON c FOR EACH ROW EXECUTE FUNCTION tf();
+         ALTER TABLE c ENABLE ALWAYS TRIGGER dropped, ENABLE ALWAYS TRIGGER plain, ENABLE ALWAYS TRIGGER again, ENABLE REPLICA TRIGGER off,
+                       ENABLE ALWAYS TRIGGER renamed, ENABLE ALWAYS TRIGGER stays;
+         CREATE EVENT TRIGGER gone ON sql_drop WHEN TAG IN ('DROP VIEW') EXECUTE FUNCTION ef(); ALTER EVENT TRIGGER gone ENABLE ALWAYS;
+         CREATE EVENT TRIGGER kept ON sql_drop WHEN TAG IN ('DROP VIEW') EXECUTE FUNCTION ef(); ALTER EVENT TRIGGER kept ENABLE REPLICA;
+         CREATE TABLE pt (id int PRIMARY KEY) PARTITION BY RANGE (id);
+         CREATE TABLE pt1 PARTITION OF pt FOR VALUES FROM (0) TO (10); CREATE TABLE pt2 PARTITION OF pt FOR VALUES FROM (10) TO (20);
+         CREATE TABLE pt3 PARTITION OF pt FOR VALUES FROM (20) TO (30); CREATE TABLE pt4 PARTITION OF pt FOR VALUES FROM (30) TO (40);
+         CREATE TRIGGER t AFTER INSERT ON pt FOR EACH ROW EXECUTE FUNCTION tf();
+         ALTER TABLE pt ENABLE ALWAYS TRIGGER t; ALTER TABLE pt1 ENABLE TRIGGER t; ALTER TABLE pt2 DISABLE TRIGGER t;
+         ALTER TABLE pt3 ENABLE REPLICA TRIGGER t;
+         CREATE SCHEMA \"a.b\"; CREATE SCHEMA a; CREATE TABLE \"a.b\".c (id int PRIMARY KEY); CREATE TABLE a.\"b.c\" (id int PRIMARY KEY);
+         CREATE TRIGGER t AFTER INSERT ON \"a.b\".c FOR EACH ROW EXECUTE FUNCTION tf(); ALTER TABLE \"a.b\".c ENABLE ALWAYS TRIGGER t;
+         CREATE TRIGGER t AFTER INSERT ON a.\"b.c\" FOR EACH ROW EXECUTE FUNCTION tf(); ALTER TABLE a.\"b.c\" ENABLE ALWAYS TRIGGER t",
+    )?;
+    setup(&db).run()?.expect(0)?;
+    // Nothing has changed, and that is what is said.
+    cutover(&db).arg("--dry-run").run()?.expect(0)?;
+    let both = "DROP TRIGGER dropped ON c; ALTER TABLE c ENABLE TRIGGER plain; DROP TRIGGER again ON c; DROP EVENT TRIGGER gone;
+         CREATE TRIGGER again BEFORE INSERT ON c FOR EACH ROW EXECUTE FUNCTION tf(); ALTER TRIGGER renamed ON c RENAME TO other";
+    db.on_source(both)?;
+    db.on_target(both)?;
+    db.on_source("ALTER TABLE c DISABLE TRIGGER off")?;
+    // That the one that was renamed is disabled is known by its new name only.
+    let out = cutover(&db)
+        .args(["--yes", "--force", "cut.definitions"])
+        .run()?
+        .expect(0)?;
+    let found = alike(&db, TRIGGERS)?;
+    ensure!(found.len() == 13, "{found:?} {}", out.stdout);
+    Ok(())
+}
+
+#[test]
+fn a_table_that_is_only_copied_again_may_go_and_come() -> Result<()> {
+    let db = shared_pair(15, 18)?.database("recopied")?;
+    db.on_source(
+        "CREATE TABLE k (id int PRIMARY KEY); CREATE UNLOGGED TABLE u (id int PRIMARY KEY); INSERT INTO u VALUES (1);
+         CREATE UNLOGGED TABLE here (id int PRIMARY KEY); INSERT INTO here VALUES (1)",
+    )?;
+    setup(&db).run()?.expect(0)?;
+    for cluster in [db.source(), db.target()] {
+        cluster.sql(db.name(), "DROP TABLE u")?;
+    }
+    db.on_source("CREATE UNLOGGED TABLE fresh (id int PRIMARY KEY); INSERT INTO fresh VALUES (7)")?;
+    db.on_target("DROP TABLE here")?;
+    let out = cutover(&db).arg("--dry-run").run()?.expect(1)?;
+    let refusals = out.json()?["refusals"].to_string();
+    ensure!(
+        refusals.contains("public.fresh is in no plan")
+            && refusals.contains("public.here: does not exist on the target")
+            && !refusals.contains("public.u"),
+        "{refusals}"
+    );
+    for args in [["add-table", "fresh"], ["remove-table", "here"]] {
+        Tool::new(env!("CARGO_BIN_EXE_pgl-control"))
+            .envs(db.env())
+            .args(args)
+            .arg("--yes")
+            .limit(PATIENCE)
+            .run()?
+            .expect(0)?;
+    }
+    db.on_source("DROP TABLE here")?;
+    let out = cutover(&db).arg("--yes").run()?.expect(0)?;
+    ensure!(
+        out.stdout
+            .contains("dropped on both sides, so not copied again: public.u"),
+        "{}",
+        out.stdout
+    );
+    ensure!(alike(&db, "SELECT id FROM fresh")?.len() == 1);
+    Ok(())
+}
