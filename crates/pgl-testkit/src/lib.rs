@@ -5,6 +5,7 @@
 //!   dies with the process that started it, however that one ends.
 //! - [`Pair`], [`shared_pair`]: a source and a target; fresh databases on servers that all tests of
 //!   one binary share.
+//! - [`ManagedService`]: a cluster of which the superuser is somebody else's.
 //! - [`Tool`]: runs a program of the suite in an environment of its own.
 //! - [`Proxy`]: a network that can be cut, or frozen.
 //! - [`Bouncer`]: a real pgbouncer in front of a database.
@@ -22,6 +23,7 @@ mod clients;
 mod cluster;
 mod contents;
 pub mod load;
+mod managed;
 pub mod obtain;
 mod options;
 mod pair;
@@ -39,6 +41,7 @@ pub use rustix::process::Signal;
 pub use bouncer::Bouncer;
 pub use cluster::{Cluster, Shutdown, conninfo};
 pub use contents::{Contents, TableContents, dump_ordered, texts};
+pub use managed::ManagedService;
 pub use options::ClusterOptions;
 pub use pair::Pair;
 pub use proxy::Proxy;
