@@ -154,12 +154,20 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     }),
     target("role.origin_functions", |server, emit| {
         let role = server.session_role()?;
-        if role.is_admin() || server.rights.get()?.origin_functions != Some(false) {
+        if role.superuser || server.rights.get()?.origin_functions != Some(false) {
             return Ok(());
         }
         let (name, quoted) = (&role.name, quote_ident(&role.name));
         let what = format!("role {name} may not call the functions that set a replication origin");
         let draft = emit.find(Target, what).object(name);
+        if role.is_admin() {
+            draft.severity(Severity::Warn).remedy(
+                "pgl-setup begins the subscription by pglogical's public functions, which need no such right; pgl-control add-table and \
+                 skip are not possible, nor is pgl-cutover --reverse where tables are copied again. Only a superuser of the \
+                 service can grant EXECUTE on these functions, from 14 on.",
+            );
+            return Ok(());
+        }
         // Before 14 the functions themselves refuse everyone but a superuser.
         if server.version()?.at_least(14) {
             draft.sql(format!(

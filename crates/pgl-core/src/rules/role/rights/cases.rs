@@ -170,6 +170,16 @@ pub(in crate::rules) const CASES: &[Case] = &[
         },
     ),
     fires(
+        "role.origin_functions",
+        Severity::Warn,
+        "not granted to the administrator of a service",
+        |f| {
+            demote(on_target(f));
+            known(&mut on_target(f).rights).origin_functions = Some(false);
+            member(on_target(f), "rds_superuser");
+        },
+    ),
+    fires(
         "role.signal_backend",
         Severity::Warn,
         "ordinary role",
