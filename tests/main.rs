@@ -10,6 +10,7 @@ mod generated_columns;
 mod hints;
 mod hostile;
 mod lab;
+mod managed;
 mod old_majors;
 mod preflight_objects;
 mod preflight_roles;

@@ -66,7 +66,7 @@ pub fn forget<T>(migration: &str, key: &Key<T>) -> String {
 }
 
 /// The statement that removes what is recorded of the copy of a table, which is written as in SQL.
-pub(crate) fn forget_parts(migration: &str, table: &str) -> String {
+pub fn forget_parts(migration: &str, table: &str) -> String {
     let [migration, step, table] = [migration, PARTS.step, table].map(quote_literal);
     format!(
         "DELETE FROM pgl.journal WHERE migration = {migration} AND step = {step} AND (detail ->> 'table') = {table};\n"

@@ -12,7 +12,7 @@ use pgl_conn::Kind;
 use pgl_core::control::{Lapsed, ReplicatedTable, add_sequences, add_tables, lapsed};
 use pgl_core::doc::Verdict;
 use pgl_core::facts::{Asked, Facts};
-use pgl_core::journal::{CopiedPart, PLAN, TABLES, TableChange, part};
+use pgl_core::journal::{PLAN, TABLES, TableChange, part};
 use pgl_core::plan::{Plan, PlanSequence};
 use pgl_core::setup::archive::{self, Tablespaces, Work as Piece};
 use pgl_core::{QualifiedName, Side};
@@ -414,11 +414,7 @@ fn plan_note(work: &mut Work<'_>, next: &Plan, new: &[QualifiedName]) -> Result<
     let migration = work.migration.name.as_str();
     let mut sql = journal::statement(migration, &PLAN, next);
     for table in new {
-        let filled = CopiedPart {
-            table: table.sql(),
-            oid: control::table_oid(&mut work.migration.target, table)?,
-            written: None,
-        };
+        let filled = control::copied_part(&mut work.migration.target, table, None)?;
         let key = TABLES.of(table.sql());
         sql += &journal::statement(migration, &key, &TableChange::Added);
         sql += &journal::statement(migration, &part(table, None), &filled);

@@ -10,7 +10,7 @@ use pgl_conn::Session;
 use pgl_core::control::{Emptied, LinkedKey, Part, part};
 use pgl_core::cutover::TableMark;
 use pgl_core::doc::Verdict;
-use pgl_core::journal::{TABLES, TableChange};
+use pgl_core::journal::{TABLES, TableChange, part as journal_part};
 use pgl_core::plan::Set;
 use pgl_core::setup::copy::{RowScope, Task, tasks};
 use pgl_core::{QualifiedName, Side};
@@ -279,7 +279,13 @@ pub(crate) fn copy_all(
         }
         // pglogical deletes the row when a column of the table is dropped.
         for table in tables.iter().filter(|table| !joining.contains(table)) {
-            if control::synced(&mut loader, &name, table)? {
+            if !copy::may_write_catalog(&mut loader)? {
+                // The cutover looks at this where pglogical has no row.
+                let (migration, key) = (&work.migration.name, journal_part(table, None));
+                let part = control::copied_part(&mut loader, table, None)?;
+                loader.batch(&journal::forget_parts(migration, &part.table))?;
+                loader.batch(&journal::statement(migration, &key, &part))?;
+            } else if control::synced(&mut loader, &name, table)? {
                 copied = true;
                 work.body.step(
                     "target.state",

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use pgl_apply::control::missing_right;
+use pgl_apply::copy::may_write_catalog;
 use pgl_apply::cutover::{self as apply, PromotionPlan};
 use pgl_apply::{Error, subscription};
 use pgl_catalog::definitions;
@@ -158,12 +160,28 @@ pub(crate) fn check(
         }
     }
     facts.impossible = missing_origins(args, migration, direction, (old, new), recopied)?;
-    for session in [&mut *old, &mut *new] {
+    let blocked = migration.carried();
+    let on_old = [blocked.as_slice(), &sequences.wanted].concat();
+    for (session, relations, closed) in [
+        (&mut *old, &on_old, closed_old),
+        (&mut *new, &blocked, closed_new),
+    ] {
         facts
             .impossible
             .extend(apply::write_block_refused(session)?);
+        facts
+            .impossible
+            .extend(apply::not_owned(session, relations, closed)?);
+        let open = apply::not_ended(session)?;
+        if !open.is_empty() {
+            notes.push(format!(
+                "sessions of superusers on the {}, which this role may not end, stay open; locks and write-block triggers hold for them: {}",
+                session.side(),
+                open.join(", ")
+            ));
+        }
     }
-    let names = migration.carried();
+    let names = blocked;
     let shapes = (
         pgl_catalog::setup::tables(old)?,
         pgl_catalog::setup::tables(new)?,
@@ -338,7 +356,7 @@ pub(crate) fn check_again(
     if let Some(found) = subscription::find(new, &link.subscription)? {
         let plan = followed(migration, direction, recopied);
         facts.subscription = Some(REPLICATING.to_owned());
-        apply::not_followed(new, &found, &plan)?.note(&mut facts);
+        apply::not_followed(new, &migration.name, &found, &plan)?.note(&mut facts);
     }
     facts.origin_writers =
         apply::origin_writers(direction, old, new, &migration.name, &migration.plan)?;
@@ -369,6 +387,8 @@ fn missing_origins(
     let mut all = Vec::new();
     let names = &migration.plan.names;
     if !recopied.is_empty() {
+        let reverse = args.reverse() && direction == Direction::Forward;
+        all.extend(missing_right(new, reverse)?);
         let name = apply::recopy_origin(&names.subscription);
         let room = apply::origin_room(new, &name)?;
         all.extend(room.and_then(|room| {
@@ -376,6 +396,16 @@ fn missing_origins(
         }));
     }
     if args.reverse() && direction == Direction::Forward {
+        if !may_write_catalog(old)? {
+            all.push(Refusal {
+                id: "cut.rights".to_owned(),
+                what: "this role may not begin the subscription of reverse replication on the source".to_owned(),
+                hint: "run this without --reverse; or, as a superuser of the source (14 and later): GRANT EXECUTE ON FUNCTION \
+                       pg_replication_origin_create(text), pg_replication_origin_advance(text, pg_lsn) TO the role; \
+                       GRANT INSERT, UPDATE ON pglogical.local_sync_status TO the role"
+                    .to_owned(),
+            });
+        }
         // pglogical names the origin of a subscription like its slot.
         let name = apply::back_slot(old, &apply::back_names(names))?;
         let room = apply::origin_room(old, &name)?;

@@ -4,7 +4,7 @@ use pgl_apply::control::Observer;
 use pgl_apply::copy::{self, Outcome};
 use pgl_apply::schema::{self, How};
 use pgl_apply::{Done, Error, cutover, journal, pgl_schema, subscription, target};
-use pgl_core::journal::{CopyRun, SUBSCRIPTION};
+use pgl_core::journal::{CopyRun, PUBLIC, SUBSCRIPTION};
 use pgl_core::setup::copy::{Task, tasks};
 use pgl_core::setup::{CopyMode, StepId};
 use pgl_core::{Lsn, Side};
@@ -216,14 +216,16 @@ impl Run<'_> {
 
     /// Starts the subscription that the copy has made by pglogical's public functions.
     fn start_public(&mut self) -> Result<Done, Error> {
+        let name = self.name.clone();
         let plan = self.plan.clone();
         let (run, lsn) = self.complete()?;
         self.compare()?;
         let target = self.target()?;
         subscription::check(target, &plan)?;
+        // Before it follows its sets: what goes wrong afterwards must not leave it without this.
+        journal::write(target, &name, &PUBLIC, &())?;
         copy::public::finish(target, &plan.names)?;
-        let name = self.name.clone();
-        journal::write(self.target()?, &name, &SUBSCRIPTION, &run)?;
+        journal::write(target, &name, &SUBSCRIPTION, &run)?;
         Ok(Done::Changed(format!(
             "subscription {} starts at {lsn}, by public functions",
             plan.names.subscription

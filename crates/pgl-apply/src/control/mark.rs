@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use pgl_conn::{Error as ConnError, Kind, Session};
 use pgl_core::Side;
+use pgl_core::cutover::Refusal;
 
 use crate::cutover::{forget_origin, mark_origin};
 use crate::{Error, Watch};
@@ -12,6 +13,11 @@ use crate::{Error, Watch};
 /// How long the session of a run that was killed may go on to hold the origin.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// Who can give the right.
+const GRANT: &str = "as a superuser of the target: GRANT EXECUTE ON FUNCTION pg_replication_origin_oid(text), \
+    pg_replication_origin_create(text), pg_replication_origin_session_setup, \
+    pg_replication_origin_session_reset(), pg_replication_origin_drop(text) TO the role (14 and later)";
 
 /// Whether the session's writes have an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,11 +74,35 @@ fn without(target: &mut Session, why: &ConnError) -> Result<Marked, Error> {
             "the copied rows need a replication origin, or reverse replication would write them over the source's ({})",
             why.message
         ),
-        "as a superuser of the target: GRANT EXECUTE ON FUNCTION pg_replication_origin_oid(text), \
-         pg_replication_origin_create(text), pg_replication_origin_session_setup, \
-         pg_replication_origin_session_reset(), pg_replication_origin_drop(text) TO the role (14 and later); \
-         or drop the slot of the reverse replication",
+        format!("{GRANT}; or drop the slot of the reverse replication"),
     ))
+}
+
+/// What keeps the role from giving rows an origin where they need one: where `reverse` replication is asked for, or a
+/// slot decodes what is written on the target.
+///
+/// # Errors
+/// The server's.
+pub fn missing_right(target: &mut Session, reverse: bool) -> Result<Option<Refusal>, ConnError> {
+    let may: bool = target.value(
+        include_str!("../../sql/control/may_mark.sql"),
+        &[],
+        "whether the role may set a replication origin",
+    )?;
+    let needed = !may
+        && (reverse
+            || target.value::<bool>(
+                include_str!("../../sql/control/is_decoded.sql"),
+                &[],
+                "whether a slot decodes what is written on the target",
+            )?);
+    Ok(needed.then(|| Refusal {
+        id: "cut.rights".to_owned(),
+        what: "this role may not set a replication origin on the target: reverse replication would write the rows of \
+               tables that are copied again over the source's"
+            .to_owned(),
+        hint: format!("{GRANT}; or run this without --reverse"),
+    }))
 }
 
 /// Removes the origin again. Not inside a transaction.

@@ -22,12 +22,13 @@ pub use barrier::{Why, barrier, hold_sql, moment_sql, release_sql, settle};
 pub use copy::{Replaced, Replacing, replace, statements as copy_statements};
 pub use create::{create, statements as create_statements};
 pub use diagnose::Observer;
-pub use mark::{mark, unmark};
+pub use mark::{Marked, mark, missing_right, unmark};
 pub use skip::{advance, advance_sql, look};
 pub use state::{
     WorkingSubscription, disable, disable_sql, enable, enable_sql, origin_rights, paused_at,
     slot_active, slot_history, wait_stopped, worker, write_note,
 };
 pub use tables::{
-    analyze, leave, leave_sql, memberships, rows_in, synced, table_oid, truncate_triggers, unsynced,
+    analyze, copied_part, leave, leave_sql, memberships, rows_in, synced, table_oid,
+    truncate_triggers, unsynced,
 };

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use pgl_conn::{Begin, Error as ConnError, Session};
 use pgl_core::control::SetMembership;
+use pgl_core::journal::{CopiedPart, CopiedRows};
 use pgl_core::lock_wait::Holders;
 use pgl_core::{QualifiedName, Side, quote_ident, quote_literal};
 use serde::Deserialize;
@@ -67,6 +68,28 @@ pub fn table_oid(session: &mut Session, table: &QualifiedName) -> Result<Option<
         &[&table.schema, &table.name],
         &format!("the object id of {table}"),
     )
+}
+
+/// What the journal holds of a table of the target that is filled.
+///
+/// # Errors
+/// The server's.
+pub fn copied_part(
+    target: &mut Session,
+    table: &QualifiedName,
+    written: Option<CopiedRows>,
+) -> Result<CopiedPart, ConnError> {
+    let dropped = target.count(
+        include_str!("../../sql/control/dropped_columns.sql"),
+        &[&table.schema, &table.name],
+        &format!("the dropped columns of {table}"),
+    )?;
+    Ok(CopiedPart {
+        table: table.sql(),
+        oid: table_oid(target, table)?,
+        dropped_columns: Some(dropped),
+        written,
+    })
 }
 
 /// Whether a table holds rows.

@@ -7,7 +7,7 @@ use pgl_catalog::foreign_keys::referring;
 use pgl_conn::{Error as ConnError, Session};
 use pgl_core::Side;
 use pgl_core::control::Emptied;
-use pgl_core::journal::{CopiedPart, CopiedRows, part};
+use pgl_core::journal::{CopiedRows, part};
 use pgl_core::setup::copy::{RowScope, Task};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::queue::Queue;
 use super::statement::Freeze;
 use super::stream::{Streamed, stream};
-use crate::control::table_oid;
+use crate::control::copied_part;
 use crate::journal::write;
 use crate::{Error, ObjectFailure, Servers, Watch, lock};
 
@@ -160,11 +160,7 @@ impl Shared<'_> {
             "the transaction that copies",
         )?;
         // A table of this name that is another object later was not filled by this copy.
-        let filled = CopiedPart {
-            table: task.table.sql(),
-            oid: table_oid(target, &task.table)?,
-            written: Some(CopiedRows { rows: taken, xid }),
-        };
+        let filled = copied_part(target, &task.table, Some(CopiedRows { rows: taken, xid }))?;
         let key = part(&task.table, Some(number));
         write(target, self.migration, &key, &filled)?;
         target.commit()?;

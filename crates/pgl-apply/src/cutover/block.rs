@@ -17,10 +17,11 @@ const LOOK: Duration = Duration::from_millis(1);
 /// How long one attempt waits for the locks before the sessions are looked at again.
 pub const LOCK_ATTEMPT: Duration = Duration::from_millis(400);
 
-/// Ends every session of a client but ours; how many there were.
+/// Ends every session of a client but ours, and but those of superusers where the role is none: no lock is granted while one
+/// of them has written, and what takes the place of the locks holds for them. How many were ended.
 ///
 /// # Errors
-/// The server's: a role that is no superuser may not end a superuser's session.
+/// The server's.
 pub fn end_sessions(session: &mut Session, ours: &[i32]) -> Result<u64, ConnError> {
     let sql = pgl_catalog::sql!(
         session.version(), 100_000 => "cutover/end_sessions_pg94", _ => "cutover/end_sessions"
@@ -30,14 +31,35 @@ pub fn end_sessions(session: &mut Session, ours: &[i32]) -> Result<u64, ConnErro
         .map_err(|error| error.with_context("ending the sessions of clients"))
 }
 
+/// The sessions of clients that [`end_sessions`] leaves, for people.
+///
+/// # Errors
+/// The server's.
+pub fn not_ended(session: &mut Session) -> Result<Vec<String>, ConnError> {
+    session.values(
+        include_str!("../../sql/cutover/not_ended.sql"),
+        &[],
+        "the sessions of superusers",
+    )
+}
+
+/// Whether what waits for a lock can write when it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// Write-block triggers that fire for everybody take its place: a superuser's session may stay where the role may not end it.
+    Triggers,
+    /// Nothing does: all must be ended.
+    Nothing,
+}
+
 /// Ends what waits for the locks of the session with this process id.
 ///
 /// # Errors
 /// The server's.
-pub fn end_waiting(session: &mut Session, holder: i32) -> Result<u64, ConnError> {
+pub fn end_waiting(session: &mut Session, holder: i32, behind: Behind) -> Result<u64, ConnError> {
     session.count(
         include_str!("../../sql/cutover/end_waiting.sql"),
-        &[&holder],
+        &[&holder, &(behind == Behind::Triggers)],
         "how many waiting sessions were ended",
     )
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use pgl_conn::{Error, Session};
-use pgl_core::cutover::{CutoverLimits, Preconditions, not_members};
+use pgl_core::cutover::{Closed, CutoverLimits, Preconditions, Refusal, not_members};
 use pgl_core::journal::COPY;
 use pgl_core::lock_wait::vacuums_in_the_way;
 use pgl_core::plan::Set;
+use pgl_core::rules::some_of;
 use pgl_core::setup::StepId;
 use pgl_core::{Plan, QualifiedName};
 use serde::Deserialize;
@@ -112,6 +113,7 @@ impl NotFollowed {
 /// The server's.
 pub fn not_followed(
     new: &mut Session,
+    migration: &str,
     found: &subscription::Subscription,
     plan: &Plan,
 ) -> Result<NotFollowed, Error> {
@@ -120,11 +122,19 @@ pub fn not_followed(
         .filter_map(|table| Some((table.qualified(), table.set.name()?)))
         .unzip();
     let (schemas, its) = QualifiedName::split(&planned);
-    let tables = names(pgl_catalog::rows(
+    let mut tables = names(pgl_catalog::rows(
         new,
         include_str!("../../sql/cutover/followed.sql"),
         &[&schemas, &its, &found.name],
     )?);
+    if !tables.is_empty() && exists(new)? {
+        let as_is = names(pgl_catalog::rows(
+            new,
+            include_str!("../../sql/cutover/copied_as_is.sql"),
+            &[&schemas, &its, &migration],
+        )?);
+        tables.retain(|table| !as_is.contains(table));
+    }
     let sets = sets.into_iter().map(str::to_owned);
     Ok(NotFollowed {
         tables_behind: found.tables_behind,
@@ -157,7 +167,7 @@ pub fn facts(
     )?;
     facts.delay_ms = delay.delay_ms;
     let tables: Vec<QualifiedName> = plan.replicated().map(|table| table.qualified()).collect();
-    not_followed(new, &found, plan)?.note(&mut facts);
+    not_followed(new, migration, &found, plan)?.note(&mut facts);
     let marks = table_marks(old, &tables)?;
     let wanted: Vec<(QualifiedName, &str)> = plan
         .replicated()
@@ -205,6 +215,46 @@ pub fn facts(
     facts.prepared = second.prepared;
     facts.lag = (first.bytes_behind(), second.bytes_behind());
     Ok(facts)
+}
+
+#[derive(Deserialize)]
+struct NotOwned {
+    what: String,
+    sql: String,
+}
+
+/// What an attempt would be refused that locks and alters these tables and sequences, and closes the database as `closed` says.
+///
+/// # Errors
+/// The server's.
+pub fn not_owned(
+    session: &mut Session,
+    relations: &[QualifiedName],
+    closed: &Closed,
+) -> Result<Option<Refusal>, Error> {
+    let (schemas, its) = QualifiedName::split(relations);
+    let roles = closed.roles();
+    let found: Vec<NotOwned> = pgl_catalog::rows(
+        session,
+        include_str!("../../sql/cutover/not_owned.sql"),
+        &[&schemas, &its, &roles],
+    )?;
+    let what: Vec<String> = found.iter().map(|one| one.what.clone()).collect();
+    let grants: BTreeSet<&str> = found.iter().map(|one| one.sql.as_str()).collect();
+    let grants: Vec<&str> = grants.into_iter().collect();
+    Ok((!found.is_empty()).then(|| Refusal {
+        id: "cut.rights".to_owned(),
+        what: format!(
+            "this role may not lock or alter on the {}: {}",
+            session.side(),
+            some_of(&what)
+        ),
+        hint: format!(
+            "on the {}, as a superuser or a role with ADMIN OPTION: {}; or run this as a superuser",
+            session.side(),
+            grants.join("; ")
+        ),
+    }))
 }
 
 /// Waits until the subscriber is no longer too far behind, or catches up, or it is clear that it does not: two readings a

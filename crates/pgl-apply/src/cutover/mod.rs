@@ -17,11 +17,11 @@ mod session;
 mod write_block;
 
 pub use block::{
-    LOCK_ATTEMPT, Locked, confirmed, end_sessions, end_sessions_and_wait, end_waiting, lock_all,
-    marker, sequence_locks,
+    Behind, LOCK_ATTEMPT, Locked, confirmed, end_sessions, end_sessions_and_wait, end_waiting,
+    lock_all, marker, not_ended, sequence_locks,
 };
 pub use count::{Counted, compare};
-pub use facts::{SubscriptionSlot, changed_tables, facts, not_followed, wait_for_lag};
+pub use facts::{SubscriptionSlot, changed_tables, facts, not_followed, not_owned, wait_for_lag};
 pub use journal::{OVERTAKEN, advance, claim, conclude, disclaim, start, still_made, undo};
 pub use large::{
     Carried, carry as carry_large_objects, lockable as large_objects_lockable,

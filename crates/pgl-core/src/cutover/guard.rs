@@ -74,7 +74,7 @@ pub struct Preconditions {
     pub renamed: Renamed,
     /// For a rollback, tables and sequences that were made on the target after the cutover.
     pub left_behind: Vec<String>,
-    /// What the attempt has to make on the servers and cannot: replication origins, write-block triggers.
+    /// What the attempt has to make on the servers and cannot: replication origins, write-block triggers; and rights that it needs and the role lacks.
     pub impossible: Vec<Refusal>,
     /// Settings that would keep clients from writing after the promotion, of the side that is promoted.
     pub read_only: Vec<StaysReadOnly>,

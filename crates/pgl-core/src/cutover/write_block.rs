@@ -42,7 +42,7 @@ pub struct Closed {
 
 impl Closed {
     /// Roles that need a setting for this database, each once.
-    fn roles(&self) -> Vec<&str> {
+    pub fn roles(&self) -> Vec<&str> {
         let mut roles: Vec<&str> = self
             .overrides
             .iter()

@@ -1,5 +1,6 @@
 //! The second half of an attempt: comparison, hooks, the release, and what is handed on.
 
+use pgl_apply::control::unmark;
 use pgl_apply::fingerprint::keep_promoted_marks;
 use pgl_apply::target::quiet_triggers_sql;
 
@@ -108,7 +109,12 @@ impl Engine {
         } else {
             // Locks go with their session, and a server may restart at any time: what has to hold from the
             // promotion on is committed before it. Whoever waits for the locks would only meet the triggers.
-            let waiting = apply::end_waiting(old, holder.backend_pid())?;
+            let behind = match (self.direction, self.args.reverse()) {
+                (Direction::Forward, false) => apply::Behind::Triggers,
+                // They do not fire for every session then.
+                _ => apply::Behind::Nothing,
+            };
+            let waiting = apply::end_waiting(old, holder.backend_pid(), behind)?;
             self.write_block
                 .keep(holder, &self.migration.name, &releasing)?;
             self.write_block_committed = true;
@@ -204,7 +210,7 @@ impl Engine {
     pub(crate) fn let_go(&mut self) -> Result<(), Error> {
         let Sessions { holder, old, .. } = &mut self.sessions;
         if !self.write_block_committed {
-            let waiting = apply::end_waiting(old, holder.backend_pid())?;
+            let waiting = apply::end_waiting(old, holder.backend_pid(), apply::Behind::Nothing)?;
             holder.commit()?;
             self.sent_away(waiting);
         }
@@ -214,7 +220,7 @@ impl Engine {
             log::info!("{early} sessions that connected while writes were blocked: ended");
         }
         if let Some(loader) = &mut self.sessions.loader {
-            apply::forget_origin(loader, &self.migration.plan.names.subscription)?;
+            unmark(loader, &self.migration.plan.names.subscription, self.marked)?;
         }
         self.attempt.state = AttemptState::Promoted;
         let made = apply::conclude(&self.migration.name, &self.attempt);

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pgl_apply::control::{Marked, mark};
 use pgl_apply::cutover::{self as apply, PromotionPlan, Recopy, WriteBlockTriggers};
 use pgl_apply::journal::written_at;
 use pgl_apply::lock_wait::LockWait;
@@ -81,6 +82,8 @@ pub(crate) struct Engine {
     closed_old: Closed,
     closed_new: Closed,
     recopy: Vec<Recopy>,
+    /// Whether what is copied again has a replication origin.
+    marked: Marked,
     locks: Vec<QualifiedName>,
     /// Statements that lock the sequences against nextval.
     sequence_locks: Vec<String>,
@@ -315,6 +318,7 @@ impl Engine {
             closed_old,
             closed_new,
             recopy,
+            marked: Marked::NotNeeded,
             locks,
             sequence_locks: locked.statements,
             wait,
@@ -408,7 +412,14 @@ impl Engine {
     /// Gives what is copied again a replication origin, once the preconditions have said that there is room for it.
     pub(crate) fn mark_loader(&mut self) -> Result<(), Error> {
         if let Some(loader) = &mut self.sessions.loader {
-            apply::mark_origin(loader, &self.migration.plan.names.subscription)?;
+            let name = &self.migration.plan.names.subscription;
+            // Reverse replication that is prepared after this has no slot yet.
+            if self.args.reverse() && self.direction == Direction::Forward {
+                apply::mark_origin(loader, name)?;
+                self.marked = Marked::Yes;
+            } else {
+                self.marked = mark(loader, name, &self.watch)?;
+            }
         }
         Ok(())
     }

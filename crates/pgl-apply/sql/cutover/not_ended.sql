@@ -1,0 +1,7 @@
+-- Process ids and roles of the clients of this database that this role may not end: those of superusers, where it is none.
+SELECT format('%s (%s)', a.pid, u.rolname)
+  FROM pg_catalog.pg_stat_activity a
+  JOIN pg_catalog.pg_roles u ON u.oid = a.usesysid AND u.rolsuper
+ WHERE a.datname = current_database() AND a.client_port IS NOT NULL
+   AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
+ ORDER BY a.pid
