@@ -6,6 +6,36 @@ use crate::facts::server::{Membership, Role};
 use crate::name::show_ident;
 use crate::{ServerVersion, quote_ident, quote_literal};
 
+/// Roles that a managed service brings along for its customers to be members of.
+const SERVICE_GROUPS: &[&str] = &[
+    "rds_superuser",
+    "rds_replication",
+    "rds_iam",
+    "rds_password",
+    "rds_ad",
+    "rds_extension",
+    "rds_reserved",
+    "cloudsqlsuperuser",
+    "cloudsqliamuser",
+    "cloudsqliamserviceaccount",
+    "alloydbsuperuser",
+    "alloydbiamuser",
+    "azure_pg_admin",
+];
+
+/// Whether a role is one that a managed service brings along: no other server needs it.
+pub fn of_a_service(name: &str) -> bool {
+    SERVICE_GROUPS.contains(&name)
+}
+
+/// The role without its memberships in roles of a service that are not on the other server, as `there` says.
+#[must_use]
+pub fn carried(role: &Role, there: impl Fn(&str) -> bool) -> Role {
+    let mut role = role.clone();
+    (role.memberships).retain(|one| there(&one.role) || !of_a_service(&one.role));
+    role
+}
+
 /// One attribute that a role has or has not.
 type Attribute = (&'static str, fn(&Role) -> bool);
 

@@ -6,7 +6,7 @@ use std::fmt;
 use pgl_conn::Session;
 use pgl_core::facts::server::Role;
 use pgl_core::name::show_ident;
-use pgl_core::roles::{create_sql, differences, grant_sql};
+use pgl_core::roles::{carried, create_sql, differences, grant_sql};
 use pgl_core::{ServerVersion, Side, quote_ident, setting_literal};
 use serde::Deserialize;
 
@@ -117,7 +117,12 @@ struct Both {
 impl Both {
     /// Where missing ones are created, the roles that the database itself names are needed, too.
     fn read(source: &mut Session, target: &mut Session, missing: Missing) -> Result<Self, Error> {
-        let roles = pgl_catalog::server::roles(source)?;
+        let there = pgl_catalog::server::roles(target)?;
+        let has = |name: &str| there.iter().any(|role| role.name == name);
+        let roles: Vec<Role> = pgl_catalog::server::roles(source)?
+            .iter()
+            .map(|role| carried(role, has))
+            .collect();
         let by_name: BTreeMap<&str, &Role> = roles
             .iter()
             .map(|role| (role.name.as_str(), role))
@@ -139,7 +144,7 @@ impl Both {
             }
         }
         Ok(Self {
-            target: pgl_catalog::server::roles(target)?,
+            target: there,
             source: roles,
             needed,
         })

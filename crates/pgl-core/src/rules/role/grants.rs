@@ -9,6 +9,7 @@ use crate::facts::NotRun;
 use crate::facts::server::{Role, ServerState};
 use crate::name::show_ident;
 use crate::quote_ident;
+use crate::roles::of_a_service;
 use crate::rules::common::{plural, some_of};
 use crate::rules::{Rule, pair};
 
@@ -94,7 +95,7 @@ pub(super) fn missing<'a>(
             continue;
         }
         if let Some(role) = here.get(name) {
-            open.extend(role.groups());
+            open.extend(role.groups().filter(|group| !of_a_service(group)));
             missing.insert(role.name.as_str(), *role);
         }
     }

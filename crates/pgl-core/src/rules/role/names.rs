@@ -8,7 +8,7 @@ use crate::facts::NotRun;
 use crate::facts::server::{ParameterGrant, Password, Referenced, Role, ServerState};
 use crate::name::show_ident;
 use crate::quote_ident;
-use crate::roles::{create_sql, differences, grant_sql};
+use crate::roles::{carried, create_sql, differences, grant_sql};
 use crate::rules::common::{plural, some_of, warn_if};
 use crate::rules::{Emit, Ran, Rule, pair, source};
 use crate::{Severity, setting_literal};
@@ -21,7 +21,8 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         for role in roles.filter(|role| !of_the_service(&role.name)) {
             let name = show_ident(&role.name);
             let other = there.get(role.name.as_str());
-            let found = other.map(|other| differences(role, other, version));
+            let role = carried(role, |group| there.contains_key(group));
+            let found = other.map(|other| differences(&role, other, version));
             for difference in found.into_iter().flatten() {
                 let what = format!("role {name} on the target: {}", difference.what);
                 let draft = emit.find(Target, what).object(&name);
@@ -202,7 +203,7 @@ fn in_order<'a>(missing: &BTreeMap<&'a str, &'a Role>) -> Vec<&'a Role> {
 }
 
 fn missing_on_target(from: &ServerState, to: &ServerState, emit: &mut Emit<'_>) -> Ran {
-    let (referenced, version) = (referenced(from)?, to.version()?);
+    let (referenced, there, version) = (referenced(from)?, to.roles_by_name()?, to.version()?);
     for role in in_order(&missing(from, to)?) {
         let (name, quoted) = (show_ident(&role.name), quote_ident(&role.name));
         let why = match referenced.get(role.name.as_str()) {
@@ -227,7 +228,8 @@ fn missing_on_target(from: &ServerState, to: &ServerState, emit: &mut Emit<'_>) 
                 None => format!("-- The value was not read: {}…;", one_line(&set)),
             }
         }));
-        let grants = role.memberships.iter();
+        let carried = carried(role, |group| there.contains_key(group));
+        let grants = carried.memberships.iter();
         sql.extend(grants.map(|membership| grant_sql(role, membership, version)));
         let sql = sql.join("\n");
         let what = format!("role {name} does not exist on the target; on the source {why}");
@@ -388,7 +390,7 @@ mod cases {
         }),
         fires("role.superuser_owned", Severity::Warn, "to RDS", |f| {
             owner(f, true);
-            known(&mut on_target(f).identity).markers = vec!["rdsadmin".into()];
+            known(&mut on_target(f).identity).markers = vec!["rds".into()];
         }),
         silent("role.superuser_owned", "to one's own server", |f| {
             owner(f, true);
@@ -434,15 +436,19 @@ mod cases {
             .expect("an override")
             .value = None;
         let boss = known(&mut source(f).roles).last_mut().expect("a role");
-        boss.memberships = vec![Membership {
-            role: "staff".into(),
-            admin: true,
-            ..Membership::default()
-        }];
-        known(&mut source(f).roles).push(Role {
+        // The second is a service's own, and no role of the target.
+        boss.memberships = ["staff", "rds_superuser"]
+            .map(|group| Membership {
+                role: group.into(),
+                admin: true,
+                ..Membership::default()
+            })
+            .into();
+        let groups = ["staff", "rds_superuser"].map(|group| Role {
             login: false,
-            ..role("staff")
+            ..role(group)
         });
+        known(&mut source(f).roles).extend(groups);
         let (findings, _) = crate::rules::testing::run("role.missing_on_target", f);
         let sql: Vec<_> = findings
             .iter()
