@@ -413,8 +413,9 @@ fn joins(
 fn plan_note(work: &mut Work<'_>, next: &Plan, new: &[QualifiedName]) -> Result<String, Failure> {
     let migration = work.migration.name.as_str();
     let mut sql = journal::statement(migration, &PLAN, next);
+    let subscription = work.migration.plan.names.subscription.clone();
     for table in new {
-        let filled = control::copied_part(&mut work.migration.target, table, None)?;
+        let filled = control::copied_part(&mut work.migration.target, &subscription, table, None)?;
         let key = TABLES.of(table.sql());
         sql += &journal::statement(migration, &key, &TableChange::Added);
         sql += &journal::statement(migration, &part(table, None), &filled);

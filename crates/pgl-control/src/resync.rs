@@ -282,7 +282,7 @@ pub(crate) fn copy_all(
             if !copy::may_write_catalog(&mut loader)? {
                 // The cutover looks at this where pglogical has no row.
                 let (migration, key) = (&work.migration.name, journal_part(table, None));
-                let part = control::copied_part(&mut loader, table, None)?;
+                let part = control::copied_part(&mut loader, &name, table, None)?;
                 loader.batch(&journal::forget_parts(migration, &part.table))?;
                 loader.batch(&journal::statement(migration, &key, &part))?;
             } else if control::synced(&mut loader, &name, table)? {

@@ -79,8 +79,6 @@ pub const SLOTS: Each<String> = each("source.slot");
 pub const TRIGGERS: Each<()> = each("target.triggers");
 /// The copy at which the subscription began; on the target.
 pub const SUBSCRIPTION: Key<CopyRun> = one("target.subscription", "");
-/// The subscription was begun by pglogical's public functions, which write no row for a table.
-pub const PUBLIC: Key<()> = one("target.subscription", "public");
 /// Replication is paused; the positions are null until its processes have ended.
 pub const PAUSE: Key<Option<PausedAt>> = one("control", "pause");
 /// A position was moved while nothing was replicated: which one, as a sentence.
@@ -148,6 +146,9 @@ pub struct CopiedPart {
     pub oid: Option<u32>,
     /// How many of its columns had been dropped there: one that is dropped and added again has lost its values.
     pub dropped_columns: Option<u64>,
+    /// Column xmin of the row that pglogical had for the subscription by then; null where it did not exist. One that is made again has
+    /// another, and may lack rows.
+    pub subscription: Option<String>,
     /// What was written; null where pgl-control did it.
     pub written: Option<CopiedRows>,
 }

@@ -27,7 +27,7 @@ use pgl_core::rules::all;
 use pgl_core::seqsync::{SequenceMode, SequenceOutcome, SequenceReading, SequenceRequest, decide};
 use pgl_core::setup::compare::{SideShapes, TableShape, Wire, compare};
 use pgl_core::setup::{CopyMode, Stage, left_to_steps};
-use pgl_core::{Finding, Plan, QualifiedName, Severity};
+use pgl_core::{Finding, Plan, QualifiedName, Severity, Side};
 
 use crate::args::{Order, Verify};
 use crate::context::CutoverContext;
@@ -174,8 +174,16 @@ pub(crate) fn check(
             .extend(apply::not_owned(session, relations, closed)?);
         let open = apply::not_ended(session)?;
         if !open.is_empty() {
+            // The former source's triggers fire for every session where nothing is replicated to it.
+            let but = match session.side() == Side::Source
+                && direction == Direction::Forward
+                && !args.reverse()
+            {
+                true => "",
+                false => ", but the triggers do not with session_replication_role = replica",
+            };
             notes.push(format!(
-                "sessions of superusers on the {}, which this role may not end, stay open; locks and write-block triggers hold for them: {}",
+                "sessions of superusers on the {}, which this role may not end, stay open; locks and write-block triggers hold for them{but}: {}",
                 session.side(),
                 open.join(", ")
             ));
@@ -329,9 +337,10 @@ fn read_settings(
     let there = pgl_catalog::setup::replica_triggers(old)?;
     let here = pgl_catalog::setup::replica_triggers(new)?;
     facts.replica_triggers = replica_triggers(direction, &here, &there);
-    if !args.options.large_objects {
-        facts.large_objects = apply::large_objects_missing(old, new)?;
-    }
+    facts.large_objects = match args.options.large_objects {
+        true => apply::large_objects_unlocked(old)?,
+        false => apply::large_objects_missing(old, new)?,
+    };
     let (on_old, on_new) = apply::read_only_settings((old, closed_old), (new, closed_new))?;
     facts.read_only = stays_read_only(&on_old, &on_new);
     Ok(())
@@ -398,7 +407,7 @@ fn missing_origins(
     if args.reverse() && direction == Direction::Forward {
         if !may_write_catalog(old)? {
             all.push(Refusal {
-                id: "cut.rights".to_owned(),
+                id: "cut.permissions".to_owned(),
                 what: "this role may not begin the subscription of reverse replication on the source".to_owned(),
                 hint: "run this without --reverse; or, as a superuser of the source (14 and later): GRANT EXECUTE ON FUNCTION \
                        pg_replication_origin_create(text), pg_replication_origin_advance(text, pg_lsn) TO the role; \

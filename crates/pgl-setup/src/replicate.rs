@@ -4,7 +4,7 @@ use pgl_apply::control::Observer;
 use pgl_apply::copy::{self, Outcome};
 use pgl_apply::schema::{self, How};
 use pgl_apply::{Done, Error, cutover, journal, pgl_schema, subscription, target};
-use pgl_core::journal::{CopyRun, PUBLIC, SUBSCRIPTION};
+use pgl_core::journal::{CopyRun, SUBSCRIPTION};
 use pgl_core::setup::copy::{Task, tasks};
 use pgl_core::setup::{CopyMode, StepId};
 use pgl_core::{Lsn, Side};
@@ -92,6 +92,7 @@ impl Run<'_> {
             target,
             &copy::Order {
                 migration: &self.name,
+                subscription: &names.subscription,
                 slot: &slot,
                 target_id: &target_id,
                 jobs,
@@ -222,8 +223,6 @@ impl Run<'_> {
         self.compare()?;
         let target = self.target()?;
         subscription::check(target, &plan)?;
-        // Before it follows its sets: what goes wrong afterwards must not leave it without this.
-        journal::write(target, &name, &PUBLIC, &())?;
         copy::public::finish(target, &plan.names)?;
         journal::write(target, &name, &SUBSCRIPTION, &run)?;
         Ok(Done::Changed(format!(

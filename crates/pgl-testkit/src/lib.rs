@@ -5,7 +5,7 @@
 //!   dies with the process that started it, however that one ends.
 //! - [`Pair`], [`shared_pair`]: a source and a target; fresh databases on servers that all tests of
 //!   one binary share.
-//! - [`ManagedService`]: a cluster of which the superuser is somebody else's.
+//! - [`ManagedService`]: a cluster of which the superuser is a service's.
 //! - [`Tool`]: runs a program of the suite in an environment of its own.
 //! - [`Proxy`]: a network that can be cut, or frozen.
 //! - [`Bouncer`]: a real pgbouncer in front of a database.

@@ -4,7 +4,6 @@ use anyhow::{Context, Result};
 use postgres::Client;
 
 use crate::cluster::{Cluster, quote};
-use crate::options::ClusterOptions;
 
 /// The superuser of the service.
 const ADMIN: &str = "rdsadmin";
@@ -22,14 +21,6 @@ pub struct ManagedService {
 }
 
 impl ManagedService {
-    /// Settings that only the service has; they are set before the first start.
-    #[must_use]
-    pub fn options() -> ClusterOptions {
-        ClusterOptions::new()
-            .set("rds.extensions", "pglogical, pg_stat_statements")
-            .set("rds.logical_replication", "on")
-    }
-
     /// Turns a freshly started cluster into one.
     pub fn of(cluster: &Cluster) -> Result<Self> {
         let major = cluster.major();
@@ -75,6 +66,15 @@ impl ManagedService {
             "CREATE DATABASE {quoted} TEMPLATE template0 OWNER postgres"
         ))?;
         let mut admin = cluster.client_as(ADMIN, name)?;
+        // A setting of an extension that is not loaded here is in no view: it has to be added.
+        admin.batch_execute(
+            "SET allow_system_table_mods = on;
+             CREATE OR REPLACE VIEW pg_catalog.pg_settings AS
+                 SELECT a.* FROM pg_show_all_settings() a UNION ALL
+                 SELECT (json_populate_record(NULL::pg_catalog.pg_settings,
+                             json_build_object('name', s.name, 'setting', s.value, 'reset_val', s.value, 'context', 'postmaster'))).*
+                   FROM (VALUES ('rds.extensions', 'pglogical, pg_stat_statements'), ('rds.logical_replication', 'on')) s (name, value)",
+        )?;
         admin.batch_execute(
             "CREATE EXTENSION pglogical; GRANT USAGE ON SCHEMA pglogical TO rds_superuser;
              GRANT SELECT ON ALL TABLES IN SCHEMA pglogical TO rds_superuser; ALTER SCHEMA public OWNER TO postgres",

@@ -1,8 +1,7 @@
--- Notes table $2.$3 of subscription $1 as synchronised, where pglogical does not know it yet.
+-- Notes table $2.$3 of subscription $1 as synchronised, where pglogical does not know it yet. The position counts only for tables
+-- that catch up, and reading it takes a right that few roles have.
 INSERT INTO pglogical.local_sync_status (sync_kind, sync_subid, sync_nspname, sync_relname, sync_status, sync_statuslsn)
-SELECT 'd', s.sub_id, $2::text::name, $3::text::name, 'r',
-       COALESCE((SELECT o.remote_lsn FROM pg_show_replication_origin_status() o
-                  WHERE o.external_id = s.sub_slot_name), '0/0')
+SELECT 'd', s.sub_id, $2::text::name, $3::text::name, 'r', '0/0'
   FROM pglogical.subscription s
  WHERE s.sub_name = $1
    AND NOT EXISTS (SELECT FROM pglogical.local_sync_status y

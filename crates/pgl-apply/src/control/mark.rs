@@ -97,7 +97,7 @@ pub fn missing_right(target: &mut Session, reverse: bool) -> Result<Option<Refus
                 "whether a slot decodes what is written on the target",
             )?);
     Ok(needed.then(|| Refusal {
-        id: "cut.rights".to_owned(),
+        id: "cut.permissions".to_owned(),
         what: "this role may not set a replication origin on the target: reverse replication would write the rows of \
                tables that are copied again over the source's"
             .to_owned(),

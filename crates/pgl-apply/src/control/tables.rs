@@ -76,18 +76,24 @@ pub fn table_oid(session: &mut Session, table: &QualifiedName) -> Result<Option<
 /// The server's.
 pub fn copied_part(
     target: &mut Session,
+    subscription: &str,
     table: &QualifiedName,
     written: Option<CopiedRows>,
 ) -> Result<CopiedPart, ConnError> {
-    let dropped = target.count(
-        include_str!("../../sql/control/dropped_columns.sql"),
-        &[&table.schema, &table.name],
-        &format!("the dropped columns of {table}"),
-    )?;
+    #[derive(Deserialize)]
+    struct Now {
+        oid: Option<u32>,
+        dropped_columns: Option<u64>,
+        subscription: Option<String>,
+    }
+    let sql = include_str!("../../sql/control/copied_part.sql");
+    let arguments: &[&(dyn pgl_conn::ToSql + Sync)] = &[&table.schema, &table.name, &subscription];
+    let now: Now = pgl_catalog::row(target, sql, arguments)?;
     Ok(CopiedPart {
         table: table.sql(),
-        oid: table_oid(target, table)?,
-        dropped_columns: Some(dropped),
+        oid: now.oid,
+        dropped_columns: now.dropped_columns,
+        subscription: now.subscription,
         written,
     })
 }

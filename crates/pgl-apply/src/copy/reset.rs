@@ -6,7 +6,7 @@ use pgl_catalog::foreign_keys::referring;
 use pgl_conn::{Session, field};
 use pgl_core::control::Emptied;
 use pgl_core::journal::{
-    COPY, CopiedPart, CopiedRows, CopyRun, MARKS, PARTS, PAUSE, PUBLIC, SLOTS, SUBSCRIPTION,
+    COPY, CopiedPart, CopiedRows, CopyRun, MARKS, PARTS, PAUSE, SLOTS, SUBSCRIPTION,
 };
 use pgl_core::migration::Names;
 use pgl_core::setup::copy::Task;
@@ -340,10 +340,9 @@ pub fn discard(
         empty(target, migration, table, None)?;
     }
     target.batch(&format!(
-        "BEGIN;\n{}{}{}{}{}COMMIT;",
+        "BEGIN;\n{}{}{}{}COMMIT;",
         forget(migration, &COPY),
         forget(migration, &SUBSCRIPTION),
-        forget(migration, &PUBLIC),
         forget(migration, &MARKS),
         forget(migration, &PAUSE)
     ))?;

@@ -41,6 +41,8 @@ pub enum Outcome {
 pub struct Order<'a> {
     /// Name of the migration.
     pub migration: &'a str,
+    /// Name of the subscription.
+    pub subscription: &'a str,
     /// The slot's name, as pglogical will look for it.
     pub slot: &'a str,
     /// Names the target's cluster and database, so that the source knows whose slot it is.
@@ -65,6 +67,7 @@ pub fn run(
 ) -> Result<Outcome, Error> {
     let Order {
         migration,
+        subscription,
         slot,
         target_id,
         jobs,
@@ -132,6 +135,7 @@ pub fn run(
     let shared = Shared {
         servers,
         migration,
+        subscription,
         snapshots: &snapshots,
         encoding: &encoding,
         queue: &queue,

@@ -38,6 +38,7 @@ pub struct TableCopied {
 pub(super) struct Shared<'a> {
     pub(super) servers: &'a Servers,
     pub(super) migration: &'a str,
+    pub(super) subscription: &'a str,
     /// Identifiers of the snapshot, each exported by another session: one that is lost does not end the copy.
     pub(super) snapshots: &'a [String],
     pub(super) encoding: &'a str,
@@ -160,7 +161,12 @@ impl Shared<'_> {
             "the transaction that copies",
         )?;
         // A table of this name that is another object later was not filled by this copy.
-        let filled = copied_part(target, &task.table, Some(CopiedRows { rows: taken, xid }))?;
+        let filled = copied_part(
+            target,
+            self.subscription,
+            &task.table,
+            Some(CopiedRows { rows: taken, xid }),
+        )?;
         let key = part(&task.table, Some(number));
         write(target, self.migration, &key, &filled)?;
         target.commit()?;

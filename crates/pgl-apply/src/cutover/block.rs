@@ -36,9 +36,22 @@ pub fn end_sessions(session: &mut Session, ours: &[i32]) -> Result<u64, ConnErro
 /// # Errors
 /// The server's.
 pub fn not_ended(session: &mut Session) -> Result<Vec<String>, ConnError> {
+    left_open(session, false)
+}
+
+/// Those of them that have written in a transaction which is still open: its commit would come after everything that is
+/// read under the locks.
+///
+/// # Errors
+/// The server's.
+pub fn open_writers(session: &mut Session) -> Result<Vec<String>, ConnError> {
+    left_open(session, true)
+}
+
+fn left_open(session: &mut Session, writers: bool) -> Result<Vec<String>, ConnError> {
     session.values(
         include_str!("../../sql/cutover/not_ended.sql"),
-        &[],
+        &[&writers],
         "the sessions of superusers",
     )
 }

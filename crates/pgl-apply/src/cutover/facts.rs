@@ -131,7 +131,7 @@ pub fn not_followed(
         let as_is = names(pgl_catalog::rows(
             new,
             include_str!("../../sql/cutover/copied_as_is.sql"),
-            &[&schemas, &its, &migration],
+            &[&schemas, &its, &migration, &found.name],
         )?);
         tables.retain(|table| !as_is.contains(table));
     }
@@ -243,14 +243,14 @@ pub fn not_owned(
     let grants: BTreeSet<&str> = found.iter().map(|one| one.sql.as_str()).collect();
     let grants: Vec<&str> = grants.into_iter().collect();
     Ok((!found.is_empty()).then(|| Refusal {
-        id: "cut.rights".to_owned(),
+        id: "cut.permissions".to_owned(),
         what: format!(
-            "this role may not lock or alter on the {}: {}",
+            "this role may not lock, alter or see on the {}: {}",
             session.side(),
             some_of(&what)
         ),
         hint: format!(
-            "on the {}, as a superuser or a role with ADMIN OPTION: {}; or run this as a superuser",
+            "on the {}, as a superuser or a role with ADMIN OPTION: {}; or run this as a superuser; a table can be left out of a new plan (pgl-preflight --exclude-table)",
             session.side(),
             grants.join("; ")
         ),

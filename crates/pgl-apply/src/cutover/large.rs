@@ -12,6 +12,7 @@ use pgl_core::journal::LARGE_OBJECTS;
 use pgl_core::{quote_ident, quote_literal};
 use serde::Deserialize;
 
+use super::not_ended;
 use crate::grant::grant_sql;
 use crate::journal::{all, forget, statement};
 use crate::{Error, Watch};
@@ -242,6 +243,26 @@ pub fn missing(old: &mut Session, new: &mut Session) -> Result<Option<String>, C
             "{theirs} large objects on the {}, {here} on the {}: nothing replicates what has changed in them",
             old.side(),
             new.side()
+        )
+    }))
+}
+
+/// What to say where they are copied, and sessions that may write them stay open past the write block: no table of the plan holds
+/// them, and this role may not lock the one that does. `None` where all is well.
+///
+/// # Errors
+/// The server's.
+pub fn unlocked(old: &mut Session) -> Result<Option<String>, ConnError> {
+    let open = match lockable(old)? {
+        true => Vec::new(),
+        false => not_ended(old)?,
+    };
+    Ok((!open.is_empty()).then(|| {
+        format!(
+            "this role may not lock pg_largeobject, nor end these sessions of superusers on the {}, which could write there \
+             meanwhile: {}",
+            old.side(),
+            open.join(", ")
         )
     }))
 }

@@ -18,14 +18,14 @@ mod write_block;
 
 pub use block::{
     Behind, LOCK_ATTEMPT, Locked, confirmed, end_sessions, end_sessions_and_wait, end_waiting,
-    lock_all, marker, not_ended, sequence_locks,
+    lock_all, marker, not_ended, open_writers, sequence_locks,
 };
 pub use count::{Counted, compare};
 pub use facts::{SubscriptionSlot, changed_tables, facts, not_followed, not_owned, wait_for_lag};
 pub use journal::{OVERTAKEN, advance, claim, conclude, disclaim, start, still_made, undo};
 pub use large::{
     Carried, carry as carry_large_objects, lockable as large_objects_lockable,
-    missing as large_objects_missing,
+    missing as large_objects_missing, unlocked as large_objects_unlocked,
 };
 pub use origin_writers::{origin_writers, timelines};
 pub use promotion::{PromotionPlan, constraints, disabled_triggers, prepare};

@@ -513,7 +513,7 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
         refuse(
             "cut.large_objects",
             format!("they are not replicated: {what}"),
-            "--large-objects copies them; where they are of no use: --force cut.large_objects",
+            "--large-objects copies them, and a superuser can lock them; where they are of no use, or no session writes them: --force cut.large_objects",
         );
     }
     for (id, what) in &facts.findings {

@@ -239,6 +239,19 @@ impl Engine {
     /// Under the locks: nothing has changed since the preconditions were checked.
     pub(super) fn unchanged(&mut self) -> Result<(), Error> {
         let started = Instant::now();
+        let old = &mut self.sessions.old;
+        // Before the definitions are read: what such a transaction has created is not visible yet, and no lock of ours is in its way.
+        let open = apply::open_writers(old)?;
+        if !open.is_empty() {
+            return Err(Error::refused(
+                old.side(),
+                format!(
+                    "sessions of superusers, which this role may not end, have written in transactions that are still open: {}",
+                    open.join(", ")
+                ),
+                "wait for their commit, or have a superuser end them: SELECT pg_terminate_backend(PID)",
+            ));
+        }
         let (_, found) = self.changed()?;
         if !found.is_empty() {
             return Err(changed_meanwhile(self.sessions.old.side(), &found));
