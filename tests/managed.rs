@@ -343,3 +343,33 @@ fn what_the_role_lacks_is_said_by_the_dry_run() -> Result<()> {
     );
     Ok(())
 }
+
+/// Roles are no sign of a service: a dump of roles brings them to another server.
+#[test]
+fn the_platform_is_known_by_its_settings() -> Result<()> {
+    for (managed, remedy) in [
+        (false, "Set wal_level = logical, then restart the server."),
+        (
+            true,
+            "Set rds.logical_replication = 1 in the instance's DB parameter group, then reboot the instance.",
+        ),
+    ] {
+        let options = ClusterOptions::new().set("wal_level", "replica");
+        let pair = Pair::start_with(13, ClusterOptions::new(), 17, options)?;
+        pair.source.createdb("shop")?;
+        if managed {
+            ManagedService::of(&pair.target)?.createdb(&pair.target, "shop")?;
+        } else {
+            pair.target.createdb("shop")?;
+            let roles = "CREATE ROLE rdsadmin; CREATE ROLE rds_superuser";
+            pair.target.sql("shop", roles)?;
+        }
+        let document = Tool::new(env!("CARGO_BIN_EXE_pgl-preflight"))
+            .envs(pair.env("shop"))
+            .args(["--only", "conf.wal_level", "--format", "json"])
+            .run()?
+            .document()?;
+        ensure!(document["findings"][0]["remedy"] == remedy, "{document:#}");
+    }
+    Ok(())
+}

@@ -14,11 +14,9 @@ SELECT
     ) AS remote,
     extract(epoch FROM pg_catalog.pg_postmaster_start_time())::float8 AS started_at,
     ARRAY(
-        SELECT rolname::text
-        FROM pg_catalog.pg_roles
-        WHERE rolname IN (
-            'rdsadmin', 'rds_superuser', 'cloudsqlsuperuser', 'alloydbsuperuser', 'azure_pg_admin'
-        )
+        SELECT DISTINCT split_part(s.name, '.', 1)
+        FROM pg_catalog.pg_settings AS s
+        WHERE s.name ~ '^(rds|alloydb|cloudsql|azure)[.]'
         UNION ALL
         SELECT p.proname::text
         FROM pg_catalog.pg_proc AS p

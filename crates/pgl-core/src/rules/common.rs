@@ -41,10 +41,8 @@ pub(super) fn parameter(platform: Platform, name: &str, value: &str, restart: bo
         }
         Platform::Azure => ("the server parameter ", "", "restart the server"),
     };
-    let (bare, then) = (
-        value.trim_matches('\''),
-        if restart { ", then " } else { "" },
-    );
+    let bare = value.replace('\'', "");
+    let then = if restart { ", then " } else { "" };
     let restarted = if restart { restarted } else { "" };
     let reload = if restart {
         ""
@@ -61,10 +59,17 @@ pub(super) fn parameter(platform: Platform, name: &str, value: &str, restart: bo
 
 /// How to add a library to `shared_preload_libraries`, whose value is `now`.
 pub(super) fn preload(platform: Platform, now: &str, library: &str) -> Fix {
-    let mut libraries: Vec<String> = list(now).iter().map(|one| quote_literal(one)).collect();
-    libraries.push(quote_literal(library));
-    let value = libraries.join(", ");
-    parameter(platform, "shared_preload_libraries", &value, true)
+    let mut libraries = list(now);
+    // The service adds it, and accepts no value with it.
+    libraries.retain(|one| !platform.is_aws() || one != "rdsutils");
+    libraries.push(library.to_owned());
+    let quoted: Vec<String> = libraries.iter().map(|one| quote_literal(one)).collect();
+    parameter(
+        platform,
+        "shared_preload_libraries",
+        &quoted.join(", "),
+        true,
+    )
 }
 
 /// Whether a list such as `shared_preload_libraries` has a library. An element may be a path.

@@ -251,11 +251,11 @@ mod cases {
         }),
         silent("ver.minor_floor", "9.6.3", |f| version(source(f), 90_603)),
         fires("ver.rds_floor", Severity::Block, "RDS 9.6.9", |f| {
-            marker(source(f), "rdsadmin");
+            marker(source(f), "rds");
             version(source(f), 90_609);
         }),
         silent("ver.rds_floor", "RDS 9.6.10", |f| {
-            marker(source(f), "rdsadmin");
+            marker(source(f), "rds");
             version(source(f), 90_610);
         }),
         silent("ver.rds_floor", "9.6.9 elsewhere", |f| {

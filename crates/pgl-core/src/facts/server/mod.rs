@@ -120,7 +120,7 @@ pub struct Identity {
     /// Start of the server, seconds since 1970: tells two servers apart where the system
     /// identifier does not.
     pub started_at: f64,
-    /// Signs of a managed service: names of roles and functions that only such a service has.
+    /// Signs of a managed service: names of functions and prefixes of settings that only such a service has.
     pub markers: Vec<String>,
 }
 

@@ -47,14 +47,14 @@ impl Platform {
     }
 }
 
-/// Names that only a managed service has; the first that a server has counts.
+/// What only a managed service has: a function, or settings that begin like this. The first that a server has counts. Roles are
+/// no sign: a dump of one server's roles brings them to another.
 const SIGNS: &[(&str, Platform)] = &[
     ("aurora_version", Platform::Aurora),
-    ("rdsadmin", Platform::Rds),
-    ("rds_superuser", Platform::Rds),
-    ("alloydbsuperuser", Platform::AlloyDb),
-    ("cloudsqlsuperuser", Platform::CloudSql),
-    ("azure_pg_admin", Platform::Azure),
+    ("rds", Platform::Rds),
+    ("alloydb", Platform::AlloyDb),
+    ("cloudsql", Platform::CloudSql),
+    ("azure", Platform::Azure),
 ];
 
 impl ServerState {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Platform;
+
 /// One row of `pg_roles`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -74,13 +76,14 @@ impl Role {
     }
 
     /// Whether it is a superuser, or what a managed service gives in its place.
-    pub fn is_admin(&self) -> bool {
-        self.superuser || self.is_member_of(MANAGED_ADMINS)
+    pub fn is_admin(&self, platform: Platform) -> bool {
+        self.superuser || platform.is_managed() && self.is_member_of(MANAGED_ADMINS)
     }
 
     /// Whether it may use replication connections.
-    pub fn may_replicate(&self) -> bool {
-        self.superuser || self.replication || self.is_member_of(&["rds_replication"])
+    pub fn may_replicate(&self, platform: Platform) -> bool {
+        let of_the_service = || platform.is_aws() && self.is_member_of(&["rds_replication"]);
+        self.superuser || self.replication || of_the_service()
     }
 
     /// Whether it is a member of one of the given roles.

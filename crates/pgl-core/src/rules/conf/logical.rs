@@ -19,10 +19,8 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     }),
     each("conf.cloudsql_flags", |side, server, emit| {
         let platform = server.platform()?;
-        let pglogical = match platform {
-            Platform::CloudSql => "cloudsql.enable_pglogical",
-            Platform::AlloyDb => "alloydb.enable_pglogical",
-            _ => return Ok(()),
+        let Some(pglogical) = pglogical_flag(platform) else {
+            return Ok(());
         };
         let decoding = (side == Side::Source).then(|| decoding_flag(platform));
         for flag in [Some(pglogical), decoding].into_iter().flatten() {
@@ -140,6 +138,15 @@ fn decoding_flag(platform: Platform) -> &'static str {
     }
 }
 
+/// The flag that loads pglogical, where the service takes no list of libraries.
+fn pglogical_flag(platform: Platform) -> Option<&'static str> {
+    match platform {
+        Platform::CloudSql => Some("cloudsql.enable_pglogical"),
+        Platform::AlloyDb => Some("alloydb.enable_pglogical"),
+        _ => None,
+    }
+}
+
 /// Whether the running server has loaded pglogical: by the list itself, or, where the role may
 /// not see the list, by the settings that the library defines.
 fn loaded(server: &ServerState) -> Result<bool, NotRun> {
@@ -167,14 +174,16 @@ fn preloaded(side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
         }
         (None, _) => format!("pglogical is not loaded on the {side}"),
     };
-    let fix = match now {
+    let platform = server.platform()?;
+    let fix = match (pglogical_flag(platform), now) {
+        (Some(flag), _) => parameter(platform, flag, "on", true),
         // Without the present value a remedy in SQL would throw other libraries out.
-        None => Fix {
+        (None, None) => Fix {
             text: "Add pglogical to shared_preload_libraries and restart.".to_owned(),
             sql: None,
             restart: true,
         },
-        Some(now) => preload(server.platform()?, now, "pglogical"),
+        (None, Some(now)) => preload(platform, now, "pglogical"),
     };
     emit.find(side, what).fix(fix);
     Ok(())
@@ -244,11 +253,11 @@ mod cases {
             set(source(f), "wal_level", "replica");
         }),
         fires("conf.rds_logical", Severity::Block, "off", |f| {
-            marker(source(f), "rdsadmin");
+            marker(source(f), "rds");
             set(source(f), "rds.logical_replication", "off");
         }),
         silent("conf.rds_logical", "on", |f| {
-            marker(source(f), "rdsadmin");
+            marker(source(f), "rds");
             set(source(f), "rds.logical_replication", "on");
         }),
         fires(
@@ -256,12 +265,12 @@ mod cases {
             Severity::Block,
             "no pglogical",
             |f| {
-                marker(on_target(f), "cloudsqlsuperuser");
+                marker(on_target(f), "cloudsql");
                 set(on_target(f), "cloudsql.enable_pglogical", "off");
             },
         ),
         silent("conf.cloudsql_flags", "decoding off on the target", |f| {
-            marker(on_target(f), "cloudsqlsuperuser");
+            marker(on_target(f), "cloudsql");
             set(on_target(f), "cloudsql.enable_pglogical", "on");
             set(on_target(f), "cloudsql.logical_decoding", "off");
         }),
@@ -270,12 +279,12 @@ mod cases {
             Severity::Block,
             "not listed",
             |f| {
-                marker(source(f), "azure_pg_admin");
+                marker(source(f), "azure");
                 set(source(f), "azure.extensions", "CITEXT,POSTGIS");
             },
         ),
         silent("conf.azure_extensions", "listed in upper case", |f| {
-            marker(source(f), "azure_pg_admin");
+            marker(source(f), "azure");
             set(source(f), "azure.extensions", "CITEXT,PGLOGICAL");
         }),
         fires(
@@ -380,9 +389,44 @@ mod cases {
     }
 
     #[test]
+    fn each_platform_is_told_how_pglogical_is_loaded_there() {
+        for (sign, remedy) in [
+            (
+                "rds",
+                "Set shared_preload_libraries = pg_stat_statements, pglogical in the instance's DB parameter group, then reboot the instance.",
+            ),
+            (
+                "aurora_version",
+                "Set shared_preload_libraries = pg_stat_statements, pglogical in the DB cluster parameter group, then reboot the writer instance.",
+            ),
+            (
+                "cloudsql",
+                "Set the database flag cloudsql.enable_pglogical = on, then restart the instance.",
+            ),
+            (
+                "alloydb",
+                "Set the database flag alloydb.enable_pglogical = on, then restart the instance.",
+            ),
+            (
+                "azure",
+                "Set the server parameter shared_preload_libraries = rdsutils, pg_stat_statements, pglogical, then restart the server.",
+            ),
+        ] {
+            let mut facts = clean();
+            marker(source(&mut facts), sign);
+            let now = "rdsutils,pg_stat_statements";
+            set(source(&mut facts), "shared_preload_libraries", now);
+            unset(source(&mut facts), "pglogical.conflict_resolution");
+            let (findings, _) = run("conf.preload", &facts);
+            assert_eq!(findings[0].remedy, remedy);
+            assert_eq!(findings[0].sql, None);
+        }
+    }
+
+    #[test]
     fn rds_is_told_about_the_parameter_group() {
         let mut facts = clean();
-        marker(source(&mut facts), "rdsadmin");
+        marker(source(&mut facts), "rds");
         set(source(&mut facts), "wal_level", "replica");
         let (findings, _) = run("conf.wal_level", &facts);
         assert!(

@@ -14,7 +14,7 @@ use crate::{QualifiedName, Severity, quote_ident};
 pub(in crate::rules) const CHECKS: &[Rule] = &[
     each("role.superuser_or_equiv", |side, server, emit| {
         let role = server.session_role()?;
-        if role.is_admin() {
+        if role.is_admin(server.platform()?) {
             return Ok(());
         }
         let (name, quoted) = (&role.name, quote_ident(&role.name));
@@ -42,9 +42,10 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     }),
     source("role.replication", |server, emit| {
         let role = server.role(replicating_role(emit.facts)?)?;
-        if let Some(role) = role.filter(|role| !role.may_replicate()) {
+        let platform = server.platform()?;
+        if let Some(role) = role.filter(|role| !role.may_replicate(platform)) {
             let (name, quoted) = (&role.name, quote_ident(&role.name));
-            let sql = match server.platform()?.is_aws() {
+            let sql = match platform.is_aws() {
                 true => format!("GRANT rds_replication TO {quoted};"),
                 false => format!("ALTER ROLE {quoted} REPLICATION;"),
             };
@@ -102,7 +103,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         readable(server, emit, true)
     }),
     source("role.owner_of_tables", |server, emit| {
-        let role = server.session_role()?;
+        let (role, platform) = (server.session_role()?, server.platform()?);
         // The rights of rds_superuser and its kin over others' tables are not told by ownership.
         if role.superuser {
             return Ok(());
@@ -111,7 +112,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
             let tables = listed("table", schema, &found);
             let what = format!("role {} does not own {tables}", role.name);
             let draft = emit.find(Source, what).object(show_ident(schema));
-            draft.severity(block_if(!role.is_admin()));
+            draft.severity(block_if(!role.is_admin(platform)));
         }
         Ok(())
     }),
@@ -134,8 +135,12 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     }),
     target("role.set_replication_role", |server, emit| {
         let role = server.session_role()?;
-        let granted = server.rights.get()?.set_replication_role;
-        if role.superuser || role.is_member_of(&["rds_superuser"]) || granted == Some(true) {
+        let (granted, platform) = (
+            server.rights.get()?.set_replication_role,
+            server.platform()?,
+        );
+        let of_aws = platform.is_aws() && role.is_admin(platform);
+        if role.superuser || of_aws || granted == Some(true) {
             return Ok(());
         }
         let (name, quoted) = (&role.name, quote_ident(&role.name));
@@ -145,7 +150,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
             draft.sql(format!(
                 "GRANT SET ON PARAMETER session_replication_role TO {quoted};"
             ));
-        } else if role.is_admin() {
+        } else if role.is_admin(platform) {
             draft
                 .severity(Severity::Warn)
                 .remedy("Try SET session_replication_role = replica as this role on the target.");
@@ -160,7 +165,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         let (name, quoted) = (&role.name, quote_ident(&role.name));
         let what = format!("role {name} may not call the functions that set a replication origin");
         let draft = emit.find(Target, what).object(name);
-        if role.is_admin() {
+        if role.is_admin(server.platform()?) {
             draft.severity(Severity::Warn).remedy(
                 "pgl-setup begins the subscription by pglogical's public functions, which need no such right; pgl-control add-table and \
                  skip are not possible, nor is pgl-cutover --reverse where tables are copied again. Only a superuser of the \
@@ -181,7 +186,8 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     }),
     each("role.signal_backend", |side, server, emit| {
         let role = server.session_role()?;
-        let may = role.is_admin() || role.is_member_of(&["pg_signal_backend"]);
+        let admin = role.is_admin(server.platform()?);
+        let may = admin || role.is_member_of(&["pg_signal_backend"]);
         // The role exists from 9.6 on.
         if !may && server.version()?.at_least_num(90_600) {
             let (name, quoted) = (&role.name, quote_ident(&role.name));

@@ -46,13 +46,24 @@ pub(in crate::rules) const CASES: &[Case] = &[
     silent("role.superuser_or_equiv", "rds_superuser", |f| {
         demote(source(f));
         member(source(f), "rds_superuser");
+        known(&mut source(f).identity).markers = vec!["rds".into()];
     }),
+    fires(
+        "role.superuser_or_equiv",
+        Severity::Block,
+        "rds_superuser, restored from a dump of roles",
+        |f| {
+            demote(source(f));
+            member(source(f), "rds_superuser");
+        },
+    ),
     fires("role.replication", Severity::Block, "no attribute", |f| {
         demote(source(f));
     }),
     silent("role.replication", "rds_replication", |f| {
         demote(source(f));
         member(source(f), "rds_replication");
+        known(&mut source(f).identity).markers = vec!["rds".into()];
     }),
     fires(
         "role.replication",
@@ -126,6 +137,7 @@ pub(in crate::rules) const CASES: &[Case] = &[
         |f| {
             demote(source(f));
             member(source(f), "rds_superuser");
+            known(&mut source(f).identity).markers = vec!["rds".into()];
             relation(f, |r| r.owner = false);
         },
     ),
@@ -177,6 +189,7 @@ pub(in crate::rules) const CASES: &[Case] = &[
             demote(on_target(f));
             known(&mut on_target(f).rights).origin_functions = Some(false);
             member(on_target(f), "rds_superuser");
+            known(&mut on_target(f).identity).markers = vec!["rds".into()];
         },
     ),
     fires(
