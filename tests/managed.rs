@@ -51,9 +51,16 @@ impl Sides {
 
     /// From nothing to a migration that runs; the service's own roles are not on a server of one's own.
     fn set_up(&self) -> Result<()> {
-        self.tool(env!("CARGO_BIN_EXE_pgl-setup"))
+        let out = self
+            .tool(env!("CARGO_BIN_EXE_pgl-setup"))
             .run()?
             .expect(0)?;
+        let said = out.stdout.contains("rds_replication, rds_superuser");
+        ensure!(
+            said == (self.source.is_some() && self.target.is_none()),
+            "{}",
+            out.stdout
+        );
         self.tool(env!("CARGO_BIN_EXE_pgl-status"))
             .args(["--wait-for", "caught-up", "--timeout", "60s"])
             .run()?

@@ -6,7 +6,7 @@ use std::fmt;
 use pgl_conn::Session;
 use pgl_core::facts::server::Role;
 use pgl_core::name::show_ident;
-use pgl_core::roles::{carried, create_sql, differences, grant_sql};
+use pgl_core::roles::{carried, create_sql, differences, grant_sql, of_a_service};
 use pgl_core::{ServerVersion, Side, quote_ident, setting_literal};
 use serde::Deserialize;
 
@@ -112,6 +112,8 @@ struct Both {
     source: Vec<Role>,
     target: Vec<Role>,
     needed: BTreeSet<String>,
+    /// Roles of a service that needed ones are members of on the source, and that are not on the target.
+    left_out: BTreeSet<String>,
 }
 
 impl Both {
@@ -119,10 +121,8 @@ impl Both {
     fn read(source: &mut Session, target: &mut Session, missing: Missing) -> Result<Self, Error> {
         let there = pgl_catalog::server::roles(target)?;
         let has = |name: &str| there.iter().any(|role| role.name == name);
-        let roles: Vec<Role> = pgl_catalog::server::roles(source)?
-            .iter()
-            .map(|role| carried(role, has))
-            .collect();
+        let on_source = pgl_catalog::server::roles(source)?;
+        let roles: Vec<Role> = on_source.iter().map(|role| carried(role, has)).collect();
         let by_name: BTreeMap<&str, &Role> = roles
             .iter()
             .map(|role| (role.name.as_str(), role))
@@ -143,10 +143,18 @@ impl Both {
                 open.extend(role.groups().map(str::to_owned));
             }
         }
+        let left_out = on_source
+            .iter()
+            .filter(|role| needed.contains(&role.name))
+            .flat_map(Role::groups)
+            .filter(|group| of_a_service(group) && !has(group))
+            .map(str::to_owned)
+            .collect();
         Ok(Self {
             target: there,
             source: roles,
             needed,
+            left_out,
         })
     }
 
@@ -273,7 +281,7 @@ pub fn roles(
     let version = target.version();
     let both = Both::read(source, target, missing_roles)?;
     let different = both.different(version);
-    let also = if different.is_empty() {
+    let mut also = if different.is_empty() {
         String::new()
     } else {
         format!(
@@ -281,6 +289,13 @@ pub fn roles(
             different.join(", ")
         )
     };
+    if !both.left_out.is_empty() {
+        let groups: Vec<&str> = both.left_out.iter().map(String::as_str).collect();
+        also += &format!(
+            "; left out are memberships in roles of the source's service: {}",
+            groups.join(", ")
+        );
+    }
     let open = with_settings(source, &both.missing())?;
     if open.is_empty() {
         return Ok(Done::Already(format!(
@@ -391,6 +406,7 @@ mod tests {
         let both = Both {
             source: vec![login.clone(), role("other")],
             target: vec![role("app")],
+            left_out: BTreeSet::new(),
             needed: BTreeSet::from(["app".to_owned(), "other".to_owned()]),
         };
         let version = ServerVersion(170_000);
