@@ -348,7 +348,25 @@ fn what_the_role_lacks_is_said_by_the_dry_run() -> Result<()> {
         found["what"].to_string().contains("role reports"),
         "{found}"
     );
-    Ok(())
+    // What the hints name is enough.
+    admin.batch_execute(
+        "ALTER ROLE reports IN DATABASE shop RESET ALL;
+         GRANT EXECUTE ON FUNCTION pg_replication_origin_create(text), pg_replication_origin_advance(text, pg_lsn) TO postgres;
+         GRANT INSERT, UPDATE ON pglogical.local_sync_status TO postgres",
+    )?;
+    sides.pair.target.client_as("rdsadmin", "shop")?.batch_execute(
+        "GRANT EXECUTE ON FUNCTION pg_replication_origin_oid(text), pg_replication_origin_create(text),
+             pg_replication_origin_session_setup, pg_replication_origin_session_reset(), pg_replication_origin_drop(text) TO postgres",
+    )?;
+    sides.cutover(&["-y", "--reverse"])?.expect(0)?;
+    sides
+        .pair
+        .target
+        .sql("shop", "INSERT INTO t (v) VALUES ('back')")?;
+    let arrived = "SELECT count(*) = 1 FROM t WHERE v = 'back'";
+    let limit = std::time::Duration::from_secs(30);
+    sides.pair.source.wait_until("shop", arrived, limit)?;
+    sides.same_rows()
 }
 
 /// Roles are no sign of a service: a dump of roles brings them to another server.

@@ -199,11 +199,15 @@ fn without_owner(entry: &ArchiveEntry) -> &str {
     entry.sql.strip_suffix(owner).unwrap_or(&entry.sql)
 }
 
-/// Write-block triggers of a cutover.
+/// Write-block triggers of a cutover, and the rights on replication origins that the role of the migration is given.
 fn is_ours(entry: &ArchiveEntry) -> bool {
-    entry.kind == "TRIGGER"
+    let write_block = entry.kind == "TRIGGER"
         && entry.name.ends_with(" pgl_refuse_write")
-        && entry.sql.contains("\"pgl\".\"refuse_write\"(")
+        && entry.sql.contains("\"pgl\".\"refuse_write\"(");
+    let origins = entry.kind == "ACL"
+        && entry.schema.as_deref() == Some("pg_catalog")
+        && canonical(&entry.name).starts_with("FUNCTION pg_replication_origin_");
+    write_block || origins
 }
 
 /// Kinds that are a part or a property of another entry.

@@ -206,12 +206,17 @@ fn what_was_not_there_when_it_was_recorded_is_missing_unless_that_was_meant() {
 }
 
 #[test]
-fn only_triggers_that_refuse_writes_are_the_cutovers_own() {
+fn triggers_that_refuse_writes_and_rights_on_origins_are_the_migrations_own() {
     let own = "CREATE TRIGGER x EXECUTE FUNCTION \"pgl\".\"refuse_write\"();";
     let mut one = entry(1, "TRIGGER", "t pgl_refuse_write", own);
     assert!(is_ours(&one));
     one.sql = "CREATE TRIGGER x EXECUTE FUNCTION \"s\".\"f\"();".to_owned();
     assert!(!is_ours(&one));
+    let function = "FUNCTION \"pg_replication_origin_create\"(\"text\")";
+    let mut right = entry(1, "ACL", function, "GRANT …");
+    assert!(!is_ours(&right));
+    right.schema = Some("pg_catalog".to_owned());
+    assert!(is_ours(&right));
 }
 
 #[test]
