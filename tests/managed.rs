@@ -356,8 +356,21 @@ fn what_the_role_lacks_is_said_by_the_dry_run() -> Result<()> {
     )?;
     sides.pair.target.client_as("rdsadmin", "shop")?.batch_execute(
         "GRANT EXECUTE ON FUNCTION pg_replication_origin_oid(text), pg_replication_origin_create(text),
-             pg_replication_origin_session_setup, pg_replication_origin_session_reset(), pg_replication_origin_drop(text) TO postgres",
+             pg_replication_origin_session_setup, pg_replication_origin_session_reset(), pg_replication_origin_drop(text),
+             pg_replication_origin_advance(text, pg_lsn) TO postgres;
+         GRANT INSERT, UPDATE ON pglogical.local_sync_status TO postgres",
     )?;
+    sides.pair.source.sql(
+        "shop",
+        "CREATE TABLE late AS SELECT 1 AS id; ALTER TABLE late ADD PRIMARY KEY (id)",
+    )?;
+    for verb in [
+        ["add-table", "public.late", "--yes"],
+        ["resync", "public.t", "--yes"],
+    ] {
+        let control = sides.tool(env!("CARGO_BIN_EXE_pgl-control"));
+        control.args(verb).run()?.expect(0)?;
+    }
     sides.cutover(&["-y", "--reverse"])?.expect(0)?;
     sides
         .pair
