@@ -411,3 +411,28 @@ fn the_platform_is_known_by_its_settings() -> Result<()> {
     }
     Ok(())
 }
+
+/// The apply worker passes the target's write-block triggers as a replica, and so does such a session.
+#[test]
+fn a_superuser_that_writes_on_the_target_is_found() -> Result<()> {
+    let sides = Sides::start((13, false), (17, true))?;
+    sides.set_up()?;
+    let mut admin = sides.pair.target.client_as("rdsadmin", "shop")?;
+    let mut refused = |sql: &str, said: &str| {
+        admin.batch_execute(sql)?;
+        let out = sides.cutover(&["-y", "--max-pause", "2s"])?;
+        ensure!(
+            out.code() != Some(0) && out.stderr.contains(said),
+            "{out:?}"
+        );
+        Ok(())
+    };
+    refused(
+        "SET session_replication_role = replica; BEGIN; INSERT INTO t (id, v) VALUES (999999, 'x')",
+        "run this again when the tables are not locked",
+    )?;
+    refused("COMMIT", "public.t: 500 rows here, 501 there")?;
+    admin.batch_execute("DELETE FROM t WHERE id = 999999")?;
+    sides.cutover(&["-y"])?.expect(0)?;
+    sides.same_rows()
+}
