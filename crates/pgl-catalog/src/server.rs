@@ -4,8 +4,8 @@
 use pgl_conn::{Access, Error, Kind, Session, SessionOptions};
 use pgl_core::facts::Section;
 use pgl_core::facts::server::{
-    Extension, Identity, NativeSubscription, Password, Pglogical, Role, ServerState, Setting,
-    WATCHED,
+    Extension, Identity, NativeSubscription, Password, Pglogical, Rights, Role, ServerState,
+    Setting, WATCHED,
 };
 use serde::de::DeserializeOwned;
 
@@ -25,10 +25,7 @@ pub fn collect(session: &mut Session) -> Result<ServerState, Error> {
         settings: settings(session)?,
         overrides: section(rows(session, sql!("server/overrides"), &[&WATCHED]))?,
         roles: section(roles(session))?,
-        rights: one(
-            session,
-            sql!(v, 90_500 => "server/rights_pg94", 150_000 => "server/rights_pg14", _ => "server/rights"),
-        )?,
+        rights: section(rights(session))?,
         relation_rights: all(
             session,
             sql!(v, 90_500 => "server/relation_rights_pg94", _ => "server/relation_rights"),
@@ -150,6 +147,22 @@ fn since<T: DeserializeOwned>(
 
 fn one<T: DeserializeOwned>(session: &mut Session, sql: &str) -> Result<Section<T>, Error> {
     section(row(session, sql, &[]))
+}
+
+/// That of `session_replication_role` is tried: managed services give it in ways of their own.
+fn rights(session: &mut Session) -> Result<Rights, Error> {
+    let sql = sql!(session.version(), 90_500 => "server/rights_pg94", _ => "server/rights");
+    let mut found: Rights = row(session, sql, &[])?;
+    let tried = session.batch("BEGIN; SET LOCAL session_replication_role = replica; ROLLBACK");
+    found.set_replication_role = match tried {
+        Ok(()) => true,
+        Err(error) if error.kind == Kind::Denied => {
+            session.rollback()?;
+            false
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(found)
 }
 
 fn names(session: &mut Session, sql: &str) -> Result<Section<Vec<String>>, Error> {

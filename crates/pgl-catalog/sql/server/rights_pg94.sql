@@ -6,5 +6,4 @@ SELECT
         FROM pg_catalog.pg_namespace
         WHERE nspname = 'pglogical'
     ) AS pglogical_usage,
-    NULL::boolean AS set_replication_role,
     NULL::boolean AS origin_functions;

@@ -110,9 +110,8 @@ pub struct Rights {
     pub create_on_database: bool,
     /// USAGE on schema pglogical; null where there is no such schema.
     pub pglogical_usage: Option<bool>,
-    /// Whether it may set `session_replication_role` by a grant on the parameter; null before 15,
-    /// where only superusers may.
-    pub set_replication_role: Option<bool>,
+    /// Whether it may set `session_replication_role`.
+    pub set_replication_role: bool,
     /// EXECUTE on `pg_replication_origin_create` and `pg_replication_origin_advance`; null before
     /// 9.5.
     pub origin_functions: Option<bool>,

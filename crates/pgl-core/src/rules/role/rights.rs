@@ -134,26 +134,23 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         Ok(())
     }),
     target("role.set_replication_role", |server, emit| {
-        let role = server.session_role()?;
-        let (granted, platform) = (
-            server.rights.get()?.set_replication_role,
-            server.platform()?,
-        );
-        let of_aws = platform.is_aws() && role.is_admin(platform);
-        if role.superuser || of_aws || granted == Some(true) {
+        if server.rights.get()?.set_replication_role {
             return Ok(());
         }
+        let (role, platform) = (server.session_role()?, server.platform()?);
         let (name, quoted) = (&role.name, quote_ident(&role.name));
         let what = format!("role {name} may not set session_replication_role");
         let draft = emit.find(Target, what).object(name);
-        if granted.is_some() {
+        if platform == Platform::CloudSql {
+            draft.remedy(
+                "Google Cloud SQL gives this right to no role of a customer: it may be the source of a migration, and not its target.",
+            );
+        } else if platform.is_managed() {
+            draft.remedy("Connect as the administrator that the service has given you.");
+        } else if server.version()?.at_least(15) {
             draft.sql(format!(
                 "GRANT SET ON PARAMETER session_replication_role TO {quoted};"
             ));
-        } else if role.is_admin(platform) {
-            draft
-                .severity(Severity::Warn)
-                .remedy("Try SET session_replication_role = replica as this role on the target.");
         }
         Ok(())
     }),

@@ -194,7 +194,7 @@ fn clean_server(version: u32, text: &str, identifier: &str, pglogical: &str) -> 
         rights: Section::Known(Rights {
             create_on_database: true,
             pglogical_usage: None,
-            set_replication_role: Some(true),
+            set_replication_role: true,
             origin_functions: Some(true),
         }),
         referenced_roles: Section::Known(vec![Referenced {

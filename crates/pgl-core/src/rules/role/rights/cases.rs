@@ -166,7 +166,17 @@ pub(in crate::rules) const CASES: &[Case] = &[
         "not granted",
         |f| {
             demote(on_target(f));
-            known(&mut on_target(f).rights).set_replication_role = Some(false);
+            known(&mut on_target(f).rights).set_replication_role = false;
+        },
+    ),
+    fires(
+        "role.set_replication_role",
+        Severity::Block,
+        "by a service that gives it to no role",
+        |f| {
+            demote(on_target(f));
+            known(&mut on_target(f).rights).set_replication_role = false;
+            known(&mut on_target(f).identity).markers = vec!["cloudsql".to_owned()];
         },
     ),
     silent("role.set_replication_role", "granted", |f| {
