@@ -150,49 +150,62 @@ fn a_trigger_of_an_owner_that_the_apply_worker_would_run_is_reported_and_blocks(
 fn triggers_of_the_schema_are_disabled_again_by_a_rollback() -> Result<()> {
     for (source, target) in PAIRS {
         let db = shared_pair(source, target)?.database("loud")?;
-        let port = db.target().port();
         prepared(
             &db,
-            &format!(
-                "CREATE TABLE k (id int PRIMARY KEY, v text);
-                 CREATE FUNCTION loud() RETURNS trigger LANGUAGE plpgsql AS
-                 $$BEGIN
-                     IF current_setting('session_replication_role') = 'replica' AND current_setting('port') = '{port}' THEN
-                         RAISE 'fired for a replicated row';
-                     END IF;
-                     RETURN NEW;
-                 END$$;
-                 CREATE TRIGGER loud BEFORE INSERT ON k FOR EACH ROW EXECUTE PROCEDURE loud();
-                 ALTER TABLE k ENABLE ALWAYS TRIGGER loud"
-            ),
+            "CREATE TABLE k (id int PRIMARY KEY, v text);
+             CREATE FUNCTION loud() RETURNS trigger LANGUAGE plpgsql AS
+             $$BEGIN
+                 IF current_setting('session_replication_role') = 'replica' THEN
+                     RAISE 'fired for a replicated row';
+                 END IF;
+                 RETURN NEW;
+             END$$;
+             CREATE TRIGGER loud BEFORE INSERT ON k FOR EACH ROW EXECUTE PROCEDURE loud();
+             ALTER TABLE k ENABLE ALWAYS TRIGGER loud",
         )?;
-        let enabled = |expected: &str| -> Result<()> {
+        let enabled = |source: &str, target: &str| -> Result<()> {
             let state = "SELECT tgenabled FROM pg_trigger WHERE tgname = 'loud'";
-            let found = db.target().value(db.name(), state)?;
-            ensure!(found == expected, "{found} and not {expected}");
+            for (cluster, expected) in [(db.source(), source), (db.target(), target)] {
+                let found = cluster.value(db.name(), state)?;
+                ensure!(
+                    found == expected,
+                    "{found} and not {expected} on {}",
+                    cluster.major()
+                );
+            }
             Ok(())
         };
-        enabled("D")?;
+        enabled("A", "D")?;
+        let mut running = cutover(&db)
+            .args(["--reverse", "--yes", "--max-pause", "300s"])
+            .env("PGL_TEST_STOP_AT", "promote-commit")
+            .start()?;
+        ensure!(running.stopped(PATIENCE)?, "{}", running.stderr_so_far());
+        enabled("D", "D")?;
+        running.kill9()?;
+        cutover(&db).command("abort").run()?.expect(0)?;
+        enabled("A", "D")?;
         for round in 0..2 {
             cutover(&db).args(["--reverse", "--yes"]).run()?.expect(0)?;
-            enabled("A")?;
+            enabled("D", "A")?;
+            db.on_target(&format!("INSERT INTO k VALUES (10 + {round}, 'back')"))?;
             // Before the promotion of the source: as if there had been no rollback.
             let mut running = cutover(&db)
                 .args(["rollback", "--yes", "--max-pause", "300s"])
                 .env("PGL_TEST_STOP_AT", "promote-commit")
                 .start()?;
             ensure!(running.stopped(PATIENCE)?, "{}", running.stderr_so_far());
-            enabled("D")?;
+            enabled("D", "D")?;
             running.kill9()?;
             cutover(&db).command("abort").run()?.expect(0)?;
-            enabled("A")?;
+            enabled("D", "A")?;
             cutover(&db).args(["rollback", "--yes"]).run()?.expect(0)?;
-            enabled("D")?;
+            enabled("A", "D")?;
             db.on_source(&format!("INSERT INTO k VALUES ({round}, 'v')"))?;
             ensure!(status(&db)?["healthy"] == true);
         }
         cutover(&db).arg("--yes").run()?.expect(0)?;
-        enabled("A")?;
+        enabled("A", "A")?;
         same(&db, &["k"])?;
     }
     Ok(())

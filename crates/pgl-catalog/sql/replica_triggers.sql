@@ -1,5 +1,6 @@
 -- Triggers, event triggers and rules that fire in a session that applies replicated rows (ENABLE REPLICA or ALWAYS), with
 -- the owner of the table and the function that is called. The tools' write-block triggers call a function of schema pgl.
+-- A partition's trigger that comes from its parent's is internal from 11 to 14.
 SELECT 'trigger' AS kind, n.nspname AS schema, c.relname AS table, t.tgname AS name, t.tgenabled::text AS enabled,
        pg_get_userbyid(c.relowner) AS owner,
        format('%s owned by %s', p.oid::regprocedure, pg_get_userbyid(p.proowner)) AS calls,
@@ -11,7 +12,10 @@ SELECT 'trigger' AS kind, n.nspname AS schema, c.relname AS table, t.tgname AS n
   JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_proc p ON p.oid = t.tgfoid
   JOIN pg_namespace f ON f.oid = p.pronamespace
- WHERE NOT t.tgisinternal
+ WHERE (NOT t.tgisinternal
+        OR EXISTS (SELECT FROM pg_depend p
+                    WHERE p.classid = 'pg_trigger'::regclass AND p.objid = t.oid AND p.refclassid = 'pg_trigger'::regclass)
+           AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.oid = t.tgconstraint AND k.contype <> 't'))
    AND t.tgenabled IN ('A', 'R')
    AND n.nspname NOT IN ('pglogical', 'pglogical_origin', 'pgl')
    AND n.nspname !~ '^pg_'

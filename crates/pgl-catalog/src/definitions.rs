@@ -50,6 +50,7 @@ pub fn compare(
         return Ok(DefinitionComparison::default());
     }
     let held = held_labels(target, migration)?;
+    let quieted = quieted_labels(target, migration)?;
     let program = PgDump::find(pg_bindir, source.version(), target.version())?;
     let dump = |endpoint| program.dump(endpoint, &[], watch)?.definitions();
     let (here, there) = std::thread::scope(|scope| {
@@ -58,16 +59,33 @@ pub fn compare(
         (source.join(), target)
     });
     let source = SideDefinitions {
-        now: here.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?,
+        now: here
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?
+            .without_states(&quieted),
         then: source_then,
     };
     let target = SideDefinitions {
-        now: there?,
+        now: there?.without_states(&quieted),
         then: target_then,
     };
     Ok(compare_definitions(
         plan, unrecorded, &held, &source, &target,
     ))
+}
+
+/// Labels of the triggers that are disabled on the target until the cutover.
+fn quieted_labels(target: &mut Session, migration: &str) -> Result<BTreeSet<String>, Error> {
+    if !pgl_schema::usable(target)? {
+        return Ok(BTreeSet::new());
+    }
+    let labels: Vec<String> = target.values(
+        "SELECT CASE WHEN detail ->> 'table' IS NULL THEN format('EVENT TRIGGER %s', detail ->> 'name')
+                     ELSE format('TRIGGER %s.%s %s', detail ->> 'schema', detail ->> 'table', detail ->> 'name') END
+           FROM pgl.journal WHERE migration = $1 AND step = 'target.triggers'",
+        &[&migration],
+        "triggers that are disabled until the cutover",
+    )?;
+    Ok(labels.into_iter().collect())
 }
 
 /// Labels of the statements that have not run on the target: foreign keys wait for the cutover.

@@ -13,7 +13,7 @@ use pgl_core::control::{Lapsed, ReplicatedTable, add_sequences, add_tables, laps
 use pgl_core::doc::Verdict;
 use pgl_core::facts::{Asked, Facts};
 use pgl_core::journal::{PLAN, TABLES, TableChange, part};
-use pgl_core::plan::{Plan, PlanSequence};
+use pgl_core::plan::{Plan, PlanSequence, PlanTable, Set};
 use pgl_core::setup::archive::{self, Tablespaces, Work as Piece};
 use pgl_core::{QualifiedName, Side};
 
@@ -55,6 +55,27 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
                 .already("source.join", Side::Source, format!("{name} is replicated"));
         }
     }
+    // The plan has them already, to be copied at the cutover.
+    let mut there = Vec::new();
+    for name in &new {
+        let is_it = |one: &&PlanTable| one.qualified() == *name;
+        let (now, then) = (&next.tables, &work.migration.plan.tables);
+        if now
+            .iter()
+            .find(is_it)
+            .is_some_and(|one| one.set == Set::Excluded)
+            && then.iter().find(is_it).is_some_and(PlanTable::is_carried)
+            && control::table_oid(&mut work.migration.target, name)?.is_some()
+        {
+            work.body.already(
+                "target.plan",
+                Side::Target,
+                format!("{name} is in the plan"),
+            );
+            there.push(name.clone());
+        }
+    }
+    new.retain(|name| !there.contains(name));
     if new.is_empty() {
         work.body.already = true;
         return Ok(Verdict::Ok);
@@ -197,9 +218,13 @@ fn join(
     let migration = work.migration.name.clone();
     let absent = missing(work, &next, new, sequences)?;
     let pieces = &absent.pieces;
+    // The others are only copied at the cutover.
+    let replicated: Vec<QualifiedName> = (next.replicated().map(|one| one.qualified()))
+        .filter(|name| new.contains(name))
+        .collect();
     let mut filled = Vec::new();
     let there = pgl_catalog::setup::tables(&mut work.migration.target)?;
-    for table in new {
+    for table in &replicated {
         let target = &mut work.migration.target;
         let change = journal::read(target, &migration, &TABLES.of(table.sql()))?;
         let exists = there
@@ -224,7 +249,7 @@ fn join(
             filled.join(", ")
         ))?;
     }
-    let adding: String = new
+    let adding: String = replicated
         .iter()
         .map(|table| {
             let key = TABLES.of(table.sql());
@@ -255,11 +280,7 @@ fn join(
         pgl_apply::Done::Already(_) => {}
     }
     work.settle()?;
-    // The others are only copied at the cutover.
-    let replicated: Vec<QualifiedName> = (next.replicated().map(|one| one.qualified()))
-        .filter(|name| new.contains(name))
-        .collect();
-    let chosen = choose(work, &next, &replicated)?;
+    let chosen = choose(work, &next, new)?;
     report(work, &chosen);
     let joining = joins(work, &next, new)?;
     let note = plan_note(work, &next, new)?;
@@ -414,11 +435,14 @@ fn plan_note(work: &mut Work<'_>, next: &Plan, new: &[QualifiedName]) -> Result<
     let migration = work.migration.name.as_str();
     let mut sql = journal::statement(migration, &PLAN, next);
     let subscription = work.migration.plan.names.subscription.clone();
-    for table in new {
-        let filled = control::copied_part(&mut work.migration.target, &subscription, table, None)?;
+    for table in next.replicated().map(PlanTable::qualified) {
+        if !new.contains(&table) {
+            continue;
+        }
+        let filled = control::copied_part(&mut work.migration.target, &subscription, &table, None)?;
         let key = TABLES.of(table.sql());
         sql += &journal::statement(migration, &key, &TableChange::Added);
-        sql += &journal::statement(migration, &part(table, None), &filled);
+        sql += &journal::statement(migration, &part(&table, None), &filled);
     }
     Ok(sql)
 }
@@ -437,6 +461,15 @@ fn dry(work: &mut Work<'_>, next: &Plan, new: &[QualifiedName], pieces: &[Piece]
     let chosen = choose(work, next, new)?;
     report(work, &chosen);
     let joining = joins(work, next, new)?;
+    if chosen.is_empty() {
+        work.body.step(
+            "target.plan",
+            Side::Target,
+            "note in the plan that they are copied at the cutover",
+            [],
+        );
+        return Ok(Verdict::Ok);
+    }
     plan_steps(
         work,
         &chosen,

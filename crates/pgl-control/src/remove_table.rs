@@ -51,7 +51,7 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
             Vec::new()
         };
         let planned = (work.migration.plan.tables.iter())
-            .filter(|one| one.set != Set::Excluded || one.recopy_at_cutover)
+            .filter(|one| one.is_carried())
             .any(|one| one.qualified() == table);
         all.push(Leaving {
             sql: control::leave_sql(&table, &sets, &triggers),

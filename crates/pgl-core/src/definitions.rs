@@ -105,6 +105,28 @@ impl Definitions {
         Self { pg_dump, entries }
     }
 
+    /// Without whether these triggers fire: pgl-setup has disabled them, and the promotion gives them the state that the source has then.
+    #[must_use]
+    pub fn without_states(mut self, triggers: &BTreeSet<String>) -> Self {
+        self.entries.retain_mut(|entry| {
+            if triggers.contains(&entry.label()) {
+                let owner = entry.owner.clone().unwrap_or_default();
+                let text = without_owner(entry);
+                // A statement of its own, and the only one of a partition's trigger.
+                let state = text.rfind("ALTER ").filter(|at| {
+                    let rest = &text[*at..];
+                    (*at == 0 || text[..*at].ends_with('\n')) && rest.contains("TRIGGER ")
+                });
+                entry.sql = match text[..state.unwrap_or(text.len())].trim_end() {
+                    "" => String::new(),
+                    text => format!("{text}\n{owner}"),
+                };
+            }
+            !entry.sql.is_empty()
+        });
+        self
+    }
+
     /// What is kept of them.
     pub fn kept(&self, catalogs: Vec<CatalogMark>) -> KeptDefinitions {
         KeptDefinitions {
@@ -441,7 +463,7 @@ pub fn compare_definitions(
             }
         };
         let meant = match (one, other) {
-            (Some(_), None) => held.contains(label),
+            (Some(_), None) => held.contains(label) || plan.without_roles.contains(label),
             (Some(one), Some(other)) => {
                 changed == ChangedSide::Target && is_harmless(kind, &one.text, &other.text)
             }
@@ -571,7 +593,7 @@ fn version_dependent(kind: &str, text: &str) -> Option<usize> {
             let end = rest.find([',', '\n'])?;
             Some(text.len() - rest.len() + end)
         }
-        "ACL" => {
+        kind if is_privilege(kind) => {
             let mut words = ["MAINTAIN,", ",MAINTAIN"].into_iter();
             words.find(|word| text.starts_with(word)).map(str::len)
         }

@@ -36,6 +36,14 @@ pub fn carried(role: &Role, there: impl Fn(&str) -> bool) -> Role {
     role
 }
 
+/// Whether a setting names libraries that each new session loads: one that a server lacks keeps everybody out, and it
+/// is not looked for when the setting is made.
+pub fn loads_libraries(name: &str) -> bool {
+    ["session_preload_libraries", "local_preload_libraries"]
+        .iter()
+        .any(|one| name.eq_ignore_ascii_case(one))
+}
+
 /// One attribute that a role has or has not.
 type Attribute = (&'static str, fn(&Role) -> bool);
 
@@ -162,9 +170,12 @@ pub fn differences(source: &Role, target: &Role, version: ServerVersion) -> Vec<
         let (here, there) = (shown(source), shown(target));
         differs(format!("VALID UNTIL {there}, on the source {here}"), None);
     }
-    if source.comment.is_some() && source.comment != target.comment {
-        let comment = source.comment.as_deref().map(quote_literal);
-        let fix = comment.map(|comment| format!("COMMENT ON ROLE {name} IS {comment};"));
+    if let Some(comment) = &source.comment
+        && target.comment.as_ref() != Some(comment)
+    {
+        let comment = quote_literal(comment);
+        let fix =
+            (target.comment.is_none()).then(|| format!("COMMENT ON ROLE {name} IS {comment};"));
         differs("another comment than on the source".to_owned(), fix);
     }
     let of = |role: &Role, group: &str| -> Option<Gives> {

@@ -13,7 +13,6 @@ use pgl_core::cutover::{
     CutoverState, Direction, LastAttempt, Purpose, WITHOUT_JOURNAL, copy_small_again, refusal,
 };
 use pgl_core::doc::Verdict;
-use pgl_core::plan::Set;
 use pgl_core::{Database, Migration, Plan, QualifiedName, Side};
 
 use crate::args::Common;
@@ -305,7 +304,7 @@ impl CutoverContext {
     pub(crate) fn carried(&self) -> Vec<QualifiedName> {
         let tables = self.plan.tables.iter();
         tables
-            .filter(|table| table.set != Set::Excluded || table.recopy_at_cutover)
+            .filter(|table| table.is_carried())
             .map(|table| table.qualified())
             .collect()
     }

@@ -16,8 +16,8 @@ use pgl_conn::{Kind, Session};
 use pgl_core::control::to_look_at;
 use pgl_core::cutover::{
     Closed, CutoverLimits, Direction, Preconditions, REPLICATING, Refusal, SequenceMismatch,
-    guards, left_behind, removed_tables, renamed, replica_triggers, sequence_mismatches,
-    stays_read_only, unplanned,
+    WriteBlock, guards, left_behind, removed_tables, renamed, replica_triggers,
+    sequence_mismatches, stays_read_only, unplanned,
 };
 use pgl_core::definitions::Unrecorded;
 use pgl_core::facts::Asked;
@@ -137,7 +137,7 @@ pub(crate) fn check(
         facts.held = 0;
         facts.without_statistics.clear();
         notes.push(format!(
-            "roles: what was changed since the cutover is not on the {}",
+            "roles were not compared: what was changed of them since the cutover is not on the {}",
             new.side()
         ));
         facts.left_behind = left_behind(&migration.plan, &stored, &facts.renamed.now);
@@ -162,13 +162,15 @@ pub(crate) fn check(
     facts.impossible = missing_origins(args, migration, direction, (old, new), recopied)?;
     let blocked = migration.carried();
     let on_old = [blocked.as_slice(), &sequences.wanted].concat();
-    for (session, relations, closed) in [
-        (&mut *old, &on_old, closed_old),
-        (&mut *new, &blocked, closed_new),
+    // The ALTER TABLE that locks sequences is refused by what refuses the one of such triggers.
+    let fires = (WriteBlock::Always, WriteBlock::ButReplicas);
+    for (session, relations, closed, fires) in [
+        (&mut *old, &on_old, closed_old, fires.0),
+        (&mut *new, &blocked, closed_new, fires.1),
     ] {
         facts
             .impossible
-            .extend(apply::write_block_refused(session)?);
+            .extend(apply::write_block_refused(session, fires)?);
         facts
             .impossible
             .extend(apply::not_owned(session, relations, closed)?);
@@ -445,7 +447,7 @@ fn examined(migration: &CutoverContext) -> Result<pgl_core::facts::Facts, Error>
 /// What a cutover would make permanent, however harmless it is while rows only arrive.
 const FOR_GOOD: [&str; 3] = ["seq.params", "tbl.type_mismatch", "tbl.unlogged_target"];
 
-/// Preflight's checks of what belongs to roles, which no tool changes where they exist.
+/// Preflight's checks of roles and what belongs to them, which a cutover does not carry.
 const OF_ROLES: [&str; 6] = [
     "role.missing_on_target",
     "role.login_missing_on_target",
@@ -460,7 +462,13 @@ fn roles(findings: &[Finding]) -> Option<String> {
     let found = findings
         .iter()
         .filter(|one| OF_ROLES.contains(&one.id.as_str()));
-    let found: Vec<&str> = found.map(|one| one.what.as_str()).collect();
+    let found: Vec<&str> = found
+        .map(|one| match (one.id.as_str(), &one.object) {
+            // All of them, where a finding shows some.
+            ("role.login_missing_on_target", Some(all)) => all,
+            _ => one.what.as_str(),
+        })
+        .collect();
     (!found.is_empty()).then(|| {
         format!(
             "roles that are not on the target as they are on the source (pgl-preflight prints the remedies): {}",

@@ -173,7 +173,7 @@ pub(crate) fn unblock(
     by: &str,
 ) -> Result<(), Error> {
     let mut with = undo(name, attempt, by);
-    if attempt.direction == Direction::Back {
+    if attempt.direction == Direction::Back || attempt.reverse {
         // Disabled just before the promotion that did not happen.
         for enable in disabled_triggers(session, name, &[])? {
             with.push_str(&format!("{enable};\n"));

@@ -344,8 +344,10 @@ impl<'a> Run<'a> {
             }
             let work = schema.work;
             schema::store(self.target()?, &name, &work)?;
+            self.plan.without_roles.extend(schema.without_roles);
+            self.plan.without_roles.sort();
+            self.plan.without_roles.dedup();
             // It has what is left out.
-            self.leave_out(schema.without_roles);
             let plan = journal::statement(&name, &PLAN, &self.plan);
             self.target()?.batch(&plan)?;
             secrets = schema::secrets(&work);
@@ -372,12 +374,17 @@ impl<'a> Run<'a> {
             }
         };
         self.compare()?;
-        Ok(match (done, self.plan.excluded_objects.as_slice()) {
-            (Done::Changed(what), [_, ..]) => Done::Changed(format!(
+        let mut left_out = self.plan.excluded_objects.join(", ");
+        if !self.plan.without_roles.is_empty() {
+            let of_roles = some_of(&self.plan.without_roles);
+            left_out += &format!(", for want of roles {of_roles} (the plan lists all of it)");
+        }
+        Ok(match done {
+            Done::Changed(what) if !left_out.is_empty() => Done::Changed(format!(
                 "{what}; left out: {}",
-                some_of(&self.plan.excluded_objects)
+                left_out.trim_start_matches(", ")
             )),
-            (done, _) => done,
+            done => done,
         })
     }
 
@@ -420,7 +427,10 @@ impl<'a> Run<'a> {
                 "give its kind and name as pg_restore --list does: 'VIEW public.v', 'FUNCTION public.f(integer)'",
             ));
         }
-        self.leave_out(left_out);
+        let excluded = &mut self.plan.excluded_objects;
+        excluded.extend(left_out);
+        excluded.sort();
+        excluded.dedup();
         let without_roles = match self.options.roles {
             RoleMode::Skip => {
                 let missing = self.missing()?;
@@ -435,13 +445,6 @@ impl<'a> Run<'a> {
             dump,
             marks,
         })
-    }
-
-    fn leave_out(&mut self, labels: Vec<String>) {
-        let excluded = &mut self.plan.excluded_objects;
-        excluded.extend(labels);
-        excluded.sort();
-        excluded.dedup();
     }
 
     /// The roles that the schema names and the target's server does not have.
@@ -508,8 +511,9 @@ impl<'a> Run<'a> {
                 .filter_map(|one| Some((one.schema?, one.table?, one.name)))
                 .map(|(schema, table, name)| format!("TRIGGER {schema}.{table} {name}"))
                 .collect();
-            let but = held.iter().chain(&self.plan.excluded_objects);
-            kept.expect(&source, but.chain(&triggers));
+            let but = held.iter().chain(&triggers);
+            let but = but.chain(&self.plan.excluded_objects);
+            kept.expect(&source, but.chain(&self.plan.without_roles));
         }
         journal::write(self.target()?, &name, &key, &kept)?;
         Ok(Done::Changed(format!("{count} definitions recorded")))

@@ -566,6 +566,7 @@ fn compare_definitions(
         sequences: Vec::new(),
         manual_steps: Vec::new(),
         excluded_objects: Vec::new(),
+        without_roles: Vec::new(),
     });
     let typed = Selection::from(args.select.clone());
     if !typed.is_everything() {

@@ -1,11 +1,16 @@
 -- Triggers and event triggers that were disabled in migration $1 because they fire for replicated rows and are so still: the parts of a
 -- statement that changes their state. The others of the journal are null: they are gone, or somebody has changed them since.
+-- A partition's trigger that comes from its parent's is internal from 11 to 14.
 WITH disabled AS (
     SELECT t.oid, n.nspname AS schema, c.relname AS rel, t.tgname AS name
       FROM pg_trigger t
       JOIN pg_class c ON c.oid = t.tgrelid
       JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE NOT t.tgisinternal AND t.tgenabled = 'D'
+     WHERE t.tgenabled = 'D'
+       AND (NOT t.tgisinternal
+        OR EXISTS (SELECT FROM pg_depend p
+                    WHERE p.classid = 'pg_trigger'::regclass AND p.objid = t.oid AND p.refclassid = 'pg_trigger'::regclass)
+           AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.oid = t.tgconstraint AND k.contype <> 't'))
      UNION ALL
     SELECT e.oid, NULL, NULL, e.evtname
       FROM pg_event_trigger e

@@ -27,6 +27,8 @@ struct Held {
 #[derive(Deserialize)]
 struct ForeignKey {
     label: String,
+    table: String,
+    name: String,
     definition: String,
     sql: String,
     comment: Option<String>,
@@ -123,9 +125,10 @@ pub fn prepare(
             plan.comments.push(done);
             continue;
         }
-        let is_there = there.contains_key(&one.object);
-        let Some(key) = keys.get(&one.object) else {
-            if !is_validation(&one.sql) {
+        // Added by an earlier run: only its check is left, for after the write outage.
+        let is_added = is_validation(&one.sql);
+        let Some(key) = find(&keys, &one) else {
+            if !is_added {
                 plan.notes.push(format!(
                     "{}: not created, because the source does not have it any more",
                     one.object
@@ -134,22 +137,21 @@ pub fn prepare(
             }
             continue;
         };
-        // Already added by an earlier run: only its check is left, for after the write outage.
-        let is_added = is_validation(&one.sql);
-        if is_there || !is_added {
-            plan.comments.extend(key.comment.clone());
-        }
-        if is_added {
-            continue;
-        }
-        if is_there {
-            plan.notes
-                .push(format!("{}: the target has it already", one.object));
-            plan.keys.push((one.object, done));
+        plan.comments.extend(key.comment.clone());
+        if let Some(here) = find(&there, &one) {
+            if !is_added {
+                let how = match here.definition == key.definition {
+                    true => String::new(),
+                    false => format!(", and it stays as it is there: {}", here.definition),
+                };
+                plan.notes
+                    .push(format!("{}: the target has it already{how}", one.object));
+                plan.keys.push((one.object, done));
+            }
             continue;
         }
         let as_it_was = format!(" {};", key.definition);
-        if !one.sql.trim_end().ends_with(&as_it_was) {
+        if is_added || !one.sql.trim_end().ends_with(&as_it_was) {
             plan.notes.push(format!(
                 "{}: created as the source has it now: {}",
                 one.object, key.definition
@@ -172,8 +174,18 @@ pub fn prepare(
     Ok(plan)
 }
 
+/// The one of these that a deferred statement is about.
+fn find<'a>(keys: &'a HashMap<String, Vec<ForeignKey>>, held: &Held) -> Option<&'a ForeignKey> {
+    keys.get(&held.object)?.iter().find(|key| {
+        let ForeignKey { table, name, .. } = key;
+        let added = format!(" {table}\n    ADD CONSTRAINT {name} FOREIGN KEY (");
+        held.sql.contains(&added)
+            || (held.sql).ends_with(&format!(" {table} VALIDATE CONSTRAINT {name};\n"))
+    })
+}
+
 /// By label.
-fn foreign_keys(session: &mut Session) -> Result<HashMap<String, ForeignKey>, Error> {
+fn foreign_keys(session: &mut Session) -> Result<HashMap<String, Vec<ForeignKey>>, Error> {
     // As pgl-setup lets pg_dump write them: a newer target reserves more words.
     session.batch("SET quote_all_identifiers = on")?;
     let keys: Vec<ForeignKey> = pgl_catalog::rows(
@@ -181,11 +193,12 @@ fn foreign_keys(session: &mut Session) -> Result<HashMap<String, ForeignKey>, Er
         include_str!("../../sql/cutover/foreign_keys.sql"),
         &[],
     )?;
-    session.batch("SET quote_all_identifiers = off")?;
-    Ok(keys
-        .into_iter()
-        .map(|key| (key.label.clone(), key))
-        .collect())
+    session.batch("RESET quote_all_identifiers")?;
+    let mut by_label: HashMap<String, Vec<ForeignKey>> = HashMap::new();
+    for key in keys {
+        by_label.entry(key.label.clone()).or_default().push(key);
+    }
+    Ok(by_label)
 }
 
 /// The statements that give back their states to the triggers that are disabled because they fire for replicated rows: those that they have

@@ -175,29 +175,32 @@ impl WriteBlockTriggers {
     }
 }
 
-/// What refuses the statements of an attempt's write block, the ALTER TABLE that locks its sequences included: they are tried on a
-/// table of the tools' own, and rolled back.
+/// What refuses the statements of an attempt's write block: they are tried on a table of the tools' own, and rolled back.
 ///
 /// # Errors
-/// When the connection is lost.
-pub fn refused(session: &mut Session) -> Result<Option<Refusal>, Error> {
+/// When the connection is lost, or the run is to end.
+pub fn refused(session: &mut Session, fires: WriteBlock) -> Result<Option<Refusal>, Error> {
     let own = BlockedTable {
         table: QualifiedName::new("pgl", "held"),
         enabled: None,
     };
     let script = format!(
-        "BEGIN; SET TRANSACTION READ WRITE; {}{};\n{};\nROLLBACK",
+        "BEGIN; SET LOCAL lock_timeout = {CLEARING_MS};\n{}{};\n{};\nROLLBACK",
         quiet_sql(session),
         include_str!("../../sql/cutover/write_block_function.sql"),
-        block_sql(&[own], WriteBlock::Always).join(";\n")
+        block_sql(&[own], fires).join(";\n")
     );
     let Err(error) = session.batch(&script) else {
         return Ok(None);
     };
-    if error.is_lost() {
+    if error.is_lost() || error.kind == Kind::Cancelled {
         return Err(error);
     }
     session.rollback()?;
+    // Another run is about its own.
+    if error.kind == Kind::LockTimeout {
+        return Ok(None);
+    }
     Ok(Some(Refusal {
         id: "cut.write_block".to_owned(),
         what: format!("a write-block trigger cannot be created: {error}"),

@@ -8,6 +8,7 @@ use pgl_conn::{Error as ConnError, Session};
 use pgl_core::database_properties::{DatabaseProperties, Grant};
 use pgl_core::facts::server::Override;
 use pgl_core::name::show_ident;
+use pgl_core::roles::loads_libraries;
 use pgl_core::{quote_ident, quote_literal};
 
 use crate::grant::grant_sql;
@@ -309,14 +310,6 @@ fn privileges(
             names.join(", ")
         ));
     }
-}
-
-/// Whether a setting names libraries that each new session loads: one that a server lacks keeps everybody out, and it
-/// is not looked for when the setting is made.
-pub(super) fn loads_libraries(name: &str) -> bool {
-    ["session_preload_libraries", "local_preload_libraries"]
-        .iter()
-        .any(|one| name.eq_ignore_ascii_case(one))
 }
 
 /// `ALTER DATABASE … SET`, and `ALTER ROLE … IN DATABASE … SET`; without what makes the database read-only, which is the

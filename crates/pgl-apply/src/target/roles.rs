@@ -6,11 +6,10 @@ use std::fmt;
 use pgl_conn::Session;
 use pgl_core::facts::server::Role;
 use pgl_core::name::show_ident;
-use pgl_core::roles::{carried, create_sql, differences, grant_sql, of_a_service};
+use pgl_core::roles::{carried, create_sql, differences, grant_sql, loads_libraries, of_a_service};
 use pgl_core::{ServerVersion, Side, quote_ident, setting_literal};
 use serde::Deserialize;
 
-use super::properties::loads_libraries;
 use crate::{Done, Error};
 
 /// A role that the target does not have, as the source has it, without its password.

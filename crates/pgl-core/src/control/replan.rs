@@ -31,7 +31,7 @@ pub fn add_tables(plan: &Plan, fresh: &Plan, wanted: &[QualifiedName]) -> Result
             .iter()
             .find(|table| table.qualified() == *name)
             .ok_or_else(|| Barred::NoTable(name.to_string()))?;
-        if table.set == Set::Excluded && !table.recopy_at_cutover {
+        if !table.is_carried() {
             let why = table.reason.clone().unwrap_or_default();
             return Err(Barred::Excluded(name.to_string(), why));
         }

@@ -20,7 +20,7 @@ pub fn unplanned(plan: &Plan, now: &Plan) -> Vec<String> {
     for table in now.tables.iter() {
         let name = table.qualified();
         match tables.get(&name) {
-            None if table.set == Set::Excluded && !table.recopy_at_cutover => {}
+            None if !table.is_carried() => {}
             None => found.push(format!("{name} is in no plan")),
             // Its changes leave no trace in the log that replication reads.
             Some(known) if known.set != Set::Excluded && table.set == Set::Excluded => {
@@ -225,10 +225,7 @@ pub fn dropped_on_both(plan: &mut Plan, old: &[Stored], new: &[Stored]) -> Vec<S
 /// The tables that are neither replicated nor copied again, as far as both sides have them: their writes are blocked as well, because
 /// the target has no newer rows of them.
 pub fn excluded_tables(plan: &Plan, old: &[Stored], new: &[Stored]) -> Vec<QualifiedName> {
-    let excluded = plan
-        .tables
-        .iter()
-        .filter(|table| table.set == Set::Excluded && !table.recopy_at_cutover);
+    let excluded = plan.tables.iter().filter(|table| !table.is_carried());
     excluded
         .map(PlanTable::qualified)
         .filter(|name| is_stored(old, name) && is_stored(new, name))
@@ -240,7 +237,7 @@ pub fn not_replicated(plan: &Plan, from: Side) -> Option<String> {
     let names: Vec<String> = plan
         .tables
         .iter()
-        .filter(|table| table.set == Set::Excluded && !table.recopy_at_cutover)
+        .filter(|table| !table.is_carried())
         .map(|table| match &table.reason {
             Some(reason) => format!("{} ({reason})", table.qualified()),
             None => table.qualified().to_string(),

@@ -36,6 +36,7 @@ pub fn build(facts: &Facts) -> Result<Plan, NotRun> {
         sequences,
         manual_steps,
         excluded_objects: Vec::new(),
+        without_roles: Vec::new(),
     })
 }
 

@@ -31,6 +31,9 @@ pub struct Plan {
     /// What is left out of the target's schema on request, and what depends on it: kind and name, `VIEW public.v`.
     #[serde(default)]
     pub excluded_objects: Vec<String>,
+    /// What else is left out of it because the target lacks a role: `POLICY public.t p`, `OWNER app of TABLE public.t`.
+    #[serde(default)]
+    pub without_roles: Vec<String>,
 }
 
 impl Plan {
@@ -95,6 +98,11 @@ pub struct PlanTable {
 }
 
 impl PlanTable {
+    /// Whether its rows are brought to the target, by replication or at the cutover.
+    pub fn is_carried(&self) -> bool {
+        self.set != Set::Excluded || self.recopy_at_cutover
+    }
+
     /// Schema and name.
     pub fn qualified(&self) -> QualifiedName {
         QualifiedName::new(&self.schema, &self.name)
@@ -131,6 +139,7 @@ impl Plan {
             sequences: Vec::new(),
             manual_steps: Vec::new(),
             excluded_objects: Vec::new(),
+            without_roles: Vec::new(),
         }
     }
 }

@@ -97,8 +97,8 @@ impl Engine {
         self.attempt.state = AttemptState::Promoting;
         // On disk, unlike the notes before: `pgl-cutover abort` without the target relies on it.
         let mut releasing = apply::advance(&self.migration.name, &self.attempt);
-        if self.direction == Direction::Back {
-            // The source's rows are applied to the target again from the promotion on.
+        if self.direction == Direction::Back || self.attempt.reverse {
+            // Rows are applied here from the promotion on.
             releasing.insert_str(0, &quiet_triggers_sql(&self.migration.name));
         }
         let Sessions { holder, old, .. } = &mut self.sessions;

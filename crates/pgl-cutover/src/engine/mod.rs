@@ -211,15 +211,22 @@ impl Engine {
         let closed_new = apply::plan_close(&mut peer, &migration.name)?;
         let prepared = match direction {
             Direction::Forward => apply::prepare(&mut old, &mut peer, &migration.name)?,
-            Direction::Back => PromotionPlan::default(),
+            Direction::Back => PromotionPlan {
+                triggers: apply::disabled_triggers(
+                    &mut peer,
+                    &migration.name,
+                    &pgl_catalog::setup::trigger_states(&mut old)?,
+                )?,
+                ..PromotionPlan::default()
+            },
         };
         let carried: Vec<_> = migration
             .plan
             .tables
             .iter()
-            .filter(|t| t.set != pgl_core::plan::Set::Excluded || t.recopy_at_cutover)
+            .filter(|table| table.is_carried())
             .collect();
-        let tables: Vec<QualifiedName> = carried.iter().map(|table| table.qualified()).collect();
+        let tables = migration.carried();
         let excluded = excluded_tables(&migration.plan, &stored, &stored_new);
         let blocked: Vec<QualifiedName> = tables.iter().chain(&excluded).cloned().collect();
         let mut locks = blocked.clone();

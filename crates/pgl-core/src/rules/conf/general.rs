@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use crate::Side::Target;
+use crate::roles::loads_libraries;
 use crate::rules::common::bytes;
+use crate::rules::role::of_the_service;
 use crate::rules::{Rule, pair, setting, target};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
@@ -47,7 +49,8 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     pair("conf.db_settings", |from, to, emit| {
         let there: HashSet<_> = to.overrides.get()?.iter().collect();
         for found in from.overrides.get()? {
-            if found.database.is_some() || there.contains(found) {
+            let of_service = found.role.as_deref().is_some_and(of_the_service);
+            if found.database.is_some() || of_service || there.contains(found) {
                 continue;
             }
             let (scope, name, value) = (found.scope(), &found.name, found.value.as_deref());
@@ -58,7 +61,9 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
                 Some(role) => to.role(role)?.is_some(),
                 None => true,
             };
-            if exists {
+            if loads_libraries(name) {
+                draft.remedy("Make sure that the target has these libraries first: a session that lacks one does not begin.");
+            } else if exists {
                 draft.sql(value.map(|value| found.set_sql(value)));
             }
         }

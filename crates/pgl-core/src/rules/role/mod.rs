@@ -2,5 +2,6 @@
 
 pub(super) mod grants;
 pub(super) mod names;
+pub(super) use names::of_the_service;
 pub(super) mod pglogical;
 pub(super) mod rights;

@@ -8,7 +8,7 @@ use crate::facts::NotRun;
 use crate::facts::server::{ParameterGrant, Password, Referenced, Role, ServerState};
 use crate::name::show_ident;
 use crate::quote_ident;
-use crate::roles::{carried, create_sql, differences, grant_sql};
+use crate::roles::{carried, create_sql, differences, grant_sql, loads_libraries};
 use crate::rules::common::{plural, some_of, warn_if};
 use crate::rules::{Emit, Ran, Rule, pair, source};
 use crate::{Severity, setting_literal};
@@ -174,7 +174,7 @@ fn referenced(server: &ServerState) -> Result<HashMap<&str, &Referenced>, NotRun
 }
 
 /// Roles that a managed service brings along.
-fn of_the_service(name: &str) -> bool {
+pub(in crate::rules) fn of_the_service(name: &str) -> bool {
     let mut prefixes = ["pg_", "rds", "cloudsql", "alloydb", "azure"].iter();
     prefixes.any(|prefix| name.starts_with(prefix))
 }
@@ -224,6 +224,12 @@ fn missing_on_target(from: &ServerState, to: &ServerState, emit: &mut Emit<'_>) 
         sql.extend(own.filter(|found| found.database.is_none()).map(|found| {
             let set = format!("ALTER ROLE {quoted} SET {} TO ", quote_ident(&found.name));
             match &found.value {
+                _ if loads_libraries(&found.name) => {
+                    format!(
+                        "-- It keeps the role out where a library is missing: {}…;",
+                        one_line(&set)
+                    )
+                }
                 Some(value) => format!("{set}{};", setting_literal(&found.name, value)),
                 None => format!("-- The value was not read: {}…;", one_line(&set)),
             }

@@ -16,6 +16,7 @@ pub fn without_roles(work: &mut Vec<Work>, missing: &[&str]) -> Vec<String> {
         .collect();
     work.retain_mut(|Work { entry, .. }| {
         let label = entry.label();
+        let is_privilege = matches!(entry.kind.as_str(), "ACL" | "ACL LANGUAGE" | "DEFAULT ACL");
         let mut goes = entry.depends.iter().any(|id| gone.contains(id));
         for (name, quoted) in &names {
             if let Some(owner) = &entry.owner
@@ -27,7 +28,7 @@ pub fn without_roles(work: &mut Vec<Work>, missing: &[&str]) -> Vec<String> {
                 left_out.push(format!("OWNER {name} of {label}"));
             }
             let rest = match entry.kind.as_str() {
-                "ACL" | "ACL LANGUAGE" | "DEFAULT ACL" => privileges(&entry.sql, quoted),
+                _ if is_privilege => privileges(&entry.sql, quoted),
                 "POLICY" => policy(&entry.sql, quoted),
                 "USER MAPPING" => mapping(&entry.sql, quoted),
                 _ => continue,
@@ -42,7 +43,10 @@ pub fn without_roles(work: &mut Vec<Work>, missing: &[&str]) -> Vec<String> {
             }
         }
         if goes {
-            gone.insert(entry.id);
+            // A column's privileges come after its table's, and do not need them.
+            if !is_privilege {
+                gone.insert(entry.id);
+            }
             left_out.push(label);
         }
         !goes
