@@ -120,7 +120,9 @@ fn a_table_that_is_only_copied_again_may_go_and_come() -> Result<()> {
     let db = shared_pair(15, 18)?.database("recopied")?;
     db.on_source(
         "CREATE TABLE k (id int PRIMARY KEY); CREATE UNLOGGED TABLE u (id int PRIMARY KEY); INSERT INTO u VALUES (1);
-         CREATE UNLOGGED TABLE here (id int PRIMARY KEY); INSERT INTO here VALUES (1)",
+         CREATE UNLOGGED TABLE here (id int PRIMARY KEY); INSERT INTO here VALUES (1);
+         CREATE UNLOGGED TABLE older (id int); INSERT INTO older VALUES (-1);
+         ALTER TABLE older ADD CONSTRAINT positive CHECK (id > 0) NOT VALID; COMMENT ON CONSTRAINT positive ON older IS 'since then'",
     )?;
     setup(&db).run()?.expect(0)?;
     for cluster in [db.source(), db.target()] {
@@ -154,5 +156,10 @@ fn a_table_that_is_only_copied_again_may_go_and_come() -> Result<()> {
         out.stdout
     );
     ensure!(alike(&db, "SELECT id FROM fresh")?.len() == 1);
+    // A row that is older than a constraint.
+    alike(
+        &db,
+        "SELECT id, pg_get_constraintdef(k.oid), obj_description(k.oid, 'pg_constraint') FROM older, pg_constraint k WHERE conname = 'positive'",
+    )?;
     Ok(())
 }

@@ -31,7 +31,7 @@ BEGIN
          WHERE j.migration = current_setting('pgl.migration')
            AND j.step = 'target.triggers'
            AND j.detail ->> 'oid' = t.oid::text
-           AND (j.detail ->> 'table' IS NULL) = (t.rel IS NULL);
+           AND ((j.detail ->> 'table') IS NULL) = (t.rel IS NULL);
         INSERT INTO pgl.journal (migration, step, object, detail)
         VALUES (current_setting('pgl.migration'), 'target.triggers', t.key,
                 json_build_object('schema', t.schema, 'table', t.rel, 'name', t.name, 'oid', t.oid,

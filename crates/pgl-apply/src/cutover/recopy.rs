@@ -139,7 +139,7 @@ pub fn recopy(
     watch: &dyn Watch,
 ) -> Result<Recopied, Error> {
     let outcome = empty(new, ends, one, deadline, watch)
-        .and_then(|triggers| replace(old, new, one, &triggers, watch));
+        .and_then(|aside| replace(old, new, one, &aside, watch));
     if let Err(error) = &outcome
         && !matches!(error, Error::Server(error) if error.is_lost())
         && !new.is_closed()
@@ -155,21 +155,21 @@ pub fn recopy(
     })
 }
 
-/// A trigger that would fire for the copied rows, as sql/cutover/loud_triggers.sql gives it.
+/// A trigger that would fire for the copied rows, or a constraint that may refuse some, as sql/cutover/set_aside.sql gives it.
 #[derive(Deserialize)]
-struct Loud {
+struct SetAside {
     off: String,
     back: String,
 }
 
-/// Begins the transaction, and empties the table in it. Gives back the triggers that are disabled in it.
+/// Begins the transaction, and empties the table in it. Gives back what is set aside in it.
 fn empty(
     new: &mut Session,
     (helper, ours): (&mut Session, &[i32]),
     one: &Recopy,
     deadline: Instant,
     watch: &dyn Watch,
-) -> Result<Vec<Loud>, Error> {
+) -> Result<Vec<SetAside>, Error> {
     let table = one.task.table.sql();
     // Both keep everybody else from creating a trigger.
     let (empty, mode) = match one.emptied {
@@ -182,15 +182,15 @@ fn empty(
     loop {
         match new.batch(&sql) {
             Ok(()) => {
-                let loud: Vec<Loud> = pgl_catalog::rows(
+                let aside: Vec<SetAside> = pgl_catalog::rows(
                     new,
-                    include_str!("../../sql/cutover/loud_triggers.sql"),
+                    include_str!("../../sql/cutover/set_aside.sql"),
                     &[&table],
                 )?;
-                let off: String = loud.iter().map(|one| format!("{};\n", one.off)).collect();
-                let quiet = if loud.is_empty() { "" } else { quiet_sql(new) };
+                let off: String = aside.iter().map(|one| format!("{};\n", one.off)).collect();
+                let quiet = if aside.is_empty() { "" } else { quiet_sql(new) };
                 new.batch(&format!("{quiet}{off}{empty} {table}"))?;
-                return Ok(loud);
+                return Ok(aside);
             }
             Err(error) if is_busy(&error) && Instant::now() < deadline => new.rollback()?,
             Err(error) => return Err(error.into()),
@@ -206,7 +206,7 @@ fn replace(
     old: &mut Session,
     new: &mut Session,
     one: &Recopy,
-    triggers: &[Loud],
+    aside: &[SetAside],
     watch: &dyn Watch,
 ) -> Result<Recopied, Error> {
     let task = &one.task;
@@ -227,8 +227,8 @@ fn replace(
             }],
         });
     }
-    for trigger in triggers {
-        new.batch(&trigger.back)?;
+    for one in aside {
+        new.batch(&one.back)?;
     }
     new.commit()?;
     Ok(Recopied {
