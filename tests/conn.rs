@@ -9,7 +9,6 @@
 mod hosts;
 mod landing;
 mod lost;
-mod pki;
 mod pooler;
 mod programs;
 mod replication;

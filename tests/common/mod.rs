@@ -1,5 +1,7 @@
 //! What several subjects need: the programs, and a document held against its schema.
 
+pub(crate) mod pki;
+
 use anyhow::{Context, Result};
 use pgl_testkit::Outcome;
 use serde_json::Value;

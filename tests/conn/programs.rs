@@ -6,8 +6,8 @@ use std::process::Command;
 use pgl_conn::{DsnText, Endpoint, add_options};
 use pgl_core::Side;
 
-use super::pki::{Pki, chmod};
 use super::support::{Around, PASSWORD, chained, encoded, program, quoted};
+use crate::common::pki::{Pki, chmod};
 
 #[test]
 fn programs_land_where_the_session_lands() {

@@ -10,8 +10,8 @@ use pgl_conn::{
 use pgl_core::Side;
 use pgl_testkit::{Cluster, ClusterOptions, MAJORS};
 
-use super::pki::Pki;
 use super::support::{Around, PASSWORD, chained, dead_port, newest, quoted};
+use crate::common::pki::Pki;
 
 fn endpoint(dsn: &str) -> Result<Endpoint, Error> {
     Endpoint::resolve(

@@ -7,8 +7,8 @@ use pgl_conn::{
 };
 use pgl_core::Side;
 
-use super::pki::chmod;
 use super::support::{Around, chained, dead_port, without_tls};
+use crate::common::pki::chmod;
 
 const CANARY: &str = "canary";
 

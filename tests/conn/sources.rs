@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use super::pki::chmod;
 use super::support::{Around, Class, Outcome, PASSWORD, account, chained, dead_port, expect};
+use crate::common::pki::chmod;
 
 #[test]
 fn every_variable() {

@@ -10,7 +10,7 @@ use pgl_conn::{Access, Endpoint, Environment, Error, Kind, Session, SessionOptio
 use pgl_core::Side;
 use pgl_testkit::{Cluster, ClusterOptions, Server};
 
-use super::pki::Pki;
+use crate::common::pki::Pki;
 
 /// The password of the roles that have one.
 pub(super) const PASSWORD: &str = "canary pa:s\\s'word@/?%";
@@ -278,19 +278,7 @@ host all gssy 127.0.0.1/32 gss
 
 /// A server of major 15 with these certificate files, and all the roles.
 fn with_certificate(major: u16, certificate: &str, key: &str) -> Result<Cluster> {
-    let pki = Pki::get();
-    let cluster = Cluster::start(
-        major,
-        ClusterOptions::new()
-            .set("ssl", "on")
-            .set("ssl_cert_file", "test.crt")
-            .set("ssl_key_file", "test.key")
-            .set("ssl_ca_file", "test-ca.crt")
-            .hba(HBA)
-            .file("test.crt", pki.read(certificate), 0o600)
-            .file("test.key", pki.read(key), 0o600)
-            .file("test-ca.crt", pki.read("ca.crt"), 0o600),
-    )?;
+    let cluster = Cluster::start(major, Pki::get().options(certificate, key).hba(HBA))?;
     add_roles(&cluster)?;
     Ok(cluster)
 }

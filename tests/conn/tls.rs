@@ -1,10 +1,10 @@
 //! TLS: every mode against every certificate, as psql sees it.
 
-use super::pki::Pki;
 use super::support::{
     Around, Class, Outcome, PASSWORD, chained, encoded, newest, plain_v1, quoted, self_signed,
     without_tls,
 };
+use crate::common::pki::Pki;
 
 /// The same mode and root against one server: does it land?
 fn try_mode(port: u16, host: &str, mode: &str, root: Option<&str>, more: &str) -> Outcome {

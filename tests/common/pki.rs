@@ -1,20 +1,26 @@
 //! Certificates of every kind that a server or a client may show, made by the openssl program.
 
+#![expect(
+    clippy::expect_used,
+    reason = "in the helpers of a test a failed expectation is a failed test"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
+use pgl_testkit::ClusterOptions;
 
 /// The files, in a directory that lives as long as the test process.
-pub(super) struct Pki {
+pub(crate) struct Pki {
     dir: PathBuf,
 }
 
 impl Pki {
     /// Made once.
-    pub(super) fn get() -> &'static Self {
+    pub(crate) fn get() -> &'static Self {
         static PKI: OnceLock<(tempfile::TempDir, Pki)> = OnceLock::new();
         &PKI.get_or_init(|| {
             let dir = tempfile::tempdir().expect("a directory for certificates");
@@ -27,12 +33,24 @@ impl Pki {
         .1
     }
 
-    pub(super) fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.dir.join(name).to_str().expect("UTF-8").to_owned()
     }
 
-    pub(super) fn read(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.dir.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// A server that offers TLS with these files. Its data directory has the authority as `ca.crt`.
+    pub(crate) fn options(&self, certificate: &str, key: &str) -> ClusterOptions {
+        ClusterOptions::new()
+            .set("ssl", "on")
+            .set("ssl_cert_file", "test.crt")
+            .set("ssl_key_file", "test.key")
+            .set("ssl_ca_file", "ca.crt")
+            .file("test.crt", self.read(certificate), 0o600)
+            .file("test.key", self.read(key), 0o600)
+            .file("ca.crt", self.read("ca.crt"), 0o600)
     }
 
     fn make(&self) -> Result<()> {
@@ -111,7 +129,7 @@ impl Pki {
     }
 }
 
-pub(super) fn chmod(path: &Path, mode: u32) -> Result<()> {
+pub(crate) fn chmod(path: &Path, mode: u32) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode))?)
 }
