@@ -296,6 +296,9 @@ impl ServerMessage {
         error.sqlstate = Some(self.sqlstate);
         error.detail = self.detail.map(clean);
         error.hint = self.hint.map(clean);
+        if phase == Phase::Connecting && error.hint.is_none() {
+            error.hint = login_hint(&error).map(str::to_owned);
+        }
         error.whence = self.whence.map(clean);
         error
     }
@@ -303,6 +306,19 @@ impl ServerMessage {
 
 fn is_fatal(severity: &str) -> bool {
     matches!(severity, "FATAL" | "PANIC")
+}
+
+/// What to do about a login that the server rejected, by what no language changes.
+fn login_hint(error: &Error) -> Option<&'static str> {
+    match error.sqlstate.as_deref()? {
+        "28P01" => Some(
+            "compare the password in the passfile, service file, PGPASSWORD or connection string with the role's; a token of a managed service expires: get a new one and run the same command again",
+        ),
+        "28000" if error.message.contains("pg_hba.conf") => Some(
+            "where the server accepts only TLS, give sslmode=verify-full and sslrootcert=FILE, or sslmode=require; else add a line for this address, role and database to its pg_hba.conf",
+        ),
+        _ => None,
+    }
 }
 
 pub(crate) const NO_PASSWORD_HINT: &str =

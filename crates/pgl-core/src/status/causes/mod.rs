@@ -607,7 +607,7 @@ fn why_unreachable(side: Side, trouble: &Trouble) -> (&'static str, String, &'st
         TroubleKind::Auth => (
             "server.auth",
             format!("the {side} rejected this program's login"),
-            "give the role that this program uses a password or a line in pg_hba.conf",
+            "correct the password, role or sslmode of this program's connection string, or the server's pg_hba.conf",
         ),
         TroubleKind::Tls => (
             "server.tls",
