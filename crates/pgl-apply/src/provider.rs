@@ -115,7 +115,7 @@ pub fn node_sql(name: &str) -> String {
     )
 }
 
-/// Makes the database a node. `dsn` is how the server reaches itself; on the source nobody uses it.
+/// Makes the database a node. `dsn` is how the server reaches itself; on the source only reverse replication uses it.
 ///
 /// # Errors
 /// The server's; a refusal when the database is another node already.
@@ -155,12 +155,16 @@ pub fn node_dsn(session: &mut Session, name: &str, dsn: &DsnText) -> Result<Done
         Err(error) if error.kind == pgl_conn::Kind::Denied => Err(Error::refused(
             session.side(),
             format!(
-                "node {name} has another connection string than --subscriber-dsn, and this role may not change it"
+                "node {name} has another connection string to its own database than the one given, and this role may not change it"
             ),
-            format!(
-                "SELECT pglogical.drop_node({}) on the target, and run this again",
-                quote_literal(name)
-            ),
+            match session.side() {
+                Side::Target => format!(
+                    "SELECT pglogical.drop_node({}) on the target, and run this again",
+                    quote_literal(name)
+                ),
+                // Its node has the replication sets.
+                Side::Source => "on the source, as a superuser: GRANT SELECT, UPDATE ON pglogical.node_interface TO the role".to_owned(),
+            },
         )),
         Err(error) => Err(error.into()),
     }

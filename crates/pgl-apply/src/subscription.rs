@@ -172,25 +172,34 @@ pub fn check(target: &mut Session, plan: &Plan) -> Result<(), Error> {
     Ok(())
 }
 
-/// Subscribes in a transaction that is rolled back: the target's server connects to the source and to itself as it will
-/// later, so that a connection string that does not work is found before the copy.
+/// Subscribes in a transaction that is rolled back: the subscriber's server connects to the provider and to itself as it
+/// will later, so that a connection string that does not work is found before anything is made. `to` names both, with
+/// the options that give their strings.
 ///
 /// # Errors
 /// The server's.
-pub fn rehearse(target: &mut Session, names: &Names, dsn: &DsnText) -> Result<(), Error> {
+pub fn rehearse(
+    subscriber: &mut Session,
+    names: &Names,
+    dsn: &DsnText,
+    to: &str,
+) -> Result<(), Error> {
     let sql = create_sql(names, &SETS);
-    let outcome = unlogged(target, |target| {
-        target.batch("BEGIN")?;
-        let tried = target.query(&sql, &[dsn]);
+    let outcome = unlogged(subscriber, |subscriber| {
+        subscriber.batch("BEGIN")?;
+        let tried = subscriber.query(&sql, &[dsn]);
         match &tried {
             Err(error) if error.is_lost() => {}
-            _ => target.rollback()?,
+            _ => subscriber.rollback()?,
         }
         tried.map(drop)
     });
+    let side = subscriber.side();
     outcome.map_err(|error| {
         error
-            .with_context("connecting from the target's server as pglogical will, to the source (--provider-dsn) and to itself (--subscriber-dsn)")
+            .with_context(format!(
+                "connecting from the {side}'s server as pglogical will, {to}"
+            ))
             .into()
     })
 }

@@ -186,6 +186,15 @@ pub(crate) struct Forward {
         help_heading = "Connections"
     )]
     pub(crate) reverse_dsn: Option<OsString>,
+    /// The source as its own server reaches itself, for --reverse [default: as --source of pgl-setup, no password]
+    #[arg(
+        long,
+        value_name = "CONNINFO",
+        env = "PGL_REVERSE_SUBSCRIBER_DSN",
+        hide_env_values = true,
+        help_heading = "Connections"
+    )]
+    pub(crate) reverse_subscriber_dsn: Option<OsString>,
     #[command(flatten)]
     pub(crate) programs: ClientPrograms,
 }

@@ -85,7 +85,10 @@ pub(crate) fn attempt_once(
     if args.reverse() && direction == Direction::Forward {
         let encoding = engine.provider_encoding().map_err(failure)?;
         let dsn = reverse_dsn(args, &migration.target, &encoding)?;
-        if let Err(error) = engine.prepare_back(&dsn, &screen) {
+        let forward = args.forward.as_ref();
+        let own = forward.and_then(|one| one.reverse_subscriber_dsn.clone());
+        let own = own.map(DsnText::new);
+        if let Err(error) = engine.prepare_back(&dsn, own.as_ref(), &screen) {
             still_held(migration, &mut lock).map_err(failure)?;
             drop_reverse::remove(migration, &mut engine.body);
             for note in &engine.body.notes {

@@ -59,7 +59,7 @@ _pgl__cutover() {
 
     case "${cmd}" in
         pgl__cutover)
-            opts="-y -q -v -h -V --source --target --plan --force --name --yes --format --color --quiet --verbose --max-lag --max-pause --block --verify --large-objects --hook-blocked --hook-drained --hook-promoted --hook-restored --hook-timeout --reverse --reverse-dsn --pg-bindir --dry-run --help --version run rehearse rollback abort resume help"
+            opts="-y -q -v -h -V --source --target --plan --force --name --yes --format --color --quiet --verbose --max-lag --max-pause --block --verify --large-objects --hook-blocked --hook-drained --hook-promoted --hook-restored --hook-timeout --reverse --reverse-dsn --reverse-subscriber-dsn --pg-bindir --dry-run --help --version run rehearse rollback abort resume help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -130,6 +130,10 @@ _pgl__cutover() {
                     return 0
                     ;;
                 --reverse-dsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reverse-subscriber-dsn)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -297,7 +301,7 @@ _pgl__cutover() {
             return 0
             ;;
         pgl__subcmd__cutover__subcmd__rehearse)
-            opts="-y -q -v -h --source --target --plan --force --name --yes --format --color --quiet --verbose --max-lag --max-pause --block --verify --large-objects --hook-blocked --hook-drained --hook-promoted --hook-restored --hook-timeout --reverse --reverse-dsn --pg-bindir --help"
+            opts="-y -q -v -h --source --target --plan --force --name --yes --format --color --quiet --verbose --max-lag --max-pause --block --verify --large-objects --hook-blocked --hook-drained --hook-promoted --hook-restored --hook-timeout --reverse --reverse-dsn --reverse-subscriber-dsn --pg-bindir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -368,6 +372,10 @@ _pgl__cutover() {
                     return 0
                     ;;
                 --reverse-dsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reverse-subscriber-dsn)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -383,7 +391,7 @@ _pgl__cutover() {
             return 0
             ;;
         pgl__subcmd__cutover__subcmd__resume)
-            opts="-y -q -v -h --source --target --plan --force --name --yes --format --color --quiet --verbose --max-lag --max-pause --block --verify --large-objects --hook-blocked --hook-drained --hook-promoted --hook-restored --hook-timeout --reverse --reverse-dsn --pg-bindir --terminate --help"
+            opts="-y -q -v -h --source --target --plan --force --name --yes --format --color --quiet --verbose --max-lag --max-pause --block --verify --large-objects --hook-blocked --hook-drained --hook-promoted --hook-restored --hook-timeout --reverse --reverse-dsn --reverse-subscriber-dsn --pg-bindir --terminate --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -454,6 +462,10 @@ _pgl__cutover() {
                     return 0
                     ;;
                 --reverse-dsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reverse-subscriber-dsn)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -551,7 +563,7 @@ _pgl__cutover() {
             return 0
             ;;
         pgl__subcmd__cutover__subcmd__run)
-            opts="-y -q -v -h --source --target --plan --force --name --yes --format --color --quiet --verbose --max-lag --max-pause --block --verify --large-objects --hook-blocked --hook-drained --hook-promoted --hook-restored --hook-timeout --reverse --reverse-dsn --pg-bindir --dry-run --help"
+            opts="-y -q -v -h --source --target --plan --force --name --yes --format --color --quiet --verbose --max-lag --max-pause --block --verify --large-objects --hook-blocked --hook-drained --hook-promoted --hook-restored --hook-timeout --reverse --reverse-dsn --reverse-subscriber-dsn --pg-bindir --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -622,6 +634,10 @@ _pgl__cutover() {
                     return 0
                     ;;
                 --reverse-dsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reverse-subscriber-dsn)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

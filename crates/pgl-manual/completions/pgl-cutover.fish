@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_pgl_cutover_global_optspecs
-    string join \n source= target= plan= force= name= y/yes format= color= q/quiet v/verbose max-lag= max-pause= block= verify= large-objects hook-blocked= hook-drained= hook-promoted= hook-restored= hook-timeout= reverse reverse-dsn= pg-bindir= dry-run h/help V/version
+    string join \n source= target= plan= force= name= y/yes format= color= q/quiet v/verbose max-lag= max-pause= block= verify= large-objects hook-blocked= hook-drained= hook-promoted= hook-restored= hook-timeout= reverse reverse-dsn= reverse-subscriber-dsn= pg-bindir= dry-run h/help V/version
 end
 
 function __fish_pgl_cutover_needs_command
@@ -49,6 +49,7 @@ complete -c pgl-cutover -n "__fish_pgl_cutover_needs_command" -l hook-promoted -
 complete -c pgl-cutover -n "__fish_pgl_cutover_needs_command" -l hook-restored -d 'Run CMD when the source accepts writes again' -r
 complete -c pgl-cutover -n "__fish_pgl_cutover_needs_command" -l hook-timeout -d 'How long a hook may take' -r
 complete -c pgl-cutover -n "__fish_pgl_cutover_needs_command" -l reverse-dsn -d 'The target as the source\'s server reaches it, for --reverse [default: as --target]' -r
+complete -c pgl-cutover -n "__fish_pgl_cutover_needs_command" -l reverse-subscriber-dsn -d 'The source as its own server reaches itself, for --reverse [default: as --source of pgl-setup, no password]' -r
 complete -c pgl-cutover -n "__fish_pgl_cutover_needs_command" -l pg-bindir -d 'Directory of pg_dump [default: the newest found] [env: PGL_PG_BINDIR]' -r -F
 complete -c pgl-cutover -n "__fish_pgl_cutover_needs_command" -s y -l yes -d 'Confirm without being asked'
 complete -c pgl-cutover -n "__fish_pgl_cutover_needs_command" -s q -l quiet -d 'Errors only on stderr'
@@ -89,6 +90,7 @@ complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand run" -l hook-pro
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand run" -l hook-restored -d 'Run CMD when the source accepts writes again' -r
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand run" -l hook-timeout -d 'How long a hook may take' -r
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand run" -l reverse-dsn -d 'The target as the source\'s server reaches it, for --reverse [default: as --target]' -r
+complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand run" -l reverse-subscriber-dsn -d 'The source as its own server reaches itself, for --reverse [default: as --source of pgl-setup, no password]' -r
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand run" -l pg-bindir -d 'Directory of pg_dump [default: the newest found] [env: PGL_PG_BINDIR]' -r -F
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand run" -s y -l yes -d 'Confirm without being asked'
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand run" -s q -l quiet -d 'Errors only on stderr'
@@ -122,6 +124,7 @@ complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand rehearse" -l hoo
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand rehearse" -l hook-restored -d 'Run CMD when the source accepts writes again' -r
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand rehearse" -l hook-timeout -d 'How long a hook may take' -r
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand rehearse" -l reverse-dsn -d 'The target as the source\'s server reaches it, for --reverse [default: as --target]' -r
+complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand rehearse" -l reverse-subscriber-dsn -d 'The source as its own server reaches itself, for --reverse [default: as --source of pgl-setup, no password]' -r
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand rehearse" -l pg-bindir -d 'Directory of pg_dump [default: the newest found] [env: PGL_PG_BINDIR]' -r -F
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand rehearse" -s y -l yes -d 'Confirm without being asked'
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand rehearse" -s q -l quiet -d 'Errors only on stderr'
@@ -205,6 +208,7 @@ complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand resume" -l hook-
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand resume" -l hook-restored -d 'Run CMD when the source accepts writes again' -r
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand resume" -l hook-timeout -d 'How long a hook may take' -r
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand resume" -l reverse-dsn -d 'The target as the source\'s server reaches it, for --reverse [default: as --target]' -r
+complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand resume" -l reverse-subscriber-dsn -d 'The source as its own server reaches itself, for --reverse [default: as --source of pgl-setup, no password]' -r
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand resume" -l pg-bindir -d 'Directory of pg_dump [default: the newest found] [env: PGL_PG_BINDIR]' -r -F
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand resume" -l terminate -d 'End the run whose session has this process id and holds the lock; can be repeated' -r
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand resume" -s y -l yes -d 'Confirm without being asked'

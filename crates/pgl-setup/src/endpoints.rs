@@ -23,7 +23,7 @@ pub(crate) struct Place {
     pub(crate) provider_dsn: DsnText,
     /// The target as its own server reaches it.
     pub(crate) subscriber_dsn: DsnText,
-    /// The source without a password: pglogical keeps it and nobody reads it.
+    /// The source without a password: pglogical keeps it, and only reverse replication uses it.
     pub(crate) source_note: DsnText,
     /// Whether the target's database has to be created.
     pub(crate) target_missing: bool,

@@ -76,7 +76,8 @@ impl Run<'_> {
         }
         if self.subscribed()?.is_none() {
             let (names, dsn) = (self.plan.names.clone(), self.place.provider_dsn.clone());
-            subscription::rehearse(self.target()?, &names, &dsn)?;
+            let to = "to the source (--provider-dsn) and to itself (--subscriber-dsn)";
+            subscription::rehearse(self.target()?, &names, &dsn, to)?;
         }
         let tasks = self.tasks()?;
         let count = tasks.len();

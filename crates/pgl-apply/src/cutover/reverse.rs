@@ -24,6 +24,8 @@ pub struct Back<'a> {
     pub plan: &'a Plan,
     /// The subscriber as the provider's server reaches it, with pinned output settings.
     pub dsn: &'a DsnText,
+    /// The provider as its own server reaches it, where it is not as pgl-setup has stored it.
+    pub own_dsn: Option<&'a DsnText>,
     /// How long its worker may take to run.
     pub limit: Duration,
 }
@@ -87,6 +89,11 @@ pub fn prepare(
     new.batch("SET lock_timeout = 0")?;
     joined?;
     if subscription::find(old, &back.subscription)?.is_none() {
+        if let Some(dsn) = order.own_dsn {
+            provider::node_dsn(old, &back.subscriber_node, dsn)?;
+        }
+        let to = "to the target (--reverse-dsn) and to itself (--reverse-subscriber-dsn)";
+        subscription::rehearse(old, &back, order.dsn, to)?;
         let name = slot(old, &back)?;
         let lsn = make_slot(new, &name)?;
         let mut all = its_tables;

@@ -440,6 +440,7 @@ impl Engine {
     pub(crate) fn prepare_back(
         &mut self,
         dsn: &pgl_conn::DsnText,
+        own_dsn: Option<&pgl_conn::DsnText>,
         watch: &dyn Watch,
     ) -> Result<(), Error> {
         let started = Instant::now();
@@ -447,6 +448,7 @@ impl Engine {
             migration: &self.migration.name,
             plan: &self.migration.plan,
             dsn,
+            own_dsn,
             limit: Duration::from_secs(60),
         };
         let Sessions { old, peer, .. } = &mut self.sessions;
