@@ -23,6 +23,7 @@ mod seqsync;
 mod setup;
 mod status;
 mod teardown;
+mod tls;
 mod verify;
 mod verify_fix;
 mod verify_gallery;
