@@ -217,7 +217,10 @@ fn the_ledger_and_the_dump_notice_a_single_row() -> Result<()> {
     let ledger = writers.stop()?;
     assert!(ledger.acknowledged() >= 600);
     assert!(
-        ledger.refusals().contains_key("57P01"),
+        // Whether the reason arrives before the connection ends is the network's.
+        ["57P01", "lost"]
+            .iter()
+            .any(|why| ledger.refusals().contains_key(*why)),
         "{:?}",
         ledger.refusals()
     );
