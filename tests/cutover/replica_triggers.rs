@@ -175,29 +175,26 @@ fn triggers_of_the_schema_are_disabled_again_by_a_rollback() -> Result<()> {
             }
             Ok(())
         };
-        enabled("A", "D")?;
-        let mut running = cutover(&db)
-            .args(["--reverse", "--yes", "--max-pause", "300s"])
-            .env("PGL_TEST_STOP_AT", "promote-commit")
-            .start()?;
-        ensure!(running.stopped(PATIENCE)?, "{}", running.stderr_so_far());
-        enabled("D", "D")?;
-        running.kill9()?;
-        cutover(&db).command("abort").run()?.expect(0)?;
-        enabled("A", "D")?;
-        for round in 0..2 {
-            cutover(&db).args(["--reverse", "--yes"]).run()?.expect(0)?;
-            enabled("D", "A")?;
-            db.on_target(&format!("INSERT INTO k VALUES (10 + {round}, 'back')"))?;
-            // Before the promotion of the source: as if there had been no rollback.
+        // Just before the promotion they are disabled on both sides, and then as if there had been no attempt.
+        let killed = |command: &str| -> Result<()> {
             let mut running = cutover(&db)
-                .args(["rollback", "--yes", "--max-pause", "300s"])
+                .args([command, "--yes", "--max-pause", "300s"])
                 .env("PGL_TEST_STOP_AT", "promote-commit")
                 .start()?;
             ensure!(running.stopped(PATIENCE)?, "{}", running.stderr_so_far());
             enabled("D", "D")?;
             running.kill9()?;
             cutover(&db).command("abort").run()?.expect(0)?;
+            Ok(())
+        };
+        enabled("A", "D")?;
+        killed("--reverse")?;
+        enabled("A", "D")?;
+        for round in 0..2 {
+            cutover(&db).args(["--reverse", "--yes"]).run()?.expect(0)?;
+            enabled("D", "A")?;
+            db.on_target(&format!("INSERT INTO k VALUES (10 + {round}, 'back')"))?;
+            killed("rollback")?;
             enabled("D", "A")?;
             cutover(&db).args(["rollback", "--yes"]).run()?.expect(0)?;
             enabled("A", "D")?;
