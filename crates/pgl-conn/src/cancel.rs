@@ -15,7 +15,7 @@ use crate::stream::Way;
 use crate::tls::Tls;
 
 /// How long a cancel request may take to be delivered.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// Cancels the running statement of one session. It can be cloned and sent to the thread that
 /// handles signals; the session stays usable, its statement fails with [`crate::Kind::Cancelled`].
@@ -72,18 +72,37 @@ impl CancelHandle {
     }
 }
 
-impl CancelHandle {
-    /// Forgets the request: it was ours alone and has been answered.
-    pub(crate) fn settle(&self) {
-        self.requested.store(false, Ordering::SeqCst);
-    }
-}
-
 impl std::fmt::Debug for CancelHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CancelHandle")
             .field("side", &self.side)
             .finish_non_exhaustive()
+    }
+}
+
+/// Ends a statement whose output is not wanted any more, in a session that goes on. Not with a cancel request: for
+/// one of those servers before 18 signal the backend twice (itself and its process group: `signal_child` in
+/// postmaster.c), the second time perhaps in the session's next statement. `pg_cancel_backend` signals once, and has
+/// done so when it returns.
+pub(crate) struct GiveUp {
+    /// `pg_cancel_backend`, in another session.
+    pub(crate) signal: Box<dyn Fn() -> Result<(), Error> + Send + Sync>,
+    /// Where that fails.
+    pub(crate) request: CancelHandle,
+}
+
+impl GiveUp {
+    /// Ends the statement and reads what is still on its way: `rest` says when there is no more.
+    pub(crate) fn until(&self, mut rest: impl FnMut() -> bool) {
+        if let Err(error) = (self.signal)() {
+            log::debug!("{error}");
+            if let Err(error) = self.request.cancel() {
+                log::debug!("{error}");
+            }
+        }
+        while rest() {}
+        // It was ours alone and has been answered.
+        self.request.requested.store(false, Ordering::SeqCst);
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufWriter, Read, Write};
 
 use pgl_core::Side;
 
-use crate::cancel::CancelHandle;
+use crate::cancel::GiveUp;
 use crate::error::{Error, Phase};
 
 /// Enough for the driver to send full packets; measured faster by half than without.
@@ -27,20 +27,16 @@ fn translate(side: Side, error: io::Error) -> io::Error {
 pub struct CopyOut<'a> {
     side: Side,
     reader: postgres::CopyOutReader<'a>,
-    cancel: CancelHandle,
+    give_up: GiveUp,
     ended: bool,
 }
 
 impl<'a> CopyOut<'a> {
-    pub(crate) fn new(
-        side: Side,
-        reader: postgres::CopyOutReader<'a>,
-        cancel: CancelHandle,
-    ) -> Self {
+    pub(crate) fn new(side: Side, reader: postgres::CopyOutReader<'a>, give_up: GiveUp) -> Self {
         Self {
             side,
             reader,
-            cancel,
+            give_up,
             ended: false,
         }
     }
@@ -80,18 +76,12 @@ impl Drop for CopyOut<'_> {
         if self.ended {
             return;
         }
-        if let Err(error) = self.cancel.cancel() {
-            log::debug!("{error}");
-        }
-        // What is on its way still has to be read, up to the server's answer to the request.
-        while let Ok(bytes) = self.reader.fill_buf() {
-            let length = bytes.len();
-            if length == 0 {
-                break;
-            }
-            self.reader.consume(length);
-        }
-        self.cancel.settle();
+        let reader = &mut self.reader;
+        self.give_up.until(|| {
+            let length = reader.fill_buf().map_or(0, <[u8]>::len);
+            reader.consume(length);
+            length > 0
+        });
     }
 }
 

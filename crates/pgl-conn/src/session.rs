@@ -10,14 +10,14 @@ use pgl_core::{ServerVersion, Side, quote_literal};
 use postgres::types::ToSql;
 use postgres::{Client, Row};
 
-use crate::cancel::CancelHandle;
+use crate::cancel::{CancelHandle, GiveUp, LIMIT};
 use crate::copy::{CopyIn, CopyOut};
 use crate::dial::dial;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Kind, Phase};
 use crate::open::{Notices, Opened, open, text_rows};
 use crate::session_gucs::TABLES_ONLY;
-use crate::session_options::{Begin, Notice, SessionOptions};
+use crate::session_options::{Access, Begin, Notice, SessionOptions};
 use crate::tls::Tls;
 
 /// An open session. Dropping it closes the connection and rolls back what is open.
@@ -218,7 +218,7 @@ impl Session {
         params: &[&(dyn ToSql + Sync)],
         mut each: impl FnMut(Row) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let cancel = self.cancel_handle();
+        let give_up = self.give_up();
         let (client_error, own) = match self.client.query_raw(sql, params.iter().copied()) {
             Err(error) => (Some(error), None),
             Ok(mut rows) => loop {
@@ -228,10 +228,7 @@ impl Session {
                     Ok(Some(row)) => {
                         let Err(own) = each(row) else { continue };
                         // The server would go on sending into the next statement's time.
-                        if let Err(error) = cancel.cancel() {
-                            log::debug!("{error}");
-                        }
-                        while matches!(rows.next(), Ok(Some(_))) {}
+                        give_up.until(|| matches!(rows.next(), Ok(Some(_))));
                         break (None, Some(own));
                     }
                 }
@@ -240,13 +237,7 @@ impl Session {
         if let Some(error) = client_error {
             return Err(self.fail(&error));
         }
-        match own {
-            None => Ok(()),
-            Some(own) => {
-                self.requested.store(false, Ordering::SeqCst);
-                Err(own)
-            }
-        }
+        own.map_or(Ok(()), Err)
     }
 
     /// Rows as text, from one or several statements without parameters, over the simple protocol.
@@ -360,10 +351,10 @@ impl Session {
     /// # Errors
     /// The server's, or [`Kind::Lost`]; later ones come from the stream, see [`Error::from_io`].
     pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_>, Error> {
-        let cancel = self.cancel_handle();
+        let give_up = self.give_up();
         let side = self.side;
         match self.client.copy_out(sql) {
-            Ok(reader) => Ok(CopyOut::new(side, reader, cancel)),
+            Ok(reader) => Ok(CopyOut::new(side, reader, give_up)),
             Err(error) => Err(Error::from_driver(side, &error, Phase::Established)),
         }
     }
@@ -388,6 +379,21 @@ impl Session {
             self.tls.clone(),
             self.requested.clone(),
         )
+    }
+
+    fn give_up(&self) -> GiveUp {
+        const SQL: &str = include_str!("../sql/cancel_backend.sql");
+        let (endpoint, backend_pid) = (self.endpoint.clone(), self.backend_pid);
+        GiveUp {
+            signal: Box::new(move || {
+                let options = SessionOptions::new("cancel", Access::ReadOnly)
+                    .connect_timeout(Some(LIMIT))
+                    .statement_timeout(LIMIT);
+                Self::connect(&endpoint, &options)?.query(SQL, &[&backend_pid])?;
+                Ok(())
+            }),
+            request: self.cancel_handle(),
+        }
     }
 
     /// The server's notices and warnings since the last call.
