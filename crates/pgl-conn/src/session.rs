@@ -384,13 +384,22 @@ impl Session {
     fn give_up(&self) -> GiveUp {
         const SQL: &str = include_str!("../sql/cancel_backend.sql");
         let (endpoint, backend_pid) = (self.endpoint.clone(), self.backend_pid);
+        let name = self.options.application_name();
         GiveUp {
             signal: Box::new(move || {
                 let options = SessionOptions::new("cancel", Access::ReadOnly)
                     .connect_timeout(Some(LIMIT))
                     .statement_timeout(LIMIT);
-                Self::connect(&endpoint, &options)?.query(SQL, &[&backend_pid])?;
-                Ok(())
+                let rows =
+                    Self::connect(&endpoint, &options)?.query(SQL, &[&backend_pid, &name])?;
+                if rows
+                    .iter()
+                    .any(|row| row.try_get(0).is_ok_and(|done: bool| done))
+                {
+                    return Ok(());
+                }
+                let message = "the session is not on the server that answers";
+                Err(Error::new(endpoint.side, Kind::Protocol, message))
             }),
             request: self.cancel_handle(),
         }
