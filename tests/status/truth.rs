@@ -387,7 +387,16 @@ fn a_walsender_that_does_not_run_is_not_taken_for_the_worker() -> Result<()> {
         ensure!(done.success(), "kill {signal} {walsender}");
         Ok(())
     };
+    // Stopped while it waits: one that is stopped between two waits shows the server nothing.
+    let waits =
+        format!("SELECT wait_event IS NOT NULL FROM pg_stat_activity WHERE pid = {walsender}");
     send("-STOP")?;
+    let until = Instant::now() + SOON;
+    while db.source().value(db.name(), &waits)? != "t" {
+        send("-CONT")?;
+        ensure!(Instant::now() < until, "the walsender never waits");
+        send("-STOP")?;
+    }
     lab.on_source("INSERT INTO a VALUES (-1, 'not sent')")?;
     let document = diagnosed(|| of(&db), "stream.silent");
     send("-CONT")?;
