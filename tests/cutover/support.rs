@@ -154,7 +154,7 @@ pub(super) fn wait_for(cluster: &Cluster, db: &PairDb, condition: &str) -> Resul
             return Ok(());
         }
         ensure!(started.elapsed() < PATIENCE, "never: {condition}");
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(25));
     }
 }
 

@@ -115,6 +115,7 @@ impl Rest<'_> {
         };
         let done = schema::run(
             &servers,
+            &mut self.new,
             &self.migration.name,
             StepId::TargetForeignKeys,
             &how,

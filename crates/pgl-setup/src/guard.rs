@@ -166,7 +166,10 @@ impl Run<'_> {
             None => false,
         };
         let selection = self.plan.selection.clone();
-        let facts = self.place.facts(&name, &selection, self.watch)?;
+        let facts = match self.facts.take() {
+            Some(facts) => facts,
+            None => self.place.facts(&name, &selection, self.watch)?,
+        };
         let examined = examine(&facts, &Choice::default());
         let copy = self.options.copy;
         let blocking: Vec<_> = examined

@@ -170,6 +170,7 @@ impl Run<'_> {
         let name = self.name.clone();
         let done = schema::run(
             &self.place.servers,
+            self.target.as_mut().ok_or_else(no_target)?,
             &name,
             StepId::TargetTriggers,
             how,

@@ -15,6 +15,7 @@ use pgl_cli::{Context, Failure, input, stop_point};
 use pgl_conn::{Kind, Session};
 use pgl_core::cutover::CatalogMark;
 use pgl_core::doc::Incoming;
+use pgl_core::facts::Facts;
 use pgl_core::journal::{DEFINITIONS, PLAN, SCHEMA};
 use pgl_core::rules::some_of;
 use pgl_core::select::Selection;
@@ -40,6 +41,8 @@ pub(crate) struct Run<'a> {
     pub(crate) name: String,
     /// The migration, as it was when its lock was taken.
     pub(crate) state: MigrationState,
+    /// What the plan was made of, for the guard of the same moment.
+    pub(crate) facts: Option<Facts>,
     /// What the copy came to.
     pub(crate) copied: Option<Copied>,
     /// The source's schema before any step, for the guard and for a dry run.
@@ -101,6 +104,7 @@ impl<'a> Run<'a> {
         stop_point("locked");
         let kept = state.plan.clone();
         let selection = Selection::from(args.select.clone());
+        let mut facts = None;
         let plan = match (document.and_then(|document| document.plan), kept) {
             (Some(mut given), kept) => {
                 let kept = kept.map(|kept| kept.excluded_objects);
@@ -109,9 +113,9 @@ impl<'a> Run<'a> {
             }
             (None, Some(kept)) if selection.is_everything() || selection == kept.selection => kept,
             (None, _) => {
-                let facts = place.facts(&name, &selection, watch)?;
+                let facts = facts.insert(place.facts(&name, &selection, watch)?);
                 facts.check_selection()?;
-                pgl_core::plan::build(&facts).map_err(|why| {
+                pgl_core::plan::build(facts).map_err(|why| {
                     Failure::unknown(format!("the source's tables cannot be read: {}", why.0))
                         .on(Side::Source)
                 })?
@@ -129,6 +133,7 @@ impl<'a> Run<'a> {
             plan,
             name,
             state,
+            facts,
             copied: None,
             dumped: None,
         })
@@ -204,7 +209,9 @@ impl<'a> Run<'a> {
             }
             StepId::Copy => self.copy(),
             StepId::TargetKeys | StepId::TargetIndexes | StepId::TargetConstraints => {
-                schema::run(&self.place.servers, &name, id, &how, self.watch)
+                let (servers, watch) = (&self.place.servers, self.watch);
+                let target = self.target.as_mut().ok_or_else(no_target)?;
+                schema::run(servers, target, &name, id, &how, watch)
             }
             StepId::TargetTriggers => self.triggers(&how),
             StepId::TargetSubscription => self.subscribe(),
@@ -366,6 +373,7 @@ impl<'a> Run<'a> {
                 };
                 schema::run(
                     &self.place.servers,
+                    self.target.as_mut().ok_or_else(no_target)?,
                     &name,
                     StepId::TargetSchema,
                     &how,

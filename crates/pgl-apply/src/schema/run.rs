@@ -198,27 +198,26 @@ struct Queue {
     stopped: bool,
 }
 
-/// Runs what is not done of a step.
+/// Runs what is not done of a step, which `target` reads.
 ///
 /// # Errors
 /// [`Error::Objects`] with every statement that failed; those that depend on one of them are named,
 /// too. What could be done is done.
 pub fn run(
     servers: &Servers,
+    target: &mut Session,
     migration: &str,
     step: StepId,
     how: &How,
     watch: &dyn Watch,
 ) -> Result<Done, Error> {
-    let mut session = servers.loader()?;
-    pgl_schema::require(&mut session)?;
+    pgl_schema::require(target)?;
     let items: Vec<Held> = pgl_catalog::rows(
-        &mut session,
+        target,
         include_str!("../../sql/held_read.sql"),
         &[&migration, &step.as_str()],
     )?;
-    let (total, left) = held(&mut session, migration, step)?;
-    drop(session);
+    let (total, left) = held(target, migration, step)?;
     if left == 0 {
         let what = if total == 0 {
             "nothing is deferred for it".to_owned()

@@ -67,5 +67,5 @@ pub fn foreign_keys(
             failures,
         });
     }
-    schema::run(servers, migration, step, how, watch)
+    schema::run(servers, target, migration, step, how, watch)
 }
