@@ -447,6 +447,7 @@ impl<'a> Run<'a> {
             }
             RoleMode::Check | RoleMode::Copy => Vec::new(),
         };
+        archive::states_come_after_triggers(&mut work);
         Ok(SourceSchema {
             work,
             without_roles,

@@ -4,7 +4,7 @@
 mod failing_transaction;
 mod lapsed;
 mod links;
-mod object_name;
+pub(crate) mod object_name;
 mod paused;
 mod replan;
 mod rows;

@@ -92,7 +92,7 @@ impl std::fmt::Display for Typed {
 }
 
 /// One identifier and what follows it.
-fn ident(text: &str) -> Option<(String, &str)> {
+pub(crate) fn ident(text: &str) -> Option<(String, &str)> {
     if let Some(quoted) = text.strip_prefix('"') {
         let mut out = String::new();
         let mut at = 0;

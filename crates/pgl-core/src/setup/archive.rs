@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StepId;
 use super::server_options::without_own;
+use crate::control::object_name::ident;
 use crate::migration::OWN_SCHEMA;
 use crate::{QualifiedName, quote_ident};
 
@@ -305,6 +306,28 @@ pub fn exclude(work: &mut Vec<Work>, labels: &[String]) -> Vec<String> {
         !goes
     });
     left_out
+}
+
+/// Puts the states of triggers of partitions behind what creates these triggers: pg_dump knows that they are a partitioned table's only where
+/// all tables between the two have states of their own.
+pub fn states_come_after_triggers(work: &mut [Work]) {
+    let mut created: HashMap<String, Vec<u32>> = HashMap::new();
+    for Work { entry, .. } in work.iter().filter(|item| item.entry.kind == "TRIGGER") {
+        let sql = entry.sql.trim_start();
+        let made = (sql.strip_prefix("CREATE TRIGGER "))
+            .or_else(|| sql.strip_prefix("CREATE CONSTRAINT TRIGGER "));
+        if let Some((name, _)) = made.and_then(ident) {
+            created.entry(name).or_default().push(entry.id);
+        }
+    }
+    for Work { entry, .. } in work.iter_mut().filter(|item| item.entry.kind == "TRIGGER") {
+        let state = (entry.sql.trim_start().strip_prefix("ALTER TABLE "))
+            .and_then(|rest| rest.rsplit_once(" TRIGGER "))
+            .and_then(|(_, name)| ident(name));
+        if let Some(ids) = state.and_then(|(name, _)| created.get(&name)) {
+            entry.depends.extend_from_slice(ids);
+        }
+    }
 }
 
 fn order(step: StepId) -> usize {

@@ -307,6 +307,43 @@ fn bytes_that_are_no_characters_are_refused() {
 }
 
 #[test]
+fn the_state_of_a_trigger_comes_after_what_creates_it() {
+    let trigger = |id: u32, sql: &str| Work {
+        entry: ArchiveEntry {
+            id,
+            kind: "TRIGGER".to_owned(),
+            schema: Some("s".to_owned()),
+            name: "x".to_owned(),
+            class: 2620,
+            oid: id,
+            early: false,
+            tablespace: None,
+            owner: None,
+            depends: vec![9],
+            sql: sql.to_owned(),
+        },
+        step: StepId::TargetTriggers,
+        bytes: 0,
+    };
+    let mut work = vec![
+        trigger(
+            1,
+            "CREATE TRIGGER \"a\"\" TRIGGER \" AFTER INSERT ON \"s\".\"p\" …;\n",
+        ),
+        trigger(
+            2,
+            "CREATE CONSTRAINT TRIGGER \"b\" AFTER INSERT ON \"s\".\"p\" …;\n",
+        ),
+        trigger(3, "\n\nALTER TABLE \"s\".\"p1\" DISABLE TRIGGER \"b\";\n"),
+        trigger(4, "ALTER TABLE \"s\".\"p1\" ENABLE ALWAYS TRIGGER \"c\";\n"),
+        trigger(5, "CREATE TRIGGER \"c\" BEFORE INSERT ON \"s\".\"q\" …;\n"),
+    ];
+    states_come_after_triggers(&mut work);
+    let depends: Vec<&[u32]> = work.iter().map(|one| &one.entry.depends[..]).collect();
+    assert_eq!(depends, [&[9][..], &[9], &[9, 2], &[9, 5], &[9]]);
+}
+
+#[test]
 fn what_goes_with_an_object_goes_to_its_step() {
     let entry = |id: u32, kind: &str, depends: &[u32]| ArchiveEntry {
         id,
