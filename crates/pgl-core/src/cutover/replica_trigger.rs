@@ -42,6 +42,40 @@ pub struct TriggerState {
     pub enabled: String,
 }
 
+/// What was disabled because it fires for replicated rows, as the journal has it. The parts of the statement are null where it is gone, or
+/// somebody has changed its state since.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DisabledTrigger {
+    /// Its row of the journal.
+    pub object: String,
+    /// Schema of its table; null for an event trigger.
+    pub schema: Option<String>,
+    /// Its table.
+    pub table: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// How it was.
+    pub enabled: String,
+    /// The beginning of a statement that changes its state.
+    pub alter: Option<String>,
+    /// The end of it.
+    pub which: String,
+}
+
+impl DisabledTrigger {
+    /// The statement that gives it this state; none for one that is to stay disabled.
+    pub fn enable(&self, state: &str) -> Option<String> {
+        let word = match state {
+            "A" => "ENABLE ALWAYS",
+            "R" => "ENABLE REPLICA",
+            "O" => "ENABLE",
+            _ => return None,
+        };
+        let alter = self.alter.as_ref()?;
+        Some(format!("{alter} {word}{}", self.which))
+    }
+}
+
 impl ReplicaTrigger {
     fn same(&self, other: &Self) -> bool {
         (&self.kind, &self.schema, &self.table, &self.name)
@@ -101,8 +135,7 @@ mod tests {
             enabled: "A".to_owned(),
             owner: "own".to_owned(),
             calls: Some("app.f() owned by own".to_owned()),
-            off: String::new(),
-            enable: String::new(),
+            ..ReplicaTrigger::default()
         };
         let rule = ReplicaTrigger {
             kind: "rule".to_owned(),
