@@ -27,6 +27,9 @@ pub struct ReplicaTrigger {
     pub off: String,
     /// The statement that enables it as it is.
     pub enable: String,
+    /// Whether the other side has it as well: it is the schema's.
+    #[serde(skip)]
+    pub on_both: bool,
 }
 
 /// Whether a trigger or event trigger fires.
@@ -114,11 +117,12 @@ pub fn replica_triggers(
     here: &[ReplicaTrigger],
     there: &[ReplicaTrigger],
 ) -> Vec<ReplicaTrigger> {
-    let copied = |one: &ReplicaTrigger| {
-        (direction == Direction::Back || one.kind == "rule")
-            && there.iter().any(|other| one.same(other))
-    };
-    here.iter().filter(|one| !copied(one)).cloned().collect()
+    let mut all = here.to_vec();
+    for one in &mut all {
+        one.on_both = there.iter().any(|other| one.same(other));
+    }
+    all.retain(|one| !one.on_both || direction == Direction::Forward && one.kind != "rule");
+    all
 }
 
 #[cfg(test)]
@@ -153,7 +157,10 @@ mod tests {
         // pgl-setup had disabled the trigger.
         assert_eq!(
             replica_triggers(Direction::Forward, &here, &here),
-            std::slice::from_ref(&trigger)
+            [ReplicaTrigger {
+                on_both: true,
+                ..trigger.clone()
+            }]
         );
         assert_eq!(count(Direction::Back, &here), 0);
         assert_eq!(count(Direction::Back, &[other, rule]), 1);
