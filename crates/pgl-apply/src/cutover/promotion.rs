@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::{journal, read_only, write_block};
 use crate::journal::{exists, forget};
+use crate::quiet_ddl::quiet_sql;
 
 #[derive(Deserialize)]
 struct Held {
@@ -226,7 +227,7 @@ pub fn disabled_triggers(
 pub fn constraints(session: &mut Session, release: &PromotionPlan) -> Result<(), Error> {
     let sql = format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n{}{}",
-        write_block::quiet_sql(session),
+        quiet_sql(session),
         release.script()
     );
     session.batch(&sql).map_err(|error| {
