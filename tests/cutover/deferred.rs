@@ -147,9 +147,32 @@ fn a_table_that_is_only_copied_again_may_go_and_come() -> Result<()> {
         "CREATE TABLE k (id int PRIMARY KEY); CREATE UNLOGGED TABLE u (id int PRIMARY KEY); INSERT INTO u VALUES (1);
          CREATE UNLOGGED TABLE here (id int PRIMARY KEY); INSERT INTO here VALUES (1);
          CREATE UNLOGGED TABLE older (id int); INSERT INTO older VALUES (-1);
-         ALTER TABLE older ADD CONSTRAINT positive CHECK (id > 0) NOT VALID; COMMENT ON CONSTRAINT positive ON older IS 'since then'",
+         ALTER TABLE older ADD CONSTRAINT positive CHECK (id > 0) NOT VALID; COMMENT ON CONSTRAINT positive ON older IS 'since then';
+         CREATE TABLE list (id int, v int) PARTITION BY LIST (v);
+         CREATE UNLOGGED TABLE list_1 PARTITION OF list FOR VALUES IN (1);
+         CREATE TABLE list_2 PARTITION OF list (PRIMARY KEY (id)) FOR VALUES IN (2);
+         CREATE TABLE list_3 PARTITION OF list (PRIMARY KEY (id)) FOR VALUES IN (3);
+         INSERT INTO list VALUES (-1, 1), (-2, 2), (3, 3);
+         CREATE TABLE parent (id int PRIMARY KEY);
+         CREATE UNLOGGED TABLE child () INHERITS (parent);
+         INSERT INTO child VALUES (-1);
+         ALTER TABLE list ADD CONSTRAINT positive CHECK (id > 0) NOT VALID; COMMENT ON CONSTRAINT positive ON list_1 IS 'of list';
+         ALTER TABLE list_3 VALIDATE CONSTRAINT positive;
+         ALTER TABLE parent ADD CONSTRAINT positive CHECK (id > 0) NOT VALID;
+         ALTER TABLE child ADD CONSTRAINT positive CHECK (id > 0) NOT VALID",
     )?;
     setup(&db).run()?.expect(0)?;
+    let constraints = "SELECT conrelid::regclass, convalidated, conislocal, coninhcount, pg_get_constraintdef(oid), obj_description(oid, 'pg_constraint')
+                         FROM pg_constraint WHERE conname = 'positive' ORDER BY conrelid::regclass::text";
+    ensure!(alike(&db, constraints)?.len() == 7);
+    // Rows that are older than a constraint.
+    Tool::new(env!("CARGO_BIN_EXE_pgl-control"))
+        .envs(db.env())
+        .args(["resync", "list_2", "--always", "--yes"])
+        .limit(PATIENCE)
+        .run()?
+        .expect(0)?;
+    alike(&db, constraints)?;
     for cluster in [db.source(), db.target()] {
         cluster.sql(db.name(), "DROP TABLE u")?;
     }
@@ -181,10 +204,10 @@ fn a_table_that_is_only_copied_again_may_go_and_come() -> Result<()> {
         out.stdout
     );
     ensure!(alike(&db, "SELECT id FROM fresh")?.len() == 1);
-    // A row that is older than a constraint.
+    alike(&db, constraints)?;
     alike(
         &db,
-        "SELECT id, pg_get_constraintdef(k.oid), obj_description(k.oid, 'pg_constraint') FROM older, pg_constraint k WHERE conname = 'positive'",
+        "SELECT id FROM older UNION ALL SELECT id FROM list UNION ALL SELECT id FROM parent ORDER BY 1",
     )?;
     Ok(())
 }
