@@ -1,7 +1,7 @@
 //! What waits for the promotion, foreign keys and triggers that fire for replicated rows, and tables that are only copied again: all of it is
 //! in the end as the source has it then.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use pgl_testkit::{Cluster, PairDb, Tool, shared_pair};
 
 use super::support::{PAIRS, PATIENCE, cutover, setup};
@@ -88,6 +88,9 @@ fn states(db: &PairDb) -> Result<()> {
          CREATE TRIGGER t AFTER INSERT ON pt FOR EACH ROW EXECUTE FUNCTION tf();
          ALTER TABLE pt ENABLE ALWAYS TRIGGER t; ALTER TABLE pt1 ENABLE TRIGGER t; ALTER TABLE pt2 DISABLE TRIGGER t;
          ALTER TABLE pt3 ENABLE REPLICA TRIGGER t;
+         CREATE TABLE pq (id int PRIMARY KEY) PARTITION BY RANGE (id);
+         CREATE TABLE pq1 PARTITION OF pq FOR VALUES FROM (0) TO (10);
+         CREATE TRIGGER t AFTER INSERT ON pq FOR EACH ROW EXECUTE FUNCTION tf();
          CREATE SCHEMA \"a.b\"; CREATE SCHEMA a; CREATE TABLE \"a.b\".c (id int PRIMARY KEY); CREATE TABLE a.\"b.c\" (id int PRIMARY KEY);
          CREATE TRIGGER t AFTER INSERT ON \"a.b\".c FOR EACH ROW EXECUTE FUNCTION tf(); ALTER TABLE \"a.b\".c ENABLE ALWAYS TRIGGER t;
          CREATE TRIGGER t AFTER INSERT ON a.\"b.c\" FOR EACH ROW EXECUTE FUNCTION tf(); ALTER TABLE a.\"b.c\" ENABLE ALWAYS TRIGGER t",
@@ -102,16 +105,38 @@ fn states(db: &PairDb) -> Result<()> {
     db.on_source("ALTER TABLE c DISABLE TRIGGER off, ENABLE REPLICA TRIGGER stays; ALTER TABLE pt4 DISABLE TRIGGER t")?;
     // They get the states of the source: that those differ is no difference.
     cutover(db).arg("--dry-run").run()?.expect(0)?;
+    let refused = |code, id: &str| -> Result<(String, String)> {
+        let out = cutover(db).arg("--dry-run").run()?.expect(code)?.json()?;
+        let all = out["refusals"].as_array().context("no refusals")?;
+        ensure!(all.len() == 1 && all[0]["id"] == id, "{out:#}");
+        Ok((all[0]["what"].to_string(), all[0]["hint"].to_string()))
+    };
     let renamed = "ALTER TRIGGER renamed ON c RENAME TO other";
     db.on_source(renamed)?;
+    let (what, _) = refused(1, "cut.definitions")?;
+    ensure!(
+        what.contains("TRIGGER public.c renamed") && what.contains("TRIGGER public.c other"),
+        "{what}"
+    );
     db.on_target(renamed)?;
-    // That the one that was renamed is disabled is known by its new name only.
-    let out = cutover(db)
-        .args(["--yes", "--force", "cut.definitions"])
+    cutover(db).arg("--dry-run").run()?.expect(0)?;
+    // One that fires always since the setup only.
+    let always = "ALTER TABLE pq1 ENABLE ALWAYS TRIGGER t";
+    db.on_source(always)?;
+    refused(1, "cut.definitions")?;
+    db.on_target(always)?;
+    let (_, hint) = refused(1, "cut.replica_triggers")?;
+    ensure!(
+        hint.contains("pgl-setup --step target.triggers") && !hint.contains("DISABLE"),
+        "{hint}"
+    );
+    setup(db)
+        .args(["--step", "target.triggers"])
         .run()?
         .expect(0)?;
+    let out = cutover(db).arg("--yes").run()?.expect(0)?;
     let found = alike(db, TRIGGERS)?;
-    ensure!(found.len() == 13, "{found:?} {}", out.stdout);
+    ensure!(found.len() == 15, "{found:?} {}", out.stdout);
     Ok(())
 }
 
@@ -122,9 +147,32 @@ fn a_table_that_is_only_copied_again_may_go_and_come() -> Result<()> {
         "CREATE TABLE k (id int PRIMARY KEY); CREATE UNLOGGED TABLE u (id int PRIMARY KEY); INSERT INTO u VALUES (1);
          CREATE UNLOGGED TABLE here (id int PRIMARY KEY); INSERT INTO here VALUES (1);
          CREATE UNLOGGED TABLE older (id int); INSERT INTO older VALUES (-1);
-         ALTER TABLE older ADD CONSTRAINT positive CHECK (id > 0) NOT VALID; COMMENT ON CONSTRAINT positive ON older IS 'since then'",
+         ALTER TABLE older ADD CONSTRAINT positive CHECK (id > 0) NOT VALID; COMMENT ON CONSTRAINT positive ON older IS 'since then';
+         CREATE TABLE list (id int, v int) PARTITION BY LIST (v);
+         CREATE UNLOGGED TABLE list_1 PARTITION OF list FOR VALUES IN (1);
+         CREATE TABLE list_2 PARTITION OF list (PRIMARY KEY (id)) FOR VALUES IN (2);
+         CREATE TABLE list_3 PARTITION OF list (PRIMARY KEY (id)) FOR VALUES IN (3);
+         INSERT INTO list VALUES (-1, 1), (-2, 2), (3, 3);
+         CREATE TABLE parent (id int PRIMARY KEY);
+         CREATE UNLOGGED TABLE child () INHERITS (parent);
+         INSERT INTO child VALUES (-1);
+         ALTER TABLE list ADD CONSTRAINT positive CHECK (id > 0) NOT VALID; COMMENT ON CONSTRAINT positive ON list_1 IS 'of list';
+         ALTER TABLE list_3 VALIDATE CONSTRAINT positive;
+         ALTER TABLE parent ADD CONSTRAINT positive CHECK (id > 0) NOT VALID;
+         ALTER TABLE child ADD CONSTRAINT positive CHECK (id > 0) NOT VALID",
     )?;
     setup(&db).run()?.expect(0)?;
+    let constraints = "SELECT conrelid::regclass, convalidated, conislocal, coninhcount, pg_get_constraintdef(oid), obj_description(oid, 'pg_constraint')
+                         FROM pg_constraint WHERE conname = 'positive' ORDER BY conrelid::regclass::text";
+    ensure!(alike(&db, constraints)?.len() == 7);
+    // Rows that are older than a constraint.
+    Tool::new(env!("CARGO_BIN_EXE_pgl-control"))
+        .envs(db.env())
+        .args(["resync", "list_2", "--always", "--yes"])
+        .limit(PATIENCE)
+        .run()?
+        .expect(0)?;
+    alike(&db, constraints)?;
     for cluster in [db.source(), db.target()] {
         cluster.sql(db.name(), "DROP TABLE u")?;
     }
@@ -156,10 +204,10 @@ fn a_table_that_is_only_copied_again_may_go_and_come() -> Result<()> {
         out.stdout
     );
     ensure!(alike(&db, "SELECT id FROM fresh")?.len() == 1);
-    // A row that is older than a constraint.
+    alike(&db, constraints)?;
     alike(
         &db,
-        "SELECT id, pg_get_constraintdef(k.oid), obj_description(k.oid, 'pg_constraint') FROM older, pg_constraint k WHERE conname = 'positive'",
+        "SELECT id FROM older UNION ALL SELECT id FROM list UNION ALL SELECT id FROM parent ORDER BY 1",
     )?;
     Ok(())
 }

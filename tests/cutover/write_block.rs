@@ -301,6 +301,12 @@ fn an_event_trigger_that_gives_new_functions_away_rolls_the_cutover_back() -> Re
          IF tg_tag = 'ALTER TABLE' THEN RAISE EXCEPTION 'definitions are frozen'; END IF; END $$";
     db.on_source(frozen)?;
     refused(&["--dry-run", "--reverse"], "definitions are frozen")?;
+    // Or only where it meets a table of the migration.
+    let elsewhere = "CREATE OR REPLACE FUNCTION public.give() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+         IF tg_tag = 'CREATE TRIGGER' AND EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE object_identity NOT LIKE '% on pgl.%')
+         THEN RAISE EXCEPTION 'tables are frozen'; END IF; END $$";
+    db.on_source(elsewhere)?;
+    refused(&["--dry-run"], "tables are frozen")?;
     db.on_source("DROP EVENT TRIGGER give; DROP FUNCTION public.give()")?;
     attempt().arg("--yes").run()?.expect(0)?;
     Ok(())

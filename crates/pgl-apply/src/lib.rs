@@ -18,6 +18,7 @@ pub mod lock_wait;
 pub mod marker;
 pub mod pgl_schema;
 pub mod provider;
+mod quiet_ddl;
 pub mod schema;
 pub mod sequences;
 mod servers;

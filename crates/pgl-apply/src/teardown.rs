@@ -54,7 +54,9 @@ pub fn statements(removal: &Removal) -> Vec<String> {
             format!("DROP EXTENSION IF EXISTS {}", quote_ident(object)),
             format!("DROP SCHEMA IF EXISTS {}", quote_ident(object)),
         ],
-        RemovalKind::WriteBlockTriggers => removal.statements.clone(),
+        RemovalKind::WriteBlockTriggers | RemovalKind::DisabledTriggers => {
+            removal.statements.clone()
+        }
         RemovalKind::Triggers => removal
             .triggers
             .iter()
@@ -93,7 +95,7 @@ pub fn remove(session: &mut Session, removal: &Removal, watch: &dyn Watch) -> Re
     // Writers queue behind a lock on a table that waits: each try is short.
     let on_tables = matches!(
         removal.kind,
-        RemovalKind::Triggers | RemovalKind::WriteBlockTriggers
+        RemovalKind::Triggers | RemovalKind::WriteBlockTriggers | RemovalKind::DisabledTriggers
     );
     if on_tables {
         session.batch("SET lock_timeout = '500ms'")?;

@@ -12,6 +12,7 @@ use pgl_core::journal::DEFINITIONS;
 use pgl_core::{Plan, Side};
 
 use crate::pg_dump::PgDump;
+use crate::setup::disabled_triggers;
 use crate::{journal, pgl_schema, rows};
 
 /// How many rows the catalogs of definitions have, and which transactions wrote them.
@@ -79,13 +80,21 @@ fn quieted_labels(target: &mut Session, migration: &str) -> Result<BTreeSet<Stri
         return Ok(BTreeSet::new());
     }
     let labels: Vec<String> = target.values(
-        "SELECT CASE WHEN detail ->> 'table' IS NULL THEN format('EVENT TRIGGER %s', detail ->> 'name')
+        "SELECT CASE WHEN (detail ->> 'table') IS NULL THEN format('EVENT TRIGGER %s', detail ->> 'name')
                      ELSE format('TRIGGER %s.%s %s', detail ->> 'schema', detail ->> 'table', detail ->> 'name') END
            FROM pgl.journal WHERE migration = $1 AND step = 'target.triggers'",
         &[&migration],
         "triggers that are disabled until the cutover",
     )?;
-    Ok(labels.into_iter().collect())
+    // One that was renamed since has its new name on both sides in the end.
+    let now = disabled_triggers(target, migration)?;
+    let now = now
+        .into_iter()
+        .filter_map(|one| match (one.schema, one.table, one.name?) {
+            (Some(schema), Some(table), name) => Some(format!("TRIGGER {schema}.{table} {name}")),
+            (_, _, name) => Some(format!("EVENT TRIGGER {name}")),
+        });
+    Ok(labels.into_iter().chain(now).collect())
 }
 
 /// Labels of the statements that have not run on the target: foreign keys wait for the cutover.

@@ -7,6 +7,7 @@ use pgl_core::migration::Names;
 use pgl_core::teardown::Remaining;
 use serde::Deserialize;
 
+use crate::setup::disabled_triggers;
 use crate::{column, pgl_schema, row, rows};
 
 #[derive(Deserialize)]
@@ -87,6 +88,10 @@ pub fn remaining(session: &mut Session, migration: &str) -> Result<Remaining, Er
             .transpose()?;
         out.write_block = write_block.write_block.unwrap_or_default();
         out.attempt = write_block.attempt;
+        out.disabled_triggers = disabled_triggers(session, migration)?
+            .iter()
+            .filter_map(|one| one.enable(&one.enabled))
+            .collect();
     }
     Ok(out)
 }

@@ -2,7 +2,7 @@
 
 use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
-use pgl_core::cutover::{ReplicaTrigger, Stored, TriggerState};
+use pgl_core::cutover::{DisabledTrigger, ReplicaTrigger, Stored, TriggerState};
 use pgl_core::database_properties::DatabaseProperties;
 use pgl_core::setup::archive::IndexFact;
 use pgl_core::setup::compare::TableShape;
@@ -160,6 +160,17 @@ pub fn loud_triggers(session: &mut Session) -> Result<Vec<ReplicaTrigger>, Error
 /// The server's.
 pub fn trigger_states(session: &mut Session) -> Result<Vec<TriggerState>, Error> {
     rows(session, sql!("trigger_states"), &[])
+}
+
+/// Triggers and event triggers that a migration has disabled here because they fire for replicated rows.
+///
+/// # Errors
+/// The server's.
+pub fn disabled_triggers(
+    session: &mut Session,
+    migration: &str,
+) -> Result<Vec<DisabledTrigger>, Error> {
+    rows(session, sql!("disabled_triggers"), &[&migration])
 }
 
 /// Triggers, event triggers and rules that fire for replicated rows.

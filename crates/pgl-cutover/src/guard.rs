@@ -168,12 +168,16 @@ pub(crate) fn check(
         (&mut *old, &on_old, closed_old, fires.0),
         (&mut *new, &blocked, closed_new, fires.1),
     ] {
+        let not_owned = apply::not_owned(session, relations, closed)?;
+        // Where rights are missing, those are what is reported.
+        let tables: &[QualifiedName] = match not_owned.is_some() {
+            true => &[],
+            false => &blocked,
+        };
         facts
             .impossible
-            .extend(apply::write_block_refused(session, fires)?);
-        facts
-            .impossible
-            .extend(apply::not_owned(session, relations, closed)?);
+            .extend(apply::write_block_refused(session, fires, tables)?);
+        facts.impossible.extend(not_owned);
         let open = apply::not_ended(session)?;
         if !open.is_empty() {
             // The former source's triggers fire for every session where nothing is replicated to it.

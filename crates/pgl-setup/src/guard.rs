@@ -29,9 +29,9 @@ impl Run<'_> {
         )))
     }
 
-    /// Whether this run is to copy the schema from the source.
+    /// Whether this run, or the one that goes on after `--until`, is to copy the schema from the source.
     fn copies_schema(&mut self) -> Result<bool, Error> {
-        let chosen = choose(steps(&self.options), &self.args.step, self.args.until);
+        let chosen = choose(steps(&self.options), &self.args.step, None);
         let copies =
             |step: &Step| step.id == StepId::TargetSchema && matches!(step.when, When::Now);
         Ok(chosen.iter().any(copies)
@@ -87,7 +87,13 @@ impl Run<'_> {
         };
         let missing: Vec<&str> = missing.iter().map(MissingRole::name).collect();
         let mut unchanged = "nothing was changed".to_owned();
-        if drop_may_wait && let Done::Changed(created) = self.database()? {
+        let chosen = choose(steps(&self.options), &[], self.args.until);
+        let creates =
+            |step: &Step| step.id == StepId::TargetDatabase && matches!(step.when, When::Now);
+        if drop_may_wait
+            && chosen.iter().any(creates)
+            && let Done::Changed(created) = self.database()?
+        {
             unchanged = format!("{created}; nothing else was changed");
         }
         // In the target's own database what is there already is tried as well.

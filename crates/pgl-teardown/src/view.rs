@@ -195,6 +195,12 @@ fn seen(side: Side, remaining: &Remaining, page: &mut Page) {
             remaining.write_block.len()
         ));
     }
+    if !remaining.disabled_triggers.is_empty() {
+        lines.push(format!(
+            "{} disabled triggers that fire for replicated rows",
+            remaining.disabled_triggers.len()
+        ));
+    }
     match remaining.schema_ours {
         Some(true) => lines.push("schema pgl of this suite".to_owned()),
         Some(false) => lines.push("schema pgl of another role".to_owned()),

@@ -10,6 +10,7 @@ use pgl_core::setup::copy::{RowScope, Task};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::copy::set_aside::SetAside;
 use crate::copy::stream::{Streamed, stream};
 use crate::copy::{Freeze, copy_in, copy_out};
 use crate::{Error, ObjectFailure, Watch};
@@ -76,6 +77,7 @@ pub fn replace(
     let [lock, empty, ..] = statements(one);
     target.batch(&lock)?;
     let before = count(target, &format!("ONLY {}", one.task.table.sql()))?;
+    let aside = SetAside::of(target, &one.task.table.sql())?;
     target.batch(&empty)?;
     let freeze = match one.emptied {
         Emptied::Truncate => Freeze::Yes,
@@ -108,6 +110,7 @@ pub fn replace(
             }],
         });
     }
+    aside.give_back(target)?;
     Ok(Replaced {
         rows_before: before,
         rows: here,

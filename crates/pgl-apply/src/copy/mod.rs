@@ -12,6 +12,7 @@ mod queue;
 mod reset;
 mod rows;
 mod run;
+pub(crate) mod set_aside;
 mod statement;
 pub(crate) mod stream;
 mod worker;

@@ -7,7 +7,7 @@ use pgl_core::QualifiedName;
 use pgl_core::cutover::{SequenceLock, lock_sql};
 use pgl_core::lock_wait::Holders;
 
-use super::{SubscriptionSlot, write_block};
+use super::SubscriptionSlot;
 use crate::control::Observer;
 use crate::lock_wait::{LockWait, is_busy, lock_holders};
 use crate::{Error, Watch, marker as own_marker};
@@ -147,7 +147,7 @@ pub fn lock_all(
     let (helper, ours) = helper;
     let mut locked = Locked::default();
     let mut millis = wait.usual_ms();
-    let quiet = write_block::quiet_sql(holder);
+    let quiet = crate::quiet_ddl::quiet_sql(holder);
     let lock = lock_sql(tables).unwrap_or_default();
     let script = format!("{lock};\n{}", sequences.join(";\n"));
     loop {

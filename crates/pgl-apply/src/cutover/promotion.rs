@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use pgl_catalog::setup::trigger_states;
 use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
-use pgl_core::cutover::{Attempt, Closed, ReplicaTrigger, TriggerState};
+use pgl_core::cutover::{Attempt, Closed, DisabledTrigger, ReplicaTrigger, TriggerState};
 use pgl_core::journal::TRIGGERS;
 use pgl_core::quote_literal;
 use pgl_core::setup::StepId;
@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::{journal, read_only, write_block};
 use crate::journal::{exists, forget};
+use crate::quiet_ddl::quiet_sql;
 
 #[derive(Deserialize)]
 struct Held {
@@ -32,17 +33,6 @@ struct ForeignKey {
     definition: String,
     sql: String,
     comment: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Quieted {
-    object: String,
-    schema: Option<String>,
-    table: Option<String>,
-    name: Option<String>,
-    enabled: String,
-    alter: Option<String>,
-    which: String,
 }
 
 /// The statements of a promotion, read before writes are blocked.
@@ -211,12 +201,7 @@ pub fn disabled_triggers(
     migration: &str,
     there: &[TriggerState],
 ) -> Result<Vec<String>, Error> {
-    let quieted: Vec<Quieted> = pgl_catalog::rows(
-        session,
-        include_str!("../../sql/cutover/quieted.sql"),
-        &[&migration],
-    )?;
-    let enable = |one: Quieted| {
+    let enable = |one: DisabledTrigger| {
         let same = |other: &&TriggerState| {
             (&other.schema, &other.table, Some(&other.name))
                 == (&one.schema, &one.table, one.name.as_ref())
@@ -225,19 +210,14 @@ pub fn disabled_triggers(
             .iter()
             .find(same)
             .map_or(&one.enabled, |other| &other.enabled);
-        let word = match state.as_str() {
-            "A" => Some("ENABLE ALWAYS"),
-            "R" => Some("ENABLE REPLICA"),
-            "O" => Some("ENABLE"),
-            _ => None,
-        };
         let forget = forget(migration, &TRIGGERS.of(&one.object));
-        match (one.alter, word) {
-            (Some(alter), Some(word)) => format!("{alter} {word}{};\n{forget}", one.which),
-            _ => forget,
+        match one.enable(state) {
+            Some(sql) => format!("{sql};\n{forget}"),
+            None => forget,
         }
     };
-    Ok(quieted.into_iter().map(enable).collect())
+    let all = pgl_catalog::setup::disabled_triggers(session, migration)?;
+    Ok(all.into_iter().map(enable).collect())
 }
 
 /// Begins the transaction of the release and brings foreign keys and triggers in it.
@@ -247,7 +227,7 @@ pub fn disabled_triggers(
 pub fn constraints(session: &mut Session, release: &PromotionPlan) -> Result<(), Error> {
     let sql = format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n{}{}",
-        write_block::quiet_sql(session),
+        quiet_sql(session),
         release.script()
     );
     session.batch(&sql).map_err(|error| {

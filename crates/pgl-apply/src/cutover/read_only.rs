@@ -182,7 +182,7 @@ pub fn open(session: &mut Session, migration: &str, with: &str) -> Result<bool, 
         Some(_) => written_at(session, migration, &CLOSED)?,
         None => None,
     };
-    let quiet = write_block::quiet_sql(session);
+    let quiet = crate::quiet_ddl::quiet_sql(session);
     let sql = format!("BEGIN;\n{quiet}{opening}{with}COMMIT;");
     run(session, &sql, "opening the database to writers")?;
     warn_of_skipped_roles(session);

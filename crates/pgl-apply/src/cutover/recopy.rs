@@ -7,11 +7,10 @@ use pgl_conn::{Error as ConnError, Session};
 use pgl_core::control::Emptied;
 use pgl_core::cutover::OriginRoom;
 use pgl_core::setup::copy::Task;
-use serde::Deserialize;
 
 use super::end_sessions;
-use super::write_block::quiet_sql;
 use crate::copy::Freeze;
+use crate::copy::set_aside::SetAside;
 use crate::copy::stream::{Streamed, encoding, stream};
 use crate::lock_wait::is_busy;
 use crate::{Error, ObjectFailure, Watch};
@@ -155,13 +154,6 @@ pub fn recopy(
     })
 }
 
-/// A trigger that would fire for the copied rows, or a constraint that may refuse some, as sql/cutover/set_aside.sql gives it.
-#[derive(Deserialize)]
-struct SetAside {
-    off: String,
-    back: String,
-}
-
 /// Begins the transaction, and empties the table in it. Gives back what is set aside in it.
 fn empty(
     new: &mut Session,
@@ -169,7 +161,7 @@ fn empty(
     one: &Recopy,
     deadline: Instant,
     watch: &dyn Watch,
-) -> Result<Vec<SetAside>, Error> {
+) -> Result<SetAside, Error> {
     let table = one.task.table.sql();
     // Both keep everybody else from creating a trigger.
     let (empty, mode) = match one.emptied {
@@ -180,18 +172,16 @@ fn empty(
         "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {LOCK_MS}; LOCK TABLE ONLY {table} IN {mode} MODE"
     );
     loop {
-        match new.batch(&sql) {
-            Ok(()) => {
-                let aside: Vec<SetAside> = pgl_catalog::rows(
-                    new,
-                    include_str!("../../sql/cutover/set_aside.sql"),
-                    &[&table],
-                )?;
-                let off: String = aside.iter().map(|one| format!("{};\n", one.off)).collect();
-                let quiet = if aside.is_empty() { "" } else { quiet_sql(new) };
-                new.batch(&format!("{quiet}{off}{empty} {table}"))?;
-                return Ok(aside);
-            }
+        // What is inherited is set aside under locks on other tables as well.
+        let aside = new
+            .batch(&sql)
+            .and_then(|()| SetAside::of(new, &table))
+            .and_then(|aside| {
+                new.batch(&format!("{empty} {table}"))?;
+                Ok(aside)
+            });
+        match aside {
+            Ok(aside) => return Ok(aside),
             Err(error) if is_busy(&error) && Instant::now() < deadline => new.rollback()?,
             Err(error) => return Err(error.into()),
         }
@@ -206,7 +196,7 @@ fn replace(
     old: &mut Session,
     new: &mut Session,
     one: &Recopy,
-    aside: &[SetAside],
+    aside: &SetAside,
     watch: &dyn Watch,
 ) -> Result<Recopied, Error> {
     let task = &one.task;
@@ -227,9 +217,7 @@ fn replace(
             }],
         });
     }
-    for one in aside {
-        new.batch(&one.back)?;
-    }
+    aside.give_back(new)?;
     new.commit()?;
     Ok(Recopied {
         table: task.table.clone(),

@@ -6,6 +6,7 @@
 //! the target is promoted: locks go with their session, a trigger outlives a kill and a restart. To let everybody pass
 //! again only their function is replaced, which waits for nobody; the triggers go later.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use pgl_conn::{Error, Kind, Session};
@@ -17,6 +18,7 @@ use pgl_core::lock_wait::Holders;
 use crate::Watch;
 use crate::journal::{forget, read, statement};
 use crate::lock_wait::{LockWait, is_busy};
+use crate::quiet_ddl::quiet_sql;
 
 const BUILDING: &str = "creating the write-block triggers";
 /// How long the removal of one trigger waits for whoever reads its table: writers wait behind it.
@@ -31,15 +33,6 @@ const AT_ONCE: usize = 50;
 pub struct WriteBlockTriggers {
     tables: Vec<BlockedTable>,
     fires: WriteBlock,
-}
-
-/// Event triggers do not fire for our own definitions from here to the end of the transaction, where the role may say
-/// so: one that writes a row would meet the trigger that was just created.
-pub(super) fn quiet_sql(session: &Session) -> &'static str {
-    pgl_catalog::sql!(
-        session.version(), 150_000 => "cutover/quiet_ddl", 170_000 => "cutover/quiet_ddl_pg15",
-        _ => "cutover/quiet_ddl_pg17"
-    )
 }
 
 impl WriteBlockTriggers {
@@ -175,40 +168,53 @@ impl WriteBlockTriggers {
     }
 }
 
-/// What refuses the statements of an attempt's write block: they are tried on a table of the tools' own, and rolled back.
+/// What refuses the statements of an attempt's write block: they are tried on a table of the tools' own and on the first of `tables` in
+/// each schema, since an event trigger may look at the object, and rolled back. What is locked is not tried.
 ///
 /// # Errors
 /// When the connection is lost, or the run is to end.
-pub fn refused(session: &mut Session, fires: WriteBlock) -> Result<Option<Refusal>, Error> {
+pub fn refused(
+    session: &mut Session,
+    fires: WriteBlock,
+    tables: &[QualifiedName],
+) -> Result<Option<Refusal>, Error> {
+    let mut tried = pgl_catalog::write_block(session, tables)?;
+    let mut schemas = HashSet::new();
+    tried.retain(|one| schemas.insert(one.table.schema.clone()));
     let own = BlockedTable {
         table: QualifiedName::new("pgl", "held"),
         enabled: None,
     };
-    let script = format!(
-        "BEGIN; SET LOCAL lock_timeout = {CLEARING_MS};\n{}{};\n{};\nROLLBACK",
-        quiet_sql(session),
-        include_str!("../../sql/cutover/write_block_function.sql"),
-        block_sql(&[own], fires).join(";\n")
-    );
-    let Err(error) = session.batch(&script) else {
-        return Ok(None);
-    };
-    if error.is_lost() || error.kind == Kind::Cancelled {
-        return Err(error);
+    tried.insert(0, own);
+    for one in tried {
+        let table = one.table.to_string();
+        let script = format!(
+            "BEGIN; SET LOCAL lock_timeout = {CLEARING_MS};\n{}{};\n{};\nROLLBACK",
+            quiet_sql(session),
+            include_str!("../../sql/cutover/write_block_function.sql"),
+            block_sql(&[one], fires).join(";\n")
+        );
+        let Err(error) = session.batch(&script) else {
+            continue;
+        };
+        if error.is_lost() || error.kind == Kind::Cancelled {
+            return Err(error);
+        }
+        session.rollback()?;
+        // Another run is about the tools' own, whoever reads or writes about the others.
+        if is_busy(&error) {
+            continue;
+        }
+        return Ok(Some(Refusal {
+            id: "cut.write_block".to_owned(),
+            what: format!("a write-block trigger cannot be created on {table}: {error}"),
+            hint: error.hint.clone().unwrap_or_else(|| {
+                "where an event trigger refuses it: ALTER EVENT TRIGGER name DISABLE for the time of the cutover"
+                    .to_owned()
+            }),
+        }));
     }
-    session.rollback()?;
-    // Another run is about its own.
-    if error.kind == Kind::LockTimeout {
-        return Ok(None);
-    }
-    Ok(Some(Refusal {
-        id: "cut.write_block".to_owned(),
-        what: format!("a write-block trigger cannot be created: {error}"),
-        hint: error.hint.clone().unwrap_or_else(|| {
-            "where an event trigger refuses it: ALTER EVENT TRIGGER name DISABLE for the time of the cutover"
-                .to_owned()
-        }),
-    }))
+    Ok(None)
 }
 
 /// Tables that have a write-block trigger, whether it lets pass or not.

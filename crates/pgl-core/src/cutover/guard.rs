@@ -421,18 +421,13 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
             .iter()
             .map(ReplicaTrigger::said)
             .collect();
-        let off: Vec<&str> = facts
-            .replica_triggers
-            .iter()
-            .map(|one| one.off.as_str())
-            .collect();
-        refuse(
-            "cut.replica_triggers",
-            format!(
-                "pglogical's apply worker on the {side} runs what fires for replicated rows, as a superuser: {}",
-                some_of(&said)
-            ),
-            &format!(
+        // Disabled by a statement it would differ from the source's, whose state it gets at the promotion.
+        let (copied, made): (Vec<_>, Vec<_>) =
+            (facts.replica_triggers.iter()).partition(|one| one.on_both);
+        let mut hints = Vec::new();
+        if !made.is_empty() {
+            let off: Vec<&str> = made.iter().map(|one| one.off.as_str()).collect();
+            hints.push(format!(
                 "on the {side}: SET default_transaction_read_only = off; {}; look who made it, which roles are superusers now, and compare the rows with \
                  pgl-verify{}; where it is meant to be so: --force cut.replica_triggers",
                 off.join("; "),
@@ -441,7 +436,22 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
                 } else {
                     "; one that came with the schema is disabled until the cutover by: pgl-setup --step target.triggers"
                 }
+            ));
+        }
+        if !copied.is_empty() {
+            let names: Vec<&str> = copied.iter().map(|one| one.name.as_str()).collect();
+            hints.push(format!(
+                "what the source has as well ({}) is disabled until the cutover by: pgl-setup --step target.triggers",
+                names.join(", ")
+            ));
+        }
+        refuse(
+            "cut.replica_triggers",
+            format!(
+                "pglogical's apply worker on the {side} runs what fires for replicated rows, as a superuser: {}",
+                some_of(&said)
             ),
+            &hints.join("; "),
         );
     }
     if !facts.left_behind.is_empty() {

@@ -27,6 +27,9 @@ pub struct ReplicaTrigger {
     pub off: String,
     /// The statement that enables it as it is.
     pub enable: String,
+    /// Whether the other side has it as well: it is the schema's.
+    #[serde(skip)]
+    pub on_both: bool,
 }
 
 /// Whether a trigger or event trigger fires.
@@ -40,6 +43,40 @@ pub struct TriggerState {
     pub name: String,
     /// `O`, `A`, `R` or `D`, as in `pg_trigger.tgenabled`.
     pub enabled: String,
+}
+
+/// What was disabled because it fires for replicated rows, as the journal has it. The parts of the statement are null where it is gone, or
+/// somebody has changed its state since.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DisabledTrigger {
+    /// Its row of the journal.
+    pub object: String,
+    /// Schema of its table; null for an event trigger.
+    pub schema: Option<String>,
+    /// Its table.
+    pub table: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// How it was.
+    pub enabled: String,
+    /// The beginning of a statement that changes its state.
+    pub alter: Option<String>,
+    /// The end of it.
+    pub which: String,
+}
+
+impl DisabledTrigger {
+    /// The statement that gives it this state; none for one that is to stay disabled.
+    pub fn enable(&self, state: &str) -> Option<String> {
+        let word = match state {
+            "A" => "ENABLE ALWAYS",
+            "R" => "ENABLE REPLICA",
+            "O" => "ENABLE",
+            _ => return None,
+        };
+        let alter = self.alter.as_ref()?;
+        Some(format!("{alter} {word}{}", self.which))
+    }
 }
 
 impl ReplicaTrigger {
@@ -80,11 +117,12 @@ pub fn replica_triggers(
     here: &[ReplicaTrigger],
     there: &[ReplicaTrigger],
 ) -> Vec<ReplicaTrigger> {
-    let copied = |one: &ReplicaTrigger| {
-        (direction == Direction::Back || one.kind == "rule")
-            && there.iter().any(|other| one.same(other))
-    };
-    here.iter().filter(|one| !copied(one)).cloned().collect()
+    let mut all = here.to_vec();
+    for one in &mut all {
+        one.on_both = there.iter().any(|other| one.same(other));
+    }
+    all.retain(|one| !one.on_both || direction == Direction::Forward && one.kind != "rule");
+    all
 }
 
 #[cfg(test)]
@@ -101,8 +139,7 @@ mod tests {
             enabled: "A".to_owned(),
             owner: "own".to_owned(),
             calls: Some("app.f() owned by own".to_owned()),
-            off: String::new(),
-            enable: String::new(),
+            ..ReplicaTrigger::default()
         };
         let rule = ReplicaTrigger {
             kind: "rule".to_owned(),
@@ -120,7 +157,10 @@ mod tests {
         // pgl-setup had disabled the trigger.
         assert_eq!(
             replica_triggers(Direction::Forward, &here, &here),
-            std::slice::from_ref(&trigger)
+            [ReplicaTrigger {
+                on_both: true,
+                ..trigger.clone()
+            }]
         );
         assert_eq!(count(Direction::Back, &here), 0);
         assert_eq!(count(Direction::Back, &[other, rule]), 1);

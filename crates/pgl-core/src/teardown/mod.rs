@@ -60,6 +60,8 @@ pub struct Remaining {
     pub closed: Option<Closed>,
     /// Tables with a trigger of a cutover that refuses writes, or has refused them.
     pub write_block: Vec<QualifiedName>,
+    /// Statements that enable triggers as they were, which were disabled because they fire for replicated rows.
+    pub disabled_triggers: Vec<String>,
     /// Where the last attempt is that had this database as its provider.
     pub attempt: Option<AttemptState>,
 }
@@ -181,6 +183,8 @@ pub enum RemovalKind {
     Extension,
     /// What keeps writers out of a database.
     WriteBlockTriggers,
+    /// That triggers which fire for replicated rows are disabled.
+    DisabledTriggers,
     Schema,
     /// What the journal of a schema that stays holds of the migration.
     Journal,
@@ -200,6 +204,7 @@ impl RemovalKind {
             Self::Execute => "privilege EXECUTE of",
             Self::Extension => "extension",
             Self::WriteBlockTriggers => "write block of database",
+            Self::DisabledTriggers => "disabled state of",
             Self::Schema => "schema",
             Self::Journal => "journal of",
             Self::Role => "role",
@@ -270,6 +275,7 @@ pub fn plan(
         grants(&mut out, own, drops);
         extension(&mut out, own, drops);
         write_block::plan(&mut out, own.side, own.remaining);
+        disabled_triggers(&mut out, own);
     }
     if let Some(own) = &source {
         schema(&mut out, own);
@@ -488,6 +494,18 @@ fn triggers(out: &mut TeardownPlan, own: &Own<'_>, node_gone: bool, drops_extens
         out.removals.push(Removal {
             triggers,
             ..Removal::new(RemovalKind::Triggers, own.side, object)
+        });
+    }
+}
+
+/// Triggers that were disabled while rows were applied here: how they were is only in the schema that goes.
+fn disabled_triggers(out: &mut TeardownPlan, own: &Own<'_>) {
+    let statements = own.remaining.disabled_triggers.clone();
+    if !statements.is_empty() {
+        let object = format!("{} triggers", statements.len());
+        out.removals.push(Removal {
+            statements,
+            ..Removal::new(RemovalKind::DisabledTriggers, own.side, object)
         });
     }
 }

@@ -107,6 +107,7 @@ fn what_is_found_on_a_side_is_removed_and_reported_there() {
         grants: vec!["app".into()],
         execute: vec!["PUBLIC".into(), "monitor".into()],
         write_block: vec![QualifiedName::new("public", "t")],
+        disabled_triggers: vec!["ALTER TABLE ONLY t ENABLE ALWAYS TRIGGER a".into()],
         closed: Some(Closed {
             database: "shop".into(),
             overrides: Vec::new(),
