@@ -150,7 +150,7 @@ fn names_that_the_target_lacks_are_known_first() -> Result<()> {
 fn what_names_missing_roles_is_left_out() -> Result<()> {
     let db = shared_pair(13, 17)?.database("roleless")?;
     // Roles are the source's alone.
-    let (own, app) = (db.role("own"), db.role("app"));
+    let (own, app, extended) = (db.role("own"), db.role("app"), db.role("extended"));
     let objects = "CREATE SCHEMA s; CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x');
          CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE EXECUTE ON FUNCTION f() FROM PUBLIC;
          CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw;
@@ -163,7 +163,10 @@ fn what_names_missing_roles_is_left_out() -> Result<()> {
          GRANT SELECT, UPDATE (a) ON t TO \"{app}\"; GRANT EXECUTE ON FUNCTION f() TO \"{app}\";
          ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO \"{app}\";
          ALTER POLICY q ON t TO pg_monitor, \"{app}\"; CREATE POLICY p ON t TO \"{app}\"; COMMENT ON POLICY p ON t IS 'of one';
-         CREATE USER MAPPING FOR \"{app}\" SERVER far OPTIONS (user 'TO')"
+         CREATE USER MAPPING FOR \"{app}\" SERVER far OPTIONS (user 'TO');
+         CREATE VIEW g AS SELECT 1 AS one; CREATE VIEW h AS SELECT 2 AS two; GRANT SELECT ON g, h TO \"{app}\" WITH GRANT OPTION;
+         SET ROLE \"{app}\"; GRANT SELECT ON g TO \"{own}\"; GRANT SELECT ON h TO pg_monitor; RESET ROLE;
+         CREATE ROLE \"{extended}\"; GRANT EXECUTE ON FUNCTION postgres_fdw_handler() TO \"{extended}\""
     ))?;
     // A second run leaves out the same, and no more.
     (setup(&db)
@@ -180,12 +183,28 @@ fn what_names_missing_roles_is_left_out() -> Result<()> {
         format!("OWNER {own} of SCHEMA s"),
         format!("TO {app} in POLICY public.t q"),
         "POLICY public.t p".to_owned(),
+        "ACL public.TABLE \\\"g\\\"".to_owned(),
+        format!("GRANTOR {app} in ACL public.TABLE \\\"h\\\""),
+        "ACL public.FUNCTION \\\"postgres_fdw_handler\\\"()".to_owned(),
     ] {
         ensure!(left_out.contains(&wanted), "{wanted}: {left_out}");
     }
+    // It is reported until it was done, also when the role is there.
+    db.on_target(&format!(
+        "CREATE ROLE \"{own}\"; ALTER TABLE t OWNER TO \"{own}\""
+    ))?;
+    let status = Tool::new(env!("CARGO_BIN_EXE_pgl-status")).envs(db.env());
+    let status = (status.args(["--definitions", "--format", "json"]).run()?).expect(0)?;
+    let notes = status.document()?["notes"].to_string();
+    ensure!(
+        notes.contains(&format!("OWNER {own} of SCHEMA s"))
+            && !notes.contains(&format!("OWNER {own} of TABLE")),
+        "{notes}"
+    );
+    db.on_target(&format!("REASSIGN OWNED BY \"{own}\" TO postgres"))?;
     // The source without them is what the target has.
     db.on_source(&format!(
-        "REASSIGN OWNED BY \"{own}\" TO postgres; DROP OWNED BY \"{own}\", \"{app}\""
+        "REASSIGN OWNED BY \"{own}\" TO postgres; DROP OWNED BY \"{own}\", \"{app}\", \"{extended}\"; GRANT SELECT ON h TO pg_monitor"
     ))?;
     let differences = definition_differences(&db, false)?;
     ensure!(differences.is_empty(), "{differences:#?}");

@@ -1,6 +1,6 @@
--- Roles that own an object of this database, hold a privilege on one or stand in a policy. Objects
--- of extensions do not count: the extension's script makes them. The bootstrap superuser is asked
--- for separately, because pg_shdepend leaves it out.
+-- Roles that own an object of this database, hold a privilege on one or stand in a policy. Owners of
+-- an extension's objects do not count: its script makes them. Privileges on them do: pg_dump has those
+-- that were given later. The bootstrap superuser is asked for separately, because pg_shdepend leaves it out.
 WITH db AS (
     SELECT oid FROM pg_database WHERE datname = current_database()
 ), owned AS (
@@ -26,8 +26,9 @@ WITH db AS (
      WHERE d.refclassid = 'pg_authid'::regclass
        AND d.dbid = db.oid
        AND d.deptype <> 'i'
-       AND NOT EXISTS (SELECT FROM pg_depend e
-                        WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e')
+       AND (d.deptype = 'a'
+            OR NOT EXISTS (SELECT FROM pg_depend e
+                            WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e'))
        AND NOT EXISTS (SELECT FROM owned o
                          JOIN pg_namespace n ON n.oid = o.space
                         WHERE o.class = d.classid AND o.oid = d.objid

@@ -48,7 +48,10 @@ pub fn compare(
     };
     // Nobody has defined anything since: no dump is needed.
     if is_as_then(source, &source_then)? && is_as_then(target, &target_then)? {
-        return Ok(DefinitionComparison::default());
+        return Ok(DefinitionComparison {
+            without_roles: plan.without_roles.clone(),
+            ..DefinitionComparison::default()
+        });
     }
     let held = held_labels(target, migration)?;
     let quieted = quieted_labels(target, migration)?;

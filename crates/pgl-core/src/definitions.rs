@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::cutover::CatalogMark;
 use crate::setup::archive::{ArchiveEntry, is_foreign_to_schema};
 use crate::setup::secrets::{has_options, redacted};
-use crate::{Plan, QualifiedName};
+use crate::{Plan, QualifiedName, quote_ident};
 
 /// How the definitions of one side were.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -383,9 +383,23 @@ pub struct DefinitionComparison {
     pub differences: Vec<DefinitionChange>,
     /// Why texts were not compared; none where they were.
     pub names_only: Option<String>,
+    /// What pgl-setup has left out because the target lacked roles, and is still not there.
+    pub without_roles: Vec<String>,
 }
 
 impl DefinitionComparison {
+    /// What is said beside the differences.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        let left_out = (!self.without_roles.is_empty()).then(|| {
+            format!(
+                "pgl-setup has left out, because the target lacked roles, and the target still does not have (pg_dump --schema-only of the source \
+                 has the statements, for when the roles are there): {}",
+                self.without_roles.join(", ")
+            )
+        });
+        self.names_only.clone().into_iter().chain(left_out)
+    }
+
     /// The differences of owners and privileges, or the others, as sentences.
     pub fn said(&self, rights: bool) -> Vec<String> {
         (self.differences.iter())
@@ -506,7 +520,36 @@ pub fn compare_definitions(
     DefinitionComparison {
         differences,
         names_only,
+        without_roles: still_left_out(plan, &here, &there),
     }
+}
+
+/// What of [`Plan::without_roles`] the target still lacks of the source's.
+fn still_left_out(
+    plan: &Plan,
+    source: &BTreeMap<String, Definition<'_>>,
+    target: &BTreeMap<String, Definition<'_>>,
+) -> Vec<String> {
+    let lacks = |one: &String| {
+        let find = |label: &str| source.get_key_value(&canonical(label));
+        let parts = [("OWNER ", " of "), ("TO ", " in "), ("GRANTOR ", " in ")];
+        let part = parts.iter().find_map(|(what, between)| {
+            let rest = one.strip_prefix(what)?;
+            let mut ends = rest.match_indices(' ');
+            ends.find_map(|(at, _)| Some((&rest[..at], find(rest[at..].strip_prefix(between)?)?)))
+        });
+        match part {
+            Some((role, (label, here))) => target.get(label).is_none_or(|there| {
+                let there: HashSet<&str> = there.text.lines().collect();
+                let role = quote_ident(role);
+                let mut lines = here.text.lines().filter(|line| line.contains(&role));
+                lines.any(|line| !there.contains(line))
+            }),
+            None => find(one).is_some_and(|(label, _)| !target.contains_key(label)),
+        }
+    };
+    let all = plan.without_roles.iter();
+    all.filter(|one| lacks(one)).cloned().collect()
 }
 
 /// What would refuse rows that the source accepts.

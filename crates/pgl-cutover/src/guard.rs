@@ -264,7 +264,7 @@ pub(crate) fn check(
         );
         match compared {
             Ok(found) => {
-                notes.extend(found.names_only.clone());
+                notes.extend(found.notes());
                 facts.definitions = found;
             }
             Err(error) if error.kind == Kind::Program => {

@@ -1,7 +1,7 @@
 //! What is said about one instant: the tool's part of the document.
 
 use pgl_core::cutover::{CutOver, PROMOTION_UNKNOWN, WriteBlock};
-use pgl_core::definitions::DefinitionChange;
+use pgl_core::definitions::{DefinitionChange, DefinitionComparison};
 use pgl_core::status::facts::{Close, Reverse, Seen, Snapshot};
 use pgl_core::status::log::without_values;
 use pgl_core::status::measure::{as_f64, lag, rates, retained, skew};
@@ -304,7 +304,7 @@ impl Material<'_> {
         let (source_close, state) = (self.close.source.as_ref(), word(target));
         let mut notes: Vec<String> = self.close.not_the_pair.iter().cloned().collect();
         let compared = self.close.definitions.known();
-        notes.extend(compared.and_then(|found| found.names_only.clone()));
+        notes.extend(compared.into_iter().flat_map(DefinitionComparison::notes));
         let reverse = |cut: &CutOver| cut.promotion.reverse;
         if self.close.cutover.as_ref().is_some_and(reverse)
             && let Some(gap) = WriteBlock::ButReplicas.gap()

@@ -565,6 +565,7 @@ mod tests {
         DefinitionComparison {
             differences: vec![one],
             names_only: None,
+            without_roles: Vec::new(),
         }
     }
 

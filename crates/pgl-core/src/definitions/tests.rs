@@ -432,3 +432,40 @@ fn definitions_with_one_label_are_one() {
     let other = texts(&[("OPERATOR s.=", "b"), ("OPERATOR s.=", "a")]);
     assert_eq!(one.kept(Vec::new()), other.kept(Vec::new()));
 }
+
+/// What was left out for want of roles is reported until the target has it, whether or not the roles are there by now.
+#[test]
+fn what_was_left_out_for_want_of_roles_is_reported() {
+    let here: Texts<'_> = &[
+        ("TABLE s.t", "CREATE\nOWNER TO \"own of\";\n"),
+        (
+            "ACL s.TABLE \"t\"",
+            "GRANT a TO \"x\";\nGRANT b TO \"app\";\n",
+        ),
+        ("POLICY s.t p", "CREATE\n"),
+    ];
+    let mut plan = plan();
+    let left_out = [
+        "OWNER own of of TABLE s.t",
+        "TO app in ACL s.TABLE \"t\"",
+        "POLICY s.t p",
+        "OWNER app of VIEW s.dropped",
+    ];
+    plan.without_roles = left_out.map(str::to_owned).to_vec();
+    let lacking = |there: Texts<'_>| {
+        let side = |now: Texts<'_>| SideDefinitions {
+            now: texts(now),
+            then: Some(texts(now).kept(Vec::new())),
+        };
+        let (source, target) = (side(here), side(there));
+        let none = BTreeSet::new();
+        compare_definitions(&plan, Unrecorded::Names, &none, &source, &target).without_roles
+    };
+    assert_eq!(lacking(here), [""; 0]);
+    assert_eq!(lacking(NONE), left_out[..3]);
+    let there: Texts<'_> = &[
+        ("TABLE s.t", "CREATE\nOWNER TO \"own of\";\n"),
+        ("ACL s.TABLE \"t\"", "GRANT a TO \"x\";\n"),
+    ];
+    assert_eq!(lacking(there), left_out[1..3]);
+}

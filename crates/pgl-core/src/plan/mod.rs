@@ -31,7 +31,8 @@ pub struct Plan {
     /// What is left out of the target's schema on request, and what depends on it: kind and name, `VIEW public.v`.
     #[serde(default)]
     pub excluded_objects: Vec<String>,
-    /// What else is left out of it because the target lacks a role: `POLICY public.t p`, `OWNER app of TABLE public.t`.
+    /// What else is left out of it because the target lacks a role: `POLICY public.t p`, `OWNER app of TABLE public.t`; and `GRANTOR app in LABEL` where the owner
+    /// gives what that role has given.
     #[serde(default)]
     pub without_roles: Vec<String>,
 }

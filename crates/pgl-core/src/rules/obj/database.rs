@@ -45,6 +45,29 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
             let draft = emit.find(Source, what).object(name);
             draft.fix_on(Target).severity(warn_if(there.is_some()));
         }
+        let Some(there) = there else { return Ok(()) };
+        let server = &facts.source.server;
+        let here = Some(&server.identity.get()?.database);
+        for one in server.overrides.get()? {
+            let names = match one.name.as_str() {
+                _ if one.database.is_some() && one.database.as_ref() != here => continue,
+                "default_tablespace" => vec![one.value.as_deref().unwrap_or_default()],
+                "temp_tablespaces" => {
+                    let list = one.value.as_deref().unwrap_or_default().split(',');
+                    list.map(|name| name.trim().trim_matches('"')).collect()
+                }
+                _ => continue,
+            };
+            for name in names.into_iter().filter(|name| !name.is_empty()) {
+                if !there.iter().any(|other| other.name == name) {
+                    let (scope, shown) = (one.scope(), show_ident(name));
+                    let what = format!("{scope}: {} names tablespace {shown}", one.name);
+                    emit.find(Source, what).object(shown).fix_on(Target).remedy(
+                        "Create the tablespace on the target. Without it the setting is accepted, and new tables go to the default tablespace.",
+                    );
+                }
+            }
+        }
         Ok(())
     }),
     source("obj.invalid_databases", |server, emit| {

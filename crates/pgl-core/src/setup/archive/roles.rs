@@ -6,7 +6,8 @@ use super::Work;
 use crate::quote_ident;
 
 /// Takes out of the schema what names one of these roles: as an owner, in a privilege, as the user of a mapping, in a policy. A policy
-/// for others as well stays for them. Gives back what is left out: labels of whole entries, and `OWNER name of LABEL`, `TO name in LABEL`.
+/// for others as well stays for them. Gives back what is left out: labels of whole entries, and `OWNER name of LABEL`, `TO name in LABEL`, and
+/// `GRANTOR name in LABEL` where the owner gives what it has given.
 pub fn without_roles(work: &mut Vec<Work>, missing: &[&str]) -> Vec<String> {
     let mut gone: HashSet<u32> = HashSet::new();
     let mut left_out = Vec::new();
@@ -36,6 +37,9 @@ pub fn without_roles(work: &mut Vec<Work>, missing: &[&str]) -> Vec<String> {
             match rest {
                 Some(rest) if rest.is_empty() => goes = true,
                 Some(rest) => {
+                    if is_privilege && entry.sql.contains(&grantor(quoted)) {
+                        left_out.push(format!("GRANTOR {name} in {label}"));
+                    }
                     entry.sql = rest;
                     left_out.push(format!("TO {name} in {label}"));
                 }
@@ -91,19 +95,45 @@ fn tokens(sql: &str) -> impl Iterator<Item = Token<'_>> {
     })
 }
 
-/// GRANT, REVOKE and ALTER DEFAULT PRIVILEGES without those that name the role. None where none does.
+/// The end of what comes before the privileges that a role has given without being the owner; `RESET SESSION AUTHORIZATION` comes
+/// after them.
+fn grantor(role: &str) -> String {
+    format!(" AUTHORIZATION {role};\n")
+}
+
+/// GRANT, REVOKE and ALTER DEFAULT PRIVILEGES without those that name the role. None where none does. What it has given itself is
+/// given by the owner.
 fn privileges(sql: &str, role: &str) -> Option<String> {
     let (mut kept, mut from) = (String::new(), 0);
-    let (mut named, mut before, mut found) = (false, "", false);
+    let (mut named, mut before, mut found) = (false, ";", false);
+    let (mut first, mut grantor, mut reset) = ("", "", false);
     for Token { text, end } in tokens(sql) {
         named |= text == role && matches!(before, "TO" | "FROM" | "ROLE" | "AUTHORIZATION");
+        if before == ";" {
+            first = text;
+        }
         before = text;
         if text == ";" {
-            if named {
-                found = true;
-            } else {
-                kept.push_str(&sql[from..end]);
+            let statement = &sql[from..end];
+            match first {
+                "SET" if named => {}
+                // Only where something is left that it gives.
+                "SET" => grantor = statement,
+                "RESET" => {
+                    if reset {
+                        kept.push_str(statement);
+                    }
+                    (grantor, reset) = ("", false);
+                }
+                _ if named => {}
+                _ => {
+                    reset |= !grantor.is_empty();
+                    kept.push_str(grantor);
+                    kept.push_str(statement);
+                    grantor = "";
+                }
             }
+            found |= named;
             (from, named) = (end, false);
         }
     }
@@ -164,6 +194,24 @@ mod tests {
         assert_eq!(privileges(sql, "\"gone\"").as_deref(), Some(""));
         assert_eq!(privileges(sql, "\"stays\"").as_deref(), Some(""));
         assert_eq!(privileges(sql, "\"s\""), None);
+    }
+
+    #[test]
+    fn what_a_missing_role_has_given_is_the_owners() {
+        let give = |role: &str| format!("GRANT SELECT ON TABLE \"t\" TO \"{role}\";\n");
+        let by = |role: &str, given: &str| {
+            let grantor = grantor(&format!("\"{role}\""));
+            format!("SET SESSION{grantor}{given}RESET SESSION AUTHORIZATION;\n")
+        };
+        let without = |sql: &str| privileges(sql, "\"gone\"");
+        let sql = by("a", &give("b")) + &by("b", &give("gone")) + &by("gone", &give("a"));
+        let kept = by("a", &give("b")) + &give("a");
+        assert_eq!(without(&sql).as_deref(), Some(kept.trim_end()));
+        assert_eq!(without(&kept), None);
+        // Nothing is left of what it gave to itself, or to another that is missing.
+        let sql = give("gone") + &by("gone", &give("also"));
+        let rest = without(&sql).unwrap_or_default();
+        assert_eq!(privileges(&rest, "\"also\"").as_deref(), Some(""));
     }
 
     #[test]

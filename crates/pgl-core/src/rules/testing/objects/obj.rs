@@ -1,6 +1,6 @@
 //! Cases of the checks on other objects.
 
-use super::super::server::on_target;
+use super::super::server::{on_target, override_setting};
 use super::super::{Case, fires, known, silent};
 use super::*;
 use crate::Severity::{Block, Info, Warn};
@@ -241,6 +241,23 @@ pub(in super::super) const CASES: &[Case] = &[
     }),
     silent("obj.tablespaces", "nothing lies there", |f| {
         tablespace(source(f), 0)
+    }),
+    fires("obj.tablespaces", Warn, "a setting names it", |f| {
+        let list = "pg_default, fast";
+        override_setting(
+            &mut f.source.server,
+            Some("shop"),
+            None,
+            "temp_tablespaces",
+            list,
+        );
+        known(&mut there(f).tablespaces);
+    }),
+    silent("obj.tablespaces", "a setting names the target's", |f| {
+        let server = &mut f.source.server;
+        override_setting(server, None, Some("app"), "default_tablespace", "fast");
+        override_setting(server, Some("other"), None, "default_tablespace", "slow");
+        tablespace(there(f), 0);
     }),
     fires("obj.invalid_databases", Warn, "a failed DROP", |f| {
         known(&mut f.source.server.databases)[0].connection_limit = -2;
