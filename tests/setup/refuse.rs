@@ -115,10 +115,30 @@ fn a_schema_that_is_there_is_compared() -> Result<()> {
         .expect(6)?;
     ensure!(out.stdout.contains("column w"), "{}", out.stdout);
     db.on_target("ALTER TABLE t ADD w int")?;
-    setup(&db)
+    // The tables are there, and not all that belongs to them: nobody said that this is meant.
+    db.on_source(
+        "ALTER TABLE t ALTER w SET DEFAULT 7; CREATE VIEW seen AS SELECT id FROM t;
+         CREATE TABLE child (id int PRIMARY KEY, t int CONSTRAINT kept REFERENCES t); COMMENT ON TABLE t IS 'said'",
+    )?;
+    db.on_target("CREATE TABLE child (id int PRIMARY KEY, t int)")?;
+    let lacks =
+        "lacks all or a part of FK CONSTRAINT public.child kept, TABLE public.t, VIEW public.seen";
+    for tool in [setup(&db), setup(&db).arg("--dry-run")] {
+        let refused = tool.run()?;
+        ensure!(
+            matches!(refused.code(), Some(1 | 5)),
+            "{:?}",
+            refused.code()
+        );
+        let said = refused.stdout.clone() + &refused.stderr;
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        ensure!(said.contains(lacks), "{said}");
+    }
+    let out = setup(&db)
         .args(["--schema-copy", "skip"])
         .run()?
         .expect(0)?;
+    ensure!(out.stderr.contains(lacks), "{}", out.stderr);
     db.on_source("INSERT INTO t VALUES (1, 'a', 2)")?;
     drain(&db)?;
     same_rows(&db)

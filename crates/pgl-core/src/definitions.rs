@@ -293,6 +293,27 @@ pub struct DefinitionChange {
     pub target: Option<String>,
 }
 
+impl DefinitionChange {
+    /// Whether the target lacks more than a remark, a right, or what its server has by itself; of a table, as many defaults, constraints or
+    /// generated columns as the source has.
+    pub fn leaves_something_out(&self) -> bool {
+        let has_by_itself = self.object == "SCHEMA public"
+            || BUILT_IN.iter().any(|kind| self.object.starts_with(kind));
+        if self.rights || has_by_itself || self.object.starts_with("COMMENT ") {
+            return false;
+        }
+        match (&self.source, &self.target) {
+            (Some(_), None) => true,
+            (Some(source), Some(target)) if self.object.starts_with("TABLE ") => {
+                [" CONSTRAINT ", " DEFAULT ", " NOT NULL", " GENERATED "]
+                    .iter()
+                    .any(|part| source.matches(part).count() > target.matches(part).count())
+            }
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for DefinitionChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { object, .. } = self;

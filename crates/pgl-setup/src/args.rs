@@ -138,9 +138,9 @@ pub(crate) enum Copier {
 /// `--schema-copy`
 #[derive(ValueEnum, Clone, Copy, Debug)]
 pub(crate) enum Schema {
-    /// From the source with pg_dump, unless the target has it
+    /// From the source with pg_dump, unless the target has all of it
     Auto,
-    /// It is there; it is compared
+    /// As the target has it: what it lacks is said
     Skip,
 }
 

@@ -4,9 +4,13 @@ use std::collections::BTreeSet;
 
 use pgl_apply::schema::{self, Trial};
 use pgl_apply::target::{self, MissingRole};
-use pgl_apply::{Done, Error};
+use pgl_apply::{Done, Error, journal};
+use pgl_conn::Kind;
 use pgl_core::cutover::Purpose;
+use pgl_core::definitions::Unrecorded;
+use pgl_core::journal::DEFINITIONS;
 use pgl_core::preflight::{Choice, examine};
+use pgl_core::rules::some_of;
 use pgl_core::setup::archive::Work;
 use pgl_core::setup::{
     RoleMode, SchemaMode, Stage, Step, StepId, When, choose, left_to_steps, steps,
@@ -37,6 +41,68 @@ impl Run<'_> {
         Ok(chosen.iter().any(copies)
             && self.options.schema == SchemaMode::Auto
             && (self.target.is_none() || self.schema_state()? == SchemaState::Missing))
+    }
+
+    /// Whether this run takes the schema as the target has it, and nothing is recorded of it yet.
+    fn begins_with_its_own_schema(&mut self) -> Result<bool, Error> {
+        if self.target.is_none()
+            || !self.args.step.is_empty()
+            || self.schema_state()? != SchemaState::Exists
+        {
+            return Ok(false);
+        }
+        let (name, key) = (self.name.clone(), DEFINITIONS.of(Side::Target));
+        Ok(journal::read(self.target()?, &name, &key)?.is_none())
+    }
+
+    /// What the source has and a schema that others have made lacks: refused, or only said where it was announced. Texts differ
+    /// between versions, so that of those it is only said.
+    fn schema_is_whole(&mut self) -> Result<(), Error> {
+        let target = self.target.as_mut().ok_or_else(crate::steps::no_target)?;
+        let found = pgl_catalog::definitions::compare(
+            self.place.pg_bindir.as_deref(),
+            (&mut self.source, target),
+            (&self.place.servers.source, &self.place.servers.target),
+            &self.name,
+            &self.plan,
+            Unrecorded::Texts,
+            self.watch,
+        );
+        let found = match found {
+            Ok(found) => found.differences,
+            Err(error) if error.kind == Kind::Program => {
+                log::warn!("target: its schema is not compared with the source's: {error}");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (missing, others): (Vec<_>, Vec<_>) =
+            found.iter().partition(|one| one.leaves_something_out());
+        if !others.is_empty() {
+            let others: Vec<&str> = others.iter().map(|one| one.object.as_str()).collect();
+            log::warn!(
+                "target: not as on the source, or only in the words of another version: {}",
+                some_of(&others)
+            );
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing: Vec<&str> = missing.iter().map(|one| one.object.as_str()).collect();
+        let what =
+            "the target has the tables, and of the source's schema it lacks all or a part of";
+        match self.options.schema {
+            SchemaMode::Skip => log::warn!("target: {what} {}", missing.join(", ")),
+            SchemaMode::Auto => {
+                return Err(Error::refused(
+                    Side::Target,
+                    format!("{what} {}", some_of(&missing)),
+                    "pgl-verify --definitions shows each: create them there, or empty the target, so that pgl-setup copies the schema; \
+                     --schema-copy skip goes on without them",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses where the schema names a role or a tablespace that the target's server does not have and nobody creates.
@@ -189,6 +255,8 @@ impl Run<'_> {
         if blocking.is_empty() {
             if self.copies_schema()? {
                 self.named_objects_exist()?;
+            } else if self.begins_with_its_own_schema()? {
+                self.schema_is_whole()?;
             }
             return Ok(examined.counts.passed);
         }

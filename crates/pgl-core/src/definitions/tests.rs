@@ -427,6 +427,34 @@ fn all_privileges_are_one_more_from_17_on() {
 }
 
 #[test]
+fn what_a_schema_of_others_leaves_out_is_more_than_words() {
+    let change = |object: &str, source: Option<&str>, target: Option<&str>| DefinitionChange {
+        object: object.to_owned(),
+        changed: ChangedSide::Unknown,
+        rights: object.starts_with("ACL "),
+        source: source.map(str::to_owned),
+        target: target.map(str::to_owned),
+    };
+    let column = Some("\"v\" text DEFAULT 'a'::text");
+    for (object, source, target, left_out) in [
+        ("VIEW s.v", Some("a"), None, true),
+        ("VIEW s.v", Some("a"), Some("b"), false),
+        ("VIEW s.v", None, Some("b"), false),
+        ("TABLE s.t", column, Some("\"v\" text"), true),
+        ("TABLE s.t", column, Some("\"v\" text DEFAULT 'a'"), false),
+        ("TABLE s.t", Some("\"v\" text"), column, false),
+        ("COMMENT s.TABLE t", Some("a"), None, false),
+        ("ACL s.TABLE t", Some("a"), None, false),
+        ("SCHEMA public", Some("a"), None, false),
+        ("SCHEMA public2", Some("a"), None, true),
+        ("EXTENSION citext", Some("a"), None, false),
+    ] {
+        let one = change(object, source, target);
+        assert_eq!(one.leaves_something_out(), left_out, "{one:?}");
+    }
+}
+
+#[test]
 fn definitions_with_one_label_are_one() {
     let one = texts(&[("OPERATOR s.=", "a"), ("OPERATOR s.=", "b")]);
     let other = texts(&[("OPERATOR s.=", "b"), ("OPERATOR s.=", "a")]);

@@ -267,9 +267,9 @@ pub enum CopyMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SchemaMode {
-    /// Copied with pg_dump, unless the target has all the tables already.
+    /// Copied with pg_dump, unless the target has all of it already.
     Auto,
-    /// It is there; it is compared, not trusted.
+    /// It is there as it is meant to be: what it lacks is said.
     Skip,
 }
 
@@ -427,7 +427,7 @@ fn when(id: StepId, options: &Options) -> When {
     match id {
         StepId::TargetRoles if options.roles == RoleMode::Skip => When::Not("--roles skip"),
         StepId::TargetForeignKeys if options.foreign_keys == ForeignKeys::AtCutover => When::Not(
-            "foreign keys wait for the cutover: a replicated TRUNCATE would stop at them; \
+            "foreign keys that pgl-setup copies wait for the cutover: a replicated TRUNCATE would stop at them; \
              pgl-setup --step target.foreign-keys creates them",
         ),
         _ => When::Now,
