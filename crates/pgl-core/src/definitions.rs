@@ -376,13 +376,57 @@ pub enum Unrecorded {
     Texts,
 }
 
+/// Why only names were compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NamesOnly {
+    /// It is not known how the definitions were at the setup.
+    Unrecorded,
+    /// Another pg_dump has recorded them, so that it is not known which have changed: an installation away from the answer.
+    OtherPgDump {
+        /// The major versions that the setup used: one for both sides, or one for each.
+        then: BTreeSet<u32>,
+        /// This one.
+        now: u32,
+    },
+}
+
+impl NamesOnly {
+    /// The major version of pg_dump that could compare the texts.
+    pub fn needed(&self) -> Option<u32> {
+        match self {
+            Self::OtherPgDump { then, .. } if then.len() == 1 => then.first().copied(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for NamesOnly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unrecorded => f.write_str(
+                "pgl-setup has not recorded both sides' definitions: only their names were compared",
+            ),
+            Self::OtherPgDump { then, now } => {
+                let then: Vec<String> = then.iter().map(u32::to_string).collect();
+                let then = then.join(" and ");
+                write!(
+                    f,
+                    "pgl-setup used pg_dump {then} and this is pg_dump {now}, which writes definitions in another way: \
+                     only their names were compared"
+                )
+            }
+        }
+    }
+}
+
 /// What a comparison came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DefinitionComparison {
     /// Each difference.
     pub differences: Vec<DefinitionChange>,
     /// Why texts were not compared; none where they were.
-    pub names_only: Option<String>,
+    pub names_only: Option<NamesOnly>,
     /// What pgl-setup has left out because the target lacked roles, and is still not there.
     pub without_roles: Vec<String>,
 }
@@ -397,7 +441,7 @@ impl DefinitionComparison {
                 self.without_roles.join(", ")
             )
         });
-        self.names_only.clone().into_iter().chain(left_out)
+        (self.names_only.iter().map(ToString::to_string)).chain(left_out)
     }
 
     /// The differences of owners and privileges, or the others, as sentences.
@@ -426,21 +470,13 @@ pub fn compare_definitions(
             (Some((&one.digests, &other.digests)), None)
         }
         (Some(one), Some(other)) => {
-            let names = format!(
-                "pgl-setup used pg_dump {} and this is pg_dump {}, which writes definitions in another way: \
-                 only their names were compared",
-                one.pg_dump.min(other.pg_dump),
-                source.now.pg_dump
-            );
-            (None, Some(names))
+            let why = NamesOnly::OtherPgDump {
+                then: [one.pg_dump, other.pg_dump].into(),
+                now: source.now.pg_dump,
+            };
+            (None, Some(why))
         }
-        _ => (
-            None,
-            Some(
-                "pgl-setup has not recorded both sides' definitions: only their names were compared"
-                    .to_owned(),
-            ),
-        ),
+        _ => (None, Some(NamesOnly::Unrecorded)),
     };
     let names_only = names_only.filter(|_| unrecorded == Unrecorded::Names);
     let (here, there) = (

@@ -283,14 +283,20 @@ fn another_pg_dump_writes_other_texts() {
     let compare = |one, other| compare_as(Unrecorded::Names, one, other);
     let found = compare(side(OLD), side(NEW));
     assert!(found.differences.is_empty());
-    assert!(found.names_only.unwrap().contains("pg_dump 16"));
+    let why = found.names_only.unwrap();
+    assert_eq!(why.needed(), Some(16));
+    assert!(
+        why.to_string()
+            .contains("used pg_dump 16 and this is pg_dump 17")
+    );
     let found = compare(side(OLD), side(NONE));
     assert_eq!(found.differences[0].changed, ChangedSide::Unknown);
     let unknown = SideDefinitions {
         now: texts(OLD),
         then: None,
     };
-    assert!(compare(side(OLD), unknown).names_only.is_some());
+    let found = compare(side(OLD), unknown);
+    assert_eq!(found.names_only, Some(NamesOnly::Unrecorded));
 }
 
 #[test]
