@@ -11,7 +11,7 @@ use super::timeline::Timelines;
 use super::write_block::READ_WRITE;
 use crate::Side;
 use crate::control::MissingChanges;
-use crate::definitions::{DefinitionComparison, FIX, NamesOnly};
+use crate::definitions::{DefinitionComparison, FIX, NamesOnly, fix_of_rollback};
 use crate::rules::some_of;
 use crate::status::causes::members::{COPY_AGAIN, UNDO};
 
@@ -478,22 +478,27 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
         );
     }
     let (definitions, rights) = (facts.definitions.said(false), facts.definitions.said(true));
+    let fix = match facts.rollback {
+        true => fix_of_rollback(),
+        false => FIX.to_owned(),
+    };
+    let or = if facts.rollback { ":" } else { ", or" };
     if !definitions.is_empty() {
         refuse(
             "cut.definitions",
             format!("definitions differ: {}", some_of(&definitions)),
-            &format!("{FIX}, or --force cut.definitions"),
+            &format!("{fix}{or} --force cut.definitions"),
         );
     }
     if !rights.is_empty() {
         refuse(
             "cut.rights",
             format!("owners and privileges differ: {}", some_of(&rights)),
-            &format!("{FIX}, or --force cut.rights"),
+            &format!("{fix}{or} --force cut.rights"),
         );
     }
     if let Some(why) = &facts.definitions.names_only
-        && *why != NamesOnly::Unrecorded
+        && *why != NamesOnly::NotKept
     {
         let with = match why.needed() {
             Some(major) => format!(
@@ -719,7 +724,7 @@ mod tests {
             facts.definitions.names_only = Some(why);
             guards(&facts, CutoverLimits { max_lag: 100 }, &[])
         };
-        assert!(with(NamesOnly::Unrecorded).is_empty());
+        assert!(with(NamesOnly::NotKept).is_empty());
         let found = with(NamesOnly::OtherPgDump {
             then: [17].into(),
             now: 18,
