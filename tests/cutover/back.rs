@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::common::Documented;
 
 use super::support::{
-    PAIRS, PATIENCE, cutover, either, go_on, replicating, replicating_with, roles, same,
+    PAIRS, PATIENCE, cutover, either, go_on, overriding, replicating, replicating_with, roles, same,
 };
 
 /// T19: from 17 and 18 back to an old pglogical, which cannot make its own slot there.
@@ -121,6 +121,50 @@ fn a_rollback_is_refused_while_the_target_receives_rows_from_elsewhere() -> Resu
     Ok(())
 }
 
+/// Changes on the target after the switch, and what the refusal of a rollback says.
+const LATER: [(&str, &str); 10] = [
+    (
+        "CREATE OR REPLACE VIEW shown AS SELECT id FROM plain WHERE id > 2",
+        "VIEW public.shown has changed on the target, not on the source",
+    ),
+    (
+        "CREATE FUNCTION two() RETURNS int LANGUAGE sql AS 'SELECT 2'",
+        "FUNCTION public.two() is only on the target",
+    ),
+    (
+        "CREATE POLICY mine ON plain USING (id > 0)",
+        "POLICY public.plain mine is only on the target",
+    ),
+    (
+        "CREATE TRIGGER late BEFORE INSERT ON plain FOR EACH ROW EXECUTE FUNCTION fire()",
+        "TRIGGER public.plain late is only on the target",
+    ),
+    (
+        "CREATE INDEX late_index ON plain (v)",
+        "INDEX public.late_index is only on the target",
+    ),
+    (
+        "GRANT SELECT ON plain TO pg_monitor",
+        "ACL public.TABLE plain is only on the target",
+    ),
+    (
+        "ALTER TYPE mood ADD VALUE 'merry'",
+        "TYPE public.mood has changed on the target",
+    ),
+    (
+        "DROP INDEX gone",
+        "INDEX public.gone is not on the target (dropped there after the setup)",
+    ),
+    (
+        "ALTER TABLE plain ALTER v SET DEFAULT 'new', ALTER n TYPE bigint",
+        "TABLE public.plain has changed on the target",
+    ),
+    (
+        "ALTER TABLE child DROP CONSTRAINT child_parent_fkey",
+        "FK CONSTRAINT public.child child_parent_fkey is not on the target",
+    ),
+];
+
 /// A partition that a job adds every month, a table of a release, a sequence: nothing replicates them to the former source.
 #[test]
 fn what_was_made_after_the_switch_is_not_left_behind_in_silence() -> Result<()> {
@@ -129,10 +173,48 @@ fn what_was_made_after_the_switch_is_not_left_behind_in_silence() -> Result<()> 
             source,
             target,
             "later",
-            "CREATE TABLE ev (id int, at int, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
-             CREATE TABLE ev_1 PARTITION OF ev FOR VALUES FROM (1) TO (2); INSERT INTO ev VALUES (1, 1)",
+            "CREATE TYPE mood AS ENUM ('glum');
+             CREATE TABLE ev (id int, at int, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+             CREATE TABLE ev_1 PARTITION OF ev FOR VALUES FROM (1) TO (2); INSERT INTO ev VALUES (1, 1);
+             CREATE TABLE plain (id int PRIMARY KEY, v text, state mood, n int);
+             CREATE VIEW shown AS SELECT id FROM plain WHERE id > 1;
+             CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+             CREATE TRIGGER always BEFORE INSERT ON plain FOR EACH ROW EXECUTE FUNCTION fire();
+             ALTER TABLE plain ENABLE ALWAYS TRIGGER always;
+             CREATE INDEX gone ON plain (n)",
         )?;
         cutover(&db).args(["--yes", "--reverse"]).run()?.expect(0)?;
+        cutover(&db)
+            .args(["rollback", "--dry-run"])
+            .run()?
+            .expect(0)?;
+        for changes in LATER.chunks(4) {
+            for (change, _) in changes {
+                db.on_target(change)?;
+            }
+            let document = cutover(&db)
+                .args(["rollback", "--dry-run"])
+                .run()?
+                .expect(1)?
+                .json()?;
+            let said = document["refusals"].to_string();
+            for (change, names) in changes {
+                ensure!(said.contains(names), "{change}: {names}: {document:#}");
+            }
+            ensure!(
+                said.contains("make the change on the source, too (there: "),
+                "{document:#}"
+            );
+            let mut source = overriding(&db)?;
+            for (change, _) in changes {
+                source.batch_execute(change)?;
+            }
+            // On both sides it is no difference.
+            cutover(&db)
+                .args(["rollback", "--dry-run"])
+                .run()?
+                .expect(0)?;
+        }
         db.on_target(
             "CREATE TABLE ev_2 PARTITION OF ev FOR VALUES FROM (2) TO (3); INSERT INTO ev VALUES (2, 2);
              CREATE TABLE invoice (id int PRIMARY KEY); CREATE SEQUENCE fresh; ALTER TABLE parent ADD extra int",

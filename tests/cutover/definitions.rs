@@ -1,7 +1,7 @@
 //! Changes of definitions since the setup, of every kind: each made on the source is named, made on both sides it is accepted.
 
 use anyhow::{Context, Result, ensure};
-use pgl_testkit::PairDb;
+use pgl_testkit::{PairDb, Server};
 
 use super::support::{
     AtHook, PAIRS, PATIENCE, cutover, overriding, replicating_with, writes_within,
@@ -394,6 +394,21 @@ fn what_the_target_alone_takes_away_is_named() -> Result<()> {
     db.on_target("CREATE INDEX more ON plain (v); GRANT CREATE ON SCHEMA public TO PUBLIC; CREATE VIEW more_of AS SELECT 1 AS one")?;
     let seen = found(&db)?;
     ensure!(seen.is_empty(), "{seen}");
+    // Another pg_dump cannot say that.
+    let dir = Server::require(18)?.client_dir()?;
+    let other = |more: &[&str]| -> Result<String> {
+        let tool = cutover(&db).args(["--dry-run", "--large-objects", "--pg-bindir"]);
+        let out = tool.arg(&dir).args(more).run()?.json()?;
+        Ok(out["refusals"].to_string())
+    };
+    let seen = other(&[])?;
+    ensure!(
+        seen.contains("pgl-setup used pg_dump 17 and this is pg_dump 18")
+            && seen.contains("name the directory of pg_dump 17 with --pg-bindir"),
+        "{seen}"
+    );
+    let seen = other(&["--force", "cut.definitions"])?;
+    ensure!(!seen.contains("pg_dump"), "{seen}");
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use pgl_conn::{Endpoint, Error, Session, Watch};
 use pgl_core::cutover::CatalogMark;
 use pgl_core::definitions::{
-    DefinitionComparison, KeptDefinitions, SideDefinitions, Unrecorded, compare_definitions,
+    DefinitionComparison, KeptDefinitions, SideDefinitions, Sought, compare_definitions,
 };
 use pgl_core::journal::DEFINITIONS;
 use pgl_core::{Plan, Side};
@@ -37,11 +37,11 @@ pub fn compare(
     (source_endpoint, target_endpoint): (&Endpoint, &Endpoint),
     migration: &str,
     plan: &Plan,
-    unrecorded: Unrecorded,
+    sought: Sought,
     watch: &dyn Watch,
 ) -> Result<DefinitionComparison, Error> {
     let mut kept = |side| journal::read(target, migration, &DEFINITIONS.of(side));
-    let (source_then, target_then) = (kept(Side::Source)?, kept(Side::Target)?);
+    let (source_then, mut target_then) = (kept(Side::Source)?, kept(Side::Target)?);
     let is_as_then = |session: &mut Session, then: &Option<KeptDefinitions>| match then {
         Some(then) => Ok(then.catalogs == catalog_marks(session)?),
         None => Ok::<_, Error>(false),
@@ -54,7 +54,14 @@ pub fn compare(
         });
     }
     let held = held_labels(target, migration)?;
-    let quieted = quieted_labels(target, migration)?;
+    if let (Sought::LeftBehind, Some(then)) = (sought, &mut target_then) {
+        then.promoted(deferred(target, migration, true)?);
+    }
+    let mut quieted = quieted_labels(target, migration)?;
+    if sought == Sought::LeftBehind {
+        // While rows come back, those of the source are disabled.
+        quieted.extend(quieted_labels(source, migration)?);
+    }
     let program = PgDump::find(pg_bindir, source.version(), target.version())?;
     let dump = |endpoint| program.dump(endpoint, &[], watch)?.definitions();
     let (here, there) = std::thread::scope(|scope| {
@@ -72,12 +79,10 @@ pub fn compare(
         now: there?.without_states(&quieted),
         then: target_then,
     };
-    Ok(compare_definitions(
-        plan, unrecorded, &held, &source, &target,
-    ))
+    Ok(compare_definitions(plan, sought, &held, &source, &target))
 }
 
-/// Labels of the triggers that are disabled on the target until the cutover.
+/// Labels of the triggers that are disabled on a side until rows no longer arrive there.
 fn quieted_labels(target: &mut Session, migration: &str) -> Result<BTreeSet<String>, Error> {
     if !pgl_schema::usable(target)? {
         return Ok(BTreeSet::new());
@@ -105,13 +110,18 @@ fn quieted_labels(target: &mut Session, migration: &str) -> Result<BTreeSet<Stri
 /// # Errors
 /// The server's.
 pub fn held_labels(target: &mut Session, migration: &str) -> Result<BTreeSet<String>, Error> {
+    deferred(target, migration, false)
+}
+
+/// Labels of deferred statements: those that have run, or the others.
+fn deferred(target: &mut Session, migration: &str, done: bool) -> Result<BTreeSet<String>, Error> {
     if !pgl_schema::usable(target)? {
         return Ok(BTreeSet::new());
     }
     let labels: Vec<String> = target.values(
-        "SELECT object FROM pgl.held WHERE migration = $1 AND done IS NULL",
-        &[&migration],
-        "statements that have not run",
+        "SELECT object FROM pgl.held WHERE migration = $1 AND (done IS NOT NULL) = $2",
+        &[&migration, &done],
+        "deferred statements",
     )?;
     Ok(labels.into_iter().collect())
 }

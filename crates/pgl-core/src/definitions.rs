@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::cutover::CatalogMark;
+use crate::cutover::{CatalogMark, READ_WRITE};
 use crate::setup::archive::{ArchiveEntry, is_foreign_to_schema};
 use crate::setup::secrets::{has_options, redacted};
 use crate::{Plan, QualifiedName, quote_ident};
@@ -46,6 +46,15 @@ impl KeptDefinitions {
             .into_iter()
             .map(|label| (label.clone(), String::new()));
         self.digests.extend(dropped);
+    }
+
+    /// After a cutover: what the target has never had is no change there, but what the cutover has created there is to be as on the
+    /// source.
+    pub fn promoted(&mut self, created: impl IntoIterator<Item = String>) {
+        self.digests.retain(|_, digest| !digest.is_empty());
+        for label in created {
+            self.digests.entry(canonical(&label)).or_default();
+        }
     }
 
     /// Those of objects that were made since.
@@ -147,22 +156,27 @@ impl Definitions {
 
     /// Without what the plan does not reach: whatever belongs to a table that it leaves out, or does not replicate and that only
     /// one side has, which other preconditions find; and where it names what is migrated, whatever it does not name.
-    fn reached(&self, plan: &Plan, other: &Self) -> BTreeMap<String, Definition<'_>> {
+    fn reached(
+        &self,
+        plan: &Plan,
+        other: &Self,
+        sought: Sought,
+    ) -> BTreeMap<String, Definition<'_>> {
         let tables: HashSet<QualifiedName> = (plan.replicated())
             .flat_map(|table| [Some(table.qualified()), table.partition_root.clone()])
             .flatten()
             .collect();
         let chosen = &plan.selection;
         let named = !(chosen.schemas.is_empty() && chosen.tables.is_empty());
-        let there: HashSet<String> = (other.entries.iter())
-            .filter(|entry| entry.kind == "TABLE")
-            .map(ArchiveEntry::label)
-            .collect();
+        let there: HashSet<String> = (other.entries.iter()).map(ArchiveEntry::label).collect();
+        // Those of one side are another precondition's: tables, and of a rollback sequences.
+        let on_both =
+            |kind: &str| kind == "TABLE" || kind == "SEQUENCE" && sought == Sought::LeftBehind;
         let meant = |entry: &ArchiveEntry| match (&entry.schema, entry.kind.as_str()) {
             (Some(schema), kind) => {
                 let name = QualifiedName::new(schema, &entry.name);
                 tables.contains(&name)
-                    || chosen.includes(&name) && (kind != "TABLE" || there.contains(&entry.label()))
+                    || chosen.includes(&name) && (!on_both(kind) || there.contains(&entry.label()))
             }
             (None, "SCHEMA") => chosen.includes(&QualifiedName::new(&entry.name, "")),
             (None, _) => !named,
@@ -384,17 +398,69 @@ fn bare(line: &str) -> &str {
 /// What to do about a difference.
 pub const FIX: &str = "make the change on the other side, too; where it is meant to be so: pgl-setup --step target.definitions records it";
 
+/// The same before a rollback: the source is read-only, and nothing is recorded any more.
+pub fn fix_of_rollback() -> String {
+    format!("make the change on the source, too (there: {READ_WRITE}); where it may be left behind")
+}
+
 /// Why nothing is compared after a cutover.
 pub const AFTER_CUTOVER: &str =
     "--definitions: the target is the production database, and no change is missing there any more";
 
-/// What is compared of definitions where it is not known how they were at the setup.
+/// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unrecorded {
-    /// Their names: two servers may write one definition in two ways.
-    Names,
-    /// Their texts as well.
-    Texts,
+pub enum Sought {
+    /// What the target lacks of the source, or takes away. Where it is not known how definitions were at the setup only names
+    /// are compared: two servers may write one definition in two ways.
+    Missing,
+    /// The same, and where that is not known, all that differs.
+    Everything,
+    /// What a rollback would leave behind: what has been made or changed on the target. What the former source alone has is meant.
+    LeftBehind,
+}
+
+/// Why only names were compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NamesOnly {
+    /// It is not known how the definitions were at the setup.
+    NotKept,
+    /// Another pg_dump has recorded them, so that it is not known which have changed: an installation away from the answer.
+    OtherPgDump {
+        /// The major versions that the setup used: one for both sides, or one for each.
+        then: BTreeSet<u32>,
+        /// This one.
+        now: u32,
+    },
+}
+
+impl NamesOnly {
+    /// The major version of pg_dump that could compare the texts.
+    pub fn needed(&self) -> Option<u32> {
+        match self {
+            Self::OtherPgDump { then, .. } if then.len() == 1 => then.first().copied(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for NamesOnly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotKept => f.write_str(
+                "pgl-setup has not recorded both sides' definitions: only their names were compared",
+            ),
+            Self::OtherPgDump { then, now } => {
+                let then: Vec<String> = then.iter().map(u32::to_string).collect();
+                let then = then.join(" and ");
+                write!(
+                    f,
+                    "pgl-setup used pg_dump {then} and this is pg_dump {now}, which writes definitions in another way: \
+                     only their names were compared"
+                )
+            }
+        }
+    }
 }
 
 /// What a comparison came to.
@@ -403,7 +469,7 @@ pub struct DefinitionComparison {
     /// Each difference.
     pub differences: Vec<DefinitionChange>,
     /// Why texts were not compared; none where they were.
-    pub names_only: Option<String>,
+    pub names_only: Option<NamesOnly>,
     /// What pgl-setup has left out because the target lacked roles, and is still not there.
     pub without_roles: Vec<String>,
 }
@@ -418,7 +484,7 @@ impl DefinitionComparison {
                 self.without_roles.join(", ")
             )
         });
-        self.names_only.clone().into_iter().chain(left_out)
+        (self.names_only.iter().map(ToString::to_string)).chain(left_out)
     }
 
     /// The differences of owners and privileges, or the others, as sentences.
@@ -434,7 +500,7 @@ impl DefinitionComparison {
 /// cutover, which has rules of its own for it.
 pub fn compare_definitions(
     plan: &Plan,
-    unrecorded: Unrecorded,
+    sought: Sought,
     held: &BTreeSet<String>,
     source: &SideDefinitions,
     target: &SideDefinitions,
@@ -447,26 +513,18 @@ pub fn compare_definitions(
             (Some((&one.digests, &other.digests)), None)
         }
         (Some(one), Some(other)) => {
-            let names = format!(
-                "pgl-setup used pg_dump {} and this is pg_dump {}, which writes definitions in another way: \
-                 only their names were compared",
-                one.pg_dump.min(other.pg_dump),
-                source.now.pg_dump
-            );
-            (None, Some(names))
+            let why = NamesOnly::OtherPgDump {
+                then: [one.pg_dump, other.pg_dump].into(),
+                now: source.now.pg_dump,
+            };
+            (None, Some(why))
         }
-        _ => (
-            None,
-            Some(
-                "pgl-setup has not recorded both sides' definitions: only their names were compared"
-                    .to_owned(),
-            ),
-        ),
+        _ => (None, Some(NamesOnly::NotKept)),
     };
-    let names_only = names_only.filter(|_| unrecorded == Unrecorded::Names);
+    let names_only = names_only.filter(|_| sought != Sought::Everything);
     let (here, there) = (
-        source.now.reached(plan, &target.now),
-        target.now.reached(plan, &source.now),
+        source.now.reached(plan, &target.now, sought),
+        target.now.reached(plan, &source.now, sought),
     );
     let held: HashSet<String> = held.iter().map(|label| canonical(label)).collect();
     let labels: BTreeSet<&String> = here.keys().chain(there.keys()).collect();
@@ -477,7 +535,7 @@ pub fn compare_definitions(
         let changed = match (one, other, then) {
             (Some(one), Some(other), _) if one.text == other.text => continue,
             (Some(one), Some(other), None) if same(kind, &one.text, &other.text) => continue,
-            (Some(_), Some(_), None) if unrecorded == Unrecorded::Names => continue,
+            (Some(_), Some(_), None) if sought != Sought::Everything => continue,
             (_, _, None) => ChangedSide::Unknown,
             (_, _, Some((source, target))) => {
                 let changed = |then: &BTreeMap<String, String>, now: Option<&Definition<'_>>| {
@@ -491,6 +549,7 @@ pub fn compare_definitions(
                     (false, false) => continue,
                     // Changed in the same way on both, after the source's was recorded and before the target's.
                     (true, false) if kind.ends_with("VIEW") && alike() => continue,
+                    (true, false) if sought == Sought::LeftBehind => continue,
                     // That the texts of two servers look alike does not undo what has changed on the source.
                     (true, false) => ChangedSide::Source,
                     (_, true) if alike() => continue,
@@ -507,7 +566,15 @@ pub fn compare_definitions(
                 }
             }
         };
+        let back = sought == Sought::LeftBehind;
         let meant = match (one, other) {
+            // It may have been so from the beginning.
+            (Some(_), None) if back && changed == ChangedSide::Unknown => true,
+            (None, Some(_)) if back => {
+                changed == ChangedSide::Unknown
+                    && BUILT_IN.iter().any(|kind| label.starts_with(kind))
+            }
+            (Some(_), Some(_)) if back => false,
             (Some(_), None) => held.contains(label) || plan.without_roles.contains(label),
             (Some(one), Some(other)) => {
                 changed == ChangedSide::Target && is_harmless(kind, &one.text, &other.text)
@@ -516,7 +583,7 @@ pub fn compare_definitions(
             (None, other) => {
                 let there_alone = match changed {
                     ChangedSide::Target => true,
-                    ChangedSide::Unknown => unrecorded == Unrecorded::Names,
+                    ChangedSide::Unknown => sought == Sought::Missing,
                     ChangedSide::Source | ChangedSide::Both => false,
                 };
                 let harms = |found: &Definition<'_>| match changed {

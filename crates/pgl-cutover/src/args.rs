@@ -79,6 +79,8 @@ struct Rollback {
     /// Do everything up to the moment at which the source would accept writes, then undo it
     #[arg(long, conflicts_with = "dry_run")]
     rehearse: bool,
+    #[command(flatten)]
+    programs: ClientPrograms,
 }
 
 #[derive(Args, Clone)]
@@ -171,7 +173,7 @@ pub(crate) struct RestoredHook {
     pub(crate) hook_timeout: Duration,
 }
 
-/// What only a cutover takes: replication from the target to the former source, and what reads the definitions of both sides.
+/// What only a cutover takes: replication from the target to the former source.
 #[derive(Args, Clone)]
 pub(crate) struct Forward {
     /// Prepare replication from target to source first, for a rollback that loses nothing
@@ -214,6 +216,8 @@ pub(crate) struct Order {
     pub(crate) common: Common,
     pub(crate) options: Options,
     pub(crate) forward: Option<Forward>,
+    /// Those of a rollback.
+    programs: ClientPrograms,
     pub(crate) terminate: Vec<i32>,
     pub(crate) dry_run: bool,
     /// Whether it is rolled back before the promotion.
@@ -236,7 +240,10 @@ impl Order {
 
     /// Where pg_dump is.
     pub(crate) fn pg_bindir(&self) -> Option<PathBuf> {
-        self.forward.as_ref().and_then(|one| one.programs.dir())
+        self.forward
+            .as_ref()
+            .map_or(&self.programs, |one| &one.programs)
+            .dir()
     }
 
     fn new(what: What, common: Common, options: Options, forward: Option<Forward>) -> Self {
@@ -245,6 +252,7 @@ impl Order {
             common,
             options,
             forward,
+            programs: ClientPrograms::default(),
             terminate: Vec::new(),
             dry_run: false,
             rehearse: false,
@@ -285,6 +293,7 @@ impl Cutover {
             Command::Rollback(back) => Order {
                 dry_run: back.dry_run,
                 rehearse: back.rehearse,
+                programs: back.programs,
                 ..Order::new(What::Rollback, back.common, back.options, None)
             },
             Command::Resume(one) => Order {

@@ -19,7 +19,7 @@ use pgl_core::cutover::{
     WriteBlock, guards, left_behind, removed_tables, renamed, replica_triggers,
     sequence_mismatches, stays_read_only, unplanned,
 };
-use pgl_core::definitions::Unrecorded;
+use pgl_core::definitions::Sought;
 use pgl_core::facts::Asked;
 use pgl_core::plan::{PlanTable, Set};
 use pgl_core::preflight::{Choice, examine};
@@ -253,25 +253,32 @@ pub(crate) fn check(
         if !args.common.input.force.iter().any(|id| id == "cut.orphans") {
             facts.orphans = orphaned_rows(&migration.plan, (old, new), &shapes.1)?;
         }
-        let compared = definitions::compare(
-            args.pg_bindir().as_deref(),
-            (old, new),
-            (&migration.source, &migration.target),
-            &migration.name,
-            &migration.plan,
-            Unrecorded::Names,
-            interrupt,
-        );
-        match compared {
-            Ok(found) => {
-                notes.extend(found.notes());
-                facts.definitions = found;
+    }
+    let (sought, sides) = match direction {
+        Direction::Forward => (Sought::Missing, (&mut *old, &mut *new)),
+        Direction::Back => (Sought::LeftBehind, (&mut *new, &mut *old)),
+    };
+    let compared = definitions::compare(
+        args.pg_bindir().as_deref(),
+        sides,
+        (&migration.source, &migration.target),
+        &migration.name,
+        &migration.plan,
+        sought,
+        interrupt,
+    );
+    match compared {
+        Ok(mut found) => {
+            if direction == Direction::Back {
+                found.without_roles.clear();
             }
-            Err(error) if error.kind == Kind::Program => {
-                facts.definitions_unknown = Some(error.to_string());
-            }
-            Err(error) => return Err(error.into()),
+            notes.extend(found.notes());
+            facts.definitions = found;
         }
+        Err(error) if error.kind == Kind::Program => {
+            facts.definitions_unknown = Some(error.to_string());
+        }
+        Err(error) => return Err(error.into()),
     }
     let limits = CutoverLimits {
         max_lag: args.options.max_lag,

@@ -485,7 +485,7 @@ _pgl__cutover() {
             return 0
             ;;
         pgl__subcmd__cutover__subcmd__rollback)
-            opts="-y -q -v -h --source --target --plan --force --name --yes --format --color --quiet --verbose --max-lag --max-pause --block --verify --large-objects --hook-blocked --hook-drained --hook-promoted --hook-restored --hook-timeout --dry-run --rehearse --help"
+            opts="-y -q -v -h --source --target --plan --force --name --yes --format --color --quiet --verbose --max-lag --max-pause --block --verify --large-objects --hook-blocked --hook-drained --hook-promoted --hook-restored --hook-timeout --dry-run --rehearse --pg-bindir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -552,6 +552,10 @@ _pgl__cutover() {
                     return 0
                     ;;
                 --hook-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pg-bindir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

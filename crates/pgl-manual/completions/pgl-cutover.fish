@@ -156,6 +156,7 @@ complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand rollback" -l hoo
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand rollback" -l hook-promoted -d 'Run CMD after the promotion: it sends the clients to the target' -r
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand rollback" -l hook-restored -d 'Run CMD when the source accepts writes again' -r
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand rollback" -l hook-timeout -d 'How long a hook may take' -r
+complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand rollback" -l pg-bindir -d 'Directory of pg_dump [default: the newest found] [env: PGL_PG_BINDIR]' -r -F
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand rollback" -s y -l yes -d 'Confirm without being asked'
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand rollback" -s q -l quiet -d 'Errors only on stderr'
 complete -c pgl-cutover -n "__fish_pgl_cutover_using_subcommand rollback" -s v -l verbose -d 'More on stderr (repeatable)'

@@ -10,7 +10,7 @@ use pgl_conn::{Access, DsnText, Endpoint, Error, Kind, Session, SessionOptions};
 use pgl_core::cutover::{
     CutoverState, Direction, Purpose, cutover_state, refusal, without_journal,
 };
-use pgl_core::definitions::{DefinitionComparison, Unrecorded};
+use pgl_core::definitions::{DefinitionComparison, Sought};
 use pgl_core::migration::Names;
 use pgl_core::plan::Set;
 use pgl_core::status::Word;
@@ -391,7 +391,7 @@ impl<'a> Observer<'a> {
                 })?;
                 let endpoints = (&here_endpoint, &there_endpoint);
                 let dir = pg_bindir.as_deref();
-                let names = Unrecorded::Names;
+                let names = Sought::Missing;
                 definitions::compare(
                     dir,
                     (here, there),

@@ -12,7 +12,7 @@ use pgl_cli::progress::Unit;
 use pgl_cli::{Context, Failure, input};
 use pgl_conn::{Access, Environment, Error, Kind, Session};
 use pgl_core::cutover::{CutOver, CutoverState, Purpose, cutover_state, refusal};
-use pgl_core::definitions::{AFTER_CUTOVER, DefinitionChange, Unrecorded};
+use pgl_core::definitions::{AFTER_CUTOVER, DefinitionChange, Sought};
 use pgl_core::doc::{Incoming, Verdict};
 use pgl_core::migration::Names;
 use pgl_core::plan::Plan;
@@ -580,7 +580,7 @@ fn compare_definitions(
         pool.endpoints(),
         name,
         &plan,
-        Unrecorded::Texts,
+        Sought::Everything,
         pool,
     )?;
     Ok(found.differences)

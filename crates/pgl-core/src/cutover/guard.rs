@@ -11,7 +11,7 @@ use super::timeline::Timelines;
 use super::write_block::READ_WRITE;
 use crate::Side;
 use crate::control::MissingChanges;
-use crate::definitions::{DefinitionComparison, FIX};
+use crate::definitions::{DefinitionComparison, FIX, NamesOnly, fix_of_rollback};
 use crate::rules::some_of;
 use crate::status::causes::members::{COPY_AGAIN, UNDO};
 
@@ -478,18 +478,38 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
         );
     }
     let (definitions, rights) = (facts.definitions.said(false), facts.definitions.said(true));
+    let fix = match facts.rollback {
+        true => fix_of_rollback(),
+        false => FIX.to_owned(),
+    };
+    let or = if facts.rollback { ":" } else { ", or" };
     if !definitions.is_empty() {
         refuse(
             "cut.definitions",
             format!("definitions differ: {}", some_of(&definitions)),
-            &format!("{FIX}, or --force cut.definitions"),
+            &format!("{fix}{or} --force cut.definitions"),
         );
     }
     if !rights.is_empty() {
         refuse(
             "cut.rights",
             format!("owners and privileges differ: {}", some_of(&rights)),
-            &format!("{FIX}, or --force cut.rights"),
+            &format!("{fix}{or} --force cut.rights"),
+        );
+    }
+    if let Some(why) = &facts.definitions.names_only
+        && *why != NamesOnly::NotKept
+    {
+        let with = match why.needed() {
+            Some(major) => format!(
+                "name the directory of pg_dump {major} with --pg-bindir (package postgresql-client-{major})"
+            ),
+            None => "compare both sides yourself".to_owned(),
+        };
+        refuse(
+            "cut.definitions",
+            format!("definitions may have changed since the setup: {why}"),
+            &format!("{with}; to go on without: --force cut.definitions"),
         );
     }
     if let Some(why) = &facts.definitions_unknown {
@@ -596,7 +616,7 @@ mod tests {
     #[test]
     fn each_fault_has_its_id_and_can_be_overridden() {
         type Fault = fn(&mut Preconditions);
-        let faults: [(&str, Fault); 35] = [
+        let faults: [(&str, Fault); 36] = [
             ("cut.left_out", |f| f.left_out = vec!["odd".to_owned()]),
             ("cut.replica_triggers", |f| {
                 f.replica_triggers = vec![ReplicaTrigger::default()]
@@ -669,6 +689,12 @@ mod tests {
             ("cut.definitions", |f| {
                 f.definitions_unknown = Some("odd".to_owned());
             }),
+            ("cut.definitions", |f| {
+                f.definitions.names_only = Some(NamesOnly::OtherPgDump {
+                    then: [17].into(),
+                    now: 18,
+                });
+            }),
             ("cut.matviews", |f| f.unfilled = vec!["odd".to_owned()]),
             ("cut.orphans", |f| f.orphans = vec!["odd".to_owned()]),
             ("cut.rights", |f| f.definitions = difference(true)),
@@ -688,6 +714,25 @@ mod tests {
             assert_eq!(found[0].what.contains("odd"), odd, "{found:?}");
             assert!(guards(&facts, limits, &[id.to_owned()]).is_empty());
         }
+    }
+
+    /// What was never recorded cannot be found by another pg_dump.
+    #[test]
+    fn another_pg_dump_is_named_and_nothing_where_none_has_recorded() {
+        let with = |why| {
+            let mut facts = good();
+            facts.definitions.names_only = Some(why);
+            guards(&facts, CutoverLimits { max_lag: 100 }, &[])
+        };
+        assert!(with(NamesOnly::NotKept).is_empty());
+        let found = with(NamesOnly::OtherPgDump {
+            then: [17].into(),
+            now: 18,
+        });
+        assert!(
+            found[0].hint.contains("pg_dump 17 with --pg-bindir"),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -51,7 +51,7 @@ fn compared(then: [Texts<'_>; 2], now: [Texts<'_>; 2], held: &[&str]) -> Vec<Str
         then: Some(texts(then[side]).kept(Vec::new())),
     });
     let held = held.iter().map(|one| (*one).to_owned()).collect();
-    let found = compare_definitions(&plan(), Unrecorded::Names, &held, &source, &target);
+    let found = compare_definitions(&plan(), Sought::Missing, &held, &source, &target);
     assert_eq!(found.names_only, None);
     found.differences.iter().map(ToString::to_string).collect()
 }
@@ -194,13 +194,7 @@ fn what_was_not_there_when_it_was_recorded_is_missing_unless_that_was_meant() {
             then: Some(then),
         };
         let (source, target) = (side(OLD, source), side(now, target));
-        compare_definitions(
-            &plan(),
-            Unrecorded::Names,
-            &BTreeSet::new(),
-            &source,
-            &target,
-        )
+        compare_definitions(&plan(), Sought::Missing, &BTreeSet::new(), &source, &target)
     };
     let said = |now| compared(false, now).differences[0].to_string();
     assert_eq!(
@@ -262,6 +256,54 @@ fn owners_and_privileges_are_told_from_other_differences() {
     assert!(rights(&owned("ACL", "x", "a"), &[]));
 }
 
+/// What a rollback finds, of definitions at the setup and now.
+fn left_behind(then: [Texts<'_>; 2], now: [Texts<'_>; 2], created: &[&str]) -> Vec<String> {
+    let [source, mut target] = [0, 1].map(|side| SideDefinitions {
+        now: texts(now[side]),
+        then: Some(texts(then[side]).kept(Vec::new())),
+    });
+    let created = created.iter().map(|one| (*one).to_owned());
+    target.then.as_mut().unwrap().promoted(created);
+    let (plan, none) = (plan(), BTreeSet::new());
+    let found = compare_definitions(&plan, Sought::LeftBehind, &none, &source, &target);
+    found.differences.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_rollback_leaves_behind_what_the_target_alone_has() {
+    for (now, said) in [
+        (
+            [OLD, NEW],
+            "FUNCTION s.f() has changed on the target, not on the source (old on the source, new on the target)",
+        ),
+        (
+            [OLD, NONE],
+            "FUNCTION s.f() is not on the target (dropped there after the setup)",
+        ),
+    ] {
+        assert_eq!(left_behind([OLD, OLD], now, &[]), [said]);
+    }
+    let made = left_behind([NONE, NONE], [NONE, NEW], &[]);
+    assert_eq!(
+        made,
+        ["FUNCTION s.f() is only on the target (created there after the setup)"]
+    );
+    // What the former source alone has is meant, and what both have is no difference.
+    for (then, now) in [
+        ([OLD, OLD], [NEW, OLD]),
+        ([OLD, OLD], [NEW, NEW]),
+        ([OLD, NONE], [OLD, NONE]),
+        ([NONE, NONE], [NEW, NONE]),
+        ([NONE, OLD], [NONE, OLD]),
+    ] {
+        assert!(left_behind(then, now, &[]).is_empty(), "{then:?} {now:?}");
+    }
+    // The cutover has created it.
+    let created = ["FUNCTION s.f()"];
+    assert!(left_behind([OLD, NONE], [OLD, OLD], &created).is_empty());
+    assert_eq!(left_behind([OLD, NONE], [OLD, NONE], &created).len(), 1);
+}
+
 #[test]
 fn another_pg_dump_writes_other_texts() {
     let mut then = texts(OLD).kept(Vec::new());
@@ -270,27 +312,32 @@ fn another_pg_dump_writes_other_texts() {
         now: texts(now),
         then: Some(then.clone()),
     };
-    let compare_as = |unrecorded, one, other| {
-        compare_definitions(&plan(), unrecorded, &BTreeSet::new(), &one, &other)
-    };
-    let found = compare_as(Unrecorded::Texts, side(OLD), side(NEW));
+    let compare_as =
+        |sought, one, other| compare_definitions(&plan(), sought, &BTreeSet::new(), &one, &other);
+    let found = compare_as(Sought::Everything, side(OLD), side(NEW));
     assert_eq!(found.names_only, None);
     let said: Vec<String> = found.differences.iter().map(ToString::to_string).collect();
     assert_eq!(
         said,
         ["FUNCTION s.f() differs (old on the source, new on the target)"]
     );
-    let compare = |one, other| compare_as(Unrecorded::Names, one, other);
+    let compare = |one, other| compare_as(Sought::Missing, one, other);
     let found = compare(side(OLD), side(NEW));
     assert!(found.differences.is_empty());
-    assert!(found.names_only.unwrap().contains("pg_dump 16"));
+    let why = found.names_only.unwrap();
+    assert_eq!(why.needed(), Some(16));
+    assert!(
+        why.to_string()
+            .contains("used pg_dump 16 and this is pg_dump 17")
+    );
     let found = compare(side(OLD), side(NONE));
     assert_eq!(found.differences[0].changed, ChangedSide::Unknown);
     let unknown = SideDefinitions {
         now: texts(OLD),
         then: None,
     };
-    assert!(compare(side(OLD), unknown).names_only.is_some());
+    let found = compare(side(OLD), unknown);
+    assert_eq!(found.names_only, Some(NamesOnly::NotKept));
 }
 
 #[test]
@@ -312,10 +359,17 @@ fn what_a_plan_leaves_out_is_left_out_with_its_parts() {
     ];
     let all = Definitions::new(17, all);
     let mut plan = plan();
-    let labels = |plan: &Plan| -> Vec<String> { all.reached(plan, &all).into_keys().collect() };
+    let labels = |plan: &Plan| -> Vec<String> {
+        all.reached(plan, &all, Sought::Missing)
+            .into_keys()
+            .collect()
+    };
     assert_eq!(labels(&plan).len(), 7);
     let other = Definitions::new(17, Vec::new());
-    let alone: Vec<String> = all.reached(&plan, &other).into_keys().collect();
+    let alone: Vec<String> = all
+        .reached(&plan, &other, Sought::Missing)
+        .into_keys()
+        .collect();
     assert_eq!(alone, ["FUNCTION s.f()", "TABLE s.t"]);
     plan.selection.exclude_tables = vec!["s.scratch".to_owned()];
     assert_eq!(labels(&plan), ["FUNCTION s.f()", "TABLE s.t"]);
@@ -344,7 +398,13 @@ fn a_changed_password_is_a_change_and_is_never_shown() {
         then: Some(texts(then).kept(Vec::new())),
     };
     let found = |source: &SideDefinitions, target: &SideDefinitions| {
-        compare_definitions(&plan(), Unrecorded::Texts, &BTreeSet::new(), source, target)
+        compare_definitions(
+            &plan(),
+            Sought::Everything,
+            &BTreeSet::new(),
+            source,
+            target,
+        )
     };
     let rotated = found(&side(&old, &new), &side(&old, &old));
     assert_eq!(
@@ -487,7 +547,7 @@ fn what_was_left_out_for_want_of_roles_is_reported() {
         };
         let (source, target) = (side(here), side(there));
         let none = BTreeSet::new();
-        compare_definitions(&plan, Unrecorded::Names, &none, &source, &target).without_roles
+        compare_definitions(&plan, Sought::Missing, &none, &source, &target).without_roles
     };
     assert_eq!(lacking(here), [""; 0]);
     assert_eq!(lacking(NONE), left_out[..3]);
