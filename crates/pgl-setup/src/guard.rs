@@ -7,7 +7,7 @@ use pgl_apply::target::{self, MissingRole};
 use pgl_apply::{Done, Error, journal};
 use pgl_conn::Kind;
 use pgl_core::cutover::Purpose;
-use pgl_core::definitions::Unrecorded;
+use pgl_core::definitions::Sought;
 use pgl_core::journal::DEFINITIONS;
 use pgl_core::preflight::{Choice, examine};
 use pgl_core::rules::some_of;
@@ -65,7 +65,7 @@ impl Run<'_> {
             (&self.place.servers.source, &self.place.servers.target),
             &self.name,
             &self.plan,
-            Unrecorded::Texts,
+            Sought::Everything,
             self.watch,
         );
         let found = match found {
