@@ -13,8 +13,8 @@ complete -c pgl-setup -l step -d 'Run this step only (repeatable)' -r
 complete -c pgl-setup -l until -d 'Stop after this step' -r
 complete -c pgl-setup -l copy -d 'Who copies the rows that exist already' -r -f -a "parallel\t'This tool, several tables at a time'
 none\t'Nobody: only changes from now on are replicated'"
-complete -c pgl-setup -l schema-copy -d 'Where the target\'s schema comes from' -r -f -a "auto\t'From the source with pg_dump, unless the target has it'
-skip\t'It is there; it is compared'"
+complete -c pgl-setup -l schema-copy -d 'Where the target\'s schema comes from' -r -f -a "auto\t'From the source with pg_dump, unless the target has all of it'
+skip\t'As the target has it: what it lacks is said'"
 complete -c pgl-setup -l roles -d 'What to do about roles' -r -f -a "check\t'Every role that is needed has to exist'
 copy\t'Create missing ones, without passwords'
 skip\t'Leave out what names a missing one: owners, privileges, policies, user mappings'"
