@@ -262,7 +262,7 @@ impl Order {
 
 /// What a command line asks for.
 pub(crate) enum Asked {
-    Attempt(Order),
+    Attempt(Box<Order>),
     Abort(Abort),
 }
 
@@ -280,27 +280,29 @@ impl Cutover {
     }
 
     pub(crate) fn asked(self) -> Asked {
-        Asked::Attempt(match self.command.unwrap_or(Command::Run(self.run)) {
-            Command::Abort(abort) => return Asked::Abort(abort),
-            Command::Run(run) => Order {
-                dry_run: run.dry_run,
-                ..Order::new(What::Run, run.common, run.options, Some(run.forward))
+        Asked::Attempt(Box::new(
+            match self.command.unwrap_or(Command::Run(self.run)) {
+                Command::Abort(abort) => return Asked::Abort(abort),
+                Command::Run(run) => Order {
+                    dry_run: run.dry_run,
+                    ..Order::new(What::Run, run.common, run.options, Some(run.forward))
+                },
+                Command::Rehearse(one) => Order {
+                    rehearse: true,
+                    ..Order::new(What::Run, one.common, one.options, Some(one.forward))
+                },
+                Command::Rollback(back) => Order {
+                    dry_run: back.dry_run,
+                    rehearse: back.rehearse,
+                    programs: back.programs,
+                    ..Order::new(What::Rollback, back.common, back.options, None)
+                },
+                Command::Resume(one) => Order {
+                    terminate: one.terminate.terminate,
+                    ..Order::new(What::Resume, one.common, one.options, Some(one.forward))
+                },
             },
-            Command::Rehearse(one) => Order {
-                rehearse: true,
-                ..Order::new(What::Run, one.common, one.options, Some(one.forward))
-            },
-            Command::Rollback(back) => Order {
-                dry_run: back.dry_run,
-                rehearse: back.rehearse,
-                programs: back.programs,
-                ..Order::new(What::Rollback, back.common, back.options, None)
-            },
-            Command::Resume(one) => Order {
-                terminate: one.terminate.terminate,
-                ..Order::new(What::Resume, one.common, one.options, Some(one.forward))
-            },
-        })
+        ))
     }
 }
 

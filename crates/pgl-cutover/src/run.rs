@@ -21,7 +21,7 @@ use crate::view::CutoverBody;
 
 pub(crate) fn run(asked: Asked, context: &Context) -> Result<Verdict, Failure> {
     match asked {
-        Asked::Attempt(order) => attempt(order, context),
+        Asked::Attempt(order) => attempt(*order, context),
         Asked::Abort(args) => abort(&args, context),
     }
 }
