@@ -568,8 +568,8 @@ pub fn compare_definitions(
         };
         let back = sought == Sought::LeftBehind;
         let meant = match (one, other) {
-            // It may have been so from the beginning.
-            (Some(_), None) if back && changed == ChangedSide::Unknown => true,
+            // It may have been so from the beginning, or was made there since.
+            (Some(_), None) if back && changed != ChangedSide::Target => true,
             (None, Some(_)) if back => {
                 changed == ChangedSide::Unknown
                     && BUILT_IN.iter().any(|kind| label.starts_with(kind))
