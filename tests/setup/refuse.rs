@@ -115,7 +115,7 @@ fn a_schema_that_is_there_is_compared() -> Result<()> {
         .expect(6)?;
     ensure!(out.stdout.contains("column w"), "{}", out.stdout);
     db.on_target("ALTER TABLE t ADD w int")?;
-    // The tables are there, and not all that belongs to them: nobody said that this is meant.
+    // The tables are there, and not all that belongs to them: refused unless --schema-copy skip says that this is meant.
     db.on_source(
         "ALTER TABLE t ALTER w SET DEFAULT 7; CREATE VIEW seen AS SELECT id FROM t;
          CREATE TABLE child (id int PRIMARY KEY, t int CONSTRAINT kept REFERENCES t); COMMENT ON TABLE t IS 'said'",

@@ -1,5 +1,5 @@
 -- Triggers and event triggers that were disabled in migration $1 because they fire for replicated rows and are so still: the parts of a
--- statement that changes their state. The others of the journal are null: they are gone, or somebody has changed them since.
+-- statement that changes their state. The others of the journal are null: they are gone, or have been changed since.
 -- A partition's trigger that comes from its parent's is internal from 11 to 14.
 WITH disabled AS (
     SELECT t.oid, n.nspname AS schema, c.relname AS rel, t.tgname AS name

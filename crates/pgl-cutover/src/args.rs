@@ -216,8 +216,8 @@ pub(crate) struct Order {
     pub(crate) common: Common,
     pub(crate) options: Options,
     pub(crate) forward: Option<Forward>,
-    /// Those of a rollback.
-    programs: ClientPrograms,
+    /// Where pg_dump is.
+    pub(crate) pg_bindir: Option<PathBuf>,
     pub(crate) terminate: Vec<i32>,
     pub(crate) dry_run: bool,
     /// Whether it is rolled back before the promotion.
@@ -238,21 +238,13 @@ impl Order {
         self.forward.as_ref().is_some_and(|one| one.reverse)
     }
 
-    /// Where pg_dump is.
-    pub(crate) fn pg_bindir(&self) -> Option<PathBuf> {
-        self.forward
-            .as_ref()
-            .map_or(&self.programs, |one| &one.programs)
-            .dir()
-    }
-
     fn new(what: What, common: Common, options: Options, forward: Option<Forward>) -> Self {
         Self {
             what,
             common,
             options,
+            pg_bindir: forward.as_ref().and_then(|one| one.programs.dir()),
             forward,
-            programs: ClientPrograms::default(),
             terminate: Vec::new(),
             dry_run: false,
             rehearse: false,
@@ -294,7 +286,7 @@ impl Cutover {
                 Command::Rollback(back) => Order {
                     dry_run: back.dry_run,
                     rehearse: back.rehearse,
-                    programs: back.programs,
+                    pg_bindir: back.programs.dir(),
                     ..Order::new(What::Rollback, back.common, back.options, None)
                 },
                 Command::Resume(one) => Order {

@@ -170,10 +170,7 @@ pub(crate) fn check(
     ] {
         let not_owned = apply::not_owned(session, relations, closed)?;
         // Where rights are missing, those are what is reported.
-        let tables: &[QualifiedName] = match not_owned.is_some() {
-            true => &[],
-            false => &blocked,
-        };
+        let tables: &[QualifiedName] = if not_owned.is_none() { &blocked } else { &[] };
         facts
             .impossible
             .extend(apply::write_block_refused(session, fires, tables)?);
@@ -259,7 +256,7 @@ pub(crate) fn check(
         Direction::Back => (Sought::LeftBehind, (&mut *new, &mut *old)),
     };
     let compared = definitions::compare(
-        args.pg_bindir().as_deref(),
+        args.pg_bindir.as_deref(),
         sides,
         (&migration.source, &migration.target),
         &migration.name,

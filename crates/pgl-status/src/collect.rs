@@ -391,14 +391,13 @@ impl<'a> Observer<'a> {
                 })?;
                 let endpoints = (&here_endpoint, &there_endpoint);
                 let dir = pg_bindir.as_deref();
-                let names = Sought::Missing;
                 definitions::compare(
                     dir,
                     (here, there),
                     endpoints,
                     migration,
                     &plan,
-                    names,
+                    Sought::Missing,
                     interrupt,
                 )
             })

@@ -479,22 +479,21 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
     }
     let (definitions, rights) = (facts.definitions.said(false), facts.definitions.said(true));
     let fix = match facts.rollback {
-        true => fix_of_rollback(),
-        false => FIX.to_owned(),
+        true => format!("{}:", fix_of_rollback()),
+        false => format!("{FIX}, or"),
     };
-    let or = if facts.rollback { ":" } else { ", or" };
     if !definitions.is_empty() {
         refuse(
             "cut.definitions",
             format!("definitions differ: {}", some_of(&definitions)),
-            &format!("{fix}{or} --force cut.definitions"),
+            &format!("{fix} --force cut.definitions"),
         );
     }
     if !rights.is_empty() {
         refuse(
             "cut.rights",
             format!("owners and privileges differ: {}", some_of(&rights)),
-            &format!("{fix}{or} --force cut.rights"),
+            &format!("{fix} --force cut.rights"),
         );
     }
     if let Some(why) = &facts.definitions.names_only

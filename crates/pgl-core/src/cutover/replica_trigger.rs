@@ -46,7 +46,7 @@ pub struct TriggerState {
 }
 
 /// What was disabled because it fires for replicated rows, as the journal has it. The parts of the statement are null where it is gone, or
-/// somebody has changed its state since.
+/// its state has been changed since.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct DisabledTrigger {
     /// Its row of the journal.
