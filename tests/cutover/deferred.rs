@@ -54,6 +54,40 @@ fn foreign_keys_and_their_comments_are_the_sources() -> Result<()> {
     Ok(())
 }
 
+/// pg_dump does not write it, and only a superuser may do it.
+#[test]
+fn disabled_triggers_of_constraints_are_noted() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("unchecked")?;
+    db.on_source(
+        "CREATE TABLE p (id int PRIMARY KEY);
+         CREATE TABLE c (id int PRIMARY KEY, p int CONSTRAINT \"Key\" REFERENCES p, n int CONSTRAINT once UNIQUE DEFERRABLE)",
+    )?;
+    setup(&db).run()?.expect(0)?;
+    let found = |part: &str| -> Result<bool> {
+        let out = cutover(&db).arg("--dry-run").run()?.expect(0)?;
+        Ok(out.json()?["notes"].to_string().contains(part))
+    };
+    let disabled = "has disabled triggers, on the source";
+    ensure!(!found(disabled)?);
+    // The trigger that checks the referenced rows is on the other table.
+    db.on_source("ALTER TABLE p DISABLE TRIGGER ALL")?;
+    ensure!(found(disabled)? && !found("once")?);
+    db.on_source("ALTER TABLE c DISABLE TRIGGER ALL")?;
+    ensure!(found(
+        "constraint once of table public.c has disabled triggers, on the source"
+    )?);
+    db.on_target("ALTER TABLE c DISABLE TRIGGER ALL")?;
+    ensure!(found(disabled)? && !found("once")?);
+    let out = cutover(&db).arg("--yes").run()?.expect(0)?.json()?;
+    let notes = out["notes"].to_string();
+    ensure!(
+        notes.contains(r#"constraint \"Key\" of table public.c"#),
+        "{notes}"
+    );
+    db.on_target("ALTER TABLE p DISABLE TRIGGER ALL; ALTER TABLE c DISABLE TRIGGER ALL; INSERT INTO c VALUES (1, 1, 1)")?;
+    Ok(())
+}
+
 const TRIGGERS: &str = "SELECT tgrelid::regclass::text, tgname, tgenabled FROM pg_trigger
                          WHERE tgrelid > 16383 AND tgname !~ '^(pgl|RI_)' AND tgname NOT LIKE 'queue_truncate%' UNION ALL
                         SELECT '', evtname, evtenabled FROM pg_event_trigger ORDER BY 1, 2";

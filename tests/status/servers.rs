@@ -260,3 +260,38 @@ fn a_slot_in_danger_and_a_slot_that_is_lost() -> Result<()> {
     assert!(!metrics.contains("pgl_slot_retained_bytes{"), "{metrics}");
     Ok(())
 }
+
+#[test]
+fn a_database_that_an_interrupted_drop_left_invalid() -> Result<()> {
+    let pair = Pair::start(13, 17)?;
+    pair.createdb("shop")?;
+    let env = pair.env("shop");
+    let preflight = || Tool::new(env!("CARGO_BIN_EXE_pgl-preflight")).envs(env.clone());
+    let tools = || {
+        [
+            preflight(),
+            Tool::new(env!("CARGO_BIN_EXE_pgl-setup")).envs(env.clone()),
+            status(env.clone()),
+        ]
+    };
+    let limit = |side: &Cluster, limit: i8| {
+        let limit = format!("datconnlimit = {limit} WHERE datname = 'shop'");
+        side.sql("postgres", &format!("UPDATE pg_database SET {limit}"))
+    };
+    for side in [&pair.source, &pair.target] {
+        limit(side, -2)?;
+        for tool in tools() {
+            let out = tool.run()?;
+            let said = format!("{}{}", out.stdout, out.stderr);
+            for part in ["55000", "interrupted DROP DATABASE", "creates a target's"] {
+                ensure!(said.contains(part), "{part}: {said}");
+            }
+        }
+        limit(side, -1)?;
+    }
+    let closed = "ALTER DATABASE shop WITH ALLOW_CONNECTIONS false";
+    pair.target.sql("postgres", closed)?;
+    let document = preflight().run()?.expect(3)?.stdout;
+    ensure!(document.contains("ALLOW_CONNECTIONS true"), "{document}");
+    Ok(())
+}

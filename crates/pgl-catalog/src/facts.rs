@@ -134,6 +134,7 @@ fn read_server(session: &mut Session, asked: &Asked) -> Result<ServerFacts, Erro
 /// Facts of a server that did not let us in: nothing is known, and the identity says why.
 fn unreachable(error: &Error) -> ServerFacts {
     let mut facts = ServerFacts::default();
-    facts.server.identity = Section::Unknown(error.to_string());
+    let hint = error.hint.iter().map(|hint| format!("; {hint}"));
+    facts.server.identity = Section::Unknown(format!("{error}{}", hint.collect::<String>()));
     facts
 }

@@ -296,8 +296,8 @@ impl ServerMessage {
         error.sqlstate = Some(self.sqlstate);
         error.detail = self.detail.map(clean);
         error.hint = self.hint.map(clean);
-        if phase == Phase::Connecting && error.hint.is_none() {
-            error.hint = login_hint(&error).map(str::to_owned);
+        if phase == Phase::Connecting {
+            error.hint = (login_hint(&error).map(str::to_owned)).or(error.hint.take());
         }
         error.whence = self.whence.map(clean);
         error
@@ -313,6 +313,13 @@ fn login_hint(error: &Error) -> Option<&'static str> {
     match error.sqlstate.as_deref()? {
         "28P01" => Some(
             "compare the password in the passfile, service file, PGPASSWORD or connection string with the role's; a token of a managed service expires: get a new one and run the same command again",
+        ),
+        // The server's own hint does not say how to go on.
+        "55000" if error.hint.is_some() => Some(
+            "an interrupted DROP DATABASE has left this database invalid (pg_database.datconnlimit is -2): on this server, connected to another database, run DROP DATABASE; pgl-setup creates a target's database anew, and a migration into or out of the dropped one starts over",
+        ),
+        "55000" => Some(
+            "where pg_database.datallowconn is false: connected to another database, run ALTER DATABASE ... WITH ALLOW_CONNECTIONS true",
         ),
         "28000" if error.message.contains("pg_hba.conf") => Some(
             "where the server accepts only TLS, give sslmode=verify-full and sslrootcert=FILE, or sslmode=require; else add a line for this address, role and database to its pg_hba.conf",

@@ -232,6 +232,7 @@ pub(crate) fn check(
         let seen = examined(migration)?;
         let found = examine(&seen, &Choice::default()).findings;
         notes.extend(roles(&found));
+        notes.extend(constraint_triggers(&found));
         facts.findings = guardrails(found);
         let now = pgl_core::plan::build(&seen);
         facts.unplanned = match now {
@@ -480,6 +481,20 @@ fn roles(findings: &[Finding]) -> Option<String> {
     (!found.is_empty()).then(|| {
         format!(
             "roles that are not on the target as they are on the source (pgl-preflight prints the remedies): {}",
+            found.join("; ")
+        )
+    })
+}
+
+/// Constraints that one side does not check, as a note: a cutover leaves that to superusers.
+fn constraint_triggers(findings: &[Finding]) -> Option<String> {
+    let found: Vec<String> = (findings.iter())
+        .filter(|one| one.id == "tbl.constraint_triggers")
+        .map(|one| format!("{}, on the {}", one.what, one.side))
+        .collect();
+    (!found.is_empty()).then(|| {
+        format!(
+            "after the cutover the target checks rows otherwise than the source, until a superuser runs ALTER TABLE ... ENABLE or DISABLE TRIGGER there: {}",
             found.join("; ")
         )
     })

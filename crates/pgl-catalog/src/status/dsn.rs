@@ -63,5 +63,6 @@ pub fn trouble(error: &Error) -> Trouble {
         kind,
         message: error.to_string(),
         sqlstate: error.sqlstate.clone(),
+        hint: error.hint.clone(),
     }
 }

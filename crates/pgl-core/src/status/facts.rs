@@ -63,6 +63,9 @@ pub struct Trouble {
     pub message: String,
     /// SQLSTATE, where a server said it.
     pub sqlstate: Option<String>,
+    /// What to do, where that is known.
+    #[serde(default)]
+    pub hint: Option<String>,
 }
 
 /// In which way a server could not be looked at.

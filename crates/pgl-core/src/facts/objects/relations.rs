@@ -251,6 +251,8 @@ pub struct Constraint {
     pub references: u32,
     /// `pg_get_constraintdef` of checks and exclusions.
     pub definition: Option<String>,
+    /// What enables those of its triggers that do not fire.
+    pub enable: Vec<String>,
 }
 
 /// `tgenabled`, `ev_enabled`, `evtenabled`.

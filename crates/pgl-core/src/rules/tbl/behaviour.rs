@@ -1,5 +1,7 @@
 //! What tables do by themselves when rows arrive: triggers, rules, row security, deferred checks.
 
+use std::collections::HashMap;
+
 use crate::Side::{self, Source, Target};
 use crate::facts::objects::{ConstraintKind, RelKind, View};
 use crate::facts::{Facts, NotRun};
@@ -32,6 +34,39 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
                         .fix_on(Target)
                         .sql(alter(&name, disable));
                 }
+            }
+        }
+        Ok(())
+    }),
+    facts("tbl.constraint_triggers", |facts, emit| {
+        let source = View::source(facts)?;
+        let mut disabled: HashMap<_, [Option<usize>; 2]> = HashMap::new();
+        for (side, view) in views(facts)? {
+            for (relation, one) in view.constraints()? {
+                let counts = disabled.entry((relation.qualified(), &one.name));
+                counts.or_default()[usize::from(side == Target)] = Some(one.enable.len());
+            }
+        }
+        for (side, view) in views(facts)? {
+            for (relation, one) in view.constraints()? {
+                let name = relation.qualified();
+                let [on_source, on_target] = disabled[&(name.clone(), &one.name)];
+                // Where the target does not have it yet, it gets one whose triggers fire.
+                let differs = match side {
+                    Source => on_source > Some(on_target.unwrap_or(0)),
+                    Target => on_source.is_some() && on_target > on_source,
+                };
+                if !differs || !source.named(&name).is_some_and(|one| source.wanted(one)) {
+                    continue;
+                }
+                let shown = show_ident(&one.name);
+                let what = format!("constraint {shown} of table {name} has disabled triggers");
+                let (draft, sql) = (emit.find(side, what).object(name), one.enable.join("\n"));
+                match side {
+                    // What the application writes may be refused then.
+                    Source => draft.manual_sql(sql),
+                    Target => draft.sql(sql),
+                };
             }
         }
         Ok(())

@@ -597,7 +597,7 @@ fn unreachable(newest: &Snapshot, found: &mut Vec<Cause>) {
     }
 }
 
-fn why_unreachable(side: Side, trouble: &Trouble) -> (&'static str, String, &'static str) {
+fn why_unreachable(side: Side, trouble: &Trouble) -> (&'static str, String, &str) {
     match trouble.kind {
         TroubleKind::Unreachable => (
             "server.unreachable",
@@ -627,7 +627,7 @@ fn why_unreachable(side: Side, trouble: &Trouble) -> (&'static str, String, &'st
         TroubleKind::Other => (
             "server.error",
             format!("the {side} could not be read"),
-            "see the message",
+            trouble.hint.as_deref().unwrap_or("see the message"),
         ),
     }
 }

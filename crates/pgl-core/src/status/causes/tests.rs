@@ -449,6 +449,7 @@ fn crash_loops_are_seen_with_and_without_a_connection() {
         kind: TroubleKind::Recovering,
         message: "the database system is in recovery mode".into(),
         sqlstate: Some("57P03".into()),
+        hint: None,
     });
     let found = causes(std::slice::from_ref(&gone), &close);
     assert!(

@@ -29,6 +29,12 @@ fn nullable_child(objects: &mut Objects) {
     inherit(objects, 320, ORDERS);
 }
 
+/// A foreign key of `orders`, with so many disabled triggers.
+fn disabled(objects: &mut Objects, count: usize) {
+    let enable = "ALTER TABLE ONLY public.orders ENABLE TRIGGER t;".to_owned();
+    foreign_key(objects, ORDERS, CUSTOMERS).enable = vec![enable; count];
+}
+
 fn trigger(objects: &mut Objects, enabled: Enabled) {
     known(&mut objects.triggers).push(Trigger {
         relation: CUSTOMERS,
@@ -386,6 +392,47 @@ pub(in super::super) const CASES: &[Case] = &[
         trigger(source(f), Enabled::Origin);
         trigger(there(f), Enabled::Disabled);
     }),
+    fires(
+        "tbl.constraint_triggers",
+        Warn,
+        "disabled on the source, the foreign key is not on the target yet",
+        |f| disabled(source(f), 2),
+    ),
+    fires(
+        "tbl.constraint_triggers",
+        Warn,
+        "more of them on the source",
+        |f| {
+            disabled(source(f), 2);
+            disabled(there(f), 1);
+        },
+    ),
+    fires(
+        "tbl.constraint_triggers",
+        Warn,
+        "disabled on the target only",
+        |f| {
+            disabled(source(f), 0);
+            disabled(there(f), 2);
+        },
+    ),
+    silent("tbl.constraint_triggers", "disabled on both sides", |f| {
+        disabled(source(f), 2);
+        disabled(there(f), 2);
+    }),
+    silent(
+        "tbl.constraint_triggers",
+        "a constraint that only the target has",
+        |f| disabled(there(f), 2),
+    ),
+    silent(
+        "tbl.constraint_triggers",
+        "on a table that is left out",
+        |f| {
+            disabled(source(f), 2);
+            f.asked.selection.exclude_tables = vec!["orders".to_owned()];
+        },
+    ),
     fires("tbl.rules", Info, "a rule on a table", |f| {
         known(&mut source(f).rules).push(Rule {
             relation: ORDERS,

@@ -145,6 +145,7 @@ fn a_login_with_the_dsn_is_judged_by_its_sqlstate() {
             kind,
             message: message.into(),
             sqlstate: Some(code.into()),
+            hint: None,
         });
         causes(&[down()], &close).remove(0)
     };
