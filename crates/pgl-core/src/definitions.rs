@@ -526,7 +526,8 @@ pub fn compare_definitions(
         source.now.reached(plan, &target.now, sought),
         target.now.reached(plan, &source.now, sought),
     );
-    let held: HashSet<String> = held.iter().map(|label| canonical(label)).collect();
+    let absent = held.iter().chain(&plan.without_roles);
+    let absent: HashSet<String> = absent.map(|label| canonical(label)).collect();
     let labels: BTreeSet<&String> = here.keys().chain(there.keys()).collect();
     let mut differences = Vec::new();
     for label in labels {
@@ -575,7 +576,7 @@ pub fn compare_definitions(
                     && BUILT_IN.iter().any(|kind| label.starts_with(kind))
             }
             (Some(_), Some(_)) if back => false,
-            (Some(_), None) => held.contains(label) || plan.without_roles.contains(label),
+            (Some(_), None) => absent.contains(label),
             (Some(one), Some(other)) => {
                 changed == ChangedSide::Target && is_harmless(kind, &one.text, &other.text)
             }

@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
         let kept = state.plan.clone();
         let selection = Selection::from(args.select.clone());
         let mut facts = None;
-        let plan = match (document.and_then(|document| document.plan), kept) {
+        let mut plan = match (document.and_then(|document| document.plan), kept) {
             (Some(mut given), kept) => {
                 let kept = kept.map(|kept| kept.excluded_objects);
                 given.excluded_objects.extend(kept.unwrap_or_default());
@@ -121,6 +121,8 @@ impl<'a> Run<'a> {
                 })?
             }
         };
+        plan.excluded_objects
+            .extend_from_slice(&args.exclude_object);
         Ok(Self {
             args,
             place,
@@ -421,7 +423,6 @@ impl<'a> Run<'a> {
         let dump = program.dump(&self.place.servers.source, &[], self.watch)?;
         let mut work = archive::assign(dump.entries(tablespaces)?, &facts);
         let excluded = &mut self.plan.excluded_objects;
-        excluded.extend_from_slice(&self.args.exclude_object);
         let left_out = archive::exclude(&mut work, excluded);
         if let Some(unknown) = self
             .args

@@ -556,4 +556,14 @@ fn what_was_left_out_for_want_of_roles_is_reported() {
         ("ACL s.TABLE \"t\"", "GRANT a TO \"x\";\n"),
     ];
     assert_eq!(lacking(there), left_out[1..3]);
+    // The target is not meant to have it, changed or not.
+    plan.without_roles.push("ACL s.TABLE \"t\"".to_owned());
+    let side = |now: Texts<'_>| SideDefinitions {
+        now: texts(now),
+        then: Some(texts(NONE).kept(Vec::new())),
+    };
+    let (source, target) = (side(here), side(NONE));
+    let found = compare_definitions(&plan, Sought::Missing, &BTreeSet::new(), &source, &target);
+    let objects = found.differences.iter().map(|one| one.object.as_str());
+    assert_eq!(objects.collect::<Vec<_>>(), ["TABLE s.t"]);
 }
