@@ -1,7 +1,7 @@
 //! Every tool where the superuser of a side belongs to a managed service.
 
 use anyhow::{Result, ensure};
-use pgl_testkit::{ClusterOptions, ManagedService, Outcome, Pair, Tool};
+use pgl_testkit::{ClusterOptions, ManagedService, Outcome, Pair, Service, Tool};
 use serde_json::Value;
 
 use crate::common::Documented;
@@ -21,14 +21,23 @@ struct Sides {
 }
 
 impl Sides {
+    /// Amazon RDS where one is marked.
     fn start((from, source): (u16, bool), (to, target): (u16, bool)) -> Result<Self> {
+        let rds = |managed: bool| managed.then_some(Service::Rds);
+        Self::between((from, rds(source)), (to, rds(target)))
+    }
+
+    fn between(
+        (from, source): (u16, Option<Service>),
+        (to, target): (u16, Option<Service>),
+    ) -> Result<Self> {
         let pair = Pair::start(from, to)?;
         let mut all = Self {
             source: source
-                .then(|| ManagedService::of(&pair.source))
+                .map(|service| ManagedService::of(&pair.source, service))
                 .transpose()?,
             target: target
-                .then(|| ManagedService::of(&pair.target))
+                .map(|service| ManagedService::of(&pair.target, service))
                 .transpose()?,
             pair,
         };
@@ -55,12 +64,16 @@ impl Sides {
             .tool(env!("CARGO_BIN_EXE_pgl-setup"))
             .run()?
             .expect(0)?;
-        let said = out.stdout.contains("rds_replication, rds_superuser");
-        ensure!(
-            said == (self.source.is_some() && self.target.is_none()),
-            "{}",
-            out.stdout
-        );
+        let group =
+            |service: &Option<ManagedService>| service.as_ref().map(|one| one.service().group());
+        if let Some(there) = group(&self.source) {
+            let said = out.stdout.contains(there);
+            ensure!(
+                said == (group(&self.target) != Some(there)),
+                "{}",
+                out.stdout
+            );
+        }
         self.tool(env!("CARGO_BIN_EXE_pgl-status"))
             .args(["--wait-for", "caught-up", "--timeout", "60s"])
             .run()?
@@ -103,8 +116,8 @@ impl Sides {
 }
 
 /// Every tool once. A superuser's session stays open on each managed side all the time.
-fn everything(from: (u16, bool), to: (u16, bool)) -> Result<()> {
-    let mut sides = Sides::start(from, to)?;
+fn everything(from: (u16, Option<Service>), to: (u16, Option<Service>)) -> Result<()> {
+    let mut sides = Sides::between(from, to)?;
     let run = |sides: &Sides, path: &str, args: &[&str]| sides.tool(path).args(args).run();
     // What a role of the customer's may not read is said to be unknown, with exit code 3.
     let preflight = env!("CARGO_BIN_EXE_pgl-preflight");
@@ -138,17 +151,21 @@ fn everything(from: (u16, bool), to: (u16, bool)) -> Result<()> {
     run(&sides, control, &["resync", "public.t", "--yes"])?.expect(0)?;
     let skip = run(&sides, control, &["skip", "--dry-run"])?.expect(5)?;
     let hint = "GRANT EXECUTE ON FUNCTION pg_show_replication_origin_status()";
-    ensure!(skip.stderr.contains(hint) == to.1, "{}", skip.stderr);
+    ensure!(
+        skip.stderr.contains(hint) == to.1.is_some(),
+        "{}",
+        skip.stderr
+    );
     // What a session counts when it ends is not complete while one cannot be ended.
     let counted = include_str!("../crates/pgl-apply/sql/fingerprint/statistics.sql");
     let counted = &sides.pair.source.sql("shop", counted)?[0][1];
     ensure!(
-        counted.as_deref() == Some(if from.1 { "f" } else { "t" }),
+        counted.as_deref() == Some(if from.1.is_some() { "f" } else { "t" }),
         "{counted:?}"
     );
     let dry = sides.cutover(&["--dry-run"])?.expect(0)?;
     let noted = dry.stdout.contains("sessions of superusers");
-    ensure!(noted == (from.1 || to.1), "{}", dry.stdout);
+    ensure!(noted == (from.1.or(to.1)).is_some(), "{}", dry.stdout);
     sides.cutover(&["-y"])?.expect(0)?;
     run(&sides, verify, &["--mode", "static"])?.expect(0)?;
     sides.same_rows()?;
@@ -172,17 +189,55 @@ fn everything(from: (u16, bool), to: (u16, bool)) -> Result<()> {
 
 #[test]
 fn from_ones_own_server_to_a_service() -> Result<()> {
-    everything((13, false), (17, true))
+    everything((13, None), (17, Some(Service::Rds)))
 }
 
 #[test]
 fn from_a_service_to_ones_own_server() -> Result<()> {
-    everything((13, true), (17, false))
+    everything((13, Some(Service::Rds)), (17, None))
 }
 
 #[test]
 fn from_a_service_to_another_one() -> Result<()> {
-    everything((17, true), (18, true))
+    everything((17, Some(Service::Rds)), (18, Some(Service::Rds)))
+}
+
+#[test]
+fn from_azure_to_aurora() -> Result<()> {
+    everything((15, Some(Service::Azure)), (17, Some(Service::Aurora)))
+}
+
+#[test]
+fn from_cloud_sql_to_alloydb() -> Result<()> {
+    everything((13, Some(Service::CloudSql)), (17, Some(Service::AlloyDb)))
+}
+
+#[test]
+fn from_cloud_sql_to_ones_own_server() -> Result<()> {
+    everything((13, Some(Service::CloudSql)), (17, None))
+}
+
+#[test]
+fn from_aurora_to_azure() -> Result<()> {
+    everything((13, Some(Service::Aurora)), (18, Some(Service::Azure)))
+}
+
+/// No customer there may set session_replication_role, which the apply worker has to.
+#[test]
+fn cloud_sql_is_refused_as_a_target_before_anything_is_changed() -> Result<()> {
+    let sides = Sides::between((13, None), (17, Some(Service::CloudSql)))?;
+    for (tool, code) in [
+        (env!("CARGO_BIN_EXE_pgl-preflight"), 1),
+        (env!("CARGO_BIN_EXE_pgl-setup"), 5),
+    ] {
+        let out = sides.tool(tool).run()?.expect(code)?;
+        let said = out.stdout + &out.stderr;
+        ensure!(said.contains("role.set_replication_role"), "{said}");
+        ensure!(said.contains("Google Cloud SQL gives this right"), "{said}");
+    }
+    let nodes = "SELECT to_regnamespace('pglogical') IS NULL AND to_regnamespace('pgl') IS NULL";
+    ensure!(sides.pair.source.value("shop", nodes)? == "t");
+    Ok(())
 }
 
 /// pglogical has no row for a table there that it could delete.
@@ -396,7 +451,7 @@ fn the_platform_is_known_by_its_settings() -> Result<()> {
         let pair = Pair::start_with(13, ClusterOptions::new(), 17, options)?;
         pair.source.createdb("shop")?;
         if managed {
-            ManagedService::of(&pair.target)?.createdb(&pair.target, "shop")?;
+            ManagedService::of(&pair.target, Service::Rds)?.createdb(&pair.target, "shop")?;
         } else {
             pair.target.createdb("shop")?;
             let roles = "CREATE ROLE rdsadmin; CREATE ROLE rds_superuser";

@@ -64,7 +64,7 @@ impl Run<'_> {
             StepId::TargetRoles => {
                 let wanted = self.missing_roles();
                 let target = self.target.as_mut().ok_or_else(crate::steps::no_target)?;
-                let missing = target::missing(&mut self.source, target, wanted)?;
+                let (missing, _) = target::missing(&mut self.source, target, wanted)?;
                 match (missing.is_empty(), self.options.roles) {
                     (true, _) => already("every role that is needed exists"),
                     (false, RoleMode::Copy) => Ok(Look::Planned),

@@ -109,7 +109,7 @@ impl Run<'_> {
     fn named_objects_exist(&mut self) -> Result<(), Error> {
         match self.options.roles {
             RoleMode::Check => {
-                let missing = self.missing()?;
+                let (missing, _) = self.missing()?;
                 if !missing.is_empty() {
                     return Err(target::roles_missing(&missing));
                 }
@@ -148,7 +148,7 @@ impl Run<'_> {
         let drop_may_wait = schema::drop_may_wait(version);
         // They are created before the schema is, or what names them is left out.
         let missing = match self.options.roles {
-            RoleMode::Copy => self.missing()?,
+            RoleMode::Copy => self.missing()?.0,
             RoleMode::Check | RoleMode::Skip => Vec::new(),
         };
         let missing: Vec<&str> = missing.iter().map(MissingRole::name).collect();

@@ -1,6 +1,6 @@
 //! What each step does: the I/O between the core's decisions and the functions that write.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use pgl_apply::copy::Copied;
 use pgl_apply::fingerprint::{MarksOf, keep_marks};
@@ -440,14 +440,14 @@ impl<'a> Run<'a> {
         excluded.extend(left_out);
         excluded.sort();
         excluded.dedup();
-        let without_roles = match self.options.roles {
-            RoleMode::Skip => {
-                let missing = self.missing()?;
-                let missing: Vec<&str> = missing.iter().map(MissingRole::name).collect();
-                archive::without_roles(&mut work, &missing)
-            }
-            RoleMode::Check | RoleMode::Copy => Vec::new(),
-        };
+        let (missing, of_a_service) = self.missing()?;
+        let skipped = missing
+            .iter()
+            .filter(|_| self.options.roles == RoleMode::Skip);
+        let absent: Vec<&str> = (skipped.map(MissingRole::name))
+            .chain(of_a_service.iter().map(String::as_str))
+            .collect();
+        let without_roles = archive::without_roles(&mut work, &absent);
         archive::states_come_after_triggers(&mut work);
         Ok(SourceSchema {
             work,
@@ -457,8 +457,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// The roles that the schema names and the target's server does not have.
-    pub(crate) fn missing(&mut self) -> Result<Vec<MissingRole>, Error> {
+    /// The roles that the schema names and the target's server does not have, and apart those of the source's service.
+    pub(crate) fn missing(&mut self) -> Result<(Vec<MissingRole>, BTreeSet<String>), Error> {
         self.on_server(|source, target| target::missing(source, target, Missing::Refuse))
     }
 

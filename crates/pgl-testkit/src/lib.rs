@@ -41,7 +41,7 @@ pub use rustix::process::Signal;
 pub use bouncer::Bouncer;
 pub use cluster::{Cluster, Shutdown, conninfo};
 pub use contents::{Contents, TableContents, dump_ordered, texts};
-pub use managed::ManagedService;
+pub use managed::{ManagedService, Service};
 pub use options::ClusterOptions;
 pub use pair::Pair;
 pub use proxy::Proxy;

@@ -111,8 +111,8 @@ struct Both {
     source: Vec<Role>,
     target: Vec<Role>,
     needed: BTreeSet<String>,
-    /// Roles of a service that needed ones are members of on the source, and that are not on the target.
-    left_out: BTreeSet<String>,
+    /// Those of the source's service that are not on the target.
+    of_a_service: BTreeSet<String>,
 }
 
 impl Both {
@@ -142,18 +142,18 @@ impl Both {
                 open.extend(role.groups().map(str::to_owned));
             }
         }
-        let left_out = on_source
+        let of_a_service = on_source
             .iter()
             .filter(|role| needed.contains(&role.name))
-            .flat_map(Role::groups)
-            .filter(|group| of_a_service(group) && !has(group))
+            .flat_map(|role| role.groups().chain([role.name.as_str()]))
+            .filter(|role| of_a_service(role) && !has(role))
             .map(str::to_owned)
             .collect();
         Ok(Self {
             target: there,
             source: roles,
             needed,
-            left_out,
+            of_a_service,
         })
     }
 
@@ -165,6 +165,7 @@ impl Both {
         self.source
             .iter()
             .filter(|role| self.needed.contains(&role.name) && self.on_target(&role.name).is_none())
+            .filter(|role| !self.of_a_service.contains(&role.name))
             .collect()
     }
 
@@ -218,7 +219,7 @@ fn with_settings(source: &mut Session, roles: &[&Role]) -> Result<Vec<MissingRol
 }
 
 /// The roles that the source's objects need and the target does not have, and those that they are
-/// members of.
+/// members of; apart from them those of the source's service, which no other server needs.
 ///
 /// # Errors
 /// The servers'.
@@ -226,9 +227,10 @@ pub fn missing(
     source: &mut Session,
     target: &mut Session,
     missing: Missing,
-) -> Result<Vec<MissingRole>, Error> {
+) -> Result<(Vec<MissingRole>, BTreeSet<String>), Error> {
     let both = Both::read(source, target, missing)?;
-    with_settings(source, &both.missing())
+    let open = with_settings(source, &both.missing())?;
+    Ok((open, both.of_a_service))
 }
 
 /// Finds out whether the missing roles could be created, in a transaction that is rolled back.
@@ -288,11 +290,11 @@ pub fn roles(
             different.join(", ")
         )
     };
-    if !both.left_out.is_empty() {
-        let groups: Vec<&str> = both.left_out.iter().map(String::as_str).collect();
+    if !both.of_a_service.is_empty() {
+        let names: Vec<&str> = both.of_a_service.iter().map(String::as_str).collect();
         also += &format!(
-            "; left out are memberships in roles of the source's service: {}",
-            groups.join(", ")
+            "; left out are memberships, owners and privileges that name roles of the source's service: {}",
+            names.join(", ")
         );
     }
     let open = with_settings(source, &both.missing())?;
@@ -405,7 +407,7 @@ mod tests {
         let both = Both {
             source: vec![login.clone(), role("other")],
             target: vec![role("app")],
-            left_out: BTreeSet::new(),
+            of_a_service: BTreeSet::new(),
             needed: BTreeSet::from(["app".to_owned(), "other".to_owned()]),
         };
         let version = ServerVersion(170_000);

@@ -88,14 +88,14 @@ pub(super) fn missing<'a>(
 ) -> Result<BTreeMap<&'a str, &'a Role>, NotRun> {
     let referenced = from.referenced_roles.get()?;
     let (here, there) = (from.roles_by_name()?, to.roles_by_name()?);
-    let mut open: Vec<&str> = referenced.iter().map(|found| found.role.as_str()).collect();
+    let mut open: Vec<&str> = (referenced.iter().map(|found| found.role.as_str())).collect();
     let mut missing = BTreeMap::new();
     while let Some(name) = open.pop() {
-        if missing.contains_key(name) || there.contains_key(name) {
+        if missing.contains_key(name) || there.contains_key(name) || of_a_service(name) {
             continue;
         }
         if let Some(role) = here.get(name) {
-            open.extend(role.groups().filter(|group| !of_a_service(group)));
+            open.extend(role.groups());
             missing.insert(role.name.as_str(), *role);
         }
     }
