@@ -155,8 +155,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     }),
     each("role.signal_backend", |side, server, emit| {
         let role = server.session_role()?;
-        let admin = role.is_admin(server.platform()?);
-        let may = admin || role.is_member_of(&["pg_signal_backend"]);
+        let may = role.superuser || role.is_member_of(&["pg_signal_backend"]);
         // The role exists from 9.6 on.
         if !may && server.version()?.at_least_num(90_600) {
             let name = &role.name;

@@ -234,6 +234,16 @@ pub(in crate::rules) const CASES: &[Case] = &[
         "ordinary role",
         |f| demote(source(f)),
     ),
+    fires(
+        "role.signal_backend",
+        Severity::Warn,
+        "administrator of a service",
+        |f| {
+            demote(source(f));
+            member(source(f), "rds_superuser");
+            known(&mut source(f).identity).markers = vec!["rds".into()];
+        },
+    ),
     silent("role.signal_backend", "member", |f| {
         demote(source(f));
         member(source(f), "pg_signal_backend");
