@@ -253,7 +253,12 @@ pub(crate) fn check(
             .iter()
             .map(ToString::to_string)
             .collect();
-        if !args.common.input.force.iter().any(|id| id == "cut.orphans") {
+        // Without the rights, those are what is reported.
+        let may_read = facts
+            .impossible
+            .iter()
+            .all(|one| one.id != rights::PERMISSIONS);
+        if may_read && !args.common.input.force.iter().any(|id| id == "cut.orphans") {
             facts.orphans = orphaned_rows(&migration.plan, (old, new), &shapes.1)?;
         }
     }
