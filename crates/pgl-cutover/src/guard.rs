@@ -166,11 +166,13 @@ pub(crate) fn check(
     let on_old = [blocked.as_slice(), &sequences.wanted].concat();
     // The ALTER TABLE that locks sequences is refused by what refuses the one of such triggers.
     let fires = (WriteBlock::Always, WriteBlock::ButReplicas);
+    let mut owned = true;
     for (session, relations, closed, fires) in [
         (&mut *old, &on_old, closed_old, fires.0),
         (&mut *new, &blocked, closed_new, fires.1),
     ] {
         let not_owned = apply::not_owned(session, relations, closed)?;
+        owned &= not_owned.is_none();
         // Where rights are missing, those are what is reported.
         let tables: &[QualifiedName] = if not_owned.is_none() { &blocked } else { &[] };
         facts
@@ -253,12 +255,7 @@ pub(crate) fn check(
             .iter()
             .map(ToString::to_string)
             .collect();
-        // Without the rights, those are what is reported.
-        let may_read = facts
-            .impossible
-            .iter()
-            .all(|one| one.id != rights::PERMISSIONS);
-        if may_read && !args.common.input.force.iter().any(|id| id == "cut.orphans") {
+        if owned && !args.common.input.force.iter().any(|id| id == "cut.orphans") {
             facts.orphans = orphaned_rows(&migration.plan, (old, new), &shapes.1)?;
         }
     }
