@@ -1,6 +1,8 @@
 //! Every tool where the superuser of a side belongs to a managed service.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use pgl_core::Side;
+use pgl_core::rights::{self, RIGHTS, Right};
 use pgl_testkit::{ClusterOptions, ManagedService, Outcome, Pair, Service, Tool};
 use serde_json::Value;
 
@@ -434,6 +436,249 @@ fn what_the_role_lacks_is_said_by_the_dry_run() -> Result<()> {
     let arrived = "SELECT count(*) = 1 FROM t WHERE v = 'back'";
     let limit = std::time::Duration::from_secs(30);
     sides.pair.source.wait_until("shop", arrived, limit)?;
+    sides.same_rows()
+}
+
+/// A right, and how the service takes it from its customer and gives it back. Nothing where the customer never has it.
+type Taken = (&'static Right, Side, &'static str, &'static str);
+
+/// Before the setup, by pgl-preflight.
+const BY_PREFLIGHT: &[Taken] = &[
+    (
+        &rights::ADMINISTRATOR,
+        Side::Source,
+        "REVOKE rds_superuser FROM postgres",
+        "GRANT rds_superuser TO postgres",
+    ),
+    (
+        &rights::REPLICATION,
+        Side::Source,
+        NO_REPLICATION,
+        REPLICATION,
+    ),
+    (
+        &rights::REVERSE_REPLICATION,
+        Side::Target,
+        NO_REPLICATION,
+        REPLICATION,
+    ),
+    (
+        &rights::READ_PGLOGICAL,
+        Side::Source,
+        "REVOKE USAGE ON SCHEMA pglogical FROM rds_superuser",
+        "GRANT USAGE ON SCHEMA pglogical TO rds_superuser",
+    ),
+    (&rights::READ_TABLES, Side::Source, HIDDEN, SHOWN),
+    (&rights::READ_SEQUENCES, Side::Source, HIDDEN, SHOWN),
+    (
+        &rights::OWNERS,
+        Side::Source,
+        "ALTER TABLE child OWNER TO rdsadmin",
+        "ALTER TABLE child OWNER TO postgres",
+    ),
+    (
+        &rights::GRANT_USAGE,
+        Side::Source,
+        "CREATE ROLE app; GRANT TRUNCATE ON t TO app",
+        "DROP OWNED BY app; DROP ROLE app",
+    ),
+    (
+        &rights::ROW_SECURITY,
+        Side::Source,
+        "ALTER TABLE child ENABLE ROW LEVEL SECURITY; ALTER TABLE child OWNER TO rdsadmin",
+        "ALTER TABLE child DISABLE ROW LEVEL SECURITY; ALTER TABLE child OWNER TO postgres",
+    ),
+    (
+        &rights::CREATE,
+        Side::Target,
+        "ALTER DATABASE shop OWNER TO rdsadmin",
+        "ALTER DATABASE shop OWNER TO postgres",
+    ),
+    (
+        &rights::REPLICATION_ROLE,
+        Side::Target,
+        "REVOKE SET ON PARAMETER session_replication_role FROM rds_superuser",
+        "GRANT SET ON PARAMETER session_replication_role TO rds_superuser",
+    ),
+    // An owner in a group, neither of them on the target yet.
+    (
+        &rights::CREATE_ROLES,
+        Side::Target,
+        "ALTER ROLE postgres NOCREATEROLE",
+        "ALTER ROLE postgres CREATEROLE",
+    ),
+    (
+        &rights::GROUPS,
+        Side::Target,
+        "CREATE ROLE staff",
+        "DROP ROLE staff",
+    ),
+    (
+        &rights::GIVE_AWAY,
+        Side::Target,
+        "CREATE ROLE boss",
+        "DROP ROLE boss",
+    ),
+    (&rights::ADD_TABLE, Side::Target, "", ""),
+    (&rights::SKIP, Side::Target, "", ""),
+    (&rights::MARK_ROWS, Side::Target, "", ""),
+    (&rights::REVERSE, Side::Source, "", ""),
+    (&rights::NODE_DSN, Side::Source, "", ""),
+    (&rights::SIGNAL, Side::Source, NO_SIGNAL, SIGNAL),
+    (&rights::SIGNAL, Side::Target, NO_SIGNAL, SIGNAL),
+];
+
+/// After it, by the dry run of a cutover with reverse replication.
+const BY_DRY_RUN: &[Taken] = &[
+    (&rights::SIGNAL, Side::Source, NO_SIGNAL, SIGNAL),
+    (&rights::SIGNAL, Side::Target, NO_SIGNAL, SIGNAL),
+    (
+        &rights::SEE_SESSIONS,
+        Side::Source,
+        "REVOKE pg_monitor FROM rds_superuser",
+        "GRANT pg_monitor TO rds_superuser",
+    ),
+    (
+        &rights::OWNERS,
+        Side::Target,
+        "ALTER TABLE child OWNER TO rdsadmin",
+        "ALTER TABLE child OWNER TO postgres",
+    ),
+    (
+        &rights::ROLE_SETTINGS,
+        Side::Source,
+        "CREATE ROLE reports; ALTER ROLE reports IN DATABASE shop SET default_transaction_read_only = off",
+        "DROP ROLE reports",
+    ),
+    (
+        &rights::SET_SEQUENCES,
+        Side::Target,
+        "ALTER TABLE t OWNER TO rdsadmin",
+        "ALTER TABLE t OWNER TO postgres",
+    ),
+    (
+        &rights::REVERSE_REPLICATION,
+        Side::Target,
+        NO_REPLICATION,
+        REPLICATION,
+    ),
+    (
+        &rights::REVERSE,
+        Side::Source,
+        "REVOKE INSERT ON pglogical.local_sync_status FROM postgres",
+        "GRANT INSERT ON pglogical.local_sync_status TO postgres",
+    ),
+    (
+        &rights::MARK_ROWS,
+        Side::Target,
+        "REVOKE EXECUTE ON FUNCTION pg_replication_origin_drop(text) FROM postgres",
+        "GRANT EXECUTE ON FUNCTION pg_replication_origin_drop(text) TO postgres",
+    ),
+    (
+        &rights::NODE_DSN,
+        Side::Source,
+        "REVOKE UPDATE ON pglogical.node_interface FROM postgres",
+        "GRANT UPDATE ON pglogical.node_interface TO postgres",
+    ),
+];
+
+/// Not of the role, and `a_superuser_that_writes_loses_nothing`.
+const ELSEWHERE: &[&Right] = &[&rights::NETWORK, &rights::LARGE_OBJECTS];
+
+const NO_REPLICATION: &str =
+    "ALTER ROLE postgres NOREPLICATION; REVOKE rds_replication FROM postgres";
+const REPLICATION: &str = "ALTER ROLE postgres REPLICATION; GRANT rds_replication TO postgres";
+const NO_SIGNAL: &str = "REVOKE pg_signal_backend FROM rds_superuser";
+const SIGNAL: &str = "GRANT pg_signal_backend TO rds_superuser";
+const HIDDEN: &str = "ALTER TABLE t OWNER TO rdsadmin";
+const SHOWN: &str = "ALTER TABLE t OWNER TO postgres";
+
+#[test]
+fn each_right_that_is_missing_is_named_before_anything_is_changed() -> Result<()> {
+    let same = |one: &Right, other: &Right| (one.name, one.side) == (other.name, other.side);
+    for right in RIGHTS {
+        let taken = BY_PREFLIGHT.iter().chain(BY_DRY_RUN).map(|one| one.0);
+        let mut known = taken.chain(ELSEWHERE.iter().copied());
+        ensure!(known.any(|one| same(one, right)), "{}", right.name);
+    }
+    let sides = Sides::start((17, true), (18, true))?;
+    let as_admin = |side: Side, sql: &str| {
+        let cluster = match side {
+            Side::Source => &sides.pair.source,
+            Side::Target => &sides.pair.target,
+        };
+        let mut admin = cluster.client_as("rdsadmin", "shop")?;
+        admin.batch_execute(sql).with_context(|| sql.to_owned())
+    };
+    // Whether the document names the right.
+    let named = |found: &Value, right: &Right, side: Side| {
+        let found = found.as_array().into_iter().flatten();
+        found.clone().any(|one| {
+            let text = one.to_string();
+            let of_side = one["id"] == "cut.sequences"
+                || one["side"] == side.as_str()
+                || text.contains(&format!("on the {side}"));
+            let step = right.needed_for.replace('`', "");
+            let about = (right.functions.is_empty() && right.tables.is_empty())
+                || text.contains(&format!("{step}.\""))
+                || text.contains(&format!("{step} needs"));
+            of_side && about && right.found_by.iter().any(|id| one["id"] == *id)
+        })
+    };
+    let preflight = || -> Result<Value> {
+        let tool = sides.tool(env!("CARGO_BIN_EXE_pgl-preflight"));
+        let out = tool.args(["--only", "role", "--format", "json"]).run()?;
+        Ok(out.document()?["findings"].clone())
+    };
+    let own = format!("{} application_name=own", sides.pair.source.dsn("shop"));
+    let dry_run = || -> Result<Value> {
+        let args = [
+            "--dry-run",
+            "--reverse",
+            "--format",
+            "json",
+            "--reverse-subscriber-dsn",
+            &own,
+        ];
+        Ok(sides.cutover(&args)?.document()?["refusals"].clone())
+    };
+    let each = |all: &[Taken], look: &dyn Fn() -> Result<Value>| {
+        for (right, side, take, give) in all {
+            let name = format!("{} on the {side}", right.name);
+            as_admin(*side, take)?;
+            let found = look()?;
+            ensure!(named(&found, right, *side), "{name}: {found:#}");
+            as_admin(*side, give)?;
+            if take.is_empty() {
+                // What the table says is enough.
+                as_admin(*side, &right.grants("postgres").join("\n"))?;
+            }
+            let found = look()?;
+            ensure!(!named(&found, right, *side), "{name}, given: {found:#}");
+        }
+        Ok(())
+    };
+    for side in [Side::Source, Side::Target] {
+        // As before 14.
+        as_admin(
+            side,
+            "REVOKE pg_read_all_data, pg_write_all_data FROM rds_superuser",
+        )?;
+    }
+    as_admin(
+        Side::Source,
+        "CREATE ROLE staff; CREATE ROLE boss IN ROLE staff; GRANT boss TO postgres;
+         CREATE TYPE of_boss AS ENUM ('a'); ALTER TYPE of_boss OWNER TO boss",
+    )?;
+    each(BY_PREFLIGHT, &preflight)?;
+    as_admin(
+        Side::Source,
+        "DROP TYPE of_boss; DROP ROLE boss; DROP ROLE staff",
+    )?;
+    sides.set_up()?;
+    each(BY_DRY_RUN, &dry_run)?;
+    ensure!(dry_run()? == serde_json::json!([]));
+    sides.cutover(&["-y", "--reverse"])?.expect(0)?;
     sides.same_rows()
 }
 

@@ -55,7 +55,7 @@ fn a_role_without_rights_is_told_what_it_lacks() -> Result<()> {
                 ("role.owner_of_tables", Severity::Block),
                 ("role.bypassrls", Severity::Block),
                 ("role.signal_backend", Severity::Warn),
-                ("role.truncate_rights", Severity::Info),
+                ("role.truncate_rights", Severity::Block),
             ],
         )?;
         all_found(

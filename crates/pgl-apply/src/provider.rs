@@ -6,6 +6,7 @@ use pgl_catalog::setup::SetMember;
 use pgl_conn::{DsnText, Session};
 use pgl_core::journal::{self, Each};
 use pgl_core::lock_wait::Holders;
+use pgl_core::rights::NODE_DSN;
 use pgl_core::{Plan, QualifiedName, Side, quote_ident, quote_literal};
 
 use crate::journal::statement;
@@ -132,14 +133,7 @@ pub fn node(session: &mut Session, name: &str, dsn: &DsnText) -> Result<Done, Er
 /// # Errors
 /// The server's; a refusal where the role may not.
 pub fn node_dsn(session: &mut Session, name: &str, dsn: &DsnText) -> Result<Done, Error> {
-    let same: bool = unlogged(session, |session| {
-        session.value(
-            "SELECT i.if_dsn = $1::text FROM pglogical.local_node l JOIN pglogical.node_interface i ON i.if_id = l.node_local_interface",
-            &[dsn],
-            "whether the node has this connection string",
-        )
-    })?;
-    if same {
+    if has_dsn(session, dsn)? {
         return Ok(Done::Already(format!("node {name} is there")));
     }
     let changed = unlogged(session, |session| {
@@ -163,11 +157,32 @@ pub fn node_dsn(session: &mut Session, name: &str, dsn: &DsnText) -> Result<Done
                     quote_literal(name)
                 ),
                 // Its node has the replication sets.
-                Side::Source => "on the source, as a superuser: GRANT SELECT, UPDATE ON pglogical.node_interface TO the role".to_owned(),
+                Side::Source => NODE_DSN.hint(Side::Source),
             },
         )),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether the node of this database has this connection string to itself.
+fn has_dsn(session: &mut Session, dsn: &DsnText) -> Result<bool, pgl_conn::Error> {
+    unlogged(session, |session| {
+        session.value(
+            "SELECT i.if_dsn = $1::text FROM pglogical.local_node l JOIN pglogical.node_interface i ON i.if_id = l.node_local_interface",
+            &[dsn],
+            "whether the node has this connection string",
+        )
+    })
+}
+
+/// Whether the role may not give the node this connection string, which it does not have.
+///
+/// # Errors
+/// The server's.
+pub fn node_dsn_refused(session: &mut Session, dsn: &DsnText) -> Result<bool, pgl_conn::Error> {
+    let lacking = pgl_catalog::server::lacking(session, &[NODE_DSN])?;
+    let unread = lacking.iter().any(|one| one.starts_with("SELECT"));
+    Ok(unread || !lacking.is_empty() && !has_dsn(session, dsn)?)
 }
 
 /// Whether the database is this node; none where it is no node.

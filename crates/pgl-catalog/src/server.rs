@@ -7,6 +7,7 @@ use pgl_core::facts::server::{
     Extension, Identity, NativeSubscription, Password, Pglogical, Rights, Role, ServerState,
     Setting, WATCHED,
 };
+use pgl_core::rights::{RIGHTS, Right};
 use serde::de::DeserializeOwned;
 
 use crate::{column, row, rows};
@@ -151,8 +152,8 @@ fn one<T: DeserializeOwned>(session: &mut Session, sql: &str) -> Result<Section<
 
 /// That of `session_replication_role` is tried: managed services give it in ways of their own.
 fn rights(session: &mut Session) -> Result<Rights, Error> {
-    let sql = sql!(session.version(), 90_500 => "server/rights_pg94", _ => "server/rights");
-    let mut found: Rights = row(session, sql, &[])?;
+    let mut found: Rights = row(session, sql!("server/rights"), &[])?;
+    found.lacking = Some(lacking(session, RIGHTS)?);
     let tried = session.batch("BEGIN; SET LOCAL session_replication_role = replica; ROLLBACK");
     found.set_replication_role = match tried {
         Ok(()) => true,
@@ -163,6 +164,25 @@ fn rights(session: &mut Session) -> Result<Rights, Error> {
         Err(error) => return Err(error),
     };
     Ok(found)
+}
+
+/// What the connected role lacks of the functions of these rights, and of their privileges on tables.
+///
+/// # Errors
+/// The server's.
+pub fn lacking(session: &mut Session, rights: &[Right]) -> Result<Vec<String>, Error> {
+    let functions: Vec<&str> = rights
+        .iter()
+        .flat_map(|one| one.functions)
+        .copied()
+        .collect();
+    let tables = rights.iter().flat_map(|one| one.tables).copied();
+    let (tables, privileges): (Vec<&str>, Vec<&str>) = tables.unzip();
+    column(
+        session,
+        sql!("lacking"),
+        &[&functions, &tables, &privileges],
+    )
 }
 
 fn names(session: &mut Session, sql: &str) -> Result<Section<Vec<String>>, Error> {

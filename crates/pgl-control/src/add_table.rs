@@ -14,6 +14,7 @@ use pgl_core::doc::Verdict;
 use pgl_core::facts::{Asked, Facts};
 use pgl_core::journal::{PLAN, TABLES, TableChange, part};
 use pgl_core::plan::{Plan, PlanSequence, PlanTable, Set};
+use pgl_core::rights::ADD_TABLE;
 use pgl_core::setup::archive::{self, Tablespaces, Work as Piece};
 use pgl_core::{QualifiedName, Side};
 
@@ -24,11 +25,11 @@ use crate::work::{Outcome, Work};
 pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
     work.migration.must_run().map_err(failure)?;
     if !copy::may_write_catalog(&mut work.migration.target)? {
-        return Err(
-            Failure::refused("this role may not write pglogical.local_sync_status")
-                .on(Side::Target)
-                .hint("use the role that created the extension there, or a superuser"),
-        );
+        return Err(Failure::refused(
+            "this role may not write where the replication of a table begins",
+        )
+        .on(Side::Target)
+        .hint(ADD_TABLE.hint(Side::Target)));
     }
     let (facts, fresh) = fresh(work)?;
     let tables = wanted(work, &fresh)?;

@@ -7,6 +7,7 @@ use pgl_cli::Failure;
 use pgl_core::control::{Look, Transaction, failing};
 use pgl_core::doc::Verdict;
 use pgl_core::journal::{SKIPS, Skip};
+use pgl_core::rights::SKIP;
 use pgl_core::{Lsn, Side};
 
 use crate::context::failure;
@@ -127,11 +128,7 @@ fn may_move(work: &mut Work<'_>) -> Result<(), Failure> {
         "this role may not read or move the target's position: {names}"
     ))
     .on(Side::Target)
-    .hint(if work.migration.target.version().at_least(14) {
-        format!("as a superuser of the target: GRANT EXECUTE ON FUNCTION {names} TO this role")
-    } else {
-        "before PostgreSQL 14 only a superuser of the target can do it".to_owned()
-    }))
+    .hint(SKIP.hint(Side::Target)))
 }
 
 /// What stops the target; a refusal where nothing does.

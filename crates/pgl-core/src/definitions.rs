@@ -26,8 +26,11 @@ pub struct KeptDefinitions {
     pub catalogs: Vec<CatalogMark>,
 }
 
-/// Kinds of objects that pg_dump leaves out where initdb has made them: only one of two servers may show them.
-const BUILT_IN: [&str; 3] = ["EXTENSION ", "PROCEDURAL LANGUAGE ", "ACL pg_catalog."];
+/// Whether pg_dump leaves an object out where it is as initdb has made it: only one of two servers may show it.
+fn is_built_in(label: &str) -> bool {
+    let kinds = ["EXTENSION ", "PROCEDURAL LANGUAGE ", "ACL pg_catalog."];
+    label == "SCHEMA public" || kinds.iter().any(|kind| label.starts_with(kind))
+}
 
 impl KeptDefinitions {
     /// What the other side has and this one has not counts as dropped here: pgl-setup has created all of it but what has these
@@ -36,7 +39,7 @@ impl KeptDefinitions {
         let but: HashSet<String> = but.map(|label| canonical(label)).collect();
         let missing: Vec<&String> = (other.digests.keys())
             .filter(|label| !self.digests.contains_key(*label) && !but.contains(*label))
-            .filter(|label| !BUILT_IN.iter().any(|kind| label.starts_with(kind)))
+            .filter(|label| !is_built_in(label))
             .collect();
         if !missing.is_empty() {
             // There is something to be compared from the beginning.
@@ -311,8 +314,7 @@ impl DefinitionChange {
     /// Whether the target lacks more than a remark, a right, or what its server has by itself; of a table, as many defaults, constraints or
     /// generated columns as the source has.
     pub fn leaves_something_out(&self) -> bool {
-        let has_by_itself = self.object == "SCHEMA public"
-            || BUILT_IN.iter().any(|kind| self.object.starts_with(kind));
+        let has_by_itself = self.object == "SCHEMA public" || is_built_in(&self.object);
         if self.rights || has_by_itself || self.object.starts_with("COMMENT ") {
             return false;
         }
@@ -571,10 +573,7 @@ pub fn compare_definitions(
         let meant = match (one, other) {
             // It may have been so from the beginning, or was made there since.
             (Some(_), None) if back && changed != ChangedSide::Target => true,
-            (None, Some(_)) if back => {
-                changed == ChangedSide::Unknown
-                    && BUILT_IN.iter().any(|kind| label.starts_with(kind))
-            }
+            (None, Some(_)) if back => changed == ChangedSide::Unknown && is_built_in(label),
             (Some(_), Some(_)) if back => false,
             (Some(_), None) => absent.contains(label),
             (Some(one), Some(other)) => {

@@ -21,6 +21,7 @@ pub mod pgl_schema;
 pub mod plan;
 pub mod preflight;
 pub mod redact;
+pub mod rights;
 pub mod roles;
 pub mod rules;
 pub mod select;

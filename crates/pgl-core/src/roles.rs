@@ -6,8 +6,13 @@ use crate::facts::server::{Membership, Role};
 use crate::name::show_ident;
 use crate::{ServerVersion, quote_ident, quote_literal};
 
-/// Roles that a managed service brings along for its customers to be members of.
-const SERVICE_GROUPS: &[&str] = &[
+/// Roles that a managed service brings along. By name, and not by how they begin: a customer may have a role `rds_reports`.
+const OF_SERVICES: &[&str] = &[
+    "rdsadmin",
+    "rdsproxyadmin",
+    "rdsrepladmin",
+    "rdstopmgr",
+    "rdswriteforwarduser",
     "rds_superuser",
     "rds_replication",
     "rds_iam",
@@ -15,17 +20,36 @@ const SERVICE_GROUPS: &[&str] = &[
     "rds_ad",
     "rds_extension",
     "rds_reserved",
-    "cloudsqlsuperuser",
-    "cloudsqliamuser",
+    "cloudsqladmin",
+    "cloudsqlagent",
+    "cloudsqlconnpooladmin",
+    "cloudsqliamgroup",
+    "cloudsqliamgroupserviceaccount",
+    "cloudsqliamgroupuser",
     "cloudsqliamserviceaccount",
-    "alloydbsuperuser",
+    "cloudsqliamuser",
+    "cloudsqlimportexport",
+    "cloudsqlinactiveuser",
+    "cloudsqlobservabilityadmin",
+    "cloudsqlreplica",
+    "cloudsqlsuperuser",
+    "alloydbadmin",
+    "alloydbagent",
+    "alloydbexport",
+    "alloydbiamgroupuser",
     "alloydbiamuser",
+    "alloydbimportexport",
+    "alloydbobservability",
+    "alloydbreplica",
+    "alloydbsuperuser",
+    "azuresu",
     "azure_pg_admin",
+    "azure_superuser",
 ];
 
 /// Whether a role is one that a managed service brings along: no other server needs it.
 pub fn of_a_service(name: &str) -> bool {
-    SERVICE_GROUPS.contains(&name)
+    OF_SERVICES.contains(&name)
 }
 
 /// The role without its memberships in roles of a service that are not on the other server, as `there` says.

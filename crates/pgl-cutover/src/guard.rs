@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use pgl_apply::control::missing_right;
 use pgl_apply::copy::may_write_catalog;
 use pgl_apply::cutover::{self as apply, PromotionPlan};
+use pgl_apply::provider::node_dsn_refused;
 use pgl_apply::{Error, subscription};
 use pgl_catalog::definitions;
 use pgl_catalog::facts::{Request as FactsRequest, collect};
@@ -12,7 +13,7 @@ use pgl_catalog::foreign_keys;
 use pgl_catalog::link::ServerProbe;
 use pgl_catalog::sequences as catalog;
 use pgl_cli::Interrupt;
-use pgl_conn::{Kind, Session};
+use pgl_conn::{DsnText, Kind, Session};
 use pgl_core::control::to_look_at;
 use pgl_core::cutover::{
     Closed, CutoverLimits, Direction, Preconditions, REPLICATING, Refusal, SequenceMismatch,
@@ -20,9 +21,10 @@ use pgl_core::cutover::{
     sequence_mismatches, stays_read_only, unplanned,
 };
 use pgl_core::definitions::Sought;
-use pgl_core::facts::Asked;
+use pgl_core::facts::{Asked, Facts};
 use pgl_core::plan::{PlanTable, Set};
 use pgl_core::preflight::{Choice, examine};
+use pgl_core::rights;
 use pgl_core::rules::all;
 use pgl_core::seqsync::{SequenceMode, SequenceOutcome, SequenceReading, SequenceRequest, decide};
 use pgl_core::setup::compare::{SideShapes, TableShape, Wire, compare};
@@ -164,11 +166,13 @@ pub(crate) fn check(
     let on_old = [blocked.as_slice(), &sequences.wanted].concat();
     // The ALTER TABLE that locks sequences is refused by what refuses the one of such triggers.
     let fires = (WriteBlock::Always, WriteBlock::ButReplicas);
+    let mut owned = true;
     for (session, relations, closed, fires) in [
         (&mut *old, &on_old, closed_old, fires.0),
         (&mut *new, &blocked, closed_new, fires.1),
     ] {
         let not_owned = apply::not_owned(session, relations, closed)?;
+        owned &= not_owned.is_none();
         // Where rights are missing, those are what is reported.
         let tables: &[QualifiedName] = if not_owned.is_none() { &blocked } else { &[] };
         facts
@@ -230,6 +234,9 @@ pub(crate) fn check(
     .collect();
     if direction == Direction::Forward {
         let seen = examined(migration)?;
+        if args.reverse() {
+            facts.impossible.extend(no_reverse_slot(&seen));
+        }
         let found = examine(&seen, &Choice::default()).findings;
         notes.extend(roles(&found));
         notes.extend(constraint_triggers(&found));
@@ -248,7 +255,7 @@ pub(crate) fn check(
             .iter()
             .map(ToString::to_string)
             .collect();
-        if !args.common.input.force.iter().any(|id| id == "cut.orphans") {
+        if owned && !args.common.input.force.iter().any(|id| id == "cut.orphans") {
             facts.orphans = orphaned_rows(&migration.plan, (old, new), &shapes.1)?;
         }
     }
@@ -416,15 +423,20 @@ fn missing_origins(
         }));
     }
     if args.reverse() && direction == Direction::Forward {
+        let own = args.forward.as_ref();
+        let own = own.and_then(|one| one.reverse_subscriber_dsn.clone());
+        let own = own.map(DsnText::new);
+        let dsn_refused = match &own {
+            Some(dsn) => node_dsn_refused(old, dsn)?,
+            None => false,
+        };
+        if dsn_refused {
+            all.push(
+                rights::NODE_DSN.refusal(Side::Source, "run this without --reverse-subscriber-dsn"),
+            );
+        }
         if !may_write_catalog(old)? {
-            all.push(Refusal {
-                id: "cut.permissions".to_owned(),
-                what: "this role may not begin the subscription of reverse replication on the source".to_owned(),
-                hint: "run this without --reverse; or, as a superuser of the source (14 and later): GRANT EXECUTE ON FUNCTION \
-                       pg_replication_origin_create(text), pg_replication_origin_advance(text, pg_lsn) TO the role; \
-                       GRANT INSERT, UPDATE ON pglogical.local_sync_status TO the role"
-                    .to_owned(),
-            });
+            all.push(rights::REVERSE.refusal(Side::Source, "run this without --reverse"));
         }
         // pglogical names the origin of a subscription like its slot.
         let name = apply::back_slot(old, &apply::back_names(names))?;
@@ -434,8 +446,16 @@ fn missing_origins(
     Ok(all)
 }
 
+/// Reverse replication reads a slot of the target.
+fn no_reverse_slot(seen: &Facts) -> Option<Refusal> {
+    let server = &seen.target().ok()?.server;
+    let (role, platform) = (server.session_role().ok()?, server.platform().ok()?);
+    (!role.may_replicate(platform))
+        .then(|| rights::REVERSE_REPLICATION.refusal(Side::Target, "run this without --reverse"))
+}
+
 /// What preflight sees now.
-fn examined(migration: &CutoverContext) -> Result<pgl_core::facts::Facts, Error> {
+fn examined(migration: &CutoverContext) -> Result<Facts, Error> {
     let request = FactsRequest {
         source: migration.source.clone(),
         target: Some(migration.target.clone()),

@@ -6,8 +6,12 @@ use pgl_core::Exit;
 use crate::tools::TOOLS;
 
 /// The parts, by the name in their markers.
-fn parts() -> [(&'static str, String); 2] {
-    [("tools", tools()), ("exit-codes", exit_codes())]
+fn parts() -> [(&'static str, String); 3] {
+    [
+        ("tools", tools()),
+        ("rights", pgl_core::rights::markdown()),
+        ("exit-codes", exit_codes()),
+    ]
 }
 
 fn tools() -> String {
@@ -51,6 +55,7 @@ mod tests {
     #[test]
     fn parts_are_renewed_and_the_rest_is_kept() {
         let old = "a\n<!-- generated: tools -->\nSTALE\n<!-- end of generated -->\nb\n\
+                   <!-- generated: rights -->\n<!-- end of generated -->\n\
                    <!-- generated: exit-codes -->\n<!-- end of generated -->\nc\n";
         let new = renew(old).unwrap();
         assert!(

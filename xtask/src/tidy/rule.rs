@@ -221,6 +221,11 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     ),
     except(
         "sql-place",
+        "crates/pgl-core/src/rights.rs",
+        "what gives a right is printed for a person to run",
+    ),
+    except(
+        "sql-place",
         "crates/pgl-core/src/plan/manual_steps.rs",
         "what a person has to do, in words that begin like a statement",
     ),

@@ -1,5 +1,5 @@
 -- What the attempt has to lock, alter or see of this database and this role may not, each with what would give it the right: the
--- database, the tables and sequences ($1 schemas, $2 names), the roles $3, whose settings are altered, and the sessions of others.
+-- database, the tables and sequences ($1 schemas, $2 names), the roles $3, whose settings are altered, and the sessions of others, which it sees and ends.
 -- No role can be made a member of a service's superuser.
 SELECT format('%s %s of %I', w.kind, w.name, o.rolname) AS what,
        CASE WHEN o.rolsuper THEN format('ALTER %s %s OWNER TO %I', upper(w.kind), w.name, current_user)
@@ -23,7 +23,7 @@ SELECT format('role %I', r.rolname),
    AND (r.rolsuper OR NOT me.rolcreaterole
         OR current_setting('server_version_num')::int >= 160000 AND NOT pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION'))
  UNION ALL
-SELECT 'the sessions of other roles', format('GRANT pg_read_all_stats TO %I', current_user)
+SELECT 'the sessions of other roles', format('GRANT %I TO %I', r.rolname, current_user)
   FROM pg_roles r
- WHERE r.rolname = 'pg_read_all_stats' AND NOT pg_has_role(r.oid, 'USAGE')
+ WHERE r.rolname IN ('pg_read_all_stats', 'pg_signal_backend') AND NOT pg_has_role(r.oid, 'USAGE')
  ORDER BY 1

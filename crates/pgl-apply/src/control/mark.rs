@@ -3,9 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use pgl_catalog::server::lacking;
 use pgl_conn::{Error as ConnError, Kind, Session};
 use pgl_core::Side;
 use pgl_core::cutover::Refusal;
+use pgl_core::rights::MARK_ROWS;
 
 use crate::cutover::{forget_origin, mark_origin};
 use crate::{Error, Watch};
@@ -13,11 +15,6 @@ use crate::{Error, Watch};
 /// How long the session of a run that was killed may go on to hold the origin.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(250);
-
-/// Who can give the right.
-const GRANT: &str = "as a superuser of the target: GRANT EXECUTE ON FUNCTION pg_replication_origin_oid(text), \
-    pg_replication_origin_create(text), pg_replication_origin_session_setup, \
-    pg_replication_origin_session_reset(), pg_replication_origin_drop(text) TO the role (14 and later)";
 
 /// Whether the session's writes have an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +71,10 @@ fn without(target: &mut Session, why: &ConnError) -> Result<Marked, Error> {
             "the copied rows need a replication origin, or reverse replication would write them over the source's ({})",
             why.message
         ),
-        format!("{GRANT}; or drop the slot of the reverse replication"),
+        format!(
+            "{}; or drop the slot of the reverse replication",
+            MARK_ROWS.hint(Side::Target)
+        ),
     ))
 }
 
@@ -84,25 +84,14 @@ fn without(target: &mut Session, why: &ConnError) -> Result<Marked, Error> {
 /// # Errors
 /// The server's.
 pub fn missing_right(target: &mut Session, reverse: bool) -> Result<Option<Refusal>, ConnError> {
-    let may: bool = target.value(
-        include_str!("../../sql/control/may_mark.sql"),
-        &[],
-        "whether the role may set a replication origin",
-    )?;
-    let needed = !may
+    let needed = !lacking(target, &[MARK_ROWS])?.is_empty()
         && (reverse
             || target.value::<bool>(
                 include_str!("../../sql/control/is_decoded.sql"),
                 &[],
                 "whether a slot decodes what is written on the target",
             )?);
-    Ok(needed.then(|| Refusal {
-        id: "cut.permissions".to_owned(),
-        what: "this role may not set a replication origin on the target: reverse replication would write the rows of \
-               tables that are copied again over the source's"
-            .to_owned(),
-        hint: format!("{GRANT}; or run this without --reverse"),
-    }))
+    Ok(needed.then(|| MARK_ROWS.refusal(Side::Target, "run this without --reverse")))
 }
 
 /// Removes the origin again. Not inside a transaction.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use pgl_conn::{Error as ConnError, Session};
 use pgl_core::control::{PausedAt, SlotHistory};
 use pgl_core::journal::MARKS;
+use pgl_core::rights;
 use pgl_core::{Lsn, Side, quote_literal};
 use serde::Deserialize;
 
@@ -30,11 +31,6 @@ pub struct WorkingSubscription {
 #[derive(Deserialize)]
 struct Position {
     position: Lsn,
-}
-
-#[derive(Deserialize)]
-struct Missing {
-    name: String,
 }
 
 /// What the subscription does; none where it does not exist.
@@ -72,12 +68,7 @@ pub fn worker(
 /// # Errors
 /// The server's.
 pub fn origin_rights(target: &mut Session) -> Result<Vec<String>, ConnError> {
-    let missing: Vec<Missing> = pgl_catalog::rows(
-        target,
-        include_str!("../../sql/control/origin_rights.sql"),
-        &[],
-    )?;
-    Ok(missing.into_iter().map(|one| one.name).collect())
+    pgl_catalog::server::lacking(target, &[rights::SKIP])
 }
 
 /// Where replication is while nothing is sent.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use pgl_conn::{DsnText, Session};
 use pgl_core::Side;
 use pgl_core::migration::Names;
+use pgl_core::rights;
 
 use crate::subscription;
 use crate::unlogged::unlogged;
@@ -35,12 +36,7 @@ pub struct Public<'a> {
 /// # Errors
 /// The server's.
 pub fn may_write_catalog(target: &mut Session) -> Result<bool, pgl_conn::Error> {
-    let sql = pgl_catalog::sql!(target.version(), 140_000 => "may_write_catalog_pg94", _ => "may_write_catalog");
-    target.value(
-        sql,
-        &[],
-        "whether this role may set where a subscription begins",
-    )
+    Ok(pgl_catalog::server::lacking(target, &[rights::ADD_TABLE])?.is_empty())
 }
 
 /// Makes the subscription if there is none, and sees it start once.

@@ -8,6 +8,7 @@ use pgl_core::cutover::{Closed, CutoverLimits, Preconditions, Refusal, not_membe
 use pgl_core::journal::COPY;
 use pgl_core::lock_wait::vacuums_in_the_way;
 use pgl_core::plan::Set;
+use pgl_core::rights::PERMISSIONS;
 use pgl_core::rules::some_of;
 use pgl_core::setup::StepId;
 use pgl_core::{Plan, QualifiedName};
@@ -243,7 +244,7 @@ pub fn not_owned(
     let grants: BTreeSet<&str> = found.iter().map(|one| one.sql.as_str()).collect();
     let grants: Vec<&str> = grants.into_iter().collect();
     Ok((!found.is_empty()).then(|| Refusal {
-        id: "cut.permissions".to_owned(),
+        id: PERMISSIONS.to_owned(),
         what: format!(
             "this role may not lock, alter or see on the {}: {}",
             session.side(),

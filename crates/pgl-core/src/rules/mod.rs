@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::objects::{Relation, View};
 use crate::facts::server::{Override, ServerState, Setting};
 use crate::facts::{Facts, NotRun};
+use crate::rights::Right;
 use crate::{Finding, Severity, Side};
 pub(crate) use tbl::columns::recompute_sql;
 use tbl::target::Both;
@@ -414,6 +415,32 @@ impl Draft<'_> {
     pub(crate) fn fix_on(self, side: Side) -> Self {
         self.finding.fix_side = side;
         self
+    }
+
+    /// How the right is given to a role on this server.
+    pub(crate) fn right(
+        self,
+        right: &Right,
+        server: &ServerState,
+        role: &str,
+    ) -> Result<Self, NotRun> {
+        self.right_on("", right, server, role)
+    }
+
+    /// Likewise, for an object (quoted).
+    pub(crate) fn right_on(
+        self,
+        object: &str,
+        right: &Right,
+        server: &ServerState,
+        role: &str,
+    ) -> Result<Self, NotRun> {
+        Ok(
+            match right.sql((role, object), server.platform()?, server.version()?) {
+                Ok(sql) => self.sql(sql),
+                Err(words) => self.remedy(words),
+            },
+        )
     }
 
     /// A more exact reason.

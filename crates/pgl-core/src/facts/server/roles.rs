@@ -82,8 +82,8 @@ impl Role {
 
     /// Whether it may use replication connections.
     pub fn may_replicate(&self, platform: Platform) -> bool {
-        let of_the_service = || platform.is_aws() && self.is_member_of(&["rds_replication"]);
-        self.superuser || self.replication || of_the_service()
+        let by_membership = || platform.is_aws() && self.is_member_of(&["rds_replication"]);
+        self.superuser || self.replication || by_membership()
     }
 
     /// Whether it is a member of one of the given roles.
@@ -112,9 +112,11 @@ pub struct Rights {
     pub pglogical_usage: Option<bool>,
     /// Whether it may set `session_replication_role`.
     pub set_replication_role: bool,
-    /// EXECUTE on `pg_replication_origin_create` and `pg_replication_origin_advance`; null before
-    /// 9.5.
-    pub origin_functions: Option<bool>,
+    /// Whether it may let others use schema pglogical; null where there is no such schema.
+    pub grant_pglogical_usage: Option<bool>,
+    /// What it lacks of the functions and of the privileges on pglogical's tables that are in [`crate::rights::RIGHTS`];
+    /// null in facts that were recorded before they were read.
+    pub lacking: Option<Vec<String>>,
 }
 
 /// A table or sequence and what the connected role lacks on it.

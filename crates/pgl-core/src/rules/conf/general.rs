@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::Side::Target;
 use crate::roles::loads_libraries;
 use crate::rules::common::bytes;
-use crate::rules::role::of_the_service;
+use crate::rules::role::comes_with_the_server;
 use crate::rules::{Rule, pair, setting, target};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
@@ -49,7 +49,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     pair("conf.db_settings", |from, to, emit| {
         let there: HashSet<_> = to.overrides.get()?.iter().collect();
         for found in from.overrides.get()? {
-            let of_service = found.role.as_deref().is_some_and(of_the_service);
+            let of_service = found.role.as_deref().is_some_and(comes_with_the_server);
             if found.database.is_some() || of_service || there.contains(found) {
                 continue;
             }

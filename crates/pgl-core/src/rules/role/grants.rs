@@ -9,6 +9,7 @@ use crate::facts::NotRun;
 use crate::facts::server::{Role, ServerState};
 use crate::name::show_ident;
 use crate::quote_ident;
+use crate::rights;
 use crate::roles::of_a_service;
 use crate::rules::common::{plural, some_of};
 use crate::rules::{Rule, pair};
@@ -23,8 +24,8 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         if !me.createrole && !missing.is_empty() {
             let name = show_ident(&me.name);
             let what = format!("role {name} may not create {}", some_of(&missing));
-            let sql = format!("ALTER ROLE {} CREATEROLE;", quote_ident(&me.name));
-            emit.find(Target, what).object(name).sql(sql);
+            let draft = emit.find(Target, what).object(name);
+            draft.right(&rights::CREATE_ROLES, to, &me.name)?;
         }
         Ok(())
     }),
@@ -48,12 +49,11 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
             let members: Vec<String> = members.into_iter().collect();
             let (name, shown, members) =
                 (show_ident(&me.name), show_ident(group), some_of(&members));
-            let (quoted, role) = (quote_ident(group), quote_ident(&me.name));
             let what = format!(
                 "role {name} may not add {members} to {shown}: it has no ADMIN OPTION on it"
             );
-            let sql = format!("GRANT {quoted} TO {role} WITH ADMIN OPTION;");
-            emit.find(Target, what).object(shown).sql(sql);
+            let draft = emit.find(Target, what).object(shown);
+            draft.right_on(&quote_ident(group), &rights::GROUPS, to, &me.name)?;
         }
         Ok(())
     }),
@@ -70,10 +70,9 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
             if let Some(role) = there.get(found.role.as_str())
                 && !role.may_become
             {
-                let (owns, role) = (quote_ident(&found.role), quote_ident(&me.name));
                 let what = format!("role {name} may not give {objects} to {owner}");
-                let sql = format!("GRANT {owns} TO {role};");
-                emit.find(Target, what).object(owner).sql(sql);
+                let draft = emit.find(Target, what).object(owner);
+                draft.right_on(&quote_ident(&found.role), &rights::GIVE_AWAY, to, &me.name)?;
             }
         }
         Ok(())

@@ -2,6 +2,6 @@
 
 pub(super) mod grants;
 pub(super) mod names;
-pub(super) use names::of_the_service;
+pub(super) use names::comes_with_the_server;
 pub(super) mod pglogical;
 pub(super) mod rights;

@@ -8,7 +8,7 @@ use crate::facts::NotRun;
 use crate::facts::server::{ParameterGrant, Password, Referenced, Role, ServerState};
 use crate::name::show_ident;
 use crate::quote_ident;
-use crate::roles::{carried, create_sql, differences, grant_sql, loads_libraries};
+use crate::roles::{carried, create_sql, differences, grant_sql, loads_libraries, of_a_service};
 use crate::rules::common::{plural, some_of, warn_if};
 use crate::rules::{Emit, Ran, Rule, pair, source};
 use crate::{Severity, setting_literal};
@@ -18,7 +18,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     pair("role.differs", |from, to, emit| {
         let (there, version) = (to.roles_by_name()?, to.version()?);
         let roles = from.roles.get()?.iter();
-        for role in roles.filter(|role| !of_the_service(&role.name)) {
+        for role in roles.filter(|role| !comes_with_the_server(&role.name)) {
             let name = show_ident(&role.name);
             let other = there.get(role.name.as_str());
             let role = carried(role, |group| there.contains_key(group));
@@ -41,7 +41,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         let logins = from.roles.get()?.iter().filter(|role| role.login);
         let missing: Vec<String> = logins
             .map(|role| role.name.as_str())
-            .filter(|name| !referenced.contains_key(name) && !of_the_service(name))
+            .filter(|name| !referenced.contains_key(name) && !comes_with_the_server(name))
             .filter(|name| !there.contains_key(name))
             .map(show_ident)
             .collect();
@@ -67,7 +67,10 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         let (there, passwords) = (to.roles_by_name()?, to.passwords.get()?);
         for Password { role, .. } in from.passwords.get()? {
             let logs_in = there.get(role.as_str()).is_some_and(|other| other.login);
-            if logs_in && !of_the_service(role) && !passwords.iter().any(|one| one.role == *role) {
+            if logs_in
+                && !comes_with_the_server(role)
+                && !passwords.iter().any(|one| one.role == *role)
+            {
                 let name = show_ident(role);
                 emit.find(Target, format!("role {name} has no password on the target"))
                     .object(&name)
@@ -173,10 +176,9 @@ fn referenced(server: &ServerState) -> Result<HashMap<&str, &Referenced>, NotRun
         .collect())
 }
 
-/// Roles that a managed service brings along.
-pub(in crate::rules) fn of_the_service(name: &str) -> bool {
-    let mut prefixes = ["pg_", "rds", "cloudsql", "alloydb", "azure"].iter();
-    prefixes.any(|prefix| name.starts_with(prefix))
+/// Whether a role came with the server.
+pub(in crate::rules) fn comes_with_the_server(name: &str) -> bool {
+    name.starts_with("pg_") || of_a_service(name)
 }
 
 /// Missing roles, those first that others are members of: in this order they can be created.

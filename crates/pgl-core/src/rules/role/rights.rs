@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::pglogical::{close_sql, replicating_role};
 use crate::Side::{self, Source, Target};
-use crate::facts::server::{Platform, RelationRight, ServerState};
+use crate::facts::server::{RelationRight, ServerState};
 use crate::facts::{Facts, NotRun};
 use crate::name::show_ident;
+use crate::rights::{self, Right};
 use crate::rules::common::{block_if, duration, plural, some_of, warn_if};
 use crate::rules::{Emit, Ran, Rule, each, facts, source, target};
 use crate::{QualifiedName, Severity, quote_ident};
@@ -17,40 +18,30 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         if role.is_admin(server.platform()?) {
             return Ok(());
         }
-        let (name, quoted) = (&role.name, quote_ident(&role.name));
-        let draft = emit.find(
-            side,
-            format!("role {name} on the {side} is not a superuser"),
-        );
-        let draft = draft.object(name);
-        let group = match server.platform()? {
-            Platform::SelfManaged => {
-                draft
-                    .remedy("Connect as a superuser, or make the role one for the time of the migration.")
-                    .sql(format!("ALTER ROLE {quoted} SUPERUSER;"));
-                return Ok(());
-            }
-            Platform::Rds | Platform::Aurora => "rds_superuser",
-            Platform::CloudSql => "cloudsqlsuperuser",
-            Platform::AlloyDb => "alloydbsuperuser",
-            Platform::Azure => "azure_pg_admin",
-        };
-        draft
-            .remedy(format!("Grant {group} to the role."))
-            .sql(format!("GRANT {group} TO {quoted};"));
+        let name = &role.name;
+        let what = format!("role {name} on the {side} is not a superuser");
+        let draft = emit.find(side, what).object(name);
+        draft.right(&rights::ADMINISTRATOR, server, name)?;
         Ok(())
     }),
-    source("role.replication", |server, emit| {
-        let role = server.role(replicating_role(emit.facts)?)?;
+    each("role.replication", |side, server, emit| {
+        let role = match side {
+            Source => server.role(replicating_role(emit.facts)?)?,
+            Target => Some(server.session_role()?),
+        };
         let platform = server.platform()?;
-        if let Some(role) = role.filter(|role| !role.may_replicate(platform)) {
-            let (name, quoted) = (&role.name, quote_ident(&role.name));
-            let sql = match platform.is_aws() {
-                true => format!("GRANT rds_replication TO {quoted};"),
-                false => format!("ALTER ROLE {quoted} REPLICATION;"),
-            };
-            let what = format!("role {name} may not replicate");
-            emit.find(Source, what).object(name).sql(sql);
+        let Some(role) = role.filter(|role| !role.may_replicate(platform)) else {
+            return Ok(());
+        };
+        let name = &role.name;
+        let draft = emit.find(side, format!("role {name} may not replicate"));
+        let draft = draft
+            .object(name)
+            .right(&rights::REPLICATION, server, name)?;
+        if side == Target {
+            draft
+                .severity(Severity::Info)
+                .why(without(&rights::REVERSE_REPLICATION));
         }
         Ok(())
     }),
@@ -87,12 +78,10 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         // Whether another role than the connected one has the right is not known here.
         let unknown = replicating_role(emit.facts)? != role.name || role.superuser;
         if !unknown && server.rights.get()?.pglogical_usage == Some(false) {
-            let name = quote_ident(&role.name);
-            emit.find(Source, format!("role {} may not use schema pglogical", role.name))
-                .object("pglogical")
-                .sql(format!(
-                    "GRANT USAGE ON SCHEMA pglogical TO {name};\nGRANT SELECT ON ALL TABLES IN SCHEMA pglogical TO {name};"
-                ));
+            let name = &role.name;
+            let what = format!("role {name} may not use schema pglogical");
+            let draft = emit.find(Source, what).object("pglogical");
+            draft.right(&rights::READ_PGLOGICAL, server, name)?;
         }
         Ok(())
     }),
@@ -126,10 +115,9 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         if !server.rights.get()?.create_on_database {
             let identity = server.identity.get()?;
             let (user, database) = (&identity.user, &identity.database);
-            let (role, name) = (quote_ident(user), quote_ident(database));
             let what = format!("role {user} may not create schemas in database {database}");
-            let sql = format!("GRANT CREATE ON DATABASE {name} TO {role};");
-            emit.find(Target, what).object(database).sql(sql);
+            let draft = emit.find(Target, what).object(database);
+            draft.right_on(&quote_ident(database), &rights::CREATE, server, user)?;
         }
         Ok(())
     }),
@@ -137,65 +125,56 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         if server.rights.get()?.set_replication_role {
             return Ok(());
         }
-        let (role, platform) = (server.session_role()?, server.platform()?);
-        let (name, quoted) = (&role.name, quote_ident(&role.name));
+        let name = &server.session_role()?.name;
         let what = format!("role {name} may not set session_replication_role");
         let draft = emit.find(Target, what).object(name);
-        if platform == Platform::CloudSql {
-            draft.remedy(
-                "Google Cloud SQL gives this right to no role of a customer: it may be the source of a migration, and not its target.",
-            );
-        } else if platform.is_managed() {
-            draft.remedy("Connect as the administrator that the service has given you.");
-        } else if server.version()?.at_least(15) {
-            draft.sql(format!(
-                "GRANT SET ON PARAMETER session_replication_role TO {quoted};"
-            ));
-        }
+        draft.right(&rights::REPLICATION_ROLE, server, name)?;
         Ok(())
     }),
-    target("role.origin_functions", |server, emit| {
+    each("role.origin_functions", |side, server, emit| {
         let role = server.session_role()?;
-        if role.superuser || server.rights.get()?.origin_functions != Some(false) {
-            return Ok(());
-        }
-        let (name, quoted) = (&role.name, quote_ident(&role.name));
-        let what = format!("role {name} may not call the functions that set a replication origin");
-        let draft = emit.find(Target, what).object(name);
-        if role.is_admin(server.platform()?) {
-            draft.severity(Severity::Warn).remedy(
-                "pgl-setup begins the subscription by pglogical's public functions, which need no such right; pgl-control add-table and \
-                 skip are not possible, nor is pgl-cutover --reverse where tables are copied again. Only a superuser of the \
-                 service can grant EXECUTE on these functions, from 14 on.",
-            );
-            return Ok(());
-        }
-        // Before 14 the functions themselves refuse everyone but a superuser.
-        if server.version()?.at_least(14) {
-            draft.sql(format!(
-                "GRANT EXECUTE ON FUNCTION pg_replication_origin_create(text) TO {quoted};\n\
-                 GRANT EXECUTE ON FUNCTION pg_replication_origin_advance(text, pg_lsn) TO {quoted};"
-            ));
-        } else {
-            draft.remedy("Connect as a superuser.");
+        let lacking = server.rights.get()?.lacking.as_ref();
+        let lacking = lacking.ok_or_else(|| NotRun("these facts do not have it".to_owned()))?;
+        for right in rights::RIGHTS.iter().filter(|one| one.side == Some(side)) {
+            let missing = right.missing(lacking);
+            if missing.is_empty() {
+                continue;
+            }
+            let (name, missing) = (&role.name, missing.join(", "));
+            let what = format!("role {name} on the {side} may not: {missing}");
+            let draft = emit.find(side, what).object(name).why(without(right));
+            let draft = draft.right(right, server, name)?;
+            // pgl-setup has another way for the administrators of a service.
+            match side {
+                Source => draft.severity(Severity::Info),
+                Target if role.is_admin(server.platform()?) => draft.severity(Severity::Warn),
+                Target => draft,
+            };
         }
         Ok(())
     }),
     each("role.signal_backend", |side, server, emit| {
         let role = server.session_role()?;
-        let admin = role.is_admin(server.platform()?);
-        let may = admin || role.is_member_of(&["pg_signal_backend"]);
+        let may = role.superuser || role.is_member_of(&["pg_signal_backend"]);
         // The role exists from 9.6 on.
         if !may && server.version()?.at_least_num(90_600) {
-            let (name, quoted) = (&role.name, quote_ident(&role.name));
+            let name = &role.name;
             let what = format!("role {name} may not end sessions of other roles");
-            let sql = format!("GRANT pg_signal_backend TO {quoted};");
-            emit.find(side, what).object(name).sql(sql);
+            let draft = emit.find(side, what).object(name);
+            draft.right(&rights::SIGNAL, server, name)?;
         }
         Ok(())
     }),
     facts("role.truncate_rights", truncate_rights),
 ];
+
+/// What is not possible.
+fn without(right: &Right) -> String {
+    format!(
+        "Without it not possible: {}.",
+        right.needed_for.replace('`', "")
+    )
+}
 
 /// The relations that are meant, of those on which something is lacking, by schema.
 fn by_schema<'a>(
@@ -221,24 +200,20 @@ fn listed(word: &str, schema: &str, found: &[&RelationRight]) -> String {
 }
 
 fn readable(server: &ServerState, emit: &mut Emit<'_>, sequences: bool) -> Ran {
-    let user = quote_ident(&server.identity.get()?.user);
-    let (word, words) = match sequences {
-        false => ("table", "TABLES"),
-        true => ("sequence", "SEQUENCES"),
+    let user = &server.identity.get()?.user;
+    let (word, right) = match sequences {
+        false => ("table", &rights::READ_TABLES),
+        true => ("sequence", &rights::READ_SEQUENCES),
     };
     let lacks = |one: &RelationRight| one.sequence == sequences && !(one.usage && one.select);
     for (schema, found) in by_schema(emit.facts, server, lacks)? {
-        let name = quote_ident(schema);
-        let (right, usage) = match found.iter().any(|found| !found.usage) {
-            true => (
-                "USAGE of the schema, and so no access,",
-                format!("GRANT USAGE ON SCHEMA {name} TO {user};\n"),
-            ),
-            false => ("SELECT", String::new()),
+        let lacks = match found.iter().any(|found| !found.usage) {
+            true => "USAGE of the schema, and so no access,",
+            false => "SELECT",
         };
-        let what = format!("no {right} on {}", listed(word, schema, &found));
-        let sql = format!("{usage}GRANT SELECT ON ALL {words} IN SCHEMA {name} TO {user};");
-        emit.find(Source, what).object(show_ident(schema)).sql(sql);
+        let what = format!("no {lacks} on {}", listed(word, schema, &found));
+        let draft = emit.find(Source, what).object(show_ident(schema));
+        draft.right_on(&quote_ident(schema), right, server, user)?;
     }
     Ok(())
 }
@@ -251,8 +226,8 @@ fn row_security(side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
     for (schema, found) in by_schema(emit.facts, server, |found| found.row_security)? {
         let tables = listed("table", schema, &found);
         let what = format!("row security applies to role {} on {tables}", role.name);
-        let sql = format!("ALTER ROLE {} BYPASSRLS;", quote_ident(&role.name));
-        emit.find(side, what).object(show_ident(schema)).sql(sql);
+        let draft = emit.find(side, what).object(show_ident(schema));
+        draft.right(&rights::ROW_SECURITY, server, &role.name)?;
     }
     Ok(())
 }
@@ -261,6 +236,7 @@ fn truncate_rights(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
     let server = &facts.source.server;
     let pglogical = server.pglogical.get().ok().and_then(Option::as_ref);
     let replicated = pglogical.is_some_and(|found| found.sets.iter().any(|set| set.tables > 0));
+    let may_grant = (server.rights.get().ok()).and_then(|rights| rights.grant_pglogical_usage);
     let truncators = server.truncators.get()?.iter();
     for found in truncators.filter(|found| found.pglogical_usage != Some(true)) {
         // A grant to everyone is made to PUBLIC, which is no role and is not quoted.
@@ -276,16 +252,21 @@ fn truncate_rights(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
         let draft = emit.find(Source, what).object(name);
         // While the schema is not there, nothing can be granted on it.
         if found.pglogical_usage.is_some() {
-            draft
-                .severity(warn_if(replicated))
-                .remedy(
+            let (severity, remedy) = match may_grant {
+                Some(false) => (
+                    Severity::Block,
+                    "The owner of schema pglogical has to grant it: this role may not, and so pgl-setup refuses to go on.",
+                ),
+                _ => (
+                    warn_if(replicated),
                     "pgl-setup grants it before it adds the tables, and revokes EXECUTE on pglogical's functions from \
                      PUBLIC, which USAGE would open (role.pglogical_functions).",
-                )
-                .sql(format!(
-                    "{}\nGRANT USAGE ON SCHEMA pglogical TO {grantee};",
-                    close_sql(facts, Source)?
-                ));
+                ),
+            };
+            draft.severity(severity).remedy(remedy).sql(format!(
+                "{}\nGRANT USAGE ON SCHEMA pglogical TO {grantee};",
+                close_sql(facts, Source)?
+            ));
         }
     }
     Ok(())

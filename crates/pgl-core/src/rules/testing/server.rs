@@ -195,7 +195,8 @@ fn clean_server(version: u32, text: &str, identifier: &str, pglogical: &str) -> 
             create_on_database: true,
             pglogical_usage: None,
             set_replication_role: true,
-            origin_functions: Some(true),
+            grant_pglogical_usage: Some(true),
+            lacking: Some(Vec::new()),
         }),
         referenced_roles: Section::Known(vec![Referenced {
             role: "app".to_owned(),

@@ -25,6 +25,15 @@ fn member(server: &mut ServerState, of: &str) {
     known(&mut server.roles)[1].member_of = vec![of.to_owned()];
 }
 
+fn lacks(server: &mut ServerState, right: &Right) {
+    let lacking: Vec<String> = right
+        .functions
+        .iter()
+        .map(|one| (*one).to_owned())
+        .collect();
+    known(&mut server.rights).lacking = Some(lacking);
+}
+
 fn truncator(f: &mut Facts, usage: Option<bool>) {
     known(&mut source(f).truncators).push(Truncator {
         role: "app".into(),
@@ -188,7 +197,7 @@ pub(in crate::rules) const CASES: &[Case] = &[
         "not granted",
         |f| {
             demote(on_target(f));
-            known(&mut on_target(f).rights).origin_functions = Some(false);
+            lacks(on_target(f), &rights::ADD_TABLE);
         },
     ),
     fires(
@@ -197,16 +206,43 @@ pub(in crate::rules) const CASES: &[Case] = &[
         "not granted to the administrator of a service",
         |f| {
             demote(on_target(f));
-            known(&mut on_target(f).rights).origin_functions = Some(false);
+            lacks(on_target(f), &rights::ADD_TABLE);
             member(on_target(f), "rds_superuser");
             known(&mut on_target(f).identity).markers = vec!["rds".into()];
         },
     ),
     fires(
+        "role.origin_functions",
+        Severity::Info,
+        "for reverse replication",
+        |f| {
+            demote(source(f));
+            lacks(source(f), &rights::REVERSE);
+        },
+    ),
+    silent("role.origin_functions", "another server's", |f| {
+        demote(source(f));
+        lacks(source(f), &rights::SKIP);
+        known(&mut source(f).rights)
+            .lacking
+            .iter_mut()
+            .for_each(|all| all.truncate(2));
+    }),
+    fires(
         "role.signal_backend",
         Severity::Warn,
         "ordinary role",
         |f| demote(source(f)),
+    ),
+    fires(
+        "role.signal_backend",
+        Severity::Warn,
+        "administrator of a service",
+        |f| {
+            demote(source(f));
+            member(source(f), "rds_superuser");
+            known(&mut source(f).identity).markers = vec!["rds".into()];
+        },
     ),
     silent("role.signal_backend", "member", |f| {
         demote(source(f));
@@ -235,6 +271,15 @@ pub(in crate::rules) const CASES: &[Case] = &[
                 }],
                 ..Pglogical::default()
             });
+        },
+    ),
+    fires(
+        "role.truncate_rights",
+        Severity::Block,
+        "nobody's to grant",
+        |f| {
+            truncator(f, Some(false));
+            known(&mut source(f).rights).grant_pglogical_usage = Some(false);
         },
     ),
     silent("role.truncate_rights", "granted", |f| {

@@ -1,0 +1,605 @@
+//! The rights that the steps of a migration need, and who can give them. The checks and pgl-cutover's preconditions take from
+//! here what they say, and the table in README.md is made of it.
+
+use crate::cutover::Refusal;
+use crate::facts::server::Platform;
+use crate::{ServerVersion, Side, quote_ident};
+
+/// Id of the precondition of a cutover about rights.
+pub const PERMISSIONS: &str = "cut.permissions";
+
+/// A right of the role that the tools connect as, where it names no other.
+#[derive(Debug)]
+pub struct Right {
+    /// Its name.
+    pub name: &'static str,
+    /// The server; none where it is needed on both.
+    pub side: Option<Side>,
+    /// What is not possible without it.
+    pub needed_for: &'static str,
+    /// Functions that have to be executed.
+    pub functions: &'static [&'static str],
+    /// Tables of pglogical, each with a privilege on it.
+    pub tables: &'static [(&'static str, &'static str)],
+    /// How a superuser gives it on a server of one's own.
+    pub own: Given,
+    /// The first major version where that is enough; before it only a superuser has the right.
+    pub since: u32,
+    /// How it is given on Amazon RDS and Aurora.
+    pub amazon: Given,
+    /// On Google Cloud SQL.
+    pub cloud_sql: Given,
+    /// On Google AlloyDB.
+    pub alloy_db: Given,
+    /// On Azure Database for PostgreSQL.
+    pub azure: Given,
+    /// The checks and preconditions that report that it is missing.
+    pub found_by: &'static [&'static str],
+}
+
+/// How a right is given.
+#[derive(Debug, Clone, Copy)]
+pub enum Given {
+    /// As on a server of one's own, by the service's administrator.
+    Same,
+    /// By EXECUTE on the functions and the privileges on the tables.
+    Grants,
+    /// By a statement; `{role}` stands for the role, `{object}` for what it is given.
+    Sql(&'static str),
+    /// By something else.
+    Words(&'static str),
+}
+
+const ANY: Right = Right {
+    name: "",
+    side: None,
+    needed_for: "",
+    functions: &[],
+    tables: &[],
+    own: Given::Grants,
+    since: 0,
+    amazon: Given::Same,
+    cloud_sql: Given::Same,
+    alloy_db: Given::Same,
+    azure: Given::Same,
+    found_by: &[],
+};
+
+const OF_A_SUPERUSER: Given =
+    Given::Words("Only a superuser of the service can grant it: ask its support, or do without.");
+
+/// Functions of replication origins and tables of pglogical, which superusers may use.
+const INTERNAL: Right = Right {
+    since: 14,
+    amazon: OF_A_SUPERUSER,
+    cloud_sql: OF_A_SUPERUSER,
+    alloy_db: OF_A_SUPERUSER,
+    azure: OF_A_SUPERUSER,
+    ..ANY
+};
+
+/// To be an administrator.
+pub const ADMINISTRATOR: Right = Right {
+    name: "superuser, or the service's role of administrators",
+    needed_for: "everything: pglogical's extension, nodes and subscriptions",
+    own: Given::Sql("ALTER ROLE {role} SUPERUSER;"),
+    amazon: Given::Sql("GRANT rds_superuser TO {role};"),
+    cloud_sql: Given::Sql("GRANT cloudsqlsuperuser TO {role};"),
+    alloy_db: Given::Sql("GRANT alloydbsuperuser TO {role};"),
+    azure: Given::Sql("GRANT azure_pg_admin TO {role};"),
+    found_by: &["role.superuser_or_equiv"],
+    ..ANY
+};
+
+/// To replicate.
+pub const REPLICATION: Right = Right {
+    name: "REPLICATION, of the role in `--provider-dsn`",
+    side: Some(Side::Source),
+    needed_for: "replication",
+    own: Given::Sql("ALTER ROLE {role} REPLICATION;"),
+    amazon: Given::Sql("GRANT rds_replication TO {role};"),
+    found_by: &["role.replication"],
+    ..ANY
+};
+
+/// To replicate back.
+pub const REVERSE_REPLICATION: Right = Right {
+    name: "REPLICATION",
+    side: Some(Side::Target),
+    needed_for: "`pgl-cutover --reverse`",
+    found_by: &["role.replication", PERMISSIONS],
+    ..REPLICATION
+};
+
+/// To read pglogical's catalogs.
+pub const READ_PGLOGICAL: Right = Right {
+    name: "USAGE on schema `pglogical` and SELECT on its tables, of the role in `--provider-dsn`",
+    side: Some(Side::Source),
+    needed_for: "replication",
+    own: Given::Sql(
+        "GRANT USAGE ON SCHEMA pglogical TO {role};\nGRANT SELECT ON ALL TABLES IN SCHEMA pglogical TO {role};",
+    ),
+    found_by: &["role.pglogical_schema_usage"],
+    ..ANY
+};
+
+/// To read tables.
+pub const READ_TABLES: Right = Right {
+    name: "USAGE on the schemas, SELECT on the tables",
+    side: Some(Side::Source),
+    needed_for: "the copy, pgl-verify",
+    own: Given::Sql(
+        "GRANT USAGE ON SCHEMA {object} TO {role};\nGRANT SELECT ON ALL TABLES IN SCHEMA {object} TO {role};",
+    ),
+    found_by: &["role.select_tables"],
+    ..ANY
+};
+
+/// To read sequences.
+pub const READ_SEQUENCES: Right = Right {
+    name: "USAGE on the schemas, SELECT on the sequences",
+    needed_for: "pgl-seqsync, pgl-cutover",
+    own: Given::Sql(
+        "GRANT USAGE ON SCHEMA {object} TO {role};\nGRANT SELECT ON ALL SEQUENCES IN SCHEMA {object} TO {role};",
+    ),
+    found_by: &["role.select_sequences"],
+    ..READ_TABLES
+};
+
+/// To be what owners are.
+pub const OWNERS: Right = Right {
+    name: "membership in the owners of the database, its tables and sequences",
+    needed_for: "replication sets; pgl-cutover: locks, write-block triggers, the database's settings",
+    own: Given::Sql("GRANT {object} TO {role};"),
+    found_by: &["role.owner_of_tables", PERMISSIONS],
+    ..ANY
+};
+
+/// To see and write all rows.
+pub const ROW_SECURITY: Right = Right {
+    name: "BYPASSRLS, where tables have row security",
+    needed_for: "the copy",
+    own: Given::Sql("ALTER ROLE {role} BYPASSRLS;"),
+    found_by: &["role.bypassrls", "role.write_target_rls"],
+    ..ANY
+};
+
+/// To make schemas.
+pub const CREATE: Right = Right {
+    name: "CREATE on the database",
+    side: Some(Side::Target),
+    needed_for: "pgl-setup: the schema",
+    own: Given::Sql("GRANT CREATE ON DATABASE {object} TO {role};"),
+    found_by: &["role.create_on_db"],
+    ..ANY
+};
+
+const BY_ITS_ADMINISTRATOR: Given =
+    Given::Words("Connect as the administrator that the service has given you.");
+
+/// To write without triggers.
+pub const REPLICATION_ROLE: Right = Right {
+    name: "SET on `session_replication_role`",
+    side: Some(Side::Target),
+    needed_for: "the copy",
+    own: Given::Sql("GRANT SET ON PARAMETER session_replication_role TO {role};"),
+    since: 15,
+    amazon: BY_ITS_ADMINISTRATOR,
+    cloud_sql: Given::Words(
+        "Google Cloud SQL gives this right to no role of a customer: it may be the source of a migration, and not its target.",
+    ),
+    alloy_db: BY_ITS_ADMINISTRATOR,
+    azure: BY_ITS_ADMINISTRATOR,
+    found_by: &["role.set_replication_role"],
+    ..ANY
+};
+
+/// To make roles.
+pub const CREATE_ROLES: Right = Right {
+    name: "CREATEROLE",
+    side: Some(Side::Target),
+    needed_for: "`pgl-setup --roles copy`",
+    own: Given::Sql("ALTER ROLE {role} CREATEROLE;"),
+    found_by: &["role.createrole"],
+    ..ANY
+};
+
+/// To add members to groups.
+pub const GROUPS: Right = Right {
+    name: "ADMIN OPTION on the groups of the new roles, from 16 on",
+    own: Given::Sql("GRANT {object} TO {role} WITH ADMIN OPTION;"),
+    found_by: &["role.admin_option"],
+    ..CREATE_ROLES
+};
+
+/// To give objects away.
+pub const GIVE_AWAY: Right = Right {
+    name: "membership in the owners of the source's objects, from 16 on with SET",
+    side: Some(Side::Target),
+    needed_for: "pgl-setup: the schema",
+    own: Given::Sql("GRANT {object} TO {role};"),
+    found_by: &["role.set_owner"],
+    ..ANY
+};
+
+/// To let others truncate.
+pub const GRANT_USAGE: Right = Right {
+    name: "ownership of schema `pglogical`, where other roles may TRUNCATE tables and have no USAGE on it",
+    side: Some(Side::Source),
+    needed_for: "pgl-setup: TRUNCATE of replicated tables by such roles",
+    own: Given::Sql(
+        "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical FROM PUBLIC; GRANT USAGE ON SCHEMA pglogical TO {object};",
+    ),
+    found_by: &["role.truncate_rights"],
+    ..ANY
+};
+
+const START: Right = Right {
+    name: "EXECUTE on functions that make and move a replication origin, INSERT and UPDATE on `pglogical.local_sync_status`",
+    functions: &[
+        "pg_replication_origin_create(text)",
+        "pg_replication_origin_advance(text, pg_lsn)",
+    ],
+    tables: &[
+        ("pglogical.local_sync_status", "INSERT"),
+        ("pglogical.local_sync_status", "UPDATE"),
+    ],
+    ..INTERNAL
+};
+
+/// To begin the replication of a table at a position.
+pub const ADD_TABLE: Right = Right {
+    side: Some(Side::Target),
+    needed_for: "`pgl-control add-table`",
+    found_by: &["role.origin_functions"],
+    ..START
+};
+
+/// To begin reverse replication at a position.
+pub const REVERSE: Right = Right {
+    side: Some(Side::Source),
+    needed_for: "`pgl-cutover --reverse`",
+    found_by: &["role.origin_functions", PERMISSIONS],
+    ..START
+};
+
+/// To give rows that are copied an origin.
+pub const MARK_ROWS: Right = Right {
+    name: "EXECUTE on functions that give rows a replication origin",
+    side: Some(Side::Target),
+    needed_for: "`pgl-cutover --reverse` where tables are copied again",
+    functions: &[
+        "pg_replication_origin_oid(text)",
+        "pg_replication_origin_create(text)",
+        // It has another argument from 19 on.
+        "pg_replication_origin_session_setup",
+        "pg_replication_origin_session_reset()",
+        "pg_replication_origin_drop(text)",
+    ],
+    found_by: &["role.origin_functions", PERMISSIONS],
+    ..INTERNAL
+};
+
+/// To move the target's position.
+pub const SKIP: Right = Right {
+    name: "EXECUTE on functions that read and move the target's position",
+    side: Some(Side::Target),
+    needed_for: "`pgl-control skip`",
+    functions: &[
+        "pg_show_replication_origin_status()",
+        "pg_replication_origin_progress(text, boolean)",
+        "pg_replication_origin_advance(text, pg_lsn)",
+    ],
+    found_by: &["role.origin_functions"],
+    ..INTERNAL
+};
+
+/// To change how the source reaches itself.
+pub const NODE_DSN: Right = Right {
+    name: "SELECT and UPDATE on `pglogical.node_interface`",
+    side: Some(Side::Source),
+    needed_for: "`pgl-cutover --reverse-subscriber-dsn`",
+    tables: &[
+        ("pglogical.node_interface", "SELECT"),
+        ("pglogical.node_interface", "UPDATE"),
+    ],
+    found_by: &["role.origin_functions", PERMISSIONS],
+    since: 0,
+    ..INTERNAL
+};
+
+/// To end sessions.
+pub const SIGNAL: Right = Right {
+    name: "membership in `pg_signal_backend`",
+    needed_for: "pgl-cutover",
+    own: Given::Sql("GRANT pg_signal_backend TO {role};"),
+    found_by: &["role.signal_backend", PERMISSIONS],
+    ..ANY
+};
+
+/// To see sessions.
+pub const SEE_SESSIONS: Right = Right {
+    name: "membership in `pg_read_all_stats`, which `pg_monitor` brings",
+    needed_for: "pgl-cutover",
+    own: Given::Sql("GRANT pg_read_all_stats TO {role};"),
+    found_by: &[PERMISSIONS],
+    ..ANY
+};
+
+/// To change what roles set for themselves.
+pub const ROLE_SETTINGS: Right = Right {
+    name: "CREATEROLE, from 16 on with ADMIN OPTION on them, where roles have a `default_transaction_read_only` of their own",
+    needed_for: "pgl-cutover",
+    own: Given::Sql("GRANT {object} TO {role} WITH ADMIN OPTION;"),
+    found_by: &[PERMISSIONS],
+    ..ANY
+};
+
+/// To set sequences.
+pub const SET_SEQUENCES: Right = Right {
+    name: "UPDATE on the sequences",
+    side: Some(Side::Target),
+    needed_for: "pgl-seqsync, pgl-cutover",
+    own: Given::Sql("GRANT UPDATE ON SEQUENCE {object} TO {role};"),
+    found_by: &["cut.sequences"],
+    ..ANY
+};
+
+/// To lock large objects.
+pub const LARGE_OBJECTS: Right = Right {
+    name: "superuser, where sessions of superusers stay open",
+    side: Some(Side::Source),
+    needed_for: "`pgl-cutover --large-objects`",
+    own: Given::Sql("ALTER ROLE {role} SUPERUSER;"),
+    amazon: OF_A_SUPERUSER,
+    cloud_sql: OF_A_SUPERUSER,
+    alloy_db: OF_A_SUPERUSER,
+    azure: OF_A_SUPERUSER,
+    found_by: &["cut.large_objects"],
+    ..ANY
+};
+
+/// To connect to the source.
+pub const NETWORK: Right = Right {
+    name: "`pg_hba.conf` and firewall: the target server's address, for the role in `--provider-dsn`",
+    side: Some(Side::Source),
+    needed_for: "replication",
+    own: Given::Words("A line in `pg_hba.conf`; `pg_reload_conf()`."),
+    amazon: Given::Words("The instance's security groups."),
+    cloud_sql: Given::Words("The instance's authorized networks."),
+    alloy_db: Given::Words("The cluster's networks."),
+    azure: Given::Words("The server's firewall rules."),
+    found_by: &["conn.server_to_server"],
+    ..ANY
+};
+
+/// The table, in the order of a migration.
+pub const RIGHTS: &[Right] = &[
+    ADMINISTRATOR,
+    NETWORK,
+    REPLICATION,
+    READ_PGLOGICAL,
+    READ_TABLES,
+    READ_SEQUENCES,
+    OWNERS,
+    GRANT_USAGE,
+    ROW_SECURITY,
+    CREATE,
+    REPLICATION_ROLE,
+    CREATE_ROLES,
+    GROUPS,
+    GIVE_AWAY,
+    ADD_TABLE,
+    SKIP,
+    SIGNAL,
+    SEE_SESSIONS,
+    ROLE_SETTINGS,
+    SET_SEQUENCES,
+    LARGE_OBJECTS,
+    REVERSE_REPLICATION,
+    REVERSE,
+    MARK_ROWS,
+    NODE_DSN,
+];
+
+impl Right {
+    /// The statements that give it on such a server, to a role, for an object (quoted, if any); else what to do.
+    ///
+    /// # Errors
+    /// Where no statement does.
+    pub fn sql(
+        &self,
+        (role, object): (&str, &str),
+        platform: Platform,
+        version: ServerVersion,
+    ) -> Result<String, &'static str> {
+        let on_service = match platform {
+            Platform::SelfManaged => Given::Same,
+            Platform::Rds | Platform::Aurora => self.amazon,
+            Platform::CloudSql => self.cloud_sql,
+            Platform::AlloyDb => self.alloy_db,
+            Platform::Azure => self.azure,
+        };
+        let given = match on_service {
+            Given::Same if !version.at_least(self.since) => {
+                return Err(
+                    "Connect as a superuser: this version lets no other role have the right.",
+                );
+            }
+            Given::Same => self.own,
+            other => other,
+        };
+        let role = quote_ident(role);
+        match given {
+            Given::Words(words) => Err(words),
+            Given::Sql(sql) => Ok(sql.replace("{role}", &role).replace("{object}", object)),
+            Given::Same | Given::Grants => Ok(self.grants(&role).join("\n")),
+        }
+    }
+
+    /// The statements that grant the functions and the privileges on tables.
+    pub fn grants(&self, grantee: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        if !self.functions.is_empty() {
+            let functions = self.functions.join(", ");
+            all.push(format!(
+                "GRANT EXECUTE ON FUNCTION {functions} TO {grantee};"
+            ));
+        }
+        if let Some((table, _)) = self.tables.first() {
+            let privileges: Vec<&str> = self.tables.iter().map(|(_, one)| *one).collect();
+            let privileges = privileges.join(", ");
+            all.push(format!("GRANT {privileges} ON {table} TO {grantee};"));
+        }
+        all
+    }
+
+    /// Those of its functions and privileges that are among the `lacking` ones.
+    pub fn missing<'a>(&self, lacking: &'a [String]) -> Vec<&'a str> {
+        let of_it = |name: &&str| {
+            self.functions.contains(name) || self.tables.iter().any(|one| privilege(one) == *name)
+        };
+        lacking.iter().map(String::as_str).filter(of_it).collect()
+    }
+
+    /// What to do without knowing the platform.
+    pub fn hint(&self, side: Side) -> String {
+        let since = match self.since {
+            0 => String::new(),
+            major => format!(" ({major} and later)"),
+        };
+        let grants = match self.own {
+            Given::Sql(sql) => vec![sql.replace("{role}", "the role")],
+            _ => self.grants("the role"),
+        };
+        let grants = grants.join(" ");
+        format!(
+            "as a superuser of the {side}{since}: {}",
+            grants.trim_end_matches(';')
+        )
+    }
+
+    /// The refusal of a cutover that needs it.
+    pub fn refusal(&self, side: Side, otherwise: &str) -> Refusal {
+        Refusal {
+            id: PERMISSIONS.to_owned(),
+            what: format!(
+                "on the {side} this role lacks a right that {} needs: {}",
+                self.needed_for, self.name
+            )
+            .replace('`', ""),
+            hint: format!("{}; or {otherwise}", self.hint(side)),
+        }
+    }
+
+    /// How it is given, for people: on a server of one's own, and where a service is different.
+    fn shown(&self) -> String {
+        let show = |given: &Given| match given {
+            Given::Same => None,
+            Given::Grants => Some(code(&self.grants("…").join(" "))),
+            Given::Sql(sql) => {
+                let sql = sql.replace("{role}", "…").replace("{object}", "…");
+                Some(code(&sql.replace('\n', " ")))
+            }
+            Given::Words(words) => Some((*words).to_owned()),
+        };
+        let mut text = show(&self.own).unwrap_or_default();
+        if self.since > 0 {
+            text.push_str(&format!(" ({} and later)", self.since));
+        }
+        let services = [
+            ("Amazon", &self.amazon),
+            ("Cloud SQL", &self.cloud_sql),
+            ("AlloyDB", &self.alloy_db),
+            ("Azure", &self.azure),
+        ];
+        let mut said: Vec<(Vec<&str>, String)> = Vec::new();
+        for (name, given) in services {
+            let Some(how) = show(given) else { continue };
+            match said.iter_mut().find(|(_, other)| *other == how) {
+                Some((names, _)) => names.push(name),
+                None => said.push((vec![name], how)),
+            }
+        }
+        for (names, how) in said {
+            let names = match names.len() {
+                4 => "On a service".to_owned(),
+                _ => names.join(", "),
+            };
+            text.push_str(&format!("<br>{names}: {how}"));
+        }
+        text
+    }
+}
+
+fn code(sql: &str) -> String {
+    format!("`{}`", sql.trim_end_matches(';'))
+}
+
+/// How a privilege on a table is called among those that a role lacks.
+pub fn privilege((table, privilege): &(&str, &str)) -> String {
+    format!("{privilege} on {table}")
+}
+
+/// The table for README.md.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "| right | on | needed for | who gives it: a superuser, or the service's administrator | found by |\n|---|---|---|---|---|\n",
+    );
+    for right in RIGHTS {
+        let side = right.side.map_or("both", Side::as_str);
+        let found_by: Vec<String> = right.found_by.iter().map(|id| format!("`{id}`")).collect();
+        text.push_str(&format!(
+            "| {} | {side} | {} | {} | {} |\n",
+            right.name,
+            right.needed_for,
+            right.shown(),
+            found_by.join(", ")
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_right_is_looked_at_before_anything_is_changed() {
+        let preconditions = include_str!("cutover/guard.rs");
+        for right in RIGHTS {
+            assert!(!right.found_by.is_empty(), "{}", right.name);
+            for id in right.found_by {
+                let exists = match id.strip_prefix("cut.") {
+                    None => crate::rules::all().any(|check| check.id == *id),
+                    Some(_) => *id == PERMISSIONS || preconditions.contains(&format!("\"{id}\"")),
+                };
+                assert!(exists, "{}: {id}", right.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_right_is_given_as_the_platform_gives_it() {
+        let (old, new) = (ServerVersion(130_016), ServerVersion(170_011));
+        let sql = |right: &Right, platform, version| {
+            let given = right.sql(("a", ""), platform, version);
+            given.unwrap_or_else(str::to_owned)
+        };
+        assert_eq!(
+            sql(&REPLICATION, Platform::Aurora, old),
+            "GRANT rds_replication TO \"a\";"
+        );
+        assert_eq!(
+            sql(&REPLICATION, Platform::Azure, old),
+            "ALTER ROLE \"a\" REPLICATION;"
+        );
+        assert_eq!(
+            sql(&REVERSE, Platform::SelfManaged, new),
+            "GRANT EXECUTE ON FUNCTION pg_replication_origin_create(text), pg_replication_origin_advance(text, pg_lsn) TO \"a\";\n\
+             GRANT INSERT, UPDATE ON pglogical.local_sync_status TO \"a\";"
+        );
+        assert!(sql(&REVERSE, Platform::SelfManaged, old).starts_with("Connect as a superuser"));
+        assert!(sql(&REVERSE, Platform::Rds, new).starts_with("Only a superuser of the service"));
+    }
+}
