@@ -120,6 +120,28 @@ CREATE CAST (hz.mood AS money) WITH INOUT;
 CREATE TEXT SEARCH DICTIONARY hz.words (TEMPLATE = simple);
 INSERT INTO pg_seclabel (objoid, classoid, objsubid, provider, label)
 VALUES ('hz.types'::regclass, 'pg_class'::regclass, 0, 'hz_provider', 'secret');
+SELECT lo_create(4711);
+INSERT INTO pg_seclabel (objoid, classoid, objsubid, provider, label)
+VALUES (4711, 'pg_largeobject'::regclass, 0, 'hz_provider', 'secret');
+CREATE TABLE hz.up (id int PRIMARY KEY, other int REFERENCES hz.parent) PARTITION BY RANGE (id);
+CREATE TABLE hz.up_1 PARTITION OF hz.up DEFAULT PARTITION BY RANGE (id);
+CREATE TABLE hz.up_2 PARTITION OF hz.up_1 DEFAULT;
+ALTER TABLE hz.up_2 RENAME CONSTRAINT up_other_fkey TO "Own";
+COMMENT ON CONSTRAINT "Own" ON hz.up_2 IS 'mine';
+CREATE TRIGGER up_trigger AFTER INSERT ON hz.up FOR EACH ROW EXECUTE FUNCTION hz.nothing();
+DO $$
+BEGIN
+    IF current_setting('server_version_num')::int < 150000 THEN
+        ALTER TRIGGER up_trigger ON hz.up_2 RENAME TO own_trigger;
+    END IF;
+END $$;
+COMMENT ON CONSTRAINT up_other_fkey ON hz.up_1 IS 'above';
+CREATE TABLE hz.stored_in (id int PRIMARY KEY, t text, CONSTRAINT positive CHECK (id > 0));
+CREATE TABLE hz.stored (PRIMARY KEY (id)) INHERITS (hz.stored_in);
+CREATE TABLE hz.stored_too (PRIMARY KEY (id)) INHERITS (hz.stored_in);
+ALTER TABLE ONLY hz.stored_in ALTER t SET STORAGE EXTERNAL;
+COMMENT ON CONSTRAINT positive ON hz.stored_too IS 'below';
+ALTER TABLE hz.stored_too ALTER t SET STORAGE EXTERNAL;
 ALTER DEFAULT PRIVILEGES IN SCHEMA hz GRANT SELECT ON TABLES TO PUBLIC;
 CREATE FUNCTION hz.unpathed(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN lower($1); END';
 CREATE TABLE hz.indexed (id int PRIMARY KEY, name text);

@@ -89,6 +89,7 @@ pub fn collect(session: &mut Session, selection: &Selection) -> Result<Objects, 
         extension_config: made(session, sql!("objects/extension_config"))?,
         members: made(session, sql!("objects/members"))?,
         misc: misc(session)?,
+        not_dumped: many(session, sql!("objects/not_dumped"))?,
     })
 }
 

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 pub use body::{NamedObject, needed_schemas};
 pub use others::{
     CatalogView, DatabaseState, EventTrigger, ExistingKind, ExistingObject, ExtensionConfig,
-    ForeignServer, LargeObjects, Member, Misc, MiscKind, RoutineUse, Schema, Tablespace, TypeFact,
-    UsedIn, ViewLink,
+    ForeignServer, LargeObjects, Member, Misc, MiscKind, NotDumped, NotDumpedKind, RoutineUse,
+    Schema, Tablespace, TypeFact, UsedIn, ViewLink,
 };
 pub use relations::{
     Activity, Column, Constraint, ConstraintKind, Enabled, Generated, IdentityColumn, Index,
@@ -90,4 +90,6 @@ pub struct Objects {
     pub members: Section<Vec<Member>>,
     /// Objects of rarer kinds.
     pub misc: Section<Vec<Misc>>,
+    /// What pg_dump does not write.
+    pub not_dumped: Section<Vec<NotDumped>>,
 }

@@ -267,3 +267,38 @@ pub struct Misc {
     /// Library, template, function or number of labels.
     pub detail: Option<String>,
 }
+
+/// What pg_dump does not write, by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotDumpedKind {
+    /// Name or comment of a partition's foreign key that comes from a table above it.
+    #[default]
+    ForeignKey,
+    /// Name or comment of a partition's trigger that comes from a table above it.
+    Trigger,
+    /// Comment on a check constraint that is only inherited.
+    Check,
+    /// Storage or compression of an inherited column that is the type's default again.
+    Column,
+    /// Security label of a large object.
+    LargeObject,
+    /// Security label of the database itself.
+    Database,
+}
+
+/// A thing that pg_dump does not write, with a statement that restores it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NotDumped {
+    /// Kind.
+    pub kind: NotDumpedKind,
+    /// The table; of partitions the uppermost one.
+    pub relation: Option<u32>,
+    /// Name for people.
+    pub name: String,
+    /// What restores it; a trigger's name cannot be restored from 15 on.
+    pub statement: Option<String>,
+    /// Whether the statement is for targets before 15 only, or for later ones only.
+    pub before_15: Option<bool>,
+}

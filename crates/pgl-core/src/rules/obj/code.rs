@@ -1,11 +1,12 @@
 //! Functions, languages, operators and the rest of what the target must be able to run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Side::{Source, Target};
 use crate::facts::Facts;
-use crate::facts::objects::{MiscKind, Relation, UsedIn, View};
+use crate::facts::objects::{MiscKind, NotDumpedKind, Relation, UsedIn, View};
 use crate::quote_ident;
+use crate::rules::common::some_of;
 use crate::rules::{Emit, Ran, Rule, facts, objects};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
@@ -34,6 +35,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     facts("obj.security_labels", |facts, emit| {
         misc(facts, emit, MiscKind::SecurityLabel, "provider", "labels:")
     }),
+    objects("obj.not_dumped", not_dumped),
     facts("obj.default_privileges", |facts, emit| {
         let word = "default privileges of role";
         misc(facts, emit, MiscKind::DefaultPrivileges, word, "in schema")
@@ -105,6 +107,50 @@ fn rights(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
         let (me, names) = (&me.name, found.into_iter().collect::<Vec<_>>().join(", "));
         let what = format!("functions that run with the rights of the superuser {me}: {names}");
         emit.find(Target, what);
+    }
+    Ok(())
+}
+
+/// One finding for each kind and table; of partitions, for the uppermost table.
+fn not_dumped(view: &View<'_>, emit: &mut Emit<'_>) -> Ran {
+    let target = emit.facts.target.as_ref();
+    let target = target.map(|target| target.server.version()).transpose()?;
+    let before_15 = target.is_some_and(|target| !target.at_least(15));
+    let mut found = BTreeMap::new();
+    for one in view.objects().not_dumped.get()? {
+        let table = one.relation.and_then(|oid| view.relation(oid));
+        let table = table.filter(|table| taken(view, table));
+        if one.relation.is_some() && table.is_none()
+            || one.before_15.is_some_and(|before| before != before_15)
+        {
+            continue;
+        }
+        let key = (one.kind, table.map(Relation::qualified));
+        let (names, sql): &mut (BTreeSet<_>, Vec<_>) = found.entry(key).or_default();
+        names.insert(one.name.as_str());
+        sql.extend(one.statement.as_deref());
+    }
+    for ((kind, table), (names, sql)) in found {
+        let what = match kind {
+            NotDumpedKind::ForeignKey => "names or comments of foreign keys of partitions",
+            NotDumpedKind::Trigger => "names or comments of triggers of partitions",
+            NotDumpedKind::Check => "comments on inherited check constraints",
+            NotDumpedKind::Column => "storage or compression of inherited columns",
+            NotDumpedKind::LargeObject => "security labels of large objects",
+            NotDumpedKind::Database => "security labels of the database",
+        };
+        let of = table.as_ref();
+        let of = of.map_or(String::new(), |table| format!(" of table {table}"));
+        let names = some_of(&names.into_iter().collect::<Vec<_>>());
+        let what = format!("pg_dump does not write {what}{of}: {names}");
+        let mut draft = emit.find(Source, what).fix_on(Target);
+        if let Some(table) = table {
+            draft = draft.object(table);
+        }
+        // They can run only when the target has the objects.
+        if !sql.is_empty() {
+            draft.manual_sql(sql.join("\n"));
+        }
     }
     Ok(())
 }

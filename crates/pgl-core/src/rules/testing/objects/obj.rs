@@ -5,7 +5,8 @@ use super::super::{Case, fires, known, silent};
 use super::*;
 use crate::Severity::{Block, Info, Warn};
 use crate::facts::objects::{
-    CatalogView, Enabled, EventTrigger, ForeignServer, Misc, MiscKind, RelKind, Tablespace,
+    CatalogView, Enabled, EventTrigger, ForeignServer, Misc, MiscKind, NotDumped, NotDumpedKind,
+    RelKind, Tablespace,
 };
 use crate::facts::server::{Override, ServerState};
 use crate::pgl_schema::{Aspect, SchemaFact};
@@ -16,6 +17,18 @@ fn misc(facts: &mut Facts, kind: MiscKind) {
         name: "public.thing".to_owned(),
         detail: Some("detail".to_owned()),
     });
+}
+
+fn not_dumped(facts: &mut Facts, kind: NotDumpedKind, relation: Option<u32>) -> &mut NotDumped {
+    let all = known(&mut source(facts).not_dumped);
+    all.push(NotDumped {
+        kind,
+        relation,
+        name: "own_name".to_owned(),
+        statement: Some("ALTER TABLE part RENAME CONSTRAINT a TO own_name;".to_owned()),
+        before_15: None,
+    });
+    all.last_mut().unwrap()
 }
 
 fn event_trigger(objects: &mut Objects, enabled: Enabled, extension: Option<&str>) {
@@ -171,6 +184,24 @@ pub(in super::super) const CASES: &[Case] = &[
         misc(f, MiscKind::SecurityLabel)
     }),
     silent("obj.security_labels", "a cast", |f| misc(f, MiscKind::Cast)),
+    fires("obj.not_dumped", Warn, "a foreign key's name", |f| {
+        not_dumped(f, NotDumpedKind::ForeignKey, Some(CUSTOMERS));
+    }),
+    fires("obj.not_dumped", Warn, "a label of a large object", |f| {
+        not_dumped(f, NotDumpedKind::LargeObject, None);
+    }),
+    silent("obj.not_dumped", "a table of an extension", |f| {
+        not_dumped(f, NotDumpedKind::Column, Some(CUSTOMERS));
+        relation(source(f), CUSTOMERS).extension = Some("shop".to_owned());
+    }),
+    silent("obj.not_dumped", "a statement for older targets", |f| {
+        not_dumped(f, NotDumpedKind::Trigger, Some(CUSTOMERS)).before_15 = Some(true);
+        target_is(f, 150_000);
+    }),
+    fires("obj.not_dumped", Warn, "an older target", |f| {
+        not_dumped(f, NotDumpedKind::Trigger, Some(CUSTOMERS)).before_15 = Some(true);
+        target_is(f, 140_000);
+    }),
     fires("obj.default_privileges", Info, "default privileges", |f| {
         misc(f, MiscKind::DefaultPrivileges);
     }),
