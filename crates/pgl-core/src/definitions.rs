@@ -314,8 +314,7 @@ impl DefinitionChange {
     /// Whether the target lacks more than a remark, a right, or what its server has by itself; of a table, as many defaults, constraints or
     /// generated columns as the source has.
     pub fn leaves_something_out(&self) -> bool {
-        let has_by_itself = self.object == "SCHEMA public" || is_built_in(&self.object);
-        if self.rights || has_by_itself || self.object.starts_with("COMMENT ") {
+        if self.rights || is_built_in(&self.object) || self.object.starts_with("COMMENT ") {
             return false;
         }
         match (&self.source, &self.target) {

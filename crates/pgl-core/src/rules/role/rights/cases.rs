@@ -276,7 +276,7 @@ pub(in crate::rules) const CASES: &[Case] = &[
     fires(
         "role.truncate_rights",
         Severity::Block,
-        "nobody's to grant",
+        "the role may not grant it",
         |f| {
             truncator(f, Some(false));
             known(&mut source(f).rights).grant_pglogical_usage = Some(false);
