@@ -300,6 +300,8 @@ pub enum ChangedSide {
 pub struct DefinitionChange {
     /// Kind, schema and name, as pg_dump writes them.
     pub object: String,
+    /// The kind alone.
+    pub kind: String,
     /// Where it has changed.
     pub changed: ChangedSide,
     /// Whether only owner or privileges differ, which a managed target may have on purpose as they are.
@@ -311,20 +313,17 @@ pub struct DefinitionChange {
 }
 
 impl DefinitionChange {
-    /// Whether the target lacks more than a remark, a right, or what its server has by itself; of a table, as many defaults, constraints or
-    /// generated columns as the source has.
-    pub fn leaves_something_out(&self) -> bool {
-        if self.rights || is_built_in(&self.object) || self.object.starts_with("COMMENT ") {
+    /// Whether a schema that others have made is another one for it: by more than a remark, a right, what a server has by itself, or an
+    /// addition that neither refuses nor changes rows. Servers of two major versions write one query in two ways.
+    pub fn is_another_schema(&self, same_major: bool) -> bool {
+        if self.rights || is_built_in(&self.object) || self.kind == "COMMENT" {
             return false;
         }
         match (&self.source, &self.target) {
             (Some(_), None) => true,
-            (Some(source), Some(target)) if self.object.starts_with("TABLE ") => {
-                [" CONSTRAINT ", " DEFAULT ", " NOT NULL", " GENERATED "]
-                    .iter()
-                    .any(|part| source.matches(part).count() > target.matches(part).count())
-            }
-            _ => false,
+            (None, Some(target)) => takes_away(&self.kind, target),
+            (Some(source), _) => same_major || !is_query(&self.kind, source),
+            (None, None) => false,
         }
     }
 }
@@ -598,6 +597,7 @@ pub fn compare_definitions(
         }
         differences.push(DefinitionChange {
             object: label.clone(),
+            kind: kind.to_owned(),
             changed,
             rights: is_about_rights(one, other),
             source: one.map(Definition::shown),
@@ -668,6 +668,15 @@ fn revoked(text: &str) -> impl Iterator<Item = &str> {
             |line: &str| line.contains("GRANT ALL ") && after(line, " TO ").as_ref() == Some(&role);
         (!text.lines().skip(at + 1).any(given)).then_some(line)
     })
+}
+
+/// What a server keeps as a parsed query and writes anew.
+fn is_query(kind: &str, text: &str) -> bool {
+    match kind {
+        "VIEW" | "MATERIALIZED VIEW" | "RULE" => true,
+        "FUNCTION" | "PROCEDURE" => text.contains("BEGIN ATOMIC"),
+        _ => false,
+    }
 }
 
 /// What may be changed on the target alone: a remark, and privileges as far as the source's are among them.

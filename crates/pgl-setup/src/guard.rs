@@ -15,7 +15,7 @@ use pgl_core::setup::archive::Work;
 use pgl_core::setup::{
     RoleMode, SchemaMode, Stage, Step, StepId, When, choose, left_to_steps, steps,
 };
-use pgl_core::{Severity, Side};
+use pgl_core::{Database, Severity, Side};
 
 use crate::steps::{Run, SchemaState};
 
@@ -55,9 +55,9 @@ impl Run<'_> {
         Ok(journal::read(self.target()?, &name, &key)?.is_none())
     }
 
-    /// What the source has and a schema that others have made lacks: refused, or only said where it was announced. Texts differ
-    /// between versions, so that of those it is only said.
-    fn schema_is_whole(&mut self) -> Result<(), Error> {
+    /// A schema that others have made has to be the source's. Where it is announced to be another one, that is only said, here and
+    /// in the answer.
+    fn schema_is_the_sources(&mut self) -> Result<(), Error> {
         let target = self.target.as_mut().ok_or_else(crate::steps::no_target)?;
         let found = pgl_catalog::definitions::compare(
             self.place.pg_bindir.as_deref(),
@@ -76,33 +76,36 @@ impl Run<'_> {
             }
             Err(error) => return Err(error.into()),
         };
-        let (missing, others): (Vec<_>, Vec<_>) =
-            found.iter().partition(|one| one.leaves_something_out());
-        if !others.is_empty() {
-            let others: Vec<&str> = others.iter().map(|one| one.object.as_str()).collect();
+        let major = |db: &Database| db.server_version.major_num();
+        let same_major =
+            (self.target_db.as_ref()).is_some_and(|db| major(db) == major(&self.source_db));
+        let (another, words): (Vec<_>, Vec<_>) =
+            (found.iter()).partition(|one| one.is_another_schema(same_major));
+        if !words.is_empty() {
+            let words: Vec<&str> = words.iter().map(|one| one.object.as_str()).collect();
             log::warn!(
                 "target: not as on the source, or only in the words of another version: {}",
-                some_of(&others)
+                some_of(&words)
             );
         }
-        if missing.is_empty() {
+        if another.is_empty() {
             return Ok(());
         }
-        let missing: Vec<&str> = missing.iter().map(|one| one.object.as_str()).collect();
-        let what =
-            "the target has the tables, and of the source's schema it lacks all or a part of";
+        let another: Vec<String> = another.iter().map(ToString::to_string).collect();
+        let what = "the target has the tables, and its schema is not the source's:";
         match self.options.schema {
-            SchemaMode::Skip => log::warn!("target: {what} {}", missing.join(", ")),
-            SchemaMode::Auto => {
-                return Err(Error::refused(
-                    Side::Target,
-                    format!("{what} {}", some_of(&missing)),
-                    "pgl-verify --definitions shows each: create them there, or empty the target, so that pgl-setup copies the schema; \
-                     --schema-copy skip goes on without them",
-                ));
+            SchemaMode::Skip => {
+                log::warn!("target: {what} {}", another.join(", "));
+                self.another_schema = another;
+                Ok(())
             }
+            SchemaMode::Auto => Err(Error::refused(
+                Side::Target,
+                format!("{what} {}", some_of(&another)),
+                "pgl-verify --definitions shows each: change it there, or empty the target, so that pgl-setup copies the schema; \
+                 --schema-copy skip takes the target's as it is",
+            )),
         }
-        Ok(())
     }
 
     /// Refuses where the schema names a role or a tablespace that the target's server does not have and nobody creates.
@@ -256,7 +259,7 @@ impl Run<'_> {
             if self.copies_schema()? {
                 self.named_objects_exist()?;
             } else if self.begins_with_its_own_schema()? {
-                self.schema_is_whole()?;
+                self.schema_is_the_sources()?;
             }
             return Ok(examined.counts.passed);
         }

@@ -47,6 +47,8 @@ pub(crate) struct Run<'a> {
     pub(crate) copied: Option<Copied>,
     /// The source's schema before any step, for the guard and for a dry run.
     pub(crate) dumped: Option<SourceSchema>,
+    /// In what the schema that the target has is not the source's.
+    pub(crate) another_schema: Vec<String>,
 }
 
 /// The source's schema: every object with its statement and its step, and all of it to be compared.
@@ -138,6 +140,7 @@ impl<'a> Run<'a> {
             facts,
             copied: None,
             dumped: None,
+            another_schema: Vec::new(),
         })
     }
 
@@ -364,7 +367,12 @@ impl<'a> Run<'a> {
         let done = match state {
             SchemaState::Exists => {
                 self.keep_definitions_of(Side::Source)?;
-                Done::Already("the target has the schema".to_owned())
+                let mut what = "the target has the schema".to_owned();
+                if !self.another_schema.is_empty() {
+                    let differences = self.another_schema.join(", ");
+                    what += &format!(", which is not the source's: {differences}");
+                }
+                Done::Already(what)
             }
             SchemaState::Stored | SchemaState::Missing => {
                 // Its parts build on one another: one after the other, in the archive's order.

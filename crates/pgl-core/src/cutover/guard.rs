@@ -576,6 +576,7 @@ mod tests {
     fn difference(rights: bool) -> DefinitionComparison {
         let one = DefinitionChange {
             object: "VIEW s.v".to_owned(),
+            kind: "VIEW".to_owned(),
             changed: ChangedSide::Source,
             rights,
             source: None,

@@ -487,30 +487,41 @@ fn all_privileges_are_one_more_from_17_on() {
 }
 
 #[test]
-fn what_a_schema_of_others_leaves_out_is_more_than_words() {
+fn a_schema_of_others_is_another_one_by_more_than_words() {
     let change = |object: &str, source: Option<&str>, target: Option<&str>| DefinitionChange {
         object: object.to_owned(),
+        kind: (object.split_once(' ').map_or(object, |(kind, _)| kind)).to_owned(),
         changed: ChangedSide::Unknown,
         rights: object.starts_with("ACL "),
         source: source.map(str::to_owned),
         target: target.map(str::to_owned),
     };
-    let column = Some("\"v\" text DEFAULT 'a'::text");
-    for (object, source, target, left_out) in [
-        ("VIEW s.v", Some("a"), None, true),
-        ("VIEW s.v", Some("a"), Some("b"), false),
-        ("VIEW s.v", None, Some("b"), false),
-        ("TABLE s.t", column, Some("\"v\" text"), true),
-        ("TABLE s.t", column, Some("\"v\" text DEFAULT 'a'"), false),
-        ("TABLE s.t", Some("\"v\" text"), column, false),
-        ("COMMENT s.TABLE t", Some("a"), None, false),
-        ("ACL s.TABLE t", Some("a"), None, false),
-        ("SCHEMA public", Some("a"), None, false),
-        ("SCHEMA public2", Some("a"), None, true),
-        ("EXTENSION citext", Some("a"), None, false),
+    let (a, b) = (Some("a"), Some("b"));
+    let atomic = Some("BEGIN ATOMIC a");
+    let unique = Some("CREATE UNIQUE INDEX i");
+    for (object, source, target, same_major, other_major) in [
+        ("VIEW s.v", a, None, true, true),
+        ("VIEW s.v", a, b, true, false),
+        ("VIEW s.v", None, b, false, false),
+        ("RULE s.v", a, b, true, false),
+        ("RULE s.v", None, b, true, true),
+        ("FUNCTION s.f", a, b, true, true),
+        ("FUNCTION s.f", atomic, b, true, false),
+        ("TABLE s.t", a, b, true, true),
+        ("TABLE s.t", None, b, false, false),
+        ("INDEX s.i", None, b, false, false),
+        ("INDEX s.i", None, unique, true, true),
+        ("POLICY s.p", None, b, true, true),
+        ("COMMENT s.TABLE t", a, None, false, false),
+        ("COMMENT s.TABLE t", a, b, false, false),
+        ("ACL s.TABLE t", a, None, false, false),
+        ("SCHEMA public", a, None, false, false),
+        ("SCHEMA public2", a, None, true, true),
+        ("EXTENSION citext", a, None, false, false),
     ] {
         let one = change(object, source, target);
-        assert_eq!(one.leaves_something_out(), left_out, "{one:?}");
+        let found = [true, false].map(|same| one.is_another_schema(same));
+        assert_eq!(found, [same_major, other_major], "{one:?}");
     }
 }
 
