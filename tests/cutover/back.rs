@@ -357,9 +357,14 @@ fn follow_the_hint(
     }
     let arrived = format!("SELECT EXISTS (SELECT FROM {now} WHERE v = 'late on {from_side}')");
     to.wait_until(db.name(), &arrived, PATIENCE)?;
+    // Enabling a subscription ends its apply worker, which is shown as replicating until it has ended: what counts is the next one.
+    let workers = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'pglogical apply%'";
+    let worker = to.value(db.name(), workers)?;
     for statement in last.split("; ") {
         client.batch_execute(statement)?;
     }
+    let next = format!("SELECT count(*) = 1 AND bool_and(pid <> {worker}) FROM ({workers}) w");
+    to.wait_until(db.name(), &next, PATIENCE)?;
     is("replicating")
 }
 
