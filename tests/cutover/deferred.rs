@@ -88,6 +88,46 @@ fn disabled_triggers_of_constraints_are_noted() -> Result<()> {
     Ok(())
 }
 
+/// What pg_dump does not write is noted, also where it has changed since the setup, until the target has it; and what was excluded, always.
+#[test]
+fn what_the_target_lacks_on_purpose_or_for_want_of_statements_is_noted() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("lacks")?;
+    db.on_source(
+        "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p DEFAULT;
+         CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+         CREATE TRIGGER tr AFTER INSERT ON p FOR EACH ROW EXECUTE FUNCTION tf();
+         CREATE VIEW w AS SELECT 1 AS x; CREATE VIEW above AS SELECT * FROM w",
+    )?;
+    let noted = || -> Result<String> {
+        let out = cutover(&db).arg("--dry-run").run()?.expect(0)?;
+        Ok(out.json()?["notes"].to_string())
+    };
+    setup(&db)
+        .args(["--exclude-object", "VIEW public.w"])
+        .run()?
+        .expect(0)?;
+    let first = noted()?;
+    ensure!(!first.contains("pg_dump does not write"), "{first}");
+    ensure!(
+        first.contains("--exclude-object: VIEW public.w, VIEW public.above")
+            || first.contains("--exclude-object: VIEW public.above, VIEW public.w"),
+        "{first}"
+    );
+    let ddl = "COMMENT ON TRIGGER tr ON p1 IS 'said later'";
+    db.on_source(ddl)?;
+    let then = noted()?;
+    ensure!(
+        then.contains(
+            "pg_dump does not write names or comments of triggers of partitions of table public.p"
+        ),
+        "{then}"
+    );
+    db.on_target(ddl)?;
+    let last = noted()?;
+    ensure!(last == first, "{last}");
+    Ok(())
+}
+
 const TRIGGERS: &str = "SELECT tgrelid::regclass::text, tgname, tgenabled FROM pg_trigger
                          WHERE tgrelid > 16383 AND tgname !~ '^(pgl|RI_)' AND tgname NOT LIKE 'queue_truncate%' UNION ALL
                         SELECT '', evtname, evtenabled FROM pg_event_trigger ORDER BY 1, 2";

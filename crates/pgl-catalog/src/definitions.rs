@@ -50,6 +50,7 @@ pub fn compare(
     if is_as_then(source, &source_then)? && is_as_then(target, &target_then)? {
         return Ok(DefinitionComparison {
             without_roles: plan.without_roles.clone(),
+            excluded: plan.excluded_objects.clone(),
             ..DefinitionComparison::default()
         });
     }

@@ -472,6 +472,8 @@ pub struct DefinitionComparison {
     pub names_only: Option<NamesOnly>,
     /// What pgl-setup has left out because the target lacked roles, and is still not there.
     pub without_roles: Vec<String>,
+    /// What [`Plan::excluded_objects`] has kept off the target, and the source still has.
+    pub excluded: Vec<String>,
 }
 
 impl DefinitionComparison {
@@ -484,7 +486,15 @@ impl DefinitionComparison {
                 self.without_roles.join(", ")
             )
         });
-        (self.names_only.iter().map(ToString::to_string)).chain(left_out)
+        let excluded = (!self.excluded.is_empty()).then(|| {
+            format!(
+                "left out of the target by --exclude-object: {}",
+                self.excluded.join(", ")
+            )
+        });
+        (self.names_only.iter().map(ToString::to_string))
+            .chain(left_out)
+            .chain(excluded)
     }
 
     /// The differences of owners and privileges, or the others, as sentences.
@@ -608,7 +618,19 @@ pub fn compare_definitions(
         differences,
         names_only,
         without_roles: still_left_out(plan, &here, &there),
+        excluded: still_excluded(plan, &source.now, &target.now),
     }
+}
+
+fn still_excluded(plan: &Plan, source: &Definitions, target: &Definitions) -> Vec<String> {
+    let labels = |side: &Definitions| -> HashSet<String> {
+        side.entries.iter().map(ArchiveEntry::label).collect()
+    };
+    let (here, there) = (labels(source), labels(target));
+    let all = plan.excluded_objects.iter();
+    all.filter(|one| here.contains(*one) && !there.contains(*one))
+        .cloned()
+        .collect()
 }
 
 /// What of [`Plan::without_roles`] the target still lacks of the source's.

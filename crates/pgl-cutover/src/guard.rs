@@ -240,6 +240,7 @@ pub(crate) fn check(
         let found = examine(&seen, &Choice::default()).findings;
         notes.extend(roles(&found));
         notes.extend(constraint_triggers(&found));
+        notes.extend(not_dumped(&found));
         facts.findings = guardrails(found);
         let now = pgl_core::plan::build(&seen);
         facts.unplanned = match now {
@@ -276,6 +277,7 @@ pub(crate) fn check(
         Ok(mut found) => {
             if direction == Direction::Back {
                 found.without_roles.clear();
+                found.excluded.clear();
             }
             notes.extend(found.notes());
             facts.definitions = found;
@@ -515,6 +517,20 @@ fn constraint_triggers(findings: &[Finding]) -> Option<String> {
     (!found.is_empty()).then(|| {
         format!(
             "after the cutover the target checks rows otherwise than the source, until a superuser runs ALTER TABLE ... ENABLE or DISABLE TRIGGER there: {}",
+            found.join("; ")
+        )
+    })
+}
+
+/// What pg_dump has not written and the target still does not have, as a note: most of it can be given after the cutover only.
+fn not_dumped(findings: &[Finding]) -> Option<String> {
+    let found: Vec<&str> = (findings.iter())
+        .filter(|one| one.id == "obj.not_dumped")
+        .map(|one| one.what.as_str())
+        .collect();
+    (!found.is_empty()).then(|| {
+        format!(
+            "{}; pgl-preflight --only obj.not_dumped has the statements for the target",
             found.join("; ")
         )
     })

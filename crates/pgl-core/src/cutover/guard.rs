@@ -586,6 +586,7 @@ mod tests {
             differences: vec![one],
             names_only: None,
             without_roles: Vec::new(),
+            excluded: Vec::new(),
         }
     }
 

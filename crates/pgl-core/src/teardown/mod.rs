@@ -133,7 +133,7 @@ pub fn refusal(
             "statements of the target's schema are deferred and would be lost: {}",
             parts.join(", ")
         ),
-        "run the steps (pgl-setup --step target.foreign-keys, or the cutover), or lose them with --drop-held",
+        "foreign keys: pgl-setup --step target.foreign-keys, or the cutover; others: pgl-setup once more. To begin again, or where the target is given up: --drop-held",
     ))
 }
 

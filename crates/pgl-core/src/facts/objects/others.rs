@@ -302,3 +302,10 @@ pub struct NotDumped {
     /// Whether the statement is for targets before 15 only, or for later ones only.
     pub before_15: Option<bool>,
 }
+
+impl NotDumped {
+    /// Whether it is the same on another server, where tables have other OIDs.
+    pub fn is_as(&self, other: &Self) -> bool {
+        (self.kind, &self.name, &self.statement) == (other.kind, &other.name, &other.statement)
+    }
+}

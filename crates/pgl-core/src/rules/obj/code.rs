@@ -111,9 +111,11 @@ fn rights(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
     Ok(())
 }
 
-/// One finding for each kind and table; of partitions, for the uppermost table.
+/// One finding for each kind and table; of partitions, for the uppermost table. What the target has by now is none.
 fn not_dumped(view: &View<'_>, emit: &mut Emit<'_>) -> Ran {
     let target = emit.facts.target.as_ref();
+    let there = target.filter(|target| !target.stood_in);
+    let there = there.and_then(|target| target.objects.not_dumped.get().ok());
     let target = target.map(|target| target.server.version()).transpose()?;
     let before_15 = target.is_some_and(|target| !target.at_least(15));
     let mut found = BTreeMap::new();
@@ -122,6 +124,7 @@ fn not_dumped(view: &View<'_>, emit: &mut Emit<'_>) -> Ran {
         let table = table.filter(|table| taken(view, table));
         if one.relation.is_some() && table.is_none()
             || one.before_15.is_some_and(|before| before != before_15)
+            || there.is_some_and(|there| there.iter().any(|other| one.is_as(other)))
         {
             continue;
         }

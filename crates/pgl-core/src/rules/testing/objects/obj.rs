@@ -1,7 +1,7 @@
 //! Cases of the checks on other objects.
 
 use super::super::server::{on_target, override_setting};
-use super::super::{Case, fires, known, silent};
+use super::super::{Case, fires, known, silent, target};
 use super::*;
 use crate::Severity::{Block, Info, Warn};
 use crate::facts::objects::{
@@ -197,6 +197,27 @@ pub(in super::super) const CASES: &[Case] = &[
     silent("obj.not_dumped", "a statement for older targets", |f| {
         not_dumped(f, NotDumpedKind::Trigger, Some(CUSTOMERS)).before_15 = Some(true);
         target_is(f, 150_000);
+    }),
+    silent("obj.not_dumped", "what the target has, too", |f| {
+        let here = not_dumped(f, NotDumpedKind::ForeignKey, Some(CUSTOMERS)).clone();
+        let there = NotDumped {
+            relation: None,
+            ..here
+        };
+        known(&mut target(f).objects.not_dumped).push(there);
+    }),
+    fires("obj.not_dumped", Warn, "another name on the target", |f| {
+        let here = not_dumped(f, NotDumpedKind::ForeignKey, Some(CUSTOMERS)).clone();
+        let there = NotDumped {
+            name: "another".to_owned(),
+            ..here
+        };
+        known(&mut target(f).objects.not_dumped).push(there);
+    }),
+    fires("obj.not_dumped", Warn, "a database that stands in", |f| {
+        let here = not_dumped(f, NotDumpedKind::ForeignKey, Some(CUSTOMERS)).clone();
+        known(&mut target(f).objects.not_dumped).push(here);
+        target(f).stood_in = true;
     }),
     fires("obj.not_dumped", Warn, "an older target", |f| {
         not_dumped(f, NotDumpedKind::Trigger, Some(CUSTOMERS)).before_15 = Some(true);
