@@ -9,7 +9,7 @@ use pgl_core::database_properties::{DatabaseProperties, Grant};
 use pgl_core::facts::server::Override;
 use pgl_core::name::show_ident;
 use pgl_core::roles::loads_libraries;
-use pgl_core::{quote_ident, quote_literal};
+use pgl_core::{Side, quote_ident, quote_literal};
 
 use crate::grant::grant_sql;
 use crate::{Done, Error};
@@ -34,7 +34,7 @@ pub fn properties(source: &mut Session, target: &mut Session) -> Result<Properti
     let roles = roles.into_iter().map(|role| role.name).collect();
     Ok(Properties {
         lasting: carry(&from, &to, &roles),
-        settings: carry_settings(&from, &to, &roles),
+        settings: carry_settings(source.side(), &from, &to, &roles),
     })
 }
 
@@ -313,26 +313,31 @@ fn privileges(
 }
 
 /// `ALTER DATABASE … SET`, and `ALTER ROLE … IN DATABASE … SET`; without what makes the database read-only, which is the
-/// cutover's.
+/// cutover's. `side` is where they come from.
 fn carry_settings(
+    side: Side,
     from: &DatabaseProperties,
     to: &DatabaseProperties,
     roles: &BTreeSet<String>,
 ) -> Carry {
+    let is_read_only = |one: &Override| {
+        one.name
+            .eq_ignore_ascii_case("default_transaction_read_only")
+    };
+    let said = |one: &Override| match &one.role {
+        Some(role) => format!("setting {} of role {}", one.name, show_ident(role)),
+        None => format!("setting {}", one.name),
+    };
+    let find = |all: &'_ [Override], sought: &Override| {
+        (all.iter())
+            .find(|one| one.role == sought.role && one.name.eq_ignore_ascii_case(&sought.name))
+            .cloned()
+    };
     let mut carry = Carry::default();
     for theirs in &from.settings {
         let Some(value) = &theirs.value else { continue };
-        let read_only = (theirs.name).eq_ignore_ascii_case("default_transaction_read_only");
-        let of = match &theirs.role {
-            Some(role) => format!(" of role {}", show_ident(role)),
-            None => String::new(),
-        };
-        let what = format!("setting {}{of}", theirs.name);
-        let here = to
-            .settings
-            .iter()
-            .find(|here| here.role == theirs.role && here.name.eq_ignore_ascii_case(&theirs.name));
-        match here {
+        let (read_only, what) = (is_read_only(theirs), said(theirs));
+        match find(&to.settings, theirs) {
             Some(here) if here.value == theirs.value => {}
             Some(_) => carry.keep(what),
             None if read_only && theirs.role.is_none() => {
@@ -359,6 +364,11 @@ fn carry_settings(
                     secret: theirs.name.contains('.'),
                 });
             }
+        }
+    }
+    for here in &to.settings {
+        if find(&from.settings, here).is_none() && !is_read_only(here) {
+            carry.keep(format!("{}, which the {side} does not have", said(here)));
         }
     }
     carry
@@ -488,7 +498,10 @@ mod tests {
         let revoked = carry(&open, &to, &roles());
         assert!(revoked.kept.contains(&"privileges".to_owned()));
         assert_eq!(revoked.given, []);
-        let settings = carry_settings(&source(), &to, &roles());
+        to.settings.push(setting(Some("app"), "role", "none"));
+        to.settings
+            .push(setting(Some("app"), "default_transaction_read_only", "on"));
+        let settings = carry_settings(Side::Source, &source(), &to, &roles());
         let given: Vec<&str> = settings.given.iter().map(|one| one.sql.as_str()).collect();
         assert_eq!(
             given,
@@ -500,7 +513,8 @@ mod tests {
             [
                 "setting search_path",
                 "no setting work_mem of role gone, which does not exist",
-                "no setting default_transaction_read_only, which is the cutover's own"
+                "no setting default_transaction_read_only, which is the cutover's own",
+                "setting role of role app, which the source does not have"
             ]
         );
     }
@@ -524,7 +538,7 @@ mod tests {
         let same = carry(&source(), &source(), &roles());
         assert_eq!(same, Carry::default());
         assert_eq!(
-            carry_settings(&source(), &source(), &BTreeSet::new()),
+            carry_settings(Side::Source, &source(), &source(), &BTreeSet::new()),
             Carry::default()
         );
     }
