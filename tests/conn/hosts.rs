@@ -1,5 +1,6 @@
 //! Several hosts, session attributes, time limits.
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -172,6 +173,49 @@ fn the_time_limit_covers_the_whole_attempt() {
     let error = pgl_conn::Session::connect(&endpoint, &options).expect_err("silent");
     assert_eq!(error.kind, pgl_conn::Kind::Timeout);
     assert!(start.elapsed() < Duration::from_secs(2));
+}
+
+/// What listens there says at once what it is, or nothing does.
+#[test]
+fn another_service_is_not_taken_for_a_server() {
+    let around = Around::nothing();
+    let refused = |dsn: &str| around.session(dsn).expect_err("no server");
+    for banner in [
+        "-ERR unknown command\r\n",
+        "HTTP/1.1 400 Bad Request\r\n\r\n",
+        "SSH-2.0-OpenSSH_9\r\n",
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("a client");
+                let mut asked = [0; 1024];
+                if stream.read(&mut asked).is_ok() {
+                    let _sent = stream.write_all(banner.as_bytes());
+                    let _ended = stream.shutdown(std::net::Shutdown::Write);
+                    // What is not read would make closing a reset.
+                    let _rest = stream.read_to_end(&mut Vec::new());
+                }
+            }
+        });
+        for sslmode in ["disable", "prefer"] {
+            let error = refused(&format!(
+                "host=127.0.0.1 port={port} user=postgres connect_timeout=5 sslmode={sslmode}"
+            ));
+            let hint = error.hint.as_deref().unwrap_or_default();
+            assert!(
+                hint.contains("host and port"),
+                "{banner:?} {sslmode}: {error:?}"
+            );
+        }
+    }
+    let error = refused(&format!(
+        "host=127.0.0.1 port={} user=postgres",
+        dead_port()
+    ));
+    let hint = error.hint.as_deref().unwrap_or_default();
+    assert!(hint.contains("listen_addresses"), "{error:?}");
 }
 
 #[test]

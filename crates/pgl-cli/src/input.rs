@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use pgl_core::cutover::can_be_forced;
 use pgl_core::doc::Incoming;
 use pgl_core::{Database, Exit, Migration, Side};
 
@@ -51,6 +52,12 @@ fn read(path: &Path) -> io::Result<String> {
 
 /// The document that `--plan` names, refused if its verdict forbids going on.
 pub fn read_plan(input: &PlanInput, interrupt: &Interrupt) -> Result<Option<Incoming>, Failure> {
+    if let Some(id) = input.force.iter().find(|id| !can_be_forced(id)) {
+        return Err(
+            Failure::usage(format!("--force {id}: nothing blocks under this id"))
+                .hint("what blocks names its own id"),
+        );
+    }
     let Some(path) = &input.plan else {
         return Ok(None);
     };

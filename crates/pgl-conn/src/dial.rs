@@ -316,7 +316,7 @@ pub(crate) fn within<T: Send + 'static>(
             Kind::Timeout,
             format!("no answer within {} s", limit.as_secs_f64()),
         )
-        .with_hint("connect_timeout in the connection string sets the limit; 0 means none")),
+        .with_hint("check host and port: a firewall, or another service than PostgreSQL; connect_timeout in the connection string sets the limit, 0 means none")),
         Err(mpsc::RecvTimeoutError::Disconnected) => Err(Error::new(
             side,
             Kind::Protocol,

@@ -226,6 +226,7 @@ impl Error {
             }
             _ => {}
         }
+        let mut io_kind = None;
         let mut cause = error.source();
         while let Some(current) = cause {
             message = current.to_string();
@@ -233,6 +234,7 @@ impl Error {
                 && kind != Kind::Tls
             {
                 kind = gone;
+                io_kind = Some(io.kind());
                 if let Some(alert) = tls_alert::alert(io).filter(|_| phase == Phase::Connecting) {
                     return Self::late_tls(side, alert);
                 }
@@ -242,8 +244,26 @@ impl Error {
         let mut own = Self::new(side, kind, message);
         if phase == Phase::Connecting {
             own.explain_login();
+            own.explain_port(io_kind);
         }
         own
+    }
+
+    /// What listens, or does not, where a server was expected.
+    fn explain_port(&mut self, io: Option<io::ErrorKind>) {
+        use io::ErrorKind::{ConnectionRefused, InvalidData, InvalidInput};
+        // A length that is none, or one that never arrives: the driver's words for bytes that are no message.
+        let no_message = matches!(io, Some(InvalidInput | InvalidData))
+            || self.message == "bytes remaining on stream";
+        if io == Some(ConnectionRefused) {
+            self.hint = Some(REFUSED_HINT.to_owned());
+        } else if no_message {
+            self.message = format!(
+                "what listens there does not answer as PostgreSQL ({})",
+                self.message
+            );
+            self.hint = Some("check host and port".to_owned());
+        }
     }
 
     /// The driver's login failures, in words that say what to do.
@@ -327,6 +347,8 @@ fn login_hint(error: &Error) -> Option<&'static str> {
         _ => None,
     }
 }
+
+const REFUSED_HINT: &str = "nothing listens there: does the server run, does its listen_addresses have this address, and are host and port right?";
 
 pub(crate) const NO_PASSWORD_HINT: &str =
     "put it into the passfile (~/.pgpass, mode 0600), a service file or PGPASSWORD";

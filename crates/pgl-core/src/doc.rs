@@ -136,6 +136,9 @@ pub struct Incoming {
 /// Why a document cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadDocument {
+    /// It ends before its end.
+    #[error("an incomplete document: the tool that wrote it did not come to its end; run it again")]
+    Incomplete,
     /// Not JSON, or not of the envelope's form.
     #[error("not a document of this suite: {0}")]
     Form(String),
@@ -147,8 +150,10 @@ pub enum BadDocument {
 impl Incoming {
     /// Reads a document. NDJSON is not a document: the first line alone would carry no verdict.
     pub fn read(text: &str) -> Result<Self, BadDocument> {
-        let incoming: Self =
-            serde_json::from_str(text).map_err(|error| BadDocument::Form(error.to_string()))?;
+        let incoming: Self = serde_json::from_str(text).map_err(|error| match error.is_eof() {
+            true => BadDocument::Incomplete,
+            false => BadDocument::Form(error.to_string()),
+        })?;
         let known = incoming
             .schema
             .strip_prefix("pgl.")
@@ -198,7 +203,13 @@ mod tests {
         let refused = Incoming::read(&text("pgl.preflight/2", "ok", "[]"));
         assert!(matches!(refused, Err(BadDocument::Major(_))));
         assert!(matches!(Incoming::read("{}"), Err(BadDocument::Form(_))));
-        assert!(matches!(Incoming::read(""), Err(BadDocument::Form(_))));
+        for cut in [
+            "",
+            "{\"schema\": \"pgl.pre",
+            "{\"schema\": \"pgl.preflight/1\", \"tool\":",
+        ] {
+            assert_eq!(Incoming::read(cut).unwrap_err(), BadDocument::Incomplete);
+        }
     }
 
     #[test]

@@ -124,6 +124,48 @@ pub struct Refusal {
     pub hint: String,
 }
 
+/// Ids of refusals that are not those of preflight's checks.
+const REFUSALS: [&str; 33] = [
+    "cut.definitions",
+    "cut.delay",
+    "cut.followed",
+    "cut.held",
+    "cut.indexes",
+    "cut.lag",
+    "cut.large_objects",
+    "cut.left_behind",
+    "cut.left_out",
+    "cut.matviews",
+    "cut.no_key",
+    "cut.origin",
+    "cut.origins",
+    "cut.orphans",
+    "cut.permissions",
+    "cut.prepared",
+    "cut.proven",
+    "cut.read_only",
+    "cut.replica_triggers",
+    "cut.reverse",
+    "cut.rewritten",
+    "cut.rights",
+    "cut.schema",
+    "cut.sequence_names",
+    "cut.sequences",
+    "cut.slot_moved",
+    "cut.statistics",
+    "cut.subscription",
+    "cut.synced",
+    "cut.timeline",
+    "cut.unplanned",
+    "cut.vacuum",
+    "cut.write_block",
+];
+
+/// Whether `--force` may name this id: one of preflight's checks, or of what a cutover is refused for.
+pub fn can_be_forced(id: &str) -> bool {
+    REFUSALS.contains(&id) || crate::rules::all().any(|check| check.id == id)
+}
+
 /// Everything that does not hold and that nobody overrides.
 pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -> Vec<Refusal> {
     let mut all: Vec<Refusal> = Vec::new();
@@ -553,6 +595,7 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
         );
     }
     all.extend(facts.impossible.iter().cloned());
+    debug_assert!(all.iter().all(|one| can_be_forced(&one.id)), "{all:?}");
     all.retain(|refusal| !forced.contains(&refusal.id));
     if facts.circular {
         // Nothing to be overridden: there is nothing to run.
@@ -658,8 +701,8 @@ mod tests {
             ("cut.large_objects", |f| {
                 f.large_objects = Some("odd".to_owned())
             }),
-            ("seq.x", |f| {
-                f.findings = vec![("seq.x".to_owned(), String::new())]
+            ("seq.behind_data", |f| {
+                f.findings = vec![("seq.behind_data".to_owned(), String::new())]
             }),
             ("cut.vacuum", |f| f.vacuums = vec!["odd".to_owned()]),
             ("cut.rewritten", |f| f.rewritten = vec!["odd".to_owned()]),

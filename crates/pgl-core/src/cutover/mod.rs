@@ -29,7 +29,7 @@ pub use fingerprint::{
     CatalogMark, Doubt, Fingerprint, KeptMarks, Labels, TableMark, UnkeyedChecks, changes,
     counters_reliable, doubtful, not_members, unkeyed_checks,
 };
-pub use guard::{CutoverLimits, Preconditions, REPLICATING, Refusal, guards};
+pub use guard::{CutoverLimits, Preconditions, REPLICATING, Refusal, can_be_forced, guards};
 pub use identity::{DatabaseIdentity, IdentityMismatch, IdentityPair};
 pub use last_attempt::{Attempt, AttemptState, Direction, LastAttempt, last_attempt};
 pub use origin::OriginRoom;
