@@ -59,7 +59,8 @@ fn the_database_has_its_own_owner_privileges_and_settings() -> Result<()> {
             "ALTER DATABASE {name} SET statement_timeout = '5min'; ALTER ROLE {app} IN DATABASE {name} SET lock_timeout = '3s'"
         ))?;
         db.on_target(&format!(
-            "ALTER ROLE {app} IN DATABASE {name} SET work_mem = '9MB'; ALTER DATABASE {name} CONNECTION LIMIT 80"
+            "ALTER ROLE {app} IN DATABASE {name} SET work_mem = '9MB'; ALTER DATABASE {name} CONNECTION LIMIT 80;
+             ALTER ROLE {app} IN DATABASE {name} SET idle_in_transaction_session_timeout = '1min'"
         ))?;
         let new = db.role("a_new");
         db.on_source(&format!(
@@ -72,7 +73,8 @@ fn the_database_has_its_own_owner_privileges_and_settings() -> Result<()> {
         let comment = format!("role {app} on the target: another comment than on the source");
         let setting = format!("role {app}: lock_timeout = 4s is not on the target");
         let stays = format!(
-            "stays so: connection limit 80 (on the source 90), setting work_mem of role {app}"
+            "stays so: connection limit 80 (on the source 90), setting work_mem of role {app}, \
+             setting idle_in_transaction_session_timeout of role {app}, which the source does not have"
         );
         for wanted in [
             "SET \\\"search_path\\\" TO 'shop', 'public';",
@@ -118,7 +120,8 @@ fn the_database_has_its_own_owner_privileges_and_settings() -> Result<()> {
         ensure!(settings(db.source(), "0")? == settings(db.target(), "0")?);
         ensure!(settings(db.target(), "0")?.contains("shop.key=secret"));
         let role = |role: &str| settings(db.target(), &format!("'{role}'::regrole"));
-        ensure!(role(&app)? == "default_transaction_read_only=on lock_timeout=3s work_mem=9MB");
+        let all = "default_transaction_read_only=on idle_in_transaction_session_timeout=1min lock_timeout=3s work_mem=9MB";
+        ensure!(role(&app)? == all);
         ensure!(role(&owner)? == "search_path=\"\"", "{}", role(&owner)?);
     }
     Ok(())
