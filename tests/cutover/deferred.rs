@@ -36,7 +36,7 @@ fn foreign_keys_and_their_comments_are_the_sources() -> Result<()> {
     )?;
     setup(&db).run()?.expect(0)?;
     db.on_source(
-        "ALTER TABLE c DROP CONSTRAINT dropped; COMMENT ON CONSTRAINT said ON c IS 'new';
+        "ALTER TABLE c DROP CONSTRAINT dropped; COMMENT ON CONSTRAINT said ON c IS 'new'; COMMENT ON CONSTRAINT k ON \"c x\" IS 'the first';
          ALTER TABLE c DROP CONSTRAINT silent; ALTER TABLE c ADD CONSTRAINT silent FOREIGN KEY (d) REFERENCES p",
     )?;
     // Changes are made on the target first.

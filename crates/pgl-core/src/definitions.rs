@@ -536,7 +536,8 @@ pub fn compare_definitions(
         source.now.reached(plan, &target.now, sought),
         target.now.reached(plan, &source.now, sought),
     );
-    let absent = held.iter().chain(&plan.without_roles);
+    let comments = comments_of(&source.now, held);
+    let absent = held.iter().chain(&plan.without_roles).chain(&comments);
     let absent: HashSet<String> = absent.map(|label| canonical(label)).collect();
     let labels: BTreeSet<&String> = here.keys().chain(there.keys()).collect();
     let mut differences = Vec::new();
@@ -620,6 +621,19 @@ pub fn compare_definitions(
         without_roles: still_left_out(plan, &here, &there),
         excluded: still_excluded(plan, &source.now, &target.now),
     }
+}
+
+/// Labels of the comments on what has these labels: what is created at the cutover comes with the comment that the source has then.
+fn comments_of(definitions: &Definitions, labels: &BTreeSet<String>) -> Vec<String> {
+    let all = || definitions.entries.iter();
+    let ids: HashSet<u32> = all()
+        .filter(|one| labels.contains(&one.label()))
+        .map(|one| one.id)
+        .collect();
+    all()
+        .filter(|one| one.kind == "COMMENT" && one.depends.iter().any(|id| ids.contains(id)))
+        .map(ArchiveEntry::label)
+        .collect()
 }
 
 fn still_excluded(plan: &Plan, source: &Definitions, target: &Definitions) -> Vec<String> {
