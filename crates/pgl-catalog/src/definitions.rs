@@ -46,10 +46,12 @@ pub fn compare(
         Some(then) => Ok(then.catalogs == catalog_marks(session)?),
         None => Ok::<_, Error>(false),
     };
-    // Nobody has defined anything since: no dump is needed.
-    if is_as_then(source, &source_then)? && is_as_then(target, &target_then)? {
+    // Nobody has defined anything since: no dump is needed, but to tell what of that which was left out is there by now.
+    if plan.without_roles.is_empty()
+        && is_as_then(source, &source_then)?
+        && is_as_then(target, &target_then)?
+    {
         return Ok(DefinitionComparison {
-            without_roles: plan.without_roles.clone(),
             excluded: plan.excluded_objects.clone(),
             ..DefinitionComparison::default()
         });
