@@ -46,7 +46,7 @@ pub fn compare(
         Some(then) => Ok(then.catalogs == catalog_marks(session)?),
         None => Ok::<_, Error>(false),
     };
-    // Nobody has defined anything since: no dump is needed, but to tell what of that which was left out is there by now.
+    // Nothing was defined since: no dump is needed, unless something was left out that may be there by now.
     if plan.without_roles.is_empty()
         && is_as_then(source, &source_then)?
         && is_as_then(target, &target_then)?

@@ -214,11 +214,16 @@ pub(in super::super) const CASES: &[Case] = &[
         };
         known(&mut target(f).objects.not_dumped).push(there);
     }),
-    fires("obj.not_dumped", Warn, "a database that stands in", |f| {
-        let here = not_dumped(f, NotDumpedKind::ForeignKey, Some(CUSTOMERS)).clone();
-        known(&mut target(f).objects.not_dumped).push(here);
-        target(f).stood_in = true;
-    }),
+    fires(
+        "obj.not_dumped",
+        Warn,
+        "another database of the server was read",
+        |f| {
+            let here = not_dumped(f, NotDumpedKind::ForeignKey, Some(CUSTOMERS)).clone();
+            known(&mut target(f).objects.not_dumped).push(here);
+            target(f).stood_in = true;
+        },
+    ),
     fires("obj.not_dumped", Warn, "an older target", |f| {
         not_dumped(f, NotDumpedKind::Trigger, Some(CUSTOMERS)).before_15 = Some(true);
         target_is(f, 140_000);
