@@ -3,7 +3,9 @@
 use anyhow::{Result, ensure};
 use pgl_testkit::{PairDb, Tool};
 
-use super::support::{PAIRS, PATIENCE, cutover, overriding, refused_with, replicating_with, same};
+use super::support::{
+    PAIRS, PATIENCE, cutover, overriding, overriding_target, refused_with, replicating_with, same,
+};
 
 fn control(db: &PairDb, args: &[&str]) -> Result<()> {
     Tool::new(env!("CARGO_BIN_EXE_pgl-control"))
@@ -44,12 +46,12 @@ fn a_table_that_was_removed_from_replication_is_not_forgotten() -> Result<()> {
         same(&db, &["k"])?;
         ensure!(db.target().value(db.name(), TRIGGERS)? == "1");
         control(&db, &["remove-table", "k", "--yes"])?;
-        db.on_source("UPDATE k SET v = 'newer'")?;
-        let out = cutover(&db)
-            .args(["--reverse", "--yes", "--force", "cut.left_out"])
-            .run()?
-            .expect(0)?
-            .json()?;
+        db.on_source("UPDATE k SET v = 'newer'; GRANT SELECT ON k TO PUBLIC")?;
+        let by_force = ["--reverse", "--yes", "--force", "cut.left_out"];
+        let out = cutover(&db).args(by_force).run()?.expect(5)?.json()?;
+        ensure!(out["refusals"][0]["id"] == "cut.rights", "{out:#}");
+        overriding_target(&db)?.batch_execute("GRANT SELECT ON k TO PUBLIC")?;
+        let out = cutover(&db).args(by_force).run()?.expect(0)?.json()?;
         ensure!(
             out["notes"]
                 .to_string()

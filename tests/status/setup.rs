@@ -158,7 +158,11 @@ fn a_cutover_is_reported_and_no_failure() -> Result<()> {
     assert_eq!(document["causes"], Value::Array(Vec::new()));
     let text = tool().args(["--format", "text"]).run()?.expect(0)?.stdout;
     assert!(text.contains("cut over at 20"), "{text}");
-    tool().arg("--definitions").run()?.expect(2)?;
+    let refused = tool().arg("--definitions").run()?.expect(2)?.stderr;
+    ensure!(
+        refused.contains("pgl-cutover rollback --dry-run"),
+        "{refused}"
+    );
     let verify = Tool::new(env!("CARGO_BIN_EXE_pgl-verify"))
         .envs(db.env())
         .run()?;

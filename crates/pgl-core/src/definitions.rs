@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::cutover::{CatalogMark, READ_WRITE};
+use crate::plan::PlanTable;
 use crate::setup::archive::{ArchiveEntry, is_foreign_to_schema};
 use crate::setup::secrets::{has_options, redacted};
 use crate::{Plan, QualifiedName, quote_ident};
@@ -175,11 +176,14 @@ impl Definitions {
         // Those of one side are another precondition's: tables, and of a rollback sequences.
         let on_both =
             |kind: &str| kind == "TABLE" || kind == "SEQUENCE" && sought == Sought::LeftBehind;
+        let taken_out: HashSet<QualifiedName> =
+            plan.taken_out().map(PlanTable::qualified).collect();
         let meant = |entry: &ArchiveEntry| match (&entry.schema, entry.kind.as_str()) {
             (Some(schema), kind) => {
                 let name = QualifiedName::new(schema, &entry.name);
                 tables.contains(&name)
-                    || chosen.includes(&name) && (!on_both(kind) || there.contains(&entry.label()))
+                    || (chosen.includes(&name) || taken_out.contains(&name))
+                        && (!on_both(kind) || there.contains(&entry.label()))
             }
             (None, "SCHEMA") => chosen.includes(&QualifiedName::new(&entry.name, "")),
             (None, _) => !named,
@@ -404,8 +408,8 @@ pub fn fix_of_rollback() -> String {
 }
 
 /// Why nothing is compared after a cutover.
-pub const AFTER_CUTOVER: &str =
-    "--definitions: the target is the production database, and no change is missing there any more";
+pub const AFTER_CUTOVER: &str = "--definitions: the target is the production database, and no change is missing there any more; what the source would lack after a rollback: \
+     pgl-cutover rollback --dry-run (of a cutover with --reverse)";
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -100,6 +100,14 @@ pub fn add_sequences(plan: &Plan, sequences: &[PlanSequence]) -> Plan {
 /// The reason of a table that was replicated and is no longer, by request.
 pub const TAKEN_OUT: &str = "taken out by pgl-control";
 
+impl Plan {
+    /// The tables that were replicated and are no longer, by request: those on both sides are compared, and lack rows there.
+    pub fn taken_out(&self) -> impl Iterator<Item = &PlanTable> {
+        let by_request = |table: &&PlanTable| table.reason.as_deref() == Some(TAKEN_OUT);
+        (self.tables.iter()).filter(move |table| table.set == Set::Excluded && by_request(table))
+    }
+}
+
 /// The plan without this table: it stays listed, with the reason.
 pub fn remove_table(plan: &Plan, name: &QualifiedName) -> Plan {
     let mut next = plan.clone();

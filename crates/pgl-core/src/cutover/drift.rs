@@ -6,7 +6,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::last_attempt::Direction;
-use crate::control::TAKEN_OUT;
 use crate::plan::{Plan, PlanTable, Set};
 use crate::{QualifiedName, Side, quote_ident, quote_literal};
 
@@ -194,11 +193,7 @@ fn is_stored(stored: &[Stored], name: &QualifiedName) -> bool {
 
 /// Tables that pgl-control has removed from replication, as far as they are still among `stored`.
 pub fn removed_tables(plan: &Plan, stored: &[Stored]) -> Vec<String> {
-    let removed = plan
-        .tables
-        .iter()
-        .filter(|table| table.set == Set::Excluded && table.reason.as_deref() == Some(TAKEN_OUT));
-    removed
+    plan.taken_out()
         .map(PlanTable::qualified)
         .filter(|name| is_stored(stored, name))
         .map(|name| name.to_string())
@@ -255,6 +250,7 @@ pub fn not_replicated(plan: &Plan, from: Side) -> Option<String> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::control::TAKEN_OUT;
     use crate::plan::{PlanSequence, PlanTable};
 
     pub(in crate::cutover) fn table(name: &str, set: Set) -> PlanTable {

@@ -1,6 +1,7 @@
 //! Three-way comparison: who has changed, what is passed over, and what two versions write differently.
 
 use super::*;
+use crate::control::remove_table;
 use crate::plan::{PlanTable, Set};
 
 /// One that knows table `s.t`.
@@ -379,6 +380,19 @@ fn what_a_plan_leaves_out_is_left_out_with_its_parts() {
     plan.excluded_objects.clear();
     plan.selection.tables = vec!["s.other".to_owned()];
     assert_eq!(labels(&plan), ["TABLE s.t"]);
+}
+
+/// Its rows stay behind, and nothing says that its definition may.
+#[test]
+fn a_table_that_was_taken_out_is_compared_while_both_sides_have_it() {
+    let plan = remove_table(&plan(), &QualifiedName::new("s", "t"));
+    let labels = |one: &Definitions, other: &Definitions| -> Vec<String> {
+        let reached = one.reached(&plan, other, Sought::Missing);
+        reached.into_keys().collect()
+    };
+    let one = texts(&[("TABLE s.t", "x")]);
+    assert_eq!(labels(&one, &one), ["TABLE s.t"]);
+    assert_eq!(labels(&one, &texts(NONE)), [""; 0]);
 }
 
 #[test]
