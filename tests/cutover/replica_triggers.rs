@@ -23,6 +23,16 @@ fn trap(client: &mut postgres::Client, role: &str) -> Result<()> {
     Ok(())
 }
 
+fn control(db: &PairDb, args: &[&str]) -> Result<()> {
+    Tool::new(env!("CARGO_BIN_EXE_pgl-control"))
+        .envs(db.env())
+        .args(args)
+        .limit(PATIENCE)
+        .run()?
+        .expect(0)?;
+    Ok(())
+}
+
 fn status(db: &PairDb) -> Result<Value> {
     Tool::new(env!("CARGO_BIN_EXE_pgl-status"))
         .envs(db.env())
@@ -188,6 +198,23 @@ fn triggers_of_the_schema_are_disabled_again_by_a_rollback() -> Result<()> {
             Ok(())
         };
         enabled("A", "D")?;
+        // Enabled there again, as it is on the source: a statement that disables it would be another difference.
+        overriding_target(&db)?.batch_execute("ALTER TABLE k ENABLE ALWAYS TRIGGER loud")?;
+        let document = status(&db)?;
+        let cause = &document["causes"][0];
+        let remedy = cause["remedy"].to_string();
+        ensure!(
+            cause["id"] == "unsafe.replica_triggers"
+                && cause["sql"].is_null()
+                && remedy.contains("pgl-setup --step target.triggers"),
+            "{document:#}"
+        );
+        Tool::new(env!("CARGO_BIN_EXE_pgl-setup"))
+            .envs(db.env())
+            .args(["--step", "target.triggers"])
+            .run()?
+            .expect(0)?;
+        enabled("A", "D")?;
         killed("--reverse")?;
         enabled("A", "D")?;
         for round in 0..2 {
@@ -214,6 +241,65 @@ fn triggers_of_the_schema_are_disabled_again_by_a_rollback() -> Result<()> {
         }
         enabled("A", "A")?;
         same(&db, &["k"])?;
+    }
+    Ok(())
+}
+
+/// A partition that is attached to a parent whose trigger waits for the cutover gets a disabled one.
+#[test]
+fn triggers_of_partitions_are_as_on_the_source_whenever_those_were_attached() -> Result<()> {
+    for (source, target) in PAIRS {
+        let db = shared_pair(source, target)?.database("loud_parts")?;
+        prepared(
+            &db,
+            "CREATE TABLE p (id int, k int, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
+             CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);
+             CREATE TABLE p2 PARTITION OF p FOR VALUES IN (2);
+             CREATE FUNCTION loud() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+             CREATE TRIGGER loud AFTER UPDATE ON p FOR EACH ROW EXECUTE PROCEDURE loud();
+             ALTER TABLE p ENABLE ALWAYS TRIGGER loud;
+             ALTER TABLE p2 DISABLE TRIGGER loud;
+             INSERT INTO p VALUES (1, 1), (2, 2)",
+        )?;
+        let more = "CREATE TABLE p3 PARTITION OF p FOR VALUES IN (3) PARTITION BY LIST (id);
+                    CREATE TABLE p3d PARTITION OF p3 DEFAULT";
+        db.on_source(&format!("{more}; INSERT INTO p VALUES (3, 3)"))?;
+        overriding_target(&db)?.batch_execute(more)?;
+        control(&db, &["add-table", "p", "--yes"])?;
+        let enabled = |source: &str, target: &str| -> Result<()> {
+            let state = "SELECT string_agg(relname || ' ' || tgenabled::text, ', ' ORDER BY relname) FROM pg_trigger \
+                         JOIN pg_class c ON c.oid = tgrelid WHERE tgname = 'loud'";
+            for (cluster, expected) in [(db.source(), source), (db.target(), target)] {
+                let found = cluster.value(db.name(), state)?;
+                ensure!(
+                    found == expected,
+                    "{found} and not {expected} on {}",
+                    cluster.major()
+                );
+            }
+            Ok(())
+        };
+        let (loud, quiet) = (
+            "p A, p1 A, p2 D, p3 A, p3d A",
+            "p D, p1 D, p2 D, p3 D, p3d D",
+        );
+        enabled(loud, quiet)?;
+        let mut running = cutover(&db)
+            .args(["--reverse", "--yes", "--max-pause", "300s"])
+            .env("PGL_TEST_STOP_AT", "promote-commit")
+            .start()?;
+        ensure!(running.stopped(PATIENCE)?, "{}", running.stderr_so_far());
+        running.kill9()?;
+        cutover(&db).command("abort").run()?.expect(0)?;
+        enabled(loud, quiet)?;
+        cutover(&db).args(["--reverse", "--yes"]).run()?.expect(0)?;
+        enabled(quiet, loud)?;
+        db.on_target("INSERT INTO p VALUES (4, 1)")?;
+        // A state that has been changed comes back, too.
+        db.on_target("ALTER TABLE p1 DISABLE TRIGGER loud")?;
+        cutover(&db).args(["rollback", "--yes"]).run()?.expect(0)?;
+        enabled("p A, p1 D, p2 D, p3 A, p3d A", quiet)?;
+        same(&db, &["p"])?;
     }
     Ok(())
 }

@@ -90,6 +90,7 @@ pub fn remaining(session: &mut Session, migration: &str) -> Result<Remaining, Er
         out.attempt = write_block.attempt;
         out.disabled_triggers = disabled_triggers(session, migration)?
             .iter()
+            .filter(|one| !one.inherited)
             .filter_map(|one| one.enable(&one.enabled))
             .collect();
     }

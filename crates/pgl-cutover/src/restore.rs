@@ -175,7 +175,7 @@ pub(crate) fn unblock(
     let mut with = undo(name, attempt, by);
     if attempt.direction == Direction::Back || attempt.reverse {
         // Disabled just before the promotion that did not happen.
-        for enable in disabled_triggers(session, name, &[])? {
+        for enable in disabled_triggers(session, name, None)? {
             with.push_str(&format!("{enable};\n"));
         }
     }

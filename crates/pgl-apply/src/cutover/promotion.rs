@@ -160,7 +160,7 @@ pub fn prepare(
         };
         plan.keys.push((one.object, sql));
     }
-    plan.triggers = disabled_triggers(session, migration, &trigger_states(source)?)?;
+    plan.triggers = disabled_triggers(session, migration, Some(&trigger_states(source)?))?;
     Ok(plan)
 }
 
@@ -192,22 +192,21 @@ fn foreign_keys(session: &mut Session) -> Result<HashMap<String, Vec<ForeignKey>
 }
 
 /// The statements that give back their states to the triggers that are disabled because they fire for replicated rows: those that they have
-/// on the other side (`there`), or had before where it has no such trigger.
+/// on the other side (`there`), or had before where it has no such trigger. Without another side what was disabled a moment ago is meant.
 ///
 /// # Errors
 /// The server's.
 pub fn disabled_triggers(
     session: &mut Session,
     migration: &str,
-    there: &[TriggerState],
+    there: Option<&[TriggerState]>,
 ) -> Result<Vec<String>, Error> {
     let enable = |one: DisabledTrigger| {
         let same = |other: &&TriggerState| {
             (&other.schema, &other.table, Some(&other.name))
                 == (&one.schema, &one.table, one.name.as_ref())
         };
-        let state = there
-            .iter()
+        let state = (there.into_iter().flatten())
             .find(same)
             .map_or(&one.enabled, |other| &other.enabled);
         let forget = forget(migration, &TRIGGERS.of(&one.object));
@@ -216,7 +215,8 @@ pub fn disabled_triggers(
             None => forget,
         }
     };
-    let all = pgl_catalog::setup::disabled_triggers(session, migration)?;
+    let mut all = pgl_catalog::setup::disabled_triggers(session, migration)?;
+    all.retain(|one| there.is_some() || !one.inherited);
     Ok(all.into_iter().map(enable).collect())
 }
 

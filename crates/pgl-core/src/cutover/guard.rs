@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::drift::Renamed;
 use super::read_only::StaysReadOnly;
-use super::replica_trigger::ReplicaTrigger;
+use super::replica_trigger::{ReplicaTrigger, disable_copied};
 use super::sequence_names::{SequenceMismatch, said};
 use super::timeline::Timelines;
 use super::write_block::READ_WRITE;
@@ -463,7 +463,6 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
             .iter()
             .map(ReplicaTrigger::said)
             .collect();
-        // Disabled by a statement it would differ from the source's, whose state it gets at the promotion.
         let (copied, made): (Vec<_>, Vec<_>) =
             (facts.replica_triggers.iter()).partition(|one| one.on_both);
         let mut hints = Vec::new();
@@ -481,11 +480,7 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
             ));
         }
         if !copied.is_empty() {
-            let names: Vec<&str> = copied.iter().map(|one| one.name.as_str()).collect();
-            hints.push(format!(
-                "what the source has as well ({}) is disabled until the cutover by: pgl-setup --step target.triggers",
-                names.join(", ")
-            ));
+            hints.push(disable_copied(&copied));
         }
         refuse(
             "cut.replica_triggers",

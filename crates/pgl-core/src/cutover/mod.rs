@@ -34,7 +34,9 @@ pub use identity::{DatabaseIdentity, IdentityMismatch, IdentityPair};
 pub use last_attempt::{Attempt, AttemptState, Direction, LastAttempt, last_attempt};
 pub use origin::OriginRoom;
 pub use read_only::{ReadOnlySettings, StaysReadOnly, stays_read_only};
-pub use replica_trigger::{DisabledTrigger, ReplicaTrigger, TriggerState, replica_triggers};
+pub use replica_trigger::{
+    DisabledTrigger, ReplicaTrigger, TriggerState, disable_copied, replica_triggers,
+};
 pub use sequence_lock::{SequenceLock, SequenceLocks};
 pub use sequence_names::said as sequence_mismatches_said;
 pub use sequence_names::{SequenceMismatch, SequenceUser, sequence_mismatches};

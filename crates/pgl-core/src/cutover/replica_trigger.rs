@@ -57,8 +57,10 @@ pub struct DisabledTrigger {
     pub table: Option<String>,
     /// Its name.
     pub name: Option<String>,
-    /// How it was.
+    /// How it was; of one that is inherited, how its parent's was.
     pub enabled: String,
+    /// Whether it is a partition's, and disabled because its parent's is.
+    pub inherited: bool,
     /// The beginning of a statement that changes its state.
     pub alter: Option<String>,
     /// The end of it.
@@ -108,6 +110,16 @@ impl ReplicaTrigger {
             self.kind, self.name, self.owner
         )
     }
+}
+
+/// What to do about those that the source has as well. Disabled by a statement they would differ from the source's, whose states they get
+/// at the promotion.
+pub fn disable_copied(copied: &[&ReplicaTrigger]) -> String {
+    let names: Vec<&str> = copied.iter().map(|one| one.name.as_str()).collect();
+    format!(
+        "what the source has as well ({}) is disabled until the cutover by: pgl-setup --step target.triggers",
+        names.join(", ")
+    )
 }
 
 /// Those that somebody has made where rows are applied, `here`. pgl-setup disables every trigger that fires for replicated rows until the

@@ -215,7 +215,7 @@ impl Engine {
                 triggers: apply::disabled_triggers(
                     &mut peer,
                     &migration.name,
-                    &pgl_catalog::setup::trigger_states(&mut old)?,
+                    Some(&pgl_catalog::setup::trigger_states(&mut old)?),
                 )?,
                 ..PromotionPlan::default()
             },

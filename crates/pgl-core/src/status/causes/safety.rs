@@ -282,18 +282,23 @@ pub(super) fn replica_triggers(seen: &Seen<'_>, direction: Direction) -> Option<
         (Some(schema), Some(table)) => QualifiedName::new(schema, table).to_string(),
         _ => first.name.clone(),
     };
-    let off: Vec<String> = all.iter().map(|one| format!("{};", one.off)).collect();
-    Some(
-        Cause::new(
-            "unsafe.replica_triggers",
-            side,
-            "unsafe: triggers or rules fire for replicated rows: pglogical's apply worker runs them as a superuser",
-        )
-        .object(name)
-        .remedy("look who made it, which roles are superusers since, and what else it did; disable it, and compare the rows with pgl-verify. Until the cutover nobody but the role of the migration should log in to the target")
-        .sql(off.join(" "))
-        .seen_all(all.iter().map(ReplicaTrigger::said)),
+    let (copied, made): (Vec<_>, Vec<_>) = all.iter().partition(|one| one.on_both);
+    let cause = Cause::new(
+        "unsafe.replica_triggers",
+        side,
+        "unsafe: triggers or rules fire for replicated rows: pglogical's apply worker runs them as a superuser",
     )
+    .object(name)
+    .seen_all(all.iter().map(ReplicaTrigger::said));
+    if made.is_empty() {
+        return Some(cause.remedy(cutover::disable_copied(&copied)));
+    }
+    let off: Vec<String> = made.iter().map(|one| format!("{};", one.off)).collect();
+    let mut remedy = "look who made it, which roles are superusers since, and what else it did; disable it, and compare the rows with pgl-verify. Until the cutover nobody but the role of the migration should log in to the target".to_owned();
+    if !copied.is_empty() {
+        remedy = format!("{remedy}; {}", cutover::disable_copied(&copied));
+    }
+    Some(cause.remedy(remedy).sql(off.join(" ")))
 }
 
 /// pglogical's own copy of a table asks the source with operators that it names without a schema.
