@@ -8,6 +8,17 @@
 -- what a set replicates is altered: both write rows of pglogical's catalogs. So do the columns' names in their order: columns that have
 -- exchanged their names have exchanged their values, too. And their types: a change that rewrites nothing here is applied to values that were
 -- already rounded or shifted on the other side.
+--
+-- No index leads from a table to its sets, nor from an index to its constraint: both are read once, and not for each table.
+WITH in_sets AS (
+    SELECT m.set_reloid::oid AS oid,
+           string_agg(format(' %s %s %s', s.set_name, m.xmin, s.xmin), '' ORDER BY s.set_name) AS rows,
+           json_agg(s.set_name ORDER BY s.set_name) AS names
+      FROM pglogical.replication_set_table m
+      JOIN pglogical.replication_set s ON s.set_id = m.set_id
+      JOIN pglogical.local_node l ON l.node_id = s.set_nodeid
+     GROUP BY 1
+)
 SELECT json_build_object('schema', w.schema, 'name', w.name) AS "table",
        c.oid::bigint AS oid,
        pg_catalog.pg_relation_filenode(c.oid)::bigint AS filenode,
@@ -18,24 +29,17 @@ SELECT json_build_object('schema', w.schema, 'name', w.name) AS "table",
                        ELSE k.oid::text
                   END
              FROM pg_catalog.pg_index i
-             LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.contype = 'p'
+             LEFT JOIN pg_catalog.pg_constraint k ON k.conrelid = i.indrelid AND k.conindid = i.indexrelid AND k.contype = 'p'
             WHERE i.indrelid = c.oid
               AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END), '')
-         || COALESCE((SELECT string_agg(format(' %s %s %s', s.set_name, m.xmin, s.xmin), '' ORDER BY s.set_name)
-                        FROM pglogical.replication_set_table m
-                        JOIN pglogical.replication_set s ON s.set_id = m.set_id
-                        JOIN pglogical.local_node l ON l.node_id = s.set_nodeid
-                       WHERE m.set_reloid::oid = c.oid), '')
+         || COALESCE(s.rows, '')
          || COALESCE((SELECT format(' %s', hashtext(string_agg(format('%s %s %s %s', a.attnum, a.attname, a.atttypid, a.atttypmod), ',' ORDER BY a.attnum)))
                         FROM pg_catalog.pg_attribute a
                        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '') AS identity,
-       COALESCE((SELECT json_agg(s.set_name ORDER BY s.set_name)
-                   FROM pglogical.replication_set_table m
-                   JOIN pglogical.replication_set s ON s.set_id = m.set_id
-                   JOIN pglogical.local_node l ON l.node_id = s.set_nodeid
-                  WHERE m.set_reloid::oid = c.oid), '[]') AS sets
+       COALESCE(s.names, '[]') AS sets
   FROM unnest($1::text[], $2::text[]) AS w(schema, name)
   LEFT JOIN (pg_catalog.pg_class c
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace)
          ON n.nspname = w.schema AND c.relname = w.name
+  LEFT JOIN in_sets s ON s.oid = c.oid
  ORDER BY w.schema, w.name
