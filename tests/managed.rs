@@ -6,14 +6,7 @@ use pgl_core::rights::{self, RIGHTS, Right};
 use pgl_testkit::{ClusterOptions, ManagedService, Outcome, Pair, Service, Tool};
 use serde_json::Value;
 
-use crate::common::Documented;
-
-const SCHEMA: &str = "CREATE TABLE t (id serial PRIMARY KEY, v text);
-    CREATE TABLE child (id int PRIMARY KEY, t int REFERENCES t);
-    CREATE TABLE unkeyed (v int);
-    INSERT INTO t (v) SELECT g::text FROM generate_series(1, 500) g;
-    INSERT INTO child SELECT g, g FROM generate_series(1, 100) g;
-    INSERT INTO unkeyed SELECT generate_series(1, 50)";
+use crate::common::{Documented, SCHEMA};
 
 /// Two servers, of which a service runs those that are marked.
 struct Sides {
