@@ -363,7 +363,7 @@ fn what_the_role_lacks_is_said_by_the_dry_run() -> Result<()> {
         .document()?;
     let said = found["refusals"].to_string();
     for grant in [
-        "pg_replication_origin_advance(text, pg_lsn) TO the role",
+        "pg_replication_origin_advance(text, pg_lsn) TO \\\"postgres\\\"",
         "INSERT, UPDATE ON pglogical.local_sync_status",
         "pg_replication_origin_session_setup",
     ] {
@@ -381,7 +381,8 @@ fn what_the_role_lacks_is_said_by_the_dry_run() -> Result<()> {
         .document()?;
     let said = all["refusals"].to_string();
     ensure!(
-        said.contains("table public.child of app") && said.contains("GRANT app TO postgres"),
+        said.contains("table public.child of app")
+            && said.contains(r#"as the service's administrator: GRANT \"app\" TO \"postgres\""#),
         "{said}"
     );
     admin.batch_execute("ALTER TABLE child OWNER TO rdsadmin")?;
@@ -389,7 +390,7 @@ fn what_the_role_lacks_is_said_by_the_dry_run() -> Result<()> {
     ensure!(
         owned["hint"]
             .to_string()
-            .contains("ALTER TABLE public.child OWNER TO postgres"),
+            .contains(r#"ALTER TABLE public.child OWNER TO \"postgres\""#),
         "{owned}"
     );
     admin.batch_execute("ALTER TABLE child OWNER TO postgres; CREATE ROLE reports; ALTER ROLE reports IN DATABASE shop SET default_transaction_read_only = off")?;
@@ -466,6 +467,12 @@ const BY_PREFLIGHT: &[Taken] = &[
     (
         &rights::OWNERS,
         Side::Source,
+        "ALTER TABLE child OWNER TO boss; REVOKE boss FROM postgres",
+        "ALTER TABLE child OWNER TO postgres; GRANT boss TO postgres",
+    ),
+    (
+        &rights::OWNED_BY_SUPERUSER,
+        Side::Source,
         "ALTER TABLE child OWNER TO rdsadmin",
         "ALTER TABLE child OWNER TO postgres",
     ),
@@ -517,6 +524,7 @@ const BY_PREFLIGHT: &[Taken] = &[
     (&rights::MARK_ROWS, Side::Target, "", ""),
     (&rights::REVERSE, Side::Source, "", ""),
     (&rights::NODE_DSN, Side::Source, "", ""),
+    (&rights::DROP_ORIGIN, Side::Source, "", ""),
     (&rights::SIGNAL, Side::Source, NO_SIGNAL, SIGNAL),
     (&rights::SIGNAL, Side::Target, NO_SIGNAL, SIGNAL),
 ];
@@ -534,14 +542,33 @@ const BY_DRY_RUN: &[Taken] = &[
     (
         &rights::OWNERS,
         Side::Target,
+        "CREATE ROLE app; ALTER TABLE child OWNER TO app",
+        "ALTER TABLE child OWNER TO postgres; DROP ROLE app",
+    ),
+    (
+        &rights::OWNED_BY_SUPERUSER,
+        Side::Target,
         "ALTER TABLE child OWNER TO rdsadmin",
         "ALTER TABLE child OWNER TO postgres",
     ),
     (
         &rights::ROLE_SETTINGS,
         Side::Source,
+        "CREATE ROLE reports; ALTER ROLE reports IN DATABASE shop SET default_transaction_read_only = off;
+         ALTER ROLE postgres NOCREATEROLE",
+        "DROP ROLE reports; ALTER ROLE postgres CREATEROLE",
+    ),
+    (
+        &rights::SETTINGS_OF_ROLE,
+        Side::Source,
         "CREATE ROLE reports; ALTER ROLE reports IN DATABASE shop SET default_transaction_read_only = off",
         "DROP ROLE reports",
+    ),
+    (
+        &rights::SETTINGS_OF_SUPERUSER,
+        Side::Source,
+        "ALTER ROLE rdsadmin IN DATABASE shop SET default_transaction_read_only = off",
+        "ALTER ROLE rdsadmin IN DATABASE shop RESET default_transaction_read_only",
     ),
     (
         &rights::SET_SEQUENCES,
@@ -673,6 +700,33 @@ fn each_right_that_is_missing_is_named_before_anything_is_changed() -> Result<()
     ensure!(dry_run()? == serde_json::json!([]));
     sides.cutover(&["-y", "--reverse"])?.expect(0)?;
     sides.same_rows()
+}
+
+/// The former source connects to the target as the role of `--reverse-dsn`, whoever the tools connect as.
+#[test]
+fn the_role_of_the_reverse_dsn_has_to_replicate() -> Result<()> {
+    let sides = Sides::start((13, false), (17, false))?;
+    sides.set_up()?;
+    let target = &sides.pair.target;
+    let dsn = target.dsn_as("back", "shop");
+    let reverse = ["--reverse", "--reverse-dsn", &dsn];
+    let found = sides.refused(&reverse, "cut.permissions")?;
+    ensure!(
+        found["what"].to_string().contains("no role back"),
+        "{found}"
+    );
+    target.sql("shop", "CREATE ROLE back LOGIN")?;
+    let found = sides.refused(&reverse, "cut.permissions")?;
+    ensure!(
+        found["hint"]
+            == "on the target, as a superuser: ALTER ROLE \"back\" REPLICATION; or run this without --reverse",
+        "{found}"
+    );
+    // What the hint names is enough.
+    target.sql("shop", "ALTER ROLE back REPLICATION")?;
+    let all = [&["--dry-run"], &reverse[..]].concat();
+    sides.cutover(&all)?.expect(0)?;
+    Ok(())
 }
 
 /// Roles are no sign of a service: a dump of roles brings them to another server.
