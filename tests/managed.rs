@@ -583,6 +583,13 @@ const BY_DRY_RUN: &[Taken] = &[
         REPLICATION,
     ),
     (
+        &rights::EVENT_TRIGGERS,
+        Side::Source,
+        "CREATE FUNCTION fired() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+         CREATE EVENT TRIGGER audit ON sql_drop EXECUTE FUNCTION fired(); ALTER EVENT TRIGGER audit ENABLE ALWAYS",
+        "DROP FUNCTION fired() CASCADE",
+    ),
+    (
         &rights::REVERSE,
         Side::Source,
         "REVOKE INSERT ON pglogical.local_sync_status FROM postgres",

@@ -298,6 +298,21 @@ pub const ADD_TABLE: Right = Right {
     ..START
 };
 
+/// To disable what would fire for rows that are applied.
+pub const EVENT_TRIGGERS: Right = Right {
+    name: "superuser, where superusers have event triggers that are ENABLE ALWAYS or REPLICA",
+    side: Some(Side::Source),
+    needed_for: "`pgl-cutover --reverse`",
+    otherwise: INSTEAD_OF_REVERSE,
+    own: Given::Sql("ALTER EVENT TRIGGER {object} DISABLE;"),
+    amazon: Given::ByService,
+    cloud_sql: Given::ByService,
+    alloy_db: Given::ByService,
+    azure: Given::ByService,
+    found_by: &[PERMISSIONS],
+    ..ANY
+};
+
 /// To begin reverse replication at a position.
 pub const REVERSE: Right = Right {
     side: Some(Side::Source),
@@ -476,6 +491,7 @@ pub const RIGHTS: &[Right] = &[
     LARGE_OBJECTS,
     REVERSE_REPLICATION,
     REVERSE,
+    EVENT_TRIGGERS,
     MARK_ROWS,
     NODE_DSN,
     DROP_ORIGIN,

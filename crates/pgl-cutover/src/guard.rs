@@ -168,11 +168,12 @@ pub(crate) fn check(
     // The ALTER TABLE that locks sequences is refused by what refuses the one of such triggers.
     let fires = (WriteBlock::Always, WriteBlock::ButReplicas);
     let mut permitted = true;
-    for (session, relations, closed, fires) in [
-        (&mut *old, &on_old, closed_old, fires.0),
-        (&mut *new, &blocked, closed_new, fires.1),
+    let applies = direction == Direction::Back || args.reverse();
+    for (session, relations, closed, fires, applies) in [
+        (&mut *old, &on_old, closed_old, fires.0, applies),
+        (&mut *new, &blocked, closed_new, fires.1, false),
     ] {
-        let refusal = apply::not_permitted(session, relations, closed)?;
+        let refusal = apply::not_permitted(session, relations, closed, applies)?;
         permitted &= refusal.is_none();
         // Where rights are missing, those are what is reported.
         let tables: &[QualifiedName] = if refusal.is_none() { &blocked } else { &[] };

@@ -219,7 +219,8 @@ pub fn facts(
     Ok(facts)
 }
 
-/// What an attempt would be refused that locks and alters these tables and sequences, and closes the database as `closed` says.
+/// What an attempt would be refused that locks and alters these tables and sequences, and closes the database as `closed` says; `applies`
+/// where rows are applied to the database from the promotion on.
 ///
 /// # Errors
 /// The server's.
@@ -227,13 +228,14 @@ pub fn not_permitted(
     session: &mut Session,
     relations: &[QualifiedName],
     closed: &Closed,
+    applies: bool,
 ) -> Result<Option<Refusal>, Error> {
     let (schemas, its) = QualifiedName::split(relations);
     let roles = closed.roles();
     let found: Vec<Unpermitted> = pgl_catalog::rows(
         session,
         include_str!("../../sql/cutover/not_permitted.sql"),
-        &[&schemas, &its, &roles],
+        &[&schemas, &its, &roles, &applies],
     )?;
     let grantee = grantee(session)?;
     Ok(cutover::not_permitted(

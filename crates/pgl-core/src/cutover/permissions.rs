@@ -12,7 +12,7 @@ use crate::{Side, quote_ident};
 
 /// Kind of what the role may not lock, alter or see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum UnpermittedKind {
     /// A table of the role.
     Table,
@@ -20,6 +20,8 @@ pub enum UnpermittedKind {
     Sequence,
     /// The database, which the role owns.
     Database,
+    /// An event trigger of the role, which would fire while rows are applied.
+    EventTrigger,
     /// The role itself.
     Role,
     /// Sessions of others, which members of the role see or end.
@@ -47,6 +49,7 @@ impl Unpermitted {
             UnpermittedKind::Table => "table",
             UnpermittedKind::Sequence => "sequence",
             UnpermittedKind::Database => "database",
+            UnpermittedKind::EventTrigger => "event trigger",
             UnpermittedKind::Role => return format!("role {}", self.name),
             UnpermittedKind::Sessions => return "the sessions of other roles".to_owned(),
         };
@@ -63,6 +66,10 @@ impl Unpermitted {
             UnpermittedKind::Table => owned("TABLE"),
             UnpermittedKind::Sequence => owned("SEQUENCE"),
             UnpermittedKind::Database => owned("DATABASE"),
+            UnpermittedKind::EventTrigger if self.superuser => {
+                vec![(&rights::EVENT_TRIGGERS, self.name.clone())]
+            }
+            UnpermittedKind::EventTrigger => owned("EVENT TRIGGER"),
             UnpermittedKind::Role if self.superuser => {
                 let its = closed.overrides.iter();
                 let its = its.filter(|one| one.role.as_ref() == Some(&self.role));
@@ -223,6 +230,11 @@ mod tests {
                 ..all[3].clone()
             }),
             "on the target, as the service's administrator: ALTER ROLE \"mover\" CREATEROLE"
+        );
+        assert_eq!(
+            hint(found(UnpermittedKind::EventTrigger, "audit", "rdsadmin")),
+            "on the target, as a superuser of the service, whose support can be asked: \
+             ALTER EVENT TRIGGER audit DISABLE; or run this without --reverse"
         );
         assert_eq!(
             hint(found(UnpermittedKind::Role, "rdsadmin", "rdsadmin")),
