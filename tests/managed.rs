@@ -527,18 +527,14 @@ const BY_PREFLIGHT: &[Taken] = &[
     (&rights::DROP_ORIGIN, Side::Source, "", ""),
     (&rights::SIGNAL, Side::Source, NO_SIGNAL, SIGNAL),
     (&rights::SIGNAL, Side::Target, NO_SIGNAL, SIGNAL),
+    (&rights::SEE_SESSIONS, Side::Source, UNSEEN, SEEN),
 ];
 
 /// After it, by the dry run of a cutover with reverse replication.
 const BY_DRY_RUN: &[Taken] = &[
     (&rights::SIGNAL, Side::Source, NO_SIGNAL, SIGNAL),
     (&rights::SIGNAL, Side::Target, NO_SIGNAL, SIGNAL),
-    (
-        &rights::SEE_SESSIONS,
-        Side::Source,
-        "REVOKE pg_monitor FROM rds_superuser",
-        "GRANT pg_monitor TO rds_superuser",
-    ),
+    (&rights::SEE_SESSIONS, Side::Source, UNSEEN, SEEN),
     (
         &rights::OWNERS,
         Side::Target,
@@ -617,6 +613,8 @@ const NO_REPLICATION: &str =
 const REPLICATION: &str = "ALTER ROLE postgres REPLICATION; GRANT rds_replication TO postgres";
 const NO_SIGNAL: &str = "REVOKE pg_signal_backend FROM rds_superuser";
 const SIGNAL: &str = "GRANT pg_signal_backend TO rds_superuser";
+const UNSEEN: &str = "REVOKE pg_monitor FROM rds_superuser";
+const SEEN: &str = "GRANT pg_monitor TO rds_superuser WITH ADMIN OPTION";
 const HIDDEN: &str = "ALTER TABLE t OWNER TO rdsadmin";
 const SHOWN: &str = "ALTER TABLE t OWNER TO postgres";
 

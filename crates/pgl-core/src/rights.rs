@@ -392,7 +392,7 @@ pub const SEE_SESSIONS: Right = Right {
     name: "membership in `pg_read_all_stats`, which `pg_monitor` brings",
     needed_for: "pgl-cutover",
     own: Given::Sql("GRANT pg_read_all_stats TO {role};"),
-    found_by: &[PERMISSIONS],
+    found_by: &["role.signal_backend", PERMISSIONS],
     ..ANY
 };
 

@@ -429,6 +429,10 @@ fn reverse_dsn(args: &Order, target: &Endpoint, encoding: &str) -> Result<DsnTex
         Some(text) => text,
         None => target.portable_dsn()?,
     };
+    let stored = subscription::stored_password("--reverse-dsn", Side::Source, &text)?;
+    if let Some(warning) = stored {
+        log::warn!("{warning}");
+    }
     let merged = add_options(Side::Target, &text, &subscription::pinned(encoding))?;
     for warning in &merged.warnings {
         log::warn!("reverse DSN: {warning}");

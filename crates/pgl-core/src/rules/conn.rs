@@ -7,7 +7,7 @@ use crate::Severity;
 use crate::Side::{Source, Target};
 use crate::facts::link::{Probe, Reach, ReplicationLogin};
 use crate::facts::server::Setting;
-use crate::facts::{Facts, Section};
+use crate::facts::{Facts, NotRun, Section};
 use crate::rights::NETWORK;
 
 pub(super) const CHECKS: &[Rule] = &[
@@ -28,6 +28,17 @@ pub(super) const CHECKS: &[Rule] = &[
         Ok(())
     }),
     facts("conn.server_to_server", server_to_server),
+    facts("conn.stored_password", |facts, emit| {
+        let stored = facts.link.stored_password;
+        if stored.ok_or_else(|| NotRun("these facts do not have it".to_owned()))? {
+            emit.find(
+                Target,
+                "pglogical would store the source's password on the target",
+            )
+            .object("pglogical.node_interface");
+        }
+        Ok(())
+    }),
     facts("conn.replication_protocol", |facts, emit| {
         if let ReplicationLogin::Refused { sqlstate, message } =
             facts.link.replication_login.get()?

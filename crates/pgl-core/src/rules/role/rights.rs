@@ -182,13 +182,17 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     }),
     each("role.signal_backend", |side, server, emit| {
         let role = server.session_role()?;
-        let may = role.superuser || role.is_member_of(&["pg_signal_backend"]);
-        // The role exists from 9.6 on.
-        if !may && server.version()?.at_least_num(90_600) {
-            let name = &role.name;
-            let what = format!("role {name} may not end sessions of other roles");
-            let draft = emit.find(side, what).object(name);
-            draft.right(&rights::SIGNAL, server, name)?;
+        for (group, since, may_not, right) in [
+            ("pg_signal_backend", 90_600, "end", &rights::SIGNAL),
+            ("pg_read_all_stats", 100_000, "see", &rights::SEE_SESSIONS),
+        ] {
+            let may = role.superuser || role.is_member_of(&[group]);
+            if !may && server.version()?.at_least_num(since) {
+                let name = &role.name;
+                let what = format!("role {name} may not {may_not} sessions of other roles");
+                let draft = emit.find(side, what).object(name);
+                draft.right(right, server, name)?;
+            }
         }
         Ok(())
     }),

@@ -249,6 +249,13 @@ pub(in crate::rules) const CASES: &[Case] = &[
     silent("role.signal_backend", "member", |f| {
         demote(source(f));
         member(source(f), "pg_signal_backend");
+        known(&mut source(f).roles)[1]
+            .member_of
+            .push("pg_read_all_stats".into());
+    }),
+    fires("role.signal_backend", Severity::Warn, "may see none", |f| {
+        demote(source(f));
+        member(source(f), "pg_signal_backend");
     }),
     silent("role.signal_backend", "9.5 has no such role", |f| {
         demote(source(f));
