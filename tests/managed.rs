@@ -6,14 +6,7 @@ use pgl_core::rights::{self, RIGHTS, Right};
 use pgl_testkit::{ClusterOptions, ManagedService, Outcome, Pair, Service, Tool};
 use serde_json::Value;
 
-use crate::common::Documented;
-
-const SCHEMA: &str = "CREATE TABLE t (id serial PRIMARY KEY, v text);
-    CREATE TABLE child (id int PRIMARY KEY, t int REFERENCES t);
-    CREATE TABLE unkeyed (v int);
-    INSERT INTO t (v) SELECT g::text FROM generate_series(1, 500) g;
-    INSERT INTO child SELECT g, g FROM generate_series(1, 100) g;
-    INSERT INTO unkeyed SELECT generate_series(1, 50)";
+use crate::common::{Documented, SCHEMA};
 
 /// Two servers, of which a service runs those that are marked.
 struct Sides {
@@ -370,7 +363,7 @@ fn what_the_role_lacks_is_said_by_the_dry_run() -> Result<()> {
         .document()?;
     let said = found["refusals"].to_string();
     for grant in [
-        "pg_replication_origin_advance(text, pg_lsn) TO the role",
+        "pg_replication_origin_advance(text, pg_lsn) TO \\\"postgres\\\"",
         "INSERT, UPDATE ON pglogical.local_sync_status",
         "pg_replication_origin_session_setup",
     ] {
@@ -388,7 +381,8 @@ fn what_the_role_lacks_is_said_by_the_dry_run() -> Result<()> {
         .document()?;
     let said = all["refusals"].to_string();
     ensure!(
-        said.contains("table public.child of app") && said.contains("GRANT app TO postgres"),
+        said.contains("table public.child of app")
+            && said.contains(r#"as the service's administrator: GRANT \"app\" TO \"postgres\""#),
         "{said}"
     );
     admin.batch_execute("ALTER TABLE child OWNER TO rdsadmin")?;
@@ -396,7 +390,7 @@ fn what_the_role_lacks_is_said_by_the_dry_run() -> Result<()> {
     ensure!(
         owned["hint"]
             .to_string()
-            .contains("ALTER TABLE public.child OWNER TO postgres"),
+            .contains(r#"ALTER TABLE public.child OWNER TO \"postgres\""#),
         "{owned}"
     );
     admin.batch_execute("ALTER TABLE child OWNER TO postgres; CREATE ROLE reports; ALTER ROLE reports IN DATABASE shop SET default_transaction_read_only = off")?;
@@ -473,6 +467,12 @@ const BY_PREFLIGHT: &[Taken] = &[
     (
         &rights::OWNERS,
         Side::Source,
+        "ALTER TABLE child OWNER TO boss; REVOKE boss FROM postgres",
+        "ALTER TABLE child OWNER TO postgres; GRANT boss TO postgres",
+    ),
+    (
+        &rights::OWNED_BY_SUPERUSER,
+        Side::Source,
         "ALTER TABLE child OWNER TO rdsadmin",
         "ALTER TABLE child OWNER TO postgres",
     ),
@@ -524,22 +524,25 @@ const BY_PREFLIGHT: &[Taken] = &[
     (&rights::MARK_ROWS, Side::Target, "", ""),
     (&rights::REVERSE, Side::Source, "", ""),
     (&rights::NODE_DSN, Side::Source, "", ""),
+    (&rights::DROP_ORIGIN, Side::Source, "", ""),
     (&rights::SIGNAL, Side::Source, NO_SIGNAL, SIGNAL),
     (&rights::SIGNAL, Side::Target, NO_SIGNAL, SIGNAL),
+    (&rights::SEE_SESSIONS, Side::Source, UNSEEN, SEEN),
 ];
 
 /// After it, by the dry run of a cutover with reverse replication.
 const BY_DRY_RUN: &[Taken] = &[
     (&rights::SIGNAL, Side::Source, NO_SIGNAL, SIGNAL),
     (&rights::SIGNAL, Side::Target, NO_SIGNAL, SIGNAL),
-    (
-        &rights::SEE_SESSIONS,
-        Side::Source,
-        "REVOKE pg_monitor FROM rds_superuser",
-        "GRANT pg_monitor TO rds_superuser",
-    ),
+    (&rights::SEE_SESSIONS, Side::Source, UNSEEN, SEEN),
     (
         &rights::OWNERS,
+        Side::Target,
+        "CREATE ROLE app; ALTER TABLE child OWNER TO app",
+        "ALTER TABLE child OWNER TO postgres; DROP ROLE app",
+    ),
+    (
+        &rights::OWNED_BY_SUPERUSER,
         Side::Target,
         "ALTER TABLE child OWNER TO rdsadmin",
         "ALTER TABLE child OWNER TO postgres",
@@ -547,8 +550,21 @@ const BY_DRY_RUN: &[Taken] = &[
     (
         &rights::ROLE_SETTINGS,
         Side::Source,
+        "CREATE ROLE reports; ALTER ROLE reports IN DATABASE shop SET default_transaction_read_only = off;
+         ALTER ROLE postgres NOCREATEROLE",
+        "DROP ROLE reports; ALTER ROLE postgres CREATEROLE",
+    ),
+    (
+        &rights::SETTINGS_OF_ROLE,
+        Side::Source,
         "CREATE ROLE reports; ALTER ROLE reports IN DATABASE shop SET default_transaction_read_only = off",
         "DROP ROLE reports",
+    ),
+    (
+        &rights::SETTINGS_OF_SUPERUSER,
+        Side::Source,
+        "ALTER ROLE rdsadmin IN DATABASE shop SET default_transaction_read_only = off",
+        "ALTER ROLE rdsadmin IN DATABASE shop RESET default_transaction_read_only",
     ),
     (
         &rights::SET_SEQUENCES,
@@ -561,6 +577,13 @@ const BY_DRY_RUN: &[Taken] = &[
         Side::Target,
         NO_REPLICATION,
         REPLICATION,
+    ),
+    (
+        &rights::EVENT_TRIGGERS,
+        Side::Source,
+        "CREATE FUNCTION fired() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+         CREATE EVENT TRIGGER audit ON sql_drop EXECUTE FUNCTION fired(); ALTER EVENT TRIGGER audit ENABLE ALWAYS",
+        "DROP FUNCTION fired() CASCADE",
     ),
     (
         &rights::REVERSE,
@@ -590,6 +613,8 @@ const NO_REPLICATION: &str =
 const REPLICATION: &str = "ALTER ROLE postgres REPLICATION; GRANT rds_replication TO postgres";
 const NO_SIGNAL: &str = "REVOKE pg_signal_backend FROM rds_superuser";
 const SIGNAL: &str = "GRANT pg_signal_backend TO rds_superuser";
+const UNSEEN: &str = "REVOKE pg_monitor FROM rds_superuser";
+const SEEN: &str = "GRANT pg_monitor TO rds_superuser WITH ADMIN OPTION";
 const HIDDEN: &str = "ALTER TABLE t OWNER TO rdsadmin";
 const SHOWN: &str = "ALTER TABLE t OWNER TO postgres";
 
@@ -680,6 +705,33 @@ fn each_right_that_is_missing_is_named_before_anything_is_changed() -> Result<()
     ensure!(dry_run()? == serde_json::json!([]));
     sides.cutover(&["-y", "--reverse"])?.expect(0)?;
     sides.same_rows()
+}
+
+/// The former source connects to the target as the role of `--reverse-dsn`, whoever the tools connect as.
+#[test]
+fn the_role_of_the_reverse_dsn_has_to_replicate() -> Result<()> {
+    let sides = Sides::start((13, false), (17, false))?;
+    sides.set_up()?;
+    let target = &sides.pair.target;
+    let dsn = target.dsn_as("back", "shop");
+    let reverse = ["--reverse", "--reverse-dsn", &dsn];
+    let found = sides.refused(&reverse, "cut.permissions")?;
+    ensure!(
+        found["what"].to_string().contains("no role back"),
+        "{found}"
+    );
+    target.sql("shop", "CREATE ROLE back LOGIN")?;
+    let found = sides.refused(&reverse, "cut.permissions")?;
+    ensure!(
+        found["hint"]
+            == "on the target, as a superuser: ALTER ROLE \"back\" REPLICATION; or run this without --reverse",
+        "{found}"
+    );
+    // What the hint names is enough.
+    target.sql("shop", "ALTER ROLE back REPLICATION")?;
+    let all = [&["--dry-run"], &reverse[..]].concat();
+    sides.cutover(&all)?.expect(0)?;
+    Ok(())
 }
 
 /// Roles are no sign of a service: a dump of roles brings them to another server.

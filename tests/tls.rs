@@ -7,17 +7,11 @@ use anyhow::{Result, ensure};
 use pgl_testkit::{Cluster, Outcome, Pair, Signal, Tool, conninfo};
 
 use crate::common::pki::{Pki, chmod};
-use crate::common::{Documented, PLAN, PROGRAMS};
+use crate::common::{Documented, PLAN, PROGRAMS, SCHEMA};
 
 const DATABASE: &str = "shop";
 /// Only the tests' own sessions are without TLS. On 13 the password is an MD5 hash, on 17 a SCRAM one.
 const HBA: &str = "hostssl all mover 127.0.0.1/32 md5\nhostnossl all postgres 127.0.0.1/32 trust\n";
-const SCHEMA: &str = "CREATE TABLE t (id serial PRIMARY KEY, v text);
-    CREATE TABLE child (id int PRIMARY KEY, t int REFERENCES t);
-    CREATE TABLE unkeyed (v int);
-    INSERT INTO t (v) SELECT g::text FROM generate_series(1, 500) g;
-    INSERT INTO child SELECT g, g FROM generate_series(1, 100) g;
-    INSERT INTO unkeyed SELECT generate_series(1, 50)";
 /// What every token has and nothing else.
 const CANARY: &str = "c4n4ry7f31";
 

@@ -16,6 +16,14 @@ pub(crate) fn pasted(client: &mut postgres::Client, sql: &str) -> Result<()> {
     Ok(())
 }
 
+/// A table with a sequence, one that references it, and one without a key, with rows.
+pub(crate) const SCHEMA: &str = "CREATE TABLE t (id serial PRIMARY KEY, v text);
+    CREATE TABLE child (id int PRIMARY KEY, t int REFERENCES t);
+    CREATE TABLE unkeyed (v int);
+    INSERT INTO t (v) SELECT g::text FROM generate_series(1, 500) g;
+    INSERT INTO child SELECT g, g FROM generate_series(1, 100) g;
+    INSERT INTO unkeyed SELECT generate_series(1, 50)";
+
 /// A program of the suite.
 pub(crate) struct Program {
     /// `pgl-preflight`.

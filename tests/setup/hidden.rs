@@ -1,7 +1,7 @@
 //! Passwords in the schema's own statements, and connection strings that do not work.
 
 use anyhow::{Result, ensure};
-use pgl_testkit::{PairDb, shared_pair};
+use pgl_testkit::{PairDb, Tool, shared_pair};
 
 use super::support::{drain, same_rows, setup, state};
 use crate::common::Documented;
@@ -139,4 +139,43 @@ fn a_dropped_extension_is_begun_again_on_request() -> Result<()> {
     db.on_source("INSERT INTO t VALUES (11)")?;
     drain(&db)?;
     same_rows(&db)
+}
+
+/// The string names no host: it is stored as it was resolved here, with the password of the environment.
+#[test]
+fn a_password_that_pglogical_would_store_is_reported() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("stored")?;
+    let source = format!(
+        "port={} user=postgres dbname={}",
+        db.source().port(),
+        db.name()
+    );
+    let canary = "c4n4ry-stored";
+    let tool = |path: &str, password: bool| {
+        let tool = Tool::new(path).envs(db.env()).env("PGL_SOURCE", &source);
+        let tool = tool.env("PGHOST", "127.0.0.1");
+        match password {
+            true => tool.env("PGPASSWORD", canary),
+            false => tool,
+        }
+    };
+    for password in [true, false] {
+        let preflight = tool(env!("CARGO_BIN_EXE_pgl-preflight"), password);
+        let found = preflight
+            .args(["--only", "conn.stored_password", "--format", "json"])
+            .run()?
+            .document()?;
+        let all = found["findings"].as_array().map_or(0, Vec::len);
+        ensure!(all == usize::from(password), "{found:#}");
+        let setup = tool(env!("CARGO_BIN_EXE_pgl-setup"), password);
+        let dry = setup.arg("--dry-run").run()?.expect(0)?;
+        ensure!(
+            dry.stderr
+                .contains("pglogical stores a password in pglogical.node_interface on the target")
+                == password,
+            "{dry:?}"
+        );
+        ensure!(!format!("{dry:?}{found}").contains(canary), "{dry:?}");
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use pgl_catalog::setup::SetMember;
 use pgl_conn::{DsnText, Session};
 use pgl_core::journal::{self, Each};
 use pgl_core::lock_wait::Holders;
-use pgl_core::rights::NODE_DSN;
+use pgl_core::rights::{self, GRANT_USAGE, LET_EVERYBODY_USE, NODE_DSN, REVOKE_EXECUTE};
 use pgl_core::{Plan, QualifiedName, Side, quote_ident, quote_literal};
 
 use crate::journal::statement;
@@ -93,7 +93,7 @@ fn create(session: &mut Session, name: &str) -> Result<(), Error> {
     let done = done
         .and_then(|()| session.batch(include_str!("../sql/extension_private.sql")))
         .and_then(|()| match name {
-            "pglogical" => session.batch(&format!("{REVOKE_EXECUTE}; {GRANT_USAGE}")),
+            "pglogical" => session.batch(&format!("{REVOKE_EXECUTE}; {LET_EVERYBODY_USE}")),
             _ => Ok(()),
         })
         .and_then(|()| pgl_catalog::pgl_schema::pglogical(session));
@@ -157,7 +157,9 @@ pub fn node_dsn(session: &mut Session, name: &str, dsn: &DsnText) -> Result<Done
                     quote_literal(name)
                 ),
                 // Its node has the replication sets.
-                Side::Source => NODE_DSN.hint(Side::Source),
+                Side::Source => {
+                    NODE_DSN.hint(Side::Source, &pgl_catalog::server::grantee(session)?)
+                }
             },
         )),
         Err(error) => Err(error.into()),
@@ -209,15 +211,6 @@ pub fn node_found(session: &mut Session, name: &str) -> Result<Option<Done>, Err
     Ok(None)
 }
 
-/// The statement that lets everybody use pglogical's schema. While the extension is there, the server looks into that
-/// schema at every DROP of anything, temporary tables too, and in the trigger that a replication set puts on a table
-/// for TRUNCATE: both fail for a role that may not.
-pub const GRANT_USAGE: &str = "GRANT USAGE ON SCHEMA pglogical TO PUBLIC";
-
-/// What takes EXECUTE from PUBLIC. The functions are nobody's to call who only truncates: they remove tables from sets,
-/// subscribe to other servers and replicate DDL.
-pub const REVOKE_EXECUTE: &str = "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical FROM PUBLIC";
-
 /// The statement that lets a role execute them all the same.
 fn grant_execute_sql(role: &str) -> String {
     format!(
@@ -226,7 +219,7 @@ fn grant_execute_sql(role: &str) -> String {
     )
 }
 
-/// Lets every role go on with DROP and TRUNCATE ([`GRANT_USAGE`]), and takes EXECUTE on pglogical's functions from PUBLIC
+/// Lets every role go on with DROP and TRUNCATE ([`LET_EVERYBODY_USE`]), and takes EXECUTE on pglogical's functions from PUBLIC
 /// before; roles that had USAGE keep what they could do. All of it is in the journal, for pgl-teardown. The tables
 /// of `plan` get a trigger for TRUNCATE.
 ///
@@ -251,7 +244,7 @@ pub fn grants(session: &mut Session, migration: &str, plan: Option<&Plan>) -> Re
             sql.push_str(&row(&execute, role));
         }
     }
-    sql.push_str(&format!("{GRANT_USAGE};\n{}", row(&grants, "PUBLIC")));
+    sql.push_str(&format!("{LET_EVERYBODY_USE};\n{}", row(&grants, "PUBLIC")));
     let done = session
         .batch(&sql)
         .and_then(|()| pgl_catalog::setup::execute(session));
@@ -286,7 +279,9 @@ pub fn grants(session: &mut Session, migration: &str, plan: Option<&Plan>) -> Re
 /// The extension is another role's: what its owner has to run is said. Where the application truncates tables that get
 /// a trigger of pglogical, nothing goes on without.
 fn not_permitted(session: &mut Session, plan: Option<&Plan>) -> Result<Done, Error> {
-    let hint = format!("as the owner of the extension: {REVOKE_EXECUTE}; {GRANT_USAGE}");
+    let grantee = pgl_catalog::server::grantee(session)?;
+    let lacking = [(&GRANT_USAGE, "PUBLIC".to_owned())];
+    let hint = rights::hint(session.side(), &grantee, &lacking);
     let tables = plan.into_iter().flat_map(Plan::replicated);
     let tables: Vec<QualifiedName> = tables.map(|table| table.qualified()).collect();
     let affected = pgl_catalog::setup::truncaters(session, &tables)?;

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 pub use pgl_catalog::subscription::{Subscription, find};
-use pgl_conn::{DsnText, Session, field};
+use pgl_conn::{DsnOutline, DsnText, Session, field};
 use pgl_core::migration::Names;
 use pgl_core::plan::{Plan, Set};
 use pgl_core::setup::conflicts_are_safe;
@@ -32,6 +32,24 @@ pub fn pinned(subscriber_encoding: &str) -> [(&'static str, &str); 4] {
         ("intervalstyle", "postgres"),
         ("client_encoding", subscriber_encoding),
     ]
+}
+
+/// What to say of the connection string of an option that pglogical stores on a side, where a password is in it.
+///
+/// # Errors
+/// Those of [`DsnOutline::read`].
+pub fn stored_password(
+    option: &str,
+    on: Side,
+    dsn: &DsnText,
+) -> Result<Option<String>, pgl_conn::Error> {
+    let stored = DsnOutline::read(on, dsn)?.password.is_some();
+    Ok(stored.then(|| {
+        format!(
+            "pglogical stores a password in pglogical.node_interface on the {on}, until pgl-teardown: superusers and roles that may read that \
+             table see it. Without it: {option} with passfile=, a file of the {on}'s server"
+        )
+    }))
 }
 
 /// Where the provider DSN stands in the first statement: it is passed as a parameter, so that no

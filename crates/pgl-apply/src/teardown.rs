@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use pgl_catalog::server::grantee;
 use pgl_conn::{Error as ConnError, Session};
+use pgl_core::rights::DROP_ORIGIN;
 use pgl_core::teardown::{Removal, RemovalKind};
 use pgl_core::{QualifiedName, Side, quote_ident, quote_literal};
 
@@ -129,7 +131,7 @@ fn run(session: &mut Session, removal: &Removal, watch: &dyn Watch) -> Result<()
                     if error.kind == pgl_conn::Kind::Denied
                         && removal.kind == RemovalKind::Origin =>
                 {
-                    return Err(no_right(removal, &error));
+                    return Err(no_right(session, removal, &error)?);
                 }
                 Err(error) => {
                     let doing = format!("dropping {} {}", removal.kind.as_str(), removal.object);
@@ -149,16 +151,20 @@ fn origin_exists(session: &mut Session, origin: &str) -> Result<bool, ConnError>
     )
 }
 
-fn no_right(removal: &Removal, error: &ConnError) -> Error {
-    Error::refused(
+fn no_right(
+    session: &mut Session,
+    removal: &Removal,
+    error: &ConnError,
+) -> Result<Error, ConnError> {
+    Ok(Error::refused(
         removal.side,
         format!("origin {}: {}", removal.object, error.message),
         format!(
-            "as a superuser of this server: SELECT pg_replication_origin_drop({}); or, from 14 on, \
-             GRANT EXECUTE ON FUNCTION pg_replication_origin_drop(text) to the role; then run this again",
-            quote_literal(&removal.object)
+            "as a superuser of this server: SELECT pg_replication_origin_drop({}); or {}; then run this again",
+            quote_literal(&removal.object),
+            DROP_ORIGIN.hint(removal.side, &grantee(session)?)
         ),
-    )
+    ))
 }
 
 /// Ends the backends of a copy that pglogical itself runs: until they end, dropping the

@@ -67,6 +67,11 @@ pub fn collect(
         .cloned()
         .unwrap_or_else(|| source.endpoint().original_text().clone());
     let outline = DsnOutline::read(Side::Source, &dsn);
+    let stored = match options.provider_dsn {
+        Some(_) => Ok(dsn.clone()),
+        None => source.endpoint().reachable_dsn(),
+    };
+    let stored = stored.and_then(|dsn| DsnOutline::read(Side::Source, &dsn));
     let mut link = Link {
         replication_login: replication_login(source, options),
         source_pooler: section(pooler(source))?,
@@ -76,6 +81,7 @@ pub fn collect(
             .as_ref()
             .ok()
             .and_then(|outline| outline.user.clone()),
+        stored_password: stored.ok().map(|outline| outline.password.is_some()),
         ..Link::default()
     };
     if let Some(target) = target {

@@ -7,7 +7,7 @@ use pgl_core::facts::server::{
     Extension, Identity, NativeSubscription, Password, Pglogical, Rights, Role, ServerState,
     Setting, WATCHED,
 };
-use pgl_core::rights::{RIGHTS, Right};
+use pgl_core::rights::{Grantee, RIGHTS, Right};
 use serde::de::DeserializeOwned;
 
 use crate::{column, row, rows};
@@ -187,6 +187,17 @@ pub fn lacking(session: &mut Session, rights: &[Right]) -> Result<Vec<String>, E
 
 fn names(session: &mut Session, sql: &str) -> Result<Section<Vec<String>>, Error> {
     section(column(session, sql, &[]))
+}
+
+/// The role that is connected, as one that lacks a right.
+///
+/// # Errors
+/// The server's.
+pub fn grantee(session: &mut Session) -> Result<Grantee, Error> {
+    // What it has more on newer servers is not needed here.
+    let seen: Identity = row(session, sql!("server/identity_pg94"), &[])?;
+    let role: String = session.value("SELECT current_user::text", &[], "the role")?;
+    Ok(seen.grantee(&role))
 }
 
 fn identity(session: &mut Session) -> Result<Section<Identity>, Error> {

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use pgl_core::{Side, redact};
 
 use crate::conninfo;
+use crate::dsn::DsnOutline;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Kind};
 use crate::params::{
@@ -170,6 +171,20 @@ impl Endpoint {
         Ok(DsnText::new(plain))
     }
 
+    /// The string as it was typed where it names a host, and else what it means here: a service file
+    /// or an environment variable of ours says nothing to the other server.
+    ///
+    /// # Errors
+    /// Those of [`DsnOutline::read`] and [`Endpoint::client_conninfo`].
+    pub fn reachable_dsn(&self) -> Result<DsnText, Error> {
+        let text = self.original_text();
+        let outline = DsnOutline::read(self.side(), text)?;
+        if !outline.hosts.is_empty() && outline.service.is_none() {
+            return Ok(text.clone());
+        }
+        self.portable_dsn()
+    }
+
     /// Gives a command the environment of this endpoint: [`Endpoint::client_env`], and none of the
     /// PG* variables of our own, which may mean the other server. The caller passes
     /// [`Endpoint::client_conninfo`] as an argument.
@@ -222,5 +237,33 @@ fn push_socket(pairs: &mut Vec<(&str, String)>, socket: &Socket) {
     pairs.push(("keepalives_count", socket.count.to_string()));
     if let Some(limit) = socket.user_timeout {
         pairs.push(("tcp_user_timeout", limit.as_millis().to_string()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::Environment;
+
+    #[test]
+    fn only_a_host_that_is_a_host_is_kept_as_it_was_typed() {
+        let environment = Environment::bare()
+            .with_var("PGHOST", "db1.example")
+            .with_var("PGUSER", "mover");
+        for (text, typed) in [
+            ("dbname=webhost", false),
+            ("dbname=shop application_name='host=x'", false),
+            ("postgresql:///webhost", false),
+            ("host=db2.example dbname=webhost", true),
+            ("hostaddr=192.0.2.7 dbname=webhost", true),
+            ("postgresql://db2.example/webhost", true),
+        ] {
+            let endpoint =
+                Endpoint::resolve(Side::Source, Some(text.as_ref()), &environment).unwrap();
+            let found = endpoint.reachable_dsn().unwrap();
+            let found = found.expose_str().unwrap();
+            assert_eq!(found == text, typed, "{text}: {found}");
+            assert_eq!(found.contains("db1.example"), !typed, "{text}: {found}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use pgl_apply::{Watch, copy, journal};
 use pgl_catalog::facts::{Request, collect};
 use pgl_catalog::link::ServerProbe;
 use pgl_catalog::pg_dump::{PgDump, SchemaDump};
+use pgl_catalog::server::grantee;
 use pgl_cli::Failure;
 use pgl_conn::Kind;
 use pgl_core::control::{Lapsed, ReplicatedTable, add_sequences, add_tables, lapsed};
@@ -29,7 +30,7 @@ pub(crate) fn run(work: &mut Work<'_>) -> Outcome {
             "this role may not write where the replication of a table begins",
         )
         .on(Side::Target)
-        .hint(ADD_TABLE.hint(Side::Target)));
+        .hint(ADD_TABLE.hint(Side::Target, &grantee(&mut work.migration.target)?)));
     }
     let (facts, fresh) = fresh(work)?;
     let tables = wanted(work, &fresh)?;

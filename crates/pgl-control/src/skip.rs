@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pgl_apply::{Watch, control, journal, subscription};
+use pgl_catalog::server::grantee;
 use pgl_cli::Failure;
 use pgl_core::control::{Look, Transaction, failing};
 use pgl_core::doc::Verdict;
@@ -128,7 +129,7 @@ fn may_move(work: &mut Work<'_>) -> Result<(), Failure> {
         "this role may not read or move the target's position: {names}"
     ))
     .on(Side::Target)
-    .hint(SKIP.hint(Side::Target)))
+    .hint(SKIP.hint(Side::Target, &grantee(&mut work.migration.target)?)))
 }
 
 /// What stops the target; a refusal where nothing does.

@@ -1,9 +1,21 @@
 //! The rights that the steps of a migration need, and who can give them. The checks and pgl-cutover's preconditions take from
 //! here what they say, and the table in README.md is made of it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::cutover::Refusal;
 use crate::facts::server::Platform;
+use crate::name::show_ident;
 use crate::{ServerVersion, Side, quote_ident};
+
+/// The statement that takes EXECUTE on pglogical's functions from PUBLIC. They are nobody's to call who only truncates: they remove
+/// tables from sets, subscribe to other servers and replicate DDL.
+pub const REVOKE_EXECUTE: &str = "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical FROM PUBLIC";
+
+/// The statement that lets every role use pglogical's schema. While the extension is there, the server looks into that
+/// schema at every DROP of anything, temporary tables too, and in the trigger that a replication set puts on a table
+/// for TRUNCATE: both fail for a role that may not.
+pub const LET_EVERYBODY_USE: &str = "GRANT USAGE ON SCHEMA pglogical TO PUBLIC";
 
 /// Id of the precondition of a cutover about rights.
 pub const PERMISSIONS: &str = "cut.permissions";
@@ -17,11 +29,15 @@ pub struct Right {
     pub side: Option<Side>,
     /// What is not possible without it.
     pub needed_for: &'static str,
+    /// What to do instead of giving it; empty where there is nothing.
+    pub otherwise: &'static str,
     /// Functions that have to be executed.
     pub functions: &'static [&'static str],
     /// Tables of pglogical, each with a privilege on it.
     pub tables: &'static [(&'static str, &'static str)],
-    /// How a superuser gives it on a server of one's own.
+    /// Who gives it, if not a superuser or the service's administrator; else empty.
+    pub given_by: &'static str,
+    /// How it is given on a server of one's own.
     pub own: Given,
     /// The first major version where that is enough; before it only a superuser has the right.
     pub since: u32,
@@ -46,6 +62,8 @@ pub enum Given {
     Grants,
     /// By a statement; `{role}` stands for the role, `{object}` for what it is given.
     Sql(&'static str),
+    /// As on a server of one's own, but by nobody who is a customer of the service.
+    ByService,
     /// By something else.
     Words(&'static str),
 }
@@ -54,8 +72,10 @@ const ANY: Right = Right {
     name: "",
     side: None,
     needed_for: "",
+    otherwise: "",
     functions: &[],
     tables: &[],
+    given_by: "",
     own: Given::Grants,
     since: 0,
     amazon: Given::Same,
@@ -65,16 +85,20 @@ const ANY: Right = Right {
     found_by: &[],
 };
 
-const OF_A_SUPERUSER: Given =
-    Given::Words("Only a superuser of the service can grant it: ask its support, or do without.");
+const A_SUPERUSER: &str = "a superuser";
+const BY_SERVICE: &str =
+    "Only a superuser of the service can give it: ask its support, or do without.";
+
+const INSTEAD_OF_REVERSE: &str = "run this without --reverse";
+const LEAVE_OUT: &str = "leave the table out (pgl-preflight --exclude-table)";
 
 /// Functions of replication origins and tables of pglogical, which superusers may use.
 const INTERNAL: Right = Right {
     since: 14,
-    amazon: OF_A_SUPERUSER,
-    cloud_sql: OF_A_SUPERUSER,
-    alloy_db: OF_A_SUPERUSER,
-    azure: OF_A_SUPERUSER,
+    amazon: Given::ByService,
+    cloud_sql: Given::ByService,
+    alloy_db: Given::ByService,
+    azure: Given::ByService,
     ..ANY
 };
 
@@ -104,9 +128,10 @@ pub const REPLICATION: Right = Right {
 
 /// To replicate back.
 pub const REVERSE_REPLICATION: Right = Right {
-    name: "REPLICATION",
+    name: "REPLICATION, of the role in `--reverse-dsn`",
     side: Some(Side::Target),
     needed_for: "`pgl-cutover --reverse`",
+    otherwise: INSTEAD_OF_REVERSE,
     found_by: &["role.replication", PERMISSIONS],
     ..REPLICATION
 };
@@ -128,6 +153,7 @@ pub const READ_TABLES: Right = Right {
     name: "USAGE on the schemas, SELECT on the tables",
     side: Some(Side::Source),
     needed_for: "the copy, pgl-verify",
+    otherwise: LEAVE_OUT,
     own: Given::Sql(
         "GRANT USAGE ON SCHEMA {object} TO {role};\nGRANT SELECT ON ALL TABLES IN SCHEMA {object} TO {role};",
     ),
@@ -139,6 +165,7 @@ pub const READ_TABLES: Right = Right {
 pub const READ_SEQUENCES: Right = Right {
     name: "USAGE on the schemas, SELECT on the sequences",
     needed_for: "pgl-seqsync, pgl-cutover",
+    otherwise: "",
     own: Given::Sql(
         "GRANT USAGE ON SCHEMA {object} TO {role};\nGRANT SELECT ON ALL SEQUENCES IN SCHEMA {object} TO {role};",
     ),
@@ -150,15 +177,28 @@ pub const READ_SEQUENCES: Right = Right {
 pub const OWNERS: Right = Right {
     name: "membership in the owners of the database, its tables and sequences",
     needed_for: "replication sets; pgl-cutover: locks, write-block triggers, the database's settings",
+    otherwise: LEAVE_OUT,
     own: Given::Sql("GRANT {object} TO {role};"),
     found_by: &["role.owner_of_tables", PERMISSIONS],
     ..ANY
+};
+
+/// To be what superusers are that own something: nobody becomes a member of one on a service.
+pub const OWNED_BY_SUPERUSER: Right = Right {
+    name: "ownership of the database, its tables and sequences, where a superuser owns them",
+    own: Given::Sql("ALTER {object} OWNER TO {role};"),
+    amazon: Given::ByService,
+    cloud_sql: Given::ByService,
+    alloy_db: Given::ByService,
+    azure: Given::ByService,
+    ..OWNERS
 };
 
 /// To see and write all rows.
 pub const ROW_SECURITY: Right = Right {
     name: "BYPASSRLS, where tables have row security",
     needed_for: "the copy",
+    otherwise: LEAVE_OUT,
     own: Given::Sql("ALTER ROLE {role} BYPASSRLS;"),
     found_by: &["role.bypassrls", "role.write_target_rls"],
     ..ANY
@@ -199,6 +239,7 @@ pub const CREATE_ROLES: Right = Right {
     name: "CREATEROLE",
     side: Some(Side::Target),
     needed_for: "`pgl-setup --roles copy`",
+    otherwise: "let somebody who has it create the roles that are missing",
     own: Given::Sql("ALTER ROLE {role} CREATEROLE;"),
     found_by: &["role.createrole"],
     ..ANY
@@ -227,8 +268,10 @@ pub const GRANT_USAGE: Right = Right {
     name: "ownership of schema `pglogical`, where other roles may TRUNCATE tables and have no USAGE on it",
     side: Some(Side::Source),
     needed_for: "pgl-setup: TRUNCATE of replicated tables by such roles",
+    given_by: "the owner of schema pglogical",
     own: Given::Sql(
-        "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical FROM PUBLIC; GRANT USAGE ON SCHEMA pglogical TO {object};",
+        // REVOKE_EXECUTE, and a grant to those who need it.
+        "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical FROM PUBLIC;\nGRANT USAGE ON SCHEMA pglogical TO {object};",
     ),
     found_by: &["role.truncate_rights"],
     ..ANY
@@ -255,10 +298,26 @@ pub const ADD_TABLE: Right = Right {
     ..START
 };
 
+/// To disable what would fire for rows that are applied.
+pub const EVENT_TRIGGERS: Right = Right {
+    name: "superuser, where superusers have event triggers that are ENABLE ALWAYS or REPLICA",
+    side: Some(Side::Source),
+    needed_for: "`pgl-cutover --reverse`",
+    otherwise: INSTEAD_OF_REVERSE,
+    own: Given::Sql("ALTER EVENT TRIGGER {object} DISABLE;"),
+    amazon: Given::ByService,
+    cloud_sql: Given::ByService,
+    alloy_db: Given::ByService,
+    azure: Given::ByService,
+    found_by: &[PERMISSIONS],
+    ..ANY
+};
+
 /// To begin reverse replication at a position.
 pub const REVERSE: Right = Right {
     side: Some(Side::Source),
     needed_for: "`pgl-cutover --reverse`",
+    otherwise: INSTEAD_OF_REVERSE,
     found_by: &["role.origin_functions", PERMISSIONS],
     ..START
 };
@@ -268,6 +327,7 @@ pub const MARK_ROWS: Right = Right {
     name: "EXECUTE on functions that give rows a replication origin",
     side: Some(Side::Target),
     needed_for: "`pgl-cutover --reverse` where tables are copied again",
+    otherwise: INSTEAD_OF_REVERSE,
     functions: &[
         "pg_replication_origin_oid(text)",
         "pg_replication_origin_create(text)",
@@ -277,6 +337,15 @@ pub const MARK_ROWS: Right = Right {
         "pg_replication_origin_drop(text)",
     ],
     found_by: &["role.origin_functions", PERMISSIONS],
+    ..INTERNAL
+};
+
+/// To drop an origin that nothing uses any more.
+pub const DROP_ORIGIN: Right = Right {
+    name: "EXECUTE on the function that drops a replication origin",
+    needed_for: "pgl-teardown, where it has to drop a replication origin by itself",
+    functions: &["pg_replication_origin_drop(text)"],
+    found_by: &["role.origin_functions"],
     ..INTERNAL
 };
 
@@ -299,6 +368,7 @@ pub const NODE_DSN: Right = Right {
     name: "SELECT and UPDATE on `pglogical.node_interface`",
     side: Some(Side::Source),
     needed_for: "`pgl-cutover --reverse-subscriber-dsn`",
+    otherwise: "run this without --reverse-subscriber-dsn",
     tables: &[
         ("pglogical.node_interface", "SELECT"),
         ("pglogical.node_interface", "UPDATE"),
@@ -322,17 +392,35 @@ pub const SEE_SESSIONS: Right = Right {
     name: "membership in `pg_read_all_stats`, which `pg_monitor` brings",
     needed_for: "pgl-cutover",
     own: Given::Sql("GRANT pg_read_all_stats TO {role};"),
-    found_by: &[PERMISSIONS],
+    found_by: &["role.signal_backend", PERMISSIONS],
     ..ANY
 };
 
 /// To change what roles set for themselves.
 pub const ROLE_SETTINGS: Right = Right {
-    name: "CREATEROLE, from 16 on with ADMIN OPTION on them, where roles have a `default_transaction_read_only` of their own",
+    name: "CREATEROLE, where roles have a `default_transaction_read_only` of their own",
     needed_for: "pgl-cutover",
-    own: Given::Sql("GRANT {object} TO {role} WITH ADMIN OPTION;"),
+    own: Given::Sql("ALTER ROLE {role} CREATEROLE;"),
     found_by: &[PERMISSIONS],
     ..ANY
+};
+
+/// To change what single roles set for themselves.
+pub const SETTINGS_OF_ROLE: Right = Right {
+    name: "ADMIN OPTION on roles that have a `default_transaction_read_only` of their own, from 16 on",
+    own: Given::Sql("GRANT {object} TO {role} WITH ADMIN OPTION;"),
+    ..ROLE_SETTINGS
+};
+
+/// To change what superusers set for themselves.
+pub const SETTINGS_OF_SUPERUSER: Right = Right {
+    name: "superuser, where superusers have a `default_transaction_read_only` of their own",
+    own: Given::Sql("ALTER ROLE {object} RESET default_transaction_read_only;"),
+    amazon: Given::ByService,
+    cloud_sql: Given::ByService,
+    alloy_db: Given::ByService,
+    azure: Given::ByService,
+    ..ROLE_SETTINGS
 };
 
 /// To set sequences.
@@ -350,11 +438,12 @@ pub const LARGE_OBJECTS: Right = Right {
     name: "superuser, where sessions of superusers stay open",
     side: Some(Side::Source),
     needed_for: "`pgl-cutover --large-objects`",
+    otherwise: "have these sessions ended",
     own: Given::Sql("ALTER ROLE {role} SUPERUSER;"),
-    amazon: OF_A_SUPERUSER,
-    cloud_sql: OF_A_SUPERUSER,
-    alloy_db: OF_A_SUPERUSER,
-    azure: OF_A_SUPERUSER,
+    amazon: Given::ByService,
+    cloud_sql: Given::ByService,
+    alloy_db: Given::ByService,
+    azure: Given::ByService,
     found_by: &["cut.large_objects"],
     ..ANY
 };
@@ -364,11 +453,12 @@ pub const NETWORK: Right = Right {
     name: "`pg_hba.conf` and firewall: the target server's address, for the role in `--provider-dsn`",
     side: Some(Side::Source),
     needed_for: "replication",
-    own: Given::Words("A line in `pg_hba.conf`; `pg_reload_conf()`."),
-    amazon: Given::Words("The instance's security groups."),
-    cloud_sql: Given::Words("The instance's authorized networks."),
-    alloy_db: Given::Words("The cluster's networks."),
-    azure: Given::Words("The server's firewall rules."),
+    otherwise: "give `--provider-dsn` as the target's server has to read it",
+    own: Given::Words("Add a line to `pg_hba.conf` and run `pg_reload_conf()`."),
+    amazon: Given::Words("Let the address in by the instance's security groups."),
+    cloud_sql: Given::Words("Add the address to the instance's authorized networks."),
+    alloy_db: Given::Words("Let the address in by the cluster's networks."),
+    azure: Given::Words("Let the address in by the server's firewall rules."),
     found_by: &["conn.server_to_server"],
     ..ANY
 };
@@ -382,6 +472,7 @@ pub const RIGHTS: &[Right] = &[
     READ_TABLES,
     READ_SEQUENCES,
     OWNERS,
+    OWNED_BY_SUPERUSER,
     GRANT_USAGE,
     ROW_SECURITY,
     CREATE,
@@ -394,47 +485,103 @@ pub const RIGHTS: &[Right] = &[
     SIGNAL,
     SEE_SESSIONS,
     ROLE_SETTINGS,
+    SETTINGS_OF_ROLE,
+    SETTINGS_OF_SUPERUSER,
     SET_SEQUENCES,
     LARGE_OBJECTS,
     REVERSE_REPLICATION,
     REVERSE,
+    EVENT_TRIGGERS,
     MARK_ROWS,
     NODE_DSN,
+    DROP_ORIGIN,
 ];
 
+/// A role that lacks a right, and its server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grantee {
+    /// Name.
+    pub role: String,
+    /// Who runs the server.
+    pub platform: Platform,
+    /// Its version.
+    pub version: ServerVersion,
+}
+
+/// How a right is given to a role on its server.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    /// By statements of this role.
+    Sql(&'static str, String),
+    /// By statements of nobody who is a customer of the service.
+    ByService(String),
+    /// By something else.
+    Words(&'static str),
+}
+
 impl Right {
-    /// The statements that give it on such a server, to a role, for an object (quoted, if any); else what to do.
-    ///
-    /// # Errors
-    /// Where no statement does.
-    pub fn sql(
-        &self,
-        (role, object): (&str, &str),
-        platform: Platform,
-        version: ServerVersion,
-    ) -> Result<String, &'static str> {
-        let on_service = match platform {
+    /// How it is given, for an object (quoted, if any).
+    fn way(&self, grantee: &Grantee, object: &str) -> Way {
+        let on_service = match grantee.platform {
             Platform::SelfManaged => Given::Same,
             Platform::Rds | Platform::Aurora => self.amazon,
             Platform::CloudSql => self.cloud_sql,
             Platform::AlloyDb => self.alloy_db,
             Platform::Azure => self.azure,
         };
-        let given = match on_service {
-            Given::Same if !version.at_least(self.since) => {
-                return Err(
-                    "Connect as a superuser: this version lets no other role have the right.",
-                );
-            }
-            Given::Same => self.own,
-            other => other,
+        let statements = |given| match given {
+            Given::Sql(sql) => sql
+                .replace("{role}", &quote_ident(&grantee.role))
+                .replace("{object}", object),
+            _ => self.grants(&quote_ident(&grantee.role)).join("\n"),
         };
-        let role = quote_ident(role);
-        match given {
-            Given::Words(words) => Err(words),
-            Given::Sql(sql) => Ok(sql.replace("{role}", &role).replace("{object}", object)),
-            Given::Same | Given::Grants => Ok(self.grants(&role).join("\n")),
+        let by = match grantee.platform.is_managed() {
+            _ if !self.given_by.is_empty() => self.given_by,
+            true => "the service's administrator",
+            false => A_SUPERUSER,
+        };
+        match on_service {
+            Given::Same if !grantee.version.at_least(self.since) => Way::Words(
+                "Connect as a superuser: this version lets no other role have the right.",
+            ),
+            Given::Same => match self.own {
+                Given::Words(words) => Way::Words(words),
+                own => Way::Sql(by, statements(own)),
+            },
+            Given::ByService => Way::ByService(statements(self.own)),
+            Given::Words(words) => Way::Words(words),
+            other => Way::Sql(by, statements(other)),
         }
+    }
+
+    /// The statements that give it, for an object (quoted, if any), where a user of the server may run them.
+    pub fn sql(&self, grantee: &Grantee, object: &str) -> Option<String> {
+        match self.way(grantee, object) {
+            Way::Sql(_, sql) => Some(sql),
+            Way::ByService(_) | Way::Words(_) => None,
+        }
+    }
+
+    /// What to do, beside the statements, and what is not possible without it.
+    pub fn remedy(&self, grantee: &Grantee) -> String {
+        let mut text = match self.way(grantee, "") {
+            Way::Sql(A_SUPERUSER, _) => {
+                "Let a superuser run the statement, or connect as one.".to_owned()
+            }
+            Way::Sql(by, _) => format!("Let {by} run the statement."),
+            Way::ByService(_) => BY_SERVICE.to_owned(),
+            Way::Words(words) => words.to_owned(),
+        };
+        if !self.otherwise.is_empty() {
+            text = format!("{}; or {}.", text.trim_end_matches('.'), self.otherwise);
+        }
+        text.push_str(&format!(" Without it not possible: {}.", self.needed_for));
+        text.replace('`', "")
+    }
+
+    /// What to do, with the statements.
+    pub fn hint(&self, side: Side, grantee: &Grantee) -> String {
+        hint(side, grantee, &[(self, String::new())])
     }
 
     /// The statements that grant the functions and the privileges on tables.
@@ -462,33 +609,18 @@ impl Right {
         lacking.iter().map(String::as_str).filter(of_it).collect()
     }
 
-    /// What to do without knowing the platform.
-    pub fn hint(&self, side: Side) -> String {
-        let since = match self.since {
-            0 => String::new(),
-            major => format!(" ({major} and later)"),
-        };
-        let grants = match self.own {
-            Given::Sql(sql) => vec![sql.replace("{role}", "the role")],
-            _ => self.grants("the role"),
-        };
-        let grants = grants.join(" ");
-        format!(
-            "as a superuser of the {side}{since}: {}",
-            grants.trim_end_matches(';')
-        )
-    }
-
     /// The refusal of a cutover that needs it.
-    pub fn refusal(&self, side: Side, otherwise: &str) -> Refusal {
+    pub fn refusal(&self, side: Side, grantee: &Grantee) -> Refusal {
         Refusal {
             id: PERMISSIONS.to_owned(),
             what: format!(
-                "on the {side} this role lacks a right that {} needs: {}",
-                self.needed_for, self.name
+                "on the {side} role {} lacks a right that {} needs: {}",
+                show_ident(&grantee.role),
+                self.needed_for,
+                self.name
             )
             .replace('`', ""),
-            hint: format!("{}; or {otherwise}", self.hint(side)),
+            hint: self.hint(side, grantee),
         }
     }
 
@@ -501,9 +633,13 @@ impl Right {
                 let sql = sql.replace("{role}", "…").replace("{object}", "…");
                 Some(code(&sql.replace('\n', " ")))
             }
+            Given::ByService => Some(BY_SERVICE.to_owned()),
             Given::Words(words) => Some((*words).to_owned()),
         };
         let mut text = show(&self.own).unwrap_or_default();
+        if !self.given_by.is_empty() {
+            text = format!("{}: {text}", self.given_by);
+        }
         if self.since > 0 {
             text.push_str(&format!(" ({} and later)", self.since));
         }
@@ -530,6 +666,50 @@ impl Right {
         }
         text
     }
+}
+
+/// What to do to give several rights, each for an object (quoted, if any).
+pub fn hint(side: Side, grantee: &Grantee, lacking: &[(&Right, String)]) -> String {
+    let ways: BTreeSet<Way> = lacking
+        .iter()
+        .map(|(right, object)| right.way(grantee, object))
+        .collect();
+    let (mut by_whom, mut said): (BTreeMap<&str, Vec<String>>, Vec<String>) = Default::default();
+    for way in ways {
+        match way {
+            Way::Sql(by, sql) => by_whom.entry(by).or_default().push(sql),
+            Way::ByService(sql) => by_whom
+                .entry("a superuser of the service, whose support can be asked")
+                .or_default()
+                .push(sql),
+            Way::Words(words) => said.push(words.to_owned()),
+        }
+    }
+    let by_whom = by_whom.into_iter().map(|(by, all)| {
+        let all = all.join("\n");
+        let all = all.lines().map(|one| one.trim_end_matches(';'));
+        format!(
+            "on the {side}, as {by}: {}",
+            all.collect::<Vec<_>>().join("; ")
+        )
+    });
+    let mut parts: Vec<String> = by_whom.collect();
+    parts.extend(said.iter().map(|words| {
+        let words = words.trim_end_matches('.');
+        format!("on the {side}: {words}")
+    }));
+    let otherwise: BTreeSet<&str> = lacking.iter().map(|(right, _)| right.otherwise).collect();
+    let otherwise = otherwise.into_iter().filter(|words| !words.is_empty());
+    parts.extend(otherwise.map(|words| format!("or {words}")));
+    parts.join("; ").replace('`', "")
+}
+
+/// What to do about what a check has found, without knowing the server; none where no right is lacking.
+pub(crate) fn remedy_of(check: &str) -> Option<String> {
+    let rights = RIGHTS.iter().filter(|one| one.found_by.contains(&check));
+    let names: BTreeSet<&str> = rights.map(|one| one.name).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    (!names.is_empty()).then(|| format!("Give the right: {}.", names.join("; ")).replace('`', ""))
 }
 
 fn code(sql: &str) -> String {
@@ -578,9 +758,16 @@ mod tests {
     #[test]
     fn a_right_is_given_as_the_platform_gives_it() {
         let (old, new) = (ServerVersion(130_016), ServerVersion(170_011));
+        let grantee = |platform, version| Grantee {
+            role: "a".to_owned(),
+            platform,
+            version,
+        };
         let sql = |right: &Right, platform, version| {
-            let given = right.sql(("a", ""), platform, version);
-            given.unwrap_or_else(str::to_owned)
+            let grantee = grantee(platform, version);
+            right
+                .sql(&grantee, "")
+                .unwrap_or_else(|| right.remedy(&grantee))
         };
         assert_eq!(
             sql(&REPLICATION, Platform::Aurora, old),
@@ -596,6 +783,49 @@ mod tests {
              GRANT INSERT, UPDATE ON pglogical.local_sync_status TO \"a\";"
         );
         assert!(sql(&REVERSE, Platform::SelfManaged, old).starts_with("Connect as a superuser"));
-        assert!(sql(&REVERSE, Platform::Rds, new).starts_with("Only a superuser of the service"));
+        assert_eq!(
+            sql(&REVERSE, Platform::Rds, new),
+            "Only a superuser of the service can give it: ask its support, or do without; \
+             or run this without --reverse. Without it not possible: pgl-cutover --reverse."
+        );
+        assert_eq!(
+            OWNERS.remedy(&grantee(Platform::CloudSql, old)),
+            "Let the service's administrator run the statement; or leave the table out \
+             (pgl-preflight --exclude-table). Without it not possible: replication sets; \
+             pgl-cutover: locks, write-block triggers, the database's settings."
+        );
+    }
+
+    #[test]
+    fn several_rights_are_given_together() {
+        let grantee = Grantee {
+            role: "me".to_owned(),
+            platform: Platform::Rds,
+            version: ServerVersion(130_016),
+        };
+        let lacking = [
+            (&OWNERS, "\"app\""),
+            (&OWNED_BY_SUPERUSER, "TABLE public.t"),
+            (&SIGNAL, ""),
+            (&OWNERS, "\"app\""),
+            (&REPLICATION_ROLE, ""),
+        ]
+        .map(|(right, object)| (right, object.to_owned()));
+        assert_eq!(
+            hint(Side::Source, &grantee, &lacking),
+            "on the source, as a superuser of the service, whose support can be asked: ALTER TABLE public.t OWNER TO \"me\"; \
+             on the source, as the service's administrator: GRANT \"app\" TO \"me\"; GRANT pg_signal_backend TO \"me\"; \
+             on the source: Connect as the administrator that the service has given you; \
+             or leave the table out (pgl-preflight --exclude-table)"
+        );
+    }
+
+    #[test]
+    fn the_statement_is_that_of_setup() {
+        let Given::Sql(sql) = GRANT_USAGE.own else {
+            panic!("{:?}", GRANT_USAGE.own)
+        };
+        assert!(sql.starts_with(&format!("{REVOKE_EXECUTE};")));
+        assert!(sql.ends_with(&LET_EVERYBODY_USE.replace("PUBLIC", "{object};")));
     }
 }

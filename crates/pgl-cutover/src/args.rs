@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pgl_cli::args::{ClientPrograms, Connect, Output, PlanInput};
 use pgl_cli::units::{parse_bytes, parse_duration};
+use pgl_conn::DsnText;
 
 /// Make the target the database that accepts writes, within a moment; or go back
 #[derive(Parser, Clone)]
@@ -236,6 +237,12 @@ impl Order {
     /// Whether reverse replication is to be prepared.
     pub(crate) fn reverse(&self) -> bool {
         self.forward.as_ref().is_some_and(|one| one.reverse)
+    }
+
+    /// The target as the source's server reaches it, where it was given.
+    pub(crate) fn reverse_dsn(&self) -> Option<DsnText> {
+        let given = self.forward.as_ref()?.reverse_dsn.as_ref()?;
+        Some(DsnText::new(given.clone()))
     }
 
     fn new(what: What, common: Common, options: Options, forward: Option<Forward>) -> Self {

@@ -425,14 +425,14 @@ fn stands(
 
 /// The target as the source's server reaches it, with output settings that keep values exact.
 fn reverse_dsn(args: &Order, target: &Endpoint, encoding: &str) -> Result<DsnText, Failure> {
-    let text = match args
-        .forward
-        .as_ref()
-        .and_then(|one| one.reverse_dsn.as_ref())
-    {
-        Some(text) => DsnText::new(text.clone()),
+    let text = match args.reverse_dsn() {
+        Some(text) => text,
         None => target.portable_dsn()?,
     };
+    let stored = subscription::stored_password("--reverse-dsn", Side::Source, &text)?;
+    if let Some(warning) = stored {
+        log::warn!("{warning}");
+    }
     let merged = add_options(Side::Target, &text, &subscription::pinned(encoding))?;
     for warning in &merged.warnings {
         log::warn!("reverse DSN: {warning}");

@@ -12,13 +12,14 @@ use pgl_catalog::facts::{Request as FactsRequest, collect};
 use pgl_catalog::foreign_keys;
 use pgl_catalog::link::ServerProbe;
 use pgl_catalog::sequences as catalog;
+use pgl_catalog::server::grantee;
 use pgl_cli::Interrupt;
-use pgl_conn::{DsnText, Kind, Session};
+use pgl_conn::{DsnOutline, DsnText, Kind, Session};
 use pgl_core::control::to_look_at;
 use pgl_core::cutover::{
     Closed, CutoverLimits, Direction, Preconditions, REPLICATING, Refusal, SequenceMismatch,
-    WriteBlock, guards, left_behind, removed_tables, renamed, replica_triggers,
-    sequence_mismatches, stays_read_only, unplanned,
+    WriteBlock, guards, left_behind, not_replicated_back, removed_tables, renamed,
+    replica_triggers, sequence_mismatches, stays_read_only, unplanned,
 };
 use pgl_core::definitions::Sought;
 use pgl_core::facts::{Asked, Facts};
@@ -166,19 +167,20 @@ pub(crate) fn check(
     let on_old = [blocked.as_slice(), &sequences.wanted].concat();
     // The ALTER TABLE that locks sequences is refused by what refuses the one of such triggers.
     let fires = (WriteBlock::Always, WriteBlock::ButReplicas);
-    let mut owned = true;
-    for (session, relations, closed, fires) in [
-        (&mut *old, &on_old, closed_old, fires.0),
-        (&mut *new, &blocked, closed_new, fires.1),
+    let mut permitted = true;
+    let applies = direction == Direction::Back || args.reverse();
+    for (session, relations, closed, fires, applies) in [
+        (&mut *old, &on_old, closed_old, fires.0, applies),
+        (&mut *new, &blocked, closed_new, fires.1, false),
     ] {
-        let not_owned = apply::not_owned(session, relations, closed)?;
-        owned &= not_owned.is_none();
+        let refusal = apply::not_permitted(session, relations, closed, applies)?;
+        permitted &= refusal.is_none();
         // Where rights are missing, those are what is reported.
-        let tables: &[QualifiedName] = if not_owned.is_none() { &blocked } else { &[] };
+        let tables: &[QualifiedName] = if refusal.is_none() { &blocked } else { &[] };
         facts
             .impossible
             .extend(apply::write_block_refused(session, fires, tables)?);
-        facts.impossible.extend(not_owned);
+        facts.impossible.extend(refusal);
         let open = apply::not_ended(session)?;
         if !open.is_empty() {
             // The former source's triggers fire for every session where nothing is replicated to it.
@@ -235,7 +237,7 @@ pub(crate) fn check(
     if direction == Direction::Forward {
         let seen = examined(migration)?;
         if args.reverse() {
-            facts.impossible.extend(no_reverse_slot(&seen));
+            facts.impossible.extend(no_reverse_slot(args, &seen)?);
         }
         let found = examine(&seen, &Choice::default()).findings;
         notes.extend(roles(&found));
@@ -256,7 +258,7 @@ pub(crate) fn check(
             .iter()
             .map(ToString::to_string)
             .collect();
-        if owned && !args.common.input.force.iter().any(|id| id == "cut.orphans") {
+        if permitted && !args.common.input.force.iter().any(|id| id == "cut.orphans") {
             facts.orphans = orphaned_rows(&migration.plan, (old, new), &shapes.1)?;
         }
     }
@@ -433,12 +435,10 @@ fn missing_origins(
             None => false,
         };
         if dsn_refused {
-            all.push(
-                rights::NODE_DSN.refusal(Side::Source, "run this without --reverse-subscriber-dsn"),
-            );
+            all.push(rights::NODE_DSN.refusal(Side::Source, &grantee(old)?));
         }
         if !may_write_catalog(old)? {
-            all.push(rights::REVERSE.refusal(Side::Source, "run this without --reverse"));
+            all.push(rights::REVERSE.refusal(Side::Source, &grantee(old)?));
         }
         // pglogical names the origin of a subscription like its slot.
         let name = apply::back_slot(old, &apply::back_names(names))?;
@@ -448,12 +448,22 @@ fn missing_origins(
     Ok(all)
 }
 
-/// Reverse replication reads a slot of the target.
-fn no_reverse_slot(seen: &Facts) -> Option<Refusal> {
-    let server = &seen.target().ok()?.server;
-    let (role, platform) = (server.session_role().ok()?, server.platform().ok()?);
-    (!role.may_replicate(platform))
-        .then(|| rights::REVERSE_REPLICATION.refusal(Side::Target, "run this without --reverse"))
+/// Reverse replication reads a slot of the target, as the role in `--reverse-dsn`.
+fn no_reverse_slot(args: &Order, seen: &Facts) -> Result<Option<Refusal>, Error> {
+    let Ok(target) = seen.target() else {
+        return Ok(None);
+    };
+    let role = match args.reverse_dsn() {
+        Some(dsn) => DsnOutline::read(Side::Target, &dsn)?.user,
+        None => target
+            .server
+            .identity
+            .get()
+            .ok()
+            .map(|one| one.user.clone()),
+    };
+    // What could not be read is reported otherwise.
+    Ok(not_replicated_back(&target.server, role.as_deref()).unwrap_or_default())
 }
 
 /// What preflight sees now.

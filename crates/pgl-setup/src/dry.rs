@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use pgl_apply::copy::{Freeze, copy_in, copy_out};
 use pgl_apply::target;
 use pgl_apply::{Error, pgl_schema, provider, subscription};
+use pgl_core::rights::{LET_EVERYBODY_USE, REVOKE_EXECUTE};
 use pgl_core::setup::archive::{Work, unchecked};
 use pgl_core::setup::secrets::redacted;
 use pgl_core::setup::{SchemaMode, StepId};
@@ -20,11 +21,9 @@ impl Run<'_> {
             StepId::SourceExtension => provider::extension_sql(self.source.version()),
             StepId::SourceNode => vec![provider::node_sql(&names.provider_node)],
             StepId::SourceMarker | StepId::TargetMarker => vec![pgl_schema::SQL.to_owned()],
-            StepId::SourceGrants | StepId::TargetGrants => {
-                [provider::REVOKE_EXECUTE, provider::GRANT_USAGE]
-                    .map(str::to_owned)
-                    .into()
-            }
+            StepId::SourceGrants | StepId::TargetGrants => [REVOKE_EXECUTE, LET_EVERYBODY_USE]
+                .map(str::to_owned)
+                .into(),
             StepId::SourceSets => provider::wanted(&self.plan)
                 .iter()
                 .map(provider::MemberToAdd::sql)

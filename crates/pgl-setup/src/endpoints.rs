@@ -7,9 +7,7 @@ use pgl_apply::{Servers, Watch, subscription};
 use pgl_catalog::facts::{Request, collect};
 use pgl_catalog::link::ServerProbe;
 use pgl_cli::{Context, Failure};
-use pgl_conn::{
-    DsnOutline, DsnText, Endpoint, Environment, Error as ConnError, Session, add_options,
-};
+use pgl_conn::{DsnText, Environment, Error as ConnError, Session, add_options};
 use pgl_core::Side;
 use pgl_core::facts::{Asked, Facts};
 use pgl_core::select::Selection;
@@ -72,12 +70,20 @@ impl Place {
         };
         let provider = match &args.provider.provider_dsn {
             Some(text) => DsnText::new(text.clone()),
-            None => reachable(&servers.source)?,
+            None => servers.source.reachable_dsn()?,
         };
         let subscriber_dsn = match &args.subscriber_dsn {
             Some(text) => DsnText::new(text.clone()),
-            None => reachable(&servers.target)?,
+            None => servers.target.reachable_dsn()?,
         };
+        for (option, stored) in [
+            ("--provider-dsn", &provider),
+            ("--subscriber-dsn", &subscriber_dsn),
+        ] {
+            if let Some(warning) = subscription::stored_password(option, Side::Target, stored)? {
+                log::warn!("{warning}");
+            }
+        }
         let source_note = DsnText::new(servers.source.client_conninfo()?);
         let mut source = servers.session(Side::Source)?;
         servers.source = source.endpoint().clone();
@@ -112,44 +118,6 @@ impl Place {
     }
 }
 
-/// The string as it was typed where it names a host, and else what it means here: a service file
-/// or an environment variable of ours says nothing to the other server.
-fn reachable(endpoint: &Endpoint) -> Result<DsnText, ConnError> {
-    let text = endpoint.original_text();
-    let outline = DsnOutline::read(endpoint.side(), text)?;
-    if !outline.hosts.is_empty() && outline.service.is_none() {
-        return Ok(text.clone());
-    }
-    endpoint.portable_dsn()
-}
-
 fn no_database(error: &ConnError) -> bool {
     error.is_sqlstate("3D000")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_host_that_is_a_host_is_kept_as_it_was_typed() {
-        let environment = Environment::bare()
-            .with_var("PGHOST", "db1.example")
-            .with_var("PGUSER", "mover");
-        for (text, typed) in [
-            ("dbname=webhost", false),
-            ("dbname=shop application_name='host=x'", false),
-            ("postgresql:///webhost", false),
-            ("host=db2.example dbname=webhost", true),
-            ("hostaddr=192.0.2.7 dbname=webhost", true),
-            ("postgresql://db2.example/webhost", true),
-        ] {
-            let endpoint =
-                Endpoint::resolve(Side::Source, Some(text.as_ref()), &environment).unwrap();
-            let found = reachable(&endpoint).unwrap();
-            let found = found.expose_str().unwrap();
-            assert_eq!(found == text, typed, "{text}: {found}");
-            assert_eq!(found.contains("db1.example"), !typed, "{text}: {found}");
-        }
-    }
 }

@@ -141,8 +141,6 @@ fn decide(asked: ModeArg, seen: &Seen) -> Result<Choice, Failure> {
     }
     let missing = if seen.old_source {
         Some("temporary slots exist from PostgreSQL 10 on")
-    } else if !seen.rights.replication {
-        Some("the role has no REPLICATION attribute on the source")
     } else if seen.slots.len() > 1 {
         Some("several subscriptions feed the target")
     } else {
@@ -178,7 +176,6 @@ mod tests {
             subscriptions: (0..subscriptions).map(one).collect(),
             slots: (0..slots).map(|at| format!("slot{at}")).collect(),
             rights: SourceRights {
-                replication: true,
                 marker: true,
                 marker_writable: true,
             },
@@ -207,9 +204,6 @@ mod tests {
             standby.standby = true;
             assert_eq!(mode(ModeArg::Auto, &standby), expected);
         }
-        let mut poor = seen(1, 1);
-        poor.rights.replication = false;
-        assert_eq!(mode(ModeArg::Live, &poor), Ok(Mode::Fenced));
         let mut without_plugin = seen(1, 1);
         without_plugin.undecodable = Some("could not access file \"test_decoding\"".to_owned());
         assert_eq!(mode(ModeArg::Auto, &without_plugin), Ok(Mode::Fenced));

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use pgl_catalog::server::lacking;
+use pgl_catalog::server::{grantee, lacking};
 use pgl_conn::{Error as ConnError, Kind, Session};
 use pgl_core::Side;
 use pgl_core::cutover::Refusal;
@@ -73,7 +73,7 @@ fn without(target: &mut Session, why: &ConnError) -> Result<Marked, Error> {
         ),
         format!(
             "{}; or drop the slot of the reverse replication",
-            MARK_ROWS.hint(Side::Target)
+            MARK_ROWS.hint(Side::Target, &grantee(target)?)
         ),
     ))
 }
@@ -91,7 +91,10 @@ pub fn missing_right(target: &mut Session, reverse: bool) -> Result<Option<Refus
                 &[],
                 "whether a slot decodes what is written on the target",
             )?);
-    Ok(needed.then(|| MARK_ROWS.refusal(Side::Target, "run this without --reverse")))
+    if !needed {
+        return Ok(None);
+    }
+    Ok(Some(MARK_ROWS.refusal(Side::Target, &grantee(target)?)))
 }
 
 /// Removes the origin again. Not inside a transaction.

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use pgl_catalog::server::grantee;
 use pgl_conn::{Error, Session};
-use pgl_core::cutover::{Closed, CutoverLimits, Preconditions, Refusal, not_members};
+use pgl_core::cutover::{
+    self, Closed, CutoverLimits, Preconditions, Refusal, Unpermitted, not_members,
+};
 use pgl_core::journal::COPY;
 use pgl_core::lock_wait::vacuums_in_the_way;
 use pgl_core::plan::Set;
-use pgl_core::rights::PERMISSIONS;
-use pgl_core::rules::some_of;
 use pgl_core::setup::StepId;
 use pgl_core::{Plan, QualifiedName};
 use serde::Deserialize;
@@ -218,44 +219,31 @@ pub fn facts(
     Ok(facts)
 }
 
-#[derive(Deserialize)]
-struct NotOwned {
-    what: String,
-    sql: String,
-}
-
-/// What an attempt would be refused that locks and alters these tables and sequences, and closes the database as `closed` says.
+/// What an attempt would be refused that locks and alters these tables and sequences, and closes the database as `closed` says; `applies`
+/// where rows are applied to the database from the promotion on.
 ///
 /// # Errors
 /// The server's.
-pub fn not_owned(
+pub fn not_permitted(
     session: &mut Session,
     relations: &[QualifiedName],
     closed: &Closed,
+    applies: bool,
 ) -> Result<Option<Refusal>, Error> {
     let (schemas, its) = QualifiedName::split(relations);
     let roles = closed.roles();
-    let found: Vec<NotOwned> = pgl_catalog::rows(
+    let found: Vec<Unpermitted> = pgl_catalog::rows(
         session,
-        include_str!("../../sql/cutover/not_owned.sql"),
-        &[&schemas, &its, &roles],
+        include_str!("../../sql/cutover/not_permitted.sql"),
+        &[&schemas, &its, &roles, &applies],
     )?;
-    let what: Vec<String> = found.iter().map(|one| one.what.clone()).collect();
-    let grants: BTreeSet<&str> = found.iter().map(|one| one.sql.as_str()).collect();
-    let grants: Vec<&str> = grants.into_iter().collect();
-    Ok((!found.is_empty()).then(|| Refusal {
-        id: PERMISSIONS.to_owned(),
-        what: format!(
-            "this role may not lock, alter or see on the {}: {}",
-            session.side(),
-            some_of(&what)
-        ),
-        hint: format!(
-            "on the {}, as a superuser or a role with ADMIN OPTION: {}; or run this as a superuser; a table can be left out of a new plan (pgl-preflight --exclude-table)",
-            session.side(),
-            grants.join("; ")
-        ),
-    }))
+    let grantee = grantee(session)?;
+    Ok(cutover::not_permitted(
+        session.side(),
+        &grantee,
+        &found,
+        closed,
+    ))
 }
 
 /// Waits until the subscriber is no longer too far behind, or catches up, or it is clear that it does not: two readings a

@@ -21,7 +21,9 @@ pub use block::{
     lock_all, marker, not_ended, open_writers, sequence_locks,
 };
 pub use count::{Counted, compare};
-pub use facts::{SubscriptionSlot, changed_tables, facts, not_followed, not_owned, wait_for_lag};
+pub use facts::{
+    SubscriptionSlot, changed_tables, facts, not_followed, not_permitted, wait_for_lag,
+};
 pub use journal::{OVERTAKEN, advance, claim, conclude, disclaim, start, still_made, undo};
 pub use large::{
     Carried, carry as carry_large_objects, lockable as large_objects_lockable,

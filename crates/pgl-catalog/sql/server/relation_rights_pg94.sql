@@ -9,6 +9,7 @@ FROM (
         pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS usage,
         pg_catalog.has_table_privilege(c.oid, 'SELECT') AS "select",
         pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owner,
+        pg_catalog.pg_get_userbyid(c.relowner) AS owned_by,
         false AS row_security
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

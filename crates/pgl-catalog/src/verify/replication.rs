@@ -76,8 +76,6 @@ pub fn confirmed(source: &mut Session, slots: &[String]) -> Result<Option<Lsn>, 
 /// What the role may do on the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct SourceRights {
-    /// REPLICATION or superuser.
-    pub replication: bool,
     /// Whether the marker table is there.
     pub marker: bool,
     /// Whether it may be written.
@@ -123,7 +121,7 @@ pub fn slot_create(source: &mut Session, name: &str) -> Result<Lsn, Error> {
 const PROBE_MS: u32 = 200;
 
 /// Why changes cannot be decoded: in the server's words why this session can have no slot (the plugin is not installed or not
-/// allowed, or all slots are taken), or that the text of a change may have bytes that are no characters. None where they can.
+/// allowed, the role may not replicate, or all slots are taken), or that the text of a change may have bytes that are no characters. None where they can.
 pub fn undecodable(source: &mut Session) -> Result<Option<String>, Error> {
     let encoding: String = source.value(
         "SELECT pg_catalog.getdatabaseencoding()::text",

@@ -31,6 +31,20 @@ pub struct ReadOnlyOverride {
     pub value: String,
 }
 
+impl ReadOnlyOverride {
+    /// Whose setting it is, as ALTER ROLE names it.
+    pub(super) fn of_role(&self, closed: &Closed) -> String {
+        let role = self
+            .role
+            .as_deref()
+            .map_or_else(|| "ALL".to_owned(), quote_ident);
+        match self.here {
+            true => format!("{role} IN DATABASE {}", quote_ident(&closed.database)),
+            false => role,
+        }
+    }
+}
+
 /// What a closed database was like: enough to open it again as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Closed {

@@ -25,6 +25,9 @@ pub struct Link {
     pub pg_dump: Section<Vec<ClientTool>>,
     /// Role that the provider's connection string names; null where it names none.
     pub provider_role: Option<String>,
+    /// Whether the connection string that pglogical would store on the target holds a password; null in facts that were
+    /// recorded before it was read.
+    pub stored_password: Option<bool>,
     /// Names of the migration's own slots, which are also those of its origins.
     pub slot_names: Section<SlotNames>,
 }

@@ -1,12 +1,14 @@
 //! Connections, and whether the two databases are the right two.
 
 use super::common::{bytes, float, warn_if};
+use super::role::replicating_role;
 use super::{Emit, Ran, Rule, each, facts, pair, source};
 use crate::Severity;
 use crate::Side::{Source, Target};
 use crate::facts::link::{Probe, Reach, ReplicationLogin};
 use crate::facts::server::Setting;
-use crate::facts::{Facts, Section};
+use crate::facts::{Facts, NotRun, Section};
+use crate::rights::NETWORK;
 
 pub(super) const CHECKS: &[Rule] = &[
     // A source that does not let us in ends the run before there are facts; a target is a finding.
@@ -26,6 +28,17 @@ pub(super) const CHECKS: &[Rule] = &[
         Ok(())
     }),
     facts("conn.server_to_server", server_to_server),
+    facts("conn.stored_password", |facts, emit| {
+        let stored = facts.link.stored_password;
+        if stored.ok_or_else(|| NotRun("these facts do not have it".to_owned()))? {
+            emit.find(
+                Target,
+                "pglogical would store the source's password on the target",
+            )
+            .object("pglogical.node_interface");
+        }
+        Ok(())
+    }),
     facts("conn.replication_protocol", |facts, emit| {
         if let ReplicationLogin::Refused { sqlstate, message } =
             facts.link.replication_login.get()?
@@ -194,7 +207,9 @@ fn server_to_server(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
         Reach::Reached { .. } => {}
         Reach::Failed { message, .. } => {
             let what = format!("the target's server cannot connect to the source: {message}");
-            emit.find(Target, what).fix_on(Source);
+            let (server, role) = (&facts.source.server, replicating_role(facts)?);
+            let draft = emit.find(Target, what).fix_on(Source);
+            draft.right(&NETWORK, server, role)?;
         }
         Reach::NotProvable { reason } => {
             let what = format!(

@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::objects::{Relation, View};
 use crate::facts::server::{Override, ServerState, Setting};
 use crate::facts::{Facts, NotRun};
-use crate::rights::Right;
+use crate::rights::{Right, remedy_of};
 use crate::{Finding, Severity, Side};
 pub(crate) use tbl::columns::recompute_sql;
 use tbl::target::Both;
@@ -151,7 +151,8 @@ pub struct Text {
     pub title: String,
     /// Why it matters, in one sentence that a tired DBA understands.
     pub why: String,
-    /// What to do, in general; a finding may be more exact.
+    /// What to do, in general; a finding may be more exact. Where a right is lacking, the table of rights says it.
+    #[serde(default)]
     pub remedy: String,
 }
 
@@ -225,12 +226,19 @@ static CHECKS: LazyLock<Vec<Check>> = LazyLock::new(|| {
         toml::from_str(include_str!("checks.toml")).expect("checks.toml is valid");
     let checks = FAMILIES.iter().flat_map(|family| family.iter());
     let checks = checks
-        .map(|Rule(id, run)| Check {
-            id,
-            text: texts
-                .remove(*id)
-                .unwrap_or_else(|| panic!("{id} is not in checks.toml")),
-            run: *run,
+        .map(|Rule(id, run)| {
+            let text = texts.remove(*id);
+            let mut text = text.unwrap_or_else(|| panic!("{id} is not in checks.toml"));
+            if let Some(remedy) = remedy_of(id) {
+                assert!(text.remedy.is_empty(), "the table of rights has {id}");
+                text.remedy = remedy;
+            }
+            assert!(!text.remedy.is_empty(), "{id} has no remedy");
+            Check {
+                id,
+                text,
+                run: *run,
+            }
         })
         .collect();
     assert!(texts.is_empty(), "checks without a function: {texts:?}");
@@ -405,6 +413,14 @@ impl Draft<'_> {
         }
     }
 
+    /// A statement more, where there are some.
+    pub(crate) fn more_sql(self, sql: Option<String>) -> Self {
+        if let (Some(all), Some(sql)) = (&mut self.finding.sql, sql) {
+            all.push_str(&format!("\n{sql}"));
+        }
+        self
+    }
+
     /// SQL that only a person may run, who knows what depends on it.
     pub(crate) fn manual_sql(self, sql: impl Into<String>) -> Self {
         self.finding.manual_sql = Some(sql.into());
@@ -435,12 +451,10 @@ impl Draft<'_> {
         server: &ServerState,
         role: &str,
     ) -> Result<Self, NotRun> {
-        Ok(
-            match right.sql((role, object), server.platform()?, server.version()?) {
-                Ok(sql) => self.sql(sql),
-                Err(words) => self.remedy(words),
-            },
-        )
+        let grantee = server.grantee(role)?;
+        Ok(self
+            .remedy(right.remedy(&grantee))
+            .sql(right.sql(&grantee, object)))
     }
 
     /// A more exact reason.

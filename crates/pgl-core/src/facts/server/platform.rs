@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ServerState;
+use super::{Identity, ServerState};
 use crate::facts::NotRun;
+use crate::rights::Grantee;
 
 /// Who runs the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,12 +58,32 @@ const SIGNS: &[(&str, Platform)] = &[
     ("azure", Platform::Azure),
 ];
 
+impl Identity {
+    /// Who runs the server.
+    pub fn platform(&self) -> Platform {
+        let has = |name: &str| self.markers.iter().any(|marker| marker == name);
+        let sign = SIGNS.iter().find(|(name, _)| has(name));
+        sign.map_or(Platform::SelfManaged, |(_, platform)| *platform)
+    }
+
+    /// A role of the server that lacks a right.
+    pub fn grantee(&self, role: &str) -> Grantee {
+        Grantee {
+            role: role.to_owned(),
+            platform: self.platform(),
+            version: self.version,
+        }
+    }
+}
+
 impl ServerState {
     /// Who runs the server.
     pub fn platform(&self) -> Result<Platform, NotRun> {
-        let markers = &self.identity.get()?.markers;
-        let has = |name: &str| markers.iter().any(|marker| marker == name);
-        let sign = SIGNS.iter().find(|(name, _)| has(name));
-        Ok(sign.map_or(Platform::SelfManaged, |(_, platform)| *platform))
+        Ok(self.identity.get()?.platform())
+    }
+
+    /// A role of the server that lacks a right.
+    pub fn grantee(&self, role: &str) -> Result<Grantee, NotRun> {
+        Ok(self.identity.get()?.grantee(role))
     }
 }

@@ -135,6 +135,8 @@ pub struct RelationRight {
     pub select: bool,
     /// Whether the role is the owner or a member of it.
     pub owner: bool,
+    /// Its owner; null in facts that were recorded before it was read.
+    pub owned_by: Option<String>,
     /// Whether row security would hide rows from the role, or stop its COPY FROM.
     pub row_security: bool,
 }

@@ -27,6 +27,17 @@ pub(in crate::rules) const CASES: &[Case] = &[
     silent("conn.login", "a cluster id that may not be read", |facts| {
         known(&mut on_target(facts).identity).system_identifier = None;
     }),
+    fires(
+        "conn.stored_password",
+        Severity::Info,
+        "in the string",
+        |f| {
+            f.link.stored_password = Some(true);
+        },
+    ),
+    silent("conn.stored_password", "a passfile", |f| {
+        f.link.stored_password = Some(false);
+    }),
     fires("conn.server_to_server", Severity::Block, "refused", |f| {
         f.link.server_to_server = Section::Known(Reach::Failed {
             by: Probe::Dblink,

@@ -4,4 +4,5 @@ pub(super) mod grants;
 pub(super) mod names;
 pub(super) use names::comes_with_the_server;
 pub(super) mod pglogical;
+pub(super) use pglogical::replicating_role;
 pub(super) mod rights;

@@ -2,6 +2,7 @@
 
 use crate::facts::{Facts, NotRun};
 use crate::name::show_ident;
+use crate::rights::REVOKE_EXECUTE;
 use crate::rules::common::{plural, some_of};
 use crate::rules::{Rule, each};
 use crate::{Side, quote_ident};
@@ -27,33 +28,34 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[each(
                 "{count} of schema pglogical may be executed by PUBLIC, and USAGE on the schema is granted to {names}"
             );
             let draft = emit.find(side, what).object(users.join(", "));
-            draft.sql(close_sql(facts, side)?);
+            draft
+                .sql(format!("{REVOKE_EXECUTE};"))
+                .more_sql(keep_sql(facts, side)?);
         }
         Ok(())
     },
 )];
 
 /// The role that pglogical connects to the source as.
-pub(super) fn replicating_role(facts: &Facts) -> Result<&str, NotRun> {
+pub(in crate::rules) fn replicating_role(facts: &Facts) -> Result<&str, NotRun> {
     match &facts.link.provider_role {
         Some(role) => Ok(role),
         None => Ok(&facts.source.server.identity.get()?.user),
     }
 }
 
-/// SQL that leaves pglogical's functions to superusers, and to the role that replicates: what the subscriber asks
+/// SQL that leaves pglogical's functions to the role that replicates, if it is no superuser: what the subscriber asks
 /// the source for, it asks as that role.
-pub(super) fn close_sql(facts: &Facts, side: Side) -> Result<String, NotRun> {
-    let revoke = "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical FROM PUBLIC;";
+pub(super) fn keep_sql(facts: &Facts, side: Side) -> Result<Option<String>, NotRun> {
     let name = replicating_role(facts)?;
     let role = facts.source.server.role(name)?;
     if side == Side::Target || role.is_none_or(|role| role.superuser) {
-        return Ok(revoke.to_owned());
+        return Ok(None);
     }
     let grantee = quote_ident(name);
-    Ok(format!(
-        "{revoke}\nGRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical TO {grantee};"
-    ))
+    Ok(Some(format!(
+        "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical TO {grantee};"
+    )))
 }
 
 #[cfg(test)]

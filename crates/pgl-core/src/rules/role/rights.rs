@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::pglogical::{close_sql, replicating_role};
+use super::pglogical::{keep_sql, replicating_role};
 use crate::Side::{self, Source, Target};
 use crate::facts::server::{RelationRight, ServerState};
 use crate::facts::{Facts, NotRun};
 use crate::name::show_ident;
-use crate::rights::{self, Right};
+use crate::rights;
 use crate::rules::common::{block_if, duration, plural, some_of, warn_if};
 use crate::rules::{Emit, Ran, Rule, each, facts, source, target};
 use crate::{QualifiedName, Severity, quote_ident};
@@ -35,14 +35,15 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         };
         let name = &role.name;
         let draft = emit.find(side, format!("role {name} may not replicate"));
-        let draft = draft
-            .object(name)
-            .right(&rights::REPLICATION, server, name)?;
-        if side == Target {
-            draft
-                .severity(Severity::Info)
-                .why(without(&rights::REVERSE_REPLICATION));
-        }
+        let draft = draft.object(name);
+        match side {
+            Source => draft.right(&rights::REPLICATION, server, name)?,
+            Target => {
+                draft
+                    .severity(Severity::Info)
+                    .right(&rights::REVERSE_REPLICATION, server, name)?
+            }
+        };
         Ok(())
     }),
     source("role.provider_exists", |server, emit| {
@@ -98,10 +99,33 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
             return Ok(());
         }
         for (schema, found) in by_schema(emit.facts, server, |one| !one.sequence && !one.owner)? {
-            let tables = listed("table", schema, &found);
-            let what = format!("role {} does not own {tables}", role.name);
-            let draft = emit.find(Source, what).object(show_ident(schema));
-            draft.severity(block_if(!role.is_admin(platform)));
+            let mut owners: BTreeMap<&str, Vec<&RelationRight>> = BTreeMap::new();
+            for one in found {
+                let owner = one.owned_by.as_deref().ok_or_else(not_recorded)?;
+                owners.entry(owner).or_default().push(one);
+            }
+            for (owner, found) in owners {
+                let (tables, by) = (listed("table", schema, &found), show_ident(owner));
+                let what = format!("role {} does not own {tables} (of {by})", role.name);
+                let draft = emit.find(Source, what).object(show_ident(schema));
+                let draft = draft.severity(block_if(!role.is_admin(platform)));
+                let grantee = server.grantee(&role.name)?;
+                if server.role(owner)?.is_some_and(|owner| owner.superuser) {
+                    let right = &rights::OWNED_BY_SUPERUSER;
+                    let sql = found.iter().filter_map(|one| {
+                        let table = QualifiedName::new(&one.schema, &one.name);
+                        right.sql(&grantee, &format!("TABLE {}", table.sql()))
+                    });
+                    let sql: Vec<String> = sql.collect();
+                    let draft = draft.remedy(right.remedy(&grantee));
+                    // The tables stay the new owner's.
+                    if !sql.is_empty() {
+                        draft.manual_sql(sql.join("\n"));
+                    }
+                } else {
+                    draft.right_on(&quote_ident(owner), &rights::OWNERS, server, &role.name)?;
+                }
+            }
         }
         Ok(())
     }),
@@ -134,15 +158,18 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     each("role.origin_functions", |side, server, emit| {
         let role = server.session_role()?;
         let lacking = server.rights.get()?.lacking.as_ref();
-        let lacking = lacking.ok_or_else(|| NotRun("these facts do not have it".to_owned()))?;
-        for right in rights::RIGHTS.iter().filter(|one| one.side == Some(side)) {
+        let lacking = lacking.ok_or_else(not_recorded)?;
+        for right in rights::RIGHTS
+            .iter()
+            .filter(|one| one.side.is_none_or(|needed| needed == side))
+        {
             let missing = right.missing(lacking);
             if missing.is_empty() {
                 continue;
             }
             let (name, missing) = (&role.name, missing.join(", "));
             let what = format!("role {name} on the {side} may not: {missing}");
-            let draft = emit.find(side, what).object(name).why(without(right));
+            let draft = emit.find(side, what).object(name);
             let draft = draft.right(right, server, name)?;
             // pgl-setup has another way for the administrators of a service.
             match side {
@@ -155,25 +182,26 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     }),
     each("role.signal_backend", |side, server, emit| {
         let role = server.session_role()?;
-        let may = role.superuser || role.is_member_of(&["pg_signal_backend"]);
-        // The role exists from 9.6 on.
-        if !may && server.version()?.at_least_num(90_600) {
-            let name = &role.name;
-            let what = format!("role {name} may not end sessions of other roles");
-            let draft = emit.find(side, what).object(name);
-            draft.right(&rights::SIGNAL, server, name)?;
+        for (group, since, may_not, right) in [
+            ("pg_signal_backend", 90_600, "end", &rights::SIGNAL),
+            ("pg_read_all_stats", 100_000, "see", &rights::SEE_SESSIONS),
+        ] {
+            let may = role.superuser || role.is_member_of(&[group]);
+            if !may && server.version()?.at_least_num(since) {
+                let name = &role.name;
+                let what = format!("role {name} may not {may_not} sessions of other roles");
+                let draft = emit.find(side, what).object(name);
+                draft.right(right, server, name)?;
+            }
         }
         Ok(())
     }),
     facts("role.truncate_rights", truncate_rights),
 ];
 
-/// What is not possible.
-fn without(right: &Right) -> String {
-    format!(
-        "Without it not possible: {}.",
-        right.needed_for.replace('`', "")
-    )
+/// Facts that were recorded before this was read.
+fn not_recorded() -> NotRun {
+    NotRun("these facts do not have it".to_owned())
 }
 
 /// The relations that are meant, of those on which something is lacking, by schema.
@@ -252,21 +280,16 @@ fn truncate_rights(facts: &Facts, emit: &mut Emit<'_>) -> Ran {
         let draft = emit.find(Source, what).object(name);
         // While the schema is not there, nothing can be granted on it.
         if found.pglogical_usage.is_some() {
-            let (severity, remedy) = match may_grant {
-                Some(false) => (
-                    Severity::Block,
-                    "The owner of schema pglogical has to grant it: this role may not, and so pgl-setup refuses to go on.",
-                ),
-                _ => (
-                    warn_if(replicated),
+            let user = &server.identity.get()?.user;
+            let draft = draft.right_on(&grantee, &rights::GRANT_USAGE, server, user)?;
+            let draft = draft.more_sql(keep_sql(facts, Source)?);
+            match may_grant {
+                Some(false) => draft.severity(Severity::Block),
+                _ => draft.severity(warn_if(replicated)).remedy(
                     "pgl-setup grants it before it adds the tables, and revokes EXECUTE on pglogical's functions from \
                      PUBLIC, which USAGE would open (role.pglogical_functions).",
                 ),
             };
-            draft.severity(severity).remedy(remedy).sql(format!(
-                "{}\nGRANT USAGE ON SCHEMA pglogical TO {grantee};",
-                close_sql(facts, Source)?
-            ));
         }
     }
     Ok(())

@@ -290,6 +290,7 @@ pub(super) fn clean_link() -> Link {
             by: Probe::RolledBackSubscription,
         }),
         replication_login: Section::Known(ReplicationLogin::Ok),
+        stored_password: Some(false),
         source_pooler: Section::Known(Pooler::default()),
         target_pooler: Section::Known(Pooler::default()),
         snapshot: Section::Known(SnapshotImport {

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::ServerVersion;
-use crate::facts::server::{Pglogical, PglogicalSet, Truncator};
+use crate::facts::server::{Pglogical, PglogicalSet, Role, Truncator};
+use crate::rights::Right;
 use crate::rules::testing::server::{demote, on_target, source};
 use crate::rules::testing::{Case, clean, fires, known, run, silent};
 
@@ -14,6 +15,7 @@ fn relation(f: &mut Facts, change: impl Fn(&mut RelationRight)) {
         usage: true,
         select: true,
         owner: true,
+        owned_by: Some("boss".into()),
         row_security: false,
     };
     change(&mut found);
@@ -247,6 +249,13 @@ pub(in crate::rules) const CASES: &[Case] = &[
     silent("role.signal_backend", "member", |f| {
         demote(source(f));
         member(source(f), "pg_signal_backend");
+        known(&mut source(f).roles)[1]
+            .member_of
+            .push("pg_read_all_stats".into());
+    }),
+    fires("role.signal_backend", Severity::Warn, "may see none", |f| {
+        demote(source(f));
+        member(source(f), "pg_signal_backend");
     }),
     silent("role.signal_backend", "9.5 has no such role", |f| {
         demote(source(f));
@@ -298,5 +307,52 @@ fn everyone_is_not_quoted() {
         Some(
             "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pglogical FROM PUBLIC;\nGRANT USAGE ON SCHEMA pglogical TO PUBLIC;"
         )
+    );
+}
+
+#[test]
+fn the_owner_is_named_and_only_membership_is_given_by_a_script() {
+    let mut facts = clean();
+    demote(source(&mut facts));
+    relation(&mut facts, |r| r.owner = false);
+    relation(&mut facts, |r| {
+        r.owner = false;
+        r.name = "of admin".into();
+        r.owned_by = Some("admin".into());
+    });
+    known(&mut source(&mut facts).roles).push(Role {
+        name: "admin".into(),
+        superuser: true,
+        ..Role::default()
+    });
+    let (mut findings, _) = run("role.owner_of_tables", &facts);
+    findings.sort_by_key(|one| one.sql.is_some());
+    assert_eq!(findings.len(), 2, "{findings:#?}");
+    assert_eq!(
+        (&findings[0].manual_sql, &findings[1].sql),
+        (
+            &Some("ALTER TABLE \"app\".\"of admin\" OWNER TO \"migrator\";".to_owned()),
+            &Some("GRANT \"boss\" TO \"migrator\";".to_owned())
+        )
+    );
+    for finding in &findings {
+        assert!(
+            finding.remedy.ends_with(
+                "Without it not possible: replication sets; pgl-cutover: locks, write-block triggers, the database's settings."
+            ),
+            "{finding:#?}"
+        );
+    }
+    known(&mut source(&mut facts).identity).markers = vec!["rds".into()];
+    let (findings, _) = run("role.owner_of_tables", &facts);
+    let service: Vec<&str> = (findings.iter())
+        .map(|one| one.remedy.split([';', '.']).next().unwrap_or_default())
+        .collect();
+    assert_eq!(
+        service,
+        [
+            "Only a superuser of the service can give it: ask its support, or do without",
+            "Let the service's administrator run the statement"
+        ]
     );
 }
