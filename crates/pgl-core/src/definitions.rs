@@ -27,6 +27,15 @@ pub struct KeptDefinitions {
     pub catalogs: Vec<CatalogMark>,
 }
 
+/// How the definitions of both sides were when a cutover compared them: a rollback looks for what has changed since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromotedDefinitions {
+    /// Those of the source.
+    pub source: KeptDefinitions,
+    /// Those of the target, without what the cutover creates there.
+    pub target: KeptDefinitions,
+}
+
 /// Whether pg_dump leaves an object out where it is as initdb has made it: only one of two servers may show it.
 fn is_built_in(label: &str) -> bool {
     let kinds = ["EXTENSION ", "PROCEDURAL LANGUAGE ", "ACL pg_catalog."];
@@ -59,6 +68,14 @@ impl KeptDefinitions {
         for label in created {
             self.digests.entry(canonical(&label)).or_default();
         }
+    }
+
+    /// One definition as it was in an earlier record.
+    fn restore(&mut self, label: &str, then: &BTreeMap<String, String>) {
+        match then.get(label) {
+            Some(digest) => self.digests.insert(label.to_owned(), digest.clone()),
+            None => self.digests.remove(label),
+        };
     }
 
     /// Those of objects that were made since.
@@ -478,6 +495,10 @@ pub struct DefinitionComparison {
     pub without_roles: Vec<String>,
     /// What [`Plan::excluded_objects`] has kept off the target, and the source still has.
     pub excluded: Vec<String>,
+    /// What a rollback compares with after a cutover that begins with this; none where texts were not compared, and it then compares
+    /// with what pgl-setup has kept.
+    #[serde(skip)]
+    pub promoted: Option<PromotedDefinitions>,
 }
 
 impl DefinitionComparison {
@@ -545,6 +566,10 @@ pub fn compare_definitions(
     let absent: HashSet<String> = absent.map(|label| canonical(label)).collect();
     let labels: BTreeSet<&String> = here.keys().chain(there.keys()).collect();
     let mut differences = Vec::new();
+    let mut promoted = then.map(|_| PromotedDefinitions {
+        source: source.now.kept(Vec::new()),
+        target: target.now.kept(Vec::new()),
+    });
     for label in labels {
         let (one, other) = (here.get(label), there.get(label));
         let kind = one.or(other).map_or("", |found| found.kind);
@@ -608,6 +633,11 @@ pub fn compare_definitions(
             }
         };
         if meant {
+            // Nobody was asked about it: a rollback names what the target alone has had since the setup.
+            if let (Some(promoted), Some((source, target))) = (&mut promoted, then) {
+                promoted.source.restore(label, source);
+                promoted.target.restore(label, target);
+            }
             continue;
         }
         differences.push(DefinitionChange {
@@ -624,6 +654,7 @@ pub fn compare_definitions(
         names_only,
         without_roles: still_left_out(plan, &here, &there),
         excluded: still_excluded(plan, &source.now, &target.now),
+        promoted,
     }
 }
 

@@ -630,6 +630,7 @@ mod tests {
             names_only: None,
             without_roles: Vec::new(),
             excluded: Vec::new(),
+            promoted: None,
         }
     }
 

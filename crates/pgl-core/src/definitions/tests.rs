@@ -305,6 +305,76 @@ fn a_rollback_leaves_behind_what_the_target_alone_has() {
     assert_eq!(left_behind([OLD, NONE], [OLD, NONE], &created).len(), 1);
 }
 
+/// What a rollback finds after a cutover: definitions at the setup, at the cutover and now.
+fn lost(then: [Texts<'_>; 2], cutover: [Texts<'_>; 2], now: [Texts<'_>; 2]) -> Vec<String> {
+    let sides = |now: [Texts<'_>; 2], then: [KeptDefinitions; 2]| {
+        let mut then = then.into_iter();
+        now.map(|now| SideDefinitions {
+            now: texts(now),
+            then: then.next(),
+        })
+    };
+    let kept = then.map(|then| texts(then).kept(Vec::new()));
+    let (plan, none) = (plan(), BTreeSet::new());
+    let compared = |sought, [source, target]: [SideDefinitions; 2]| {
+        compare_definitions(&plan, sought, &none, &source, &target)
+    };
+    let promoted = compared(Sought::Missing, sides(cutover, kept)).promoted;
+    let promoted = promoted.unwrap();
+    let found = compared(
+        Sought::LeftBehind,
+        sides(now, [promoted.source, promoted.target]),
+    );
+    found.differences.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_rollback_compares_with_what_both_sides_were_at_the_cutover() {
+    let third: Texts<'_> = &[("FUNCTION s.f()", "third\n")];
+    let trigger: Texts<'_> = &[("TRIGGER s.t tn", "CREATE")];
+    // Made or changed on both sides before the cutover, and lost or changed on the target after it.
+    for (then, cutover, now, said) in [
+        (
+            [NONE, NONE],
+            [OLD, OLD],
+            [OLD, NONE],
+            "FUNCTION s.f() is not on the target (dropped there after the setup)",
+        ),
+        (
+            [OLD, OLD],
+            [NEW, NEW],
+            [NEW, NONE],
+            "FUNCTION s.f() is not on the target (dropped there after the setup)",
+        ),
+        (
+            [OLD, OLD],
+            [NEW, NEW],
+            [NEW, OLD],
+            "FUNCTION s.f() has changed on the target, not on the source (new on the source, old on the target)",
+        ),
+        // Nothing asked about it at the cutover.
+        (
+            [NONE, NONE],
+            [NONE, OLD],
+            [NONE, OLD],
+            "FUNCTION s.f() is only on the target (created there after the setup)",
+        ),
+    ] {
+        assert_eq!(lost(then, cutover, now), [said]);
+    }
+    // The cutover was forced over it, or the source alone has it.
+    for (then, cutover) in [
+        ([OLD, OLD], [OLD, NEW]),
+        ([OLD, OLD], [NEW, third]),
+        ([OLD, OLD], [OLD, NONE]),
+        ([NONE, NONE], [OLD, NONE]),
+        ([OLD, NONE], [OLD, NONE]),
+        ([NONE, NONE], [NONE, trigger]),
+    ] {
+        assert!(lost(then, cutover, cutover).is_empty(), "{cutover:?}");
+    }
+}
+
 #[test]
 fn another_pg_dump_writes_other_texts() {
     let mut then = texts(OLD).kept(Vec::new());
@@ -325,6 +395,7 @@ fn another_pg_dump_writes_other_texts() {
     let compare = |one, other| compare_as(Sought::Missing, one, other);
     let found = compare(side(OLD), side(NEW));
     assert!(found.differences.is_empty());
+    assert_eq!(found.promoted, None);
     let why = found.names_only.unwrap();
     assert_eq!(why.needed(), Some(16));
     assert!(
