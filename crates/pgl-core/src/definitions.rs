@@ -609,8 +609,10 @@ pub fn compare_definitions(
         };
         let back = sought == Sought::LeftBehind;
         let meant = match (one, other) {
-            // It may have been so from the beginning, or was made there since.
-            (Some(_), None) if back && changed != ChangedSide::Target => true,
+            // It may have been so from the beginning, or was made there since; unless the target has had it.
+            (Some(_), None) if back && changed != ChangedSide::Target => then
+                .and_then(|(_, target)| target.get(label))
+                .is_none_or(String::is_empty),
             (None, Some(_)) if back => changed == ChangedSide::Unknown && is_built_in(label),
             (Some(_), Some(_)) if back => false,
             (Some(_), None) => absent.contains(label),

@@ -352,6 +352,13 @@ fn a_rollback_compares_with_what_both_sides_were_at_the_cutover() {
             [NEW, OLD],
             "FUNCTION s.f() has changed on the target, not on the source (new on the source, old on the target)",
         ),
+        // Whatever the source has changed since.
+        (
+            [NONE, NONE],
+            [OLD, OLD],
+            [NEW, NONE],
+            "FUNCTION s.f() is not on the target",
+        ),
         // Nothing asked about it at the cutover.
         (
             [NONE, NONE],
