@@ -262,6 +262,35 @@ fn what_the_target_lost_after_the_switch_is_named_by_a_rollback() -> Result<()> 
     Ok(())
 }
 
+/// The side that a note is about is the one whose values stay.
+#[test]
+fn what_the_database_itself_has_on_one_side_is_named_there_and_back() -> Result<()> {
+    let db = replicating(13, 17, "owned")?;
+    let name = db.name();
+    db.on_source(&format!(
+        "ALTER DATABASE {name} OWNER TO pg_monitor; ALTER DATABASE {name} CONNECTION LIMIT 91"
+    ))?;
+    let said = |args: &[&str]| -> Result<String> {
+        let out = cutover(&db).args(args).run()?.expect(0)?;
+        Ok(out.json()?["notes"].to_string())
+    };
+    let there = said(&["--yes", "--reverse"])?;
+    ensure!(
+        there.contains(
+            "the target database itself differs from the source's and stays so: owner pg_monitor (on the source), \
+             connection limit 91 (on the source)"
+        ),
+        "{there}"
+    );
+    let back = said(&["rollback", "--dry-run"])?;
+    ensure!(
+        back.contains("the source database itself differs from the target's and stays so: owner pg_monitor (on the target postgres)")
+            && back.contains("connection limit 91 (on the target -1)"),
+        "{back}"
+    );
+    Ok(())
+}
+
 /// A partition that a job adds every month, a table of a release, a sequence: nothing replicates them to the former source.
 #[test]
 fn what_was_made_after_the_switch_is_not_left_behind_in_silence() -> Result<()> {

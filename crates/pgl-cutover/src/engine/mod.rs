@@ -125,7 +125,7 @@ fn properties(
         Direction::Forward => target::try_properties(peer, settings)?,
         Direction::Back => settings,
     };
-    let of = |property: &Property| property.what.clone();
+    let of = |property: &Property| format!("{} (on the {})", property.what, old.side());
     let mut stays: Vec<String> = lasting.given.iter().map(of).collect();
     stays.extend(lasting.kept);
     if direction == Direction::Back {
