@@ -356,6 +356,12 @@ fn what_was_made_after_the_switch_is_not_left_behind_in_silence() -> Result<()> 
                 ensure!(said.contains(name), "{name}: {document:#}");
             }
             ensure!(
+                said.contains(
+                    "after that, and where they may stay behind: --force cut.left_behind"
+                ),
+                "{document:#}"
+            );
+            ensure!(
                 said.contains("column extra is missing on the source"),
                 "{document:#}"
             );
