@@ -57,6 +57,7 @@ pub fn compare(
         && is_as_then(target, &target_then)?
     {
         return Ok(DefinitionComparison {
+            since_setup: true,
             excluded: plan.excluded_objects.clone(),
             ..DefinitionComparison::default()
         });

@@ -489,6 +489,8 @@ impl fmt::Display for NamesOnly {
 pub struct DefinitionComparison {
     /// Each difference.
     pub differences: Vec<DefinitionChange>,
+    /// Whether those are left out that differed at the setup and have not changed since.
+    pub since_setup: bool,
     /// Why texts were not compared; none where they were.
     pub names_only: Option<NamesOnly>,
     /// What pgl-setup has left out because the target lacked roles, and is still not there.
@@ -653,6 +655,7 @@ pub fn compare_definitions(
     }
     DefinitionComparison {
         differences,
+        since_setup: then.is_some(),
         names_only,
         without_roles: still_left_out(plan, &here, &there),
         excluded: still_excluded(plan, &source.now, &target.now),
