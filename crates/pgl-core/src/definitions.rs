@@ -386,7 +386,7 @@ impl fmt::Display for DefinitionChange {
                     (None, None) if source == target => {
                         write!(f, " (in the value of an option, which is not shown)")
                     }
-                    (None, None) => write!(f, " (in another order)"),
+                    (None, None) => write!(f, " (in the order of lines, or in blanks)"),
                     (one, other) => write!(
                         f,
                         " ({} on the source, {} on the target)",
@@ -403,9 +403,9 @@ impl fmt::Display for DefinitionChange {
 fn first_of_its_own(text: &str, other: &str) -> Option<String> {
     const SHOWN: usize = 80;
     let known: HashSet<&str> = other.lines().map(bare).collect();
-    let mut lines = text.lines().map(bare).filter(|line| !known.contains(line));
-    lines
-        .next()
+    let own = |line: &&str| !line.is_empty() && !known.contains(line);
+    (text.lines().map(bare))
+        .find(own)
         .map(|line| match line.char_indices().nth(SHOWN) {
             Some((end, _)) => format!("{} ...", &line[..end]),
             None => line.to_owned(),

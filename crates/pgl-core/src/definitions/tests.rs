@@ -117,7 +117,12 @@ fn each_side_that_has_changed_is_named() {
                 &[("FUNCTION s.f()", "a\nb\n")],
                 &[("FUNCTION s.f()", "b\na\n")],
             ],
-            "FUNCTION s.f() has changed on both sides, in different ways (in another order)",
+            "FUNCTION s.f() has changed on both sides, in different ways (in the order of lines, or in blanks)",
+        ),
+        (
+            [OLD, OLD],
+            [&[("FUNCTION s.f()", "old\n\nnew\n")], OLD],
+            "FUNCTION s.f() has changed on the source, not on the target (new on the source, nothing more on the target)",
         ),
     ] {
         assert_eq!(compared(then, now, &[]), [said]);
