@@ -165,6 +165,132 @@ const LATER: [(&str, &str); 10] = [
     ),
 ];
 
+/// Made on both sides between setup and cutover, and how the target loses it after the cutover.
+const LOST: [(&str, &str, &str); 7] = [
+    (
+        "ALTER TABLE parent ADD CONSTRAINT chk CHECK (id <> -1)",
+        "ALTER TABLE parent DROP CONSTRAINT chk",
+        "TABLE public.parent has changed on the target",
+    ),
+    (
+        "CREATE UNIQUE INDEX uq ON child (id, parent)",
+        "DROP INDEX uq",
+        "INDEX public.uq is not on the target (dropped there after the setup)",
+    ),
+    (
+        "CREATE VIEW one AS SELECT 1 AS x",
+        "DROP VIEW one",
+        "VIEW public.one is not on the target",
+    ),
+    (
+        "CREATE FUNCTION nf() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "DROP FUNCTION nf()",
+        "FUNCTION public.nf() is not on the target",
+    ),
+    (
+        "CREATE TRIGGER tn BEFORE INSERT ON child FOR EACH ROW EXECUTE FUNCTION fire()",
+        "DROP TRIGGER tn ON child",
+        "TRIGGER public.child tn is not on the target",
+    ),
+    (
+        "GRANT SELECT ON parent TO pg_monitor",
+        "REVOKE SELECT ON parent FROM pg_monitor",
+        "ACL public.TABLE parent is not on the target",
+    ),
+    (
+        "CREATE POLICY po ON parent USING (true)",
+        "DROP POLICY po ON parent",
+        "POLICY public.parent po is not on the target",
+    ),
+];
+
+/// The source still has it, and would enforce it again.
+#[test]
+fn what_the_target_lost_after_the_switch_is_named_by_a_rollback() -> Result<()> {
+    for (source, target) in PAIRS {
+        let db = replicating_with(
+            source,
+            target,
+            "lost",
+            "CREATE FUNCTION other() RETURNS int LANGUAGE sql AS 'SELECT 1';
+             CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'",
+        )?;
+        for (made, _, _) in LOST {
+            db.on_source(made)?;
+            db.on_target(made)?;
+        }
+        // Differences that the cutover is forced over.
+        db.on_source("CREATE FUNCTION alone() RETURNS int LANGUAGE sql AS 'SELECT 1'")?;
+        db.on_target(
+            "CREATE OR REPLACE FUNCTION other() RETURNS int LANGUAGE sql AS 'SELECT 2';
+             CREATE TRIGGER there BEFORE INSERT ON parent FOR EACH ROW EXECUTE FUNCTION fire()",
+        )?;
+        cutover(&db)
+            .args(["--yes", "--reverse", "--force", "cut.definitions"])
+            .run()?
+            .expect(0)?;
+        cutover(&db)
+            .args(["rollback", "--dry-run"])
+            .run()?
+            .expect(0)?;
+        for lost in LOST.chunks(4) {
+            for (_, lost, _) in lost {
+                db.on_target(lost)?;
+            }
+            let document = cutover(&db)
+                .args(["rollback", "--yes"])
+                .run()?
+                .expect(5)?
+                .json()?;
+            let said = document["refusals"].to_string();
+            for (_, lost, names) in lost {
+                ensure!(said.contains(names), "{lost}: {names}: {document:#}");
+            }
+            ensure!(
+                !["alone()", "other()", "parent there"]
+                    .iter()
+                    .any(|forced| said.contains(forced)),
+                "{document:#}"
+            );
+            let mut source = overriding(&db)?;
+            for (_, lost, _) in lost {
+                source.batch_execute(lost)?;
+            }
+        }
+        cutover(&db).args(["rollback", "--yes"]).run()?.expect(0)?;
+    }
+    Ok(())
+}
+
+/// The side that a note is about is the one whose values stay.
+#[test]
+fn what_the_database_itself_has_on_one_side_is_named_there_and_back() -> Result<()> {
+    let db = replicating(13, 17, "owned")?;
+    let name = db.name();
+    db.on_source(&format!(
+        "ALTER DATABASE {name} OWNER TO pg_monitor; ALTER DATABASE {name} CONNECTION LIMIT 91"
+    ))?;
+    let said = |args: &[&str]| -> Result<String> {
+        let out = cutover(&db).args(args).run()?.expect(0)?;
+        Ok(out.json()?["notes"].to_string())
+    };
+    let there = said(&["--yes", "--reverse"])?;
+    ensure!(
+        there.contains(
+            "the target database itself differs from the source's and stays so: owner pg_monitor (on the source), \
+             connection limit 91 (on the source)"
+        ),
+        "{there}"
+    );
+    let back = said(&["rollback", "--dry-run"])?;
+    ensure!(
+        back.contains("the source database itself differs from the target's and stays so: owner pg_monitor (on the target postgres)")
+            && back.contains("connection limit 91 (on the target -1)"),
+        "{back}"
+    );
+    Ok(())
+}
+
 /// A partition that a job adds every month, a table of a release, a sequence: nothing replicates them to the former source.
 #[test]
 fn what_was_made_after_the_switch_is_not_left_behind_in_silence() -> Result<()> {
@@ -229,6 +355,12 @@ fn what_was_made_after_the_switch_is_not_left_behind_in_silence() -> Result<()> 
             ] {
                 ensure!(said.contains(name), "{name}: {document:#}");
             }
+            ensure!(
+                said.contains(
+                    "after that, and where they may stay behind: --force cut.left_behind"
+                ),
+                "{document:#}"
+            );
             ensure!(
                 said.contains("column extra is missing on the source"),
                 "{document:#}"

@@ -2,7 +2,7 @@
 
 use crate::common::Documented;
 use anyhow::{Context as _, Result, ensure};
-use pgl_testkit::{PairDb, shared_pair};
+use pgl_testkit::{PairDb, Tool, shared_pair};
 
 use super::support::{drain, same_rows, setup, state};
 
@@ -146,6 +146,41 @@ fn a_schema_that_is_there_is_compared() -> Result<()> {
     db.on_source("INSERT INTO t VALUES (1, 'a', 2)")?;
     drain(&db)?;
     same_rows(&db)
+}
+
+/// What was accepted then is no difference afterwards, and is not called the same either.
+#[test]
+fn what_a_schema_of_others_lacks_is_not_called_the_same() -> Result<()> {
+    let db = shared_pair(13, 17)?.database("accepted")?;
+    let table = "CREATE TABLE t (id int PRIMARY KEY)";
+    db.on_source(table)?;
+    db.on_target(table)?;
+    db.on_source("CREATE VIEW seen AS SELECT id FROM t")?;
+    let out = setup(&db)
+        .args(["--schema-copy", "skip"])
+        .run()?
+        .expect(0)?;
+    let said = words(&(out.stdout + &out.stderr));
+    ensure!(
+        said.contains("VIEW public.seen is not on the target"),
+        "{said}"
+    );
+    let verify = |format: &str| {
+        Tool::new(env!("CARGO_BIN_EXE_pgl-verify"))
+            .envs(db.env())
+            .args(["--definitions", "--format", format])
+            .run()?
+            .expect(0)
+    };
+    let said = words(&verify("text")?.stdout);
+    ensure!(
+        said.contains(
+            "0 definitions differ by changes since pgl-setup (what differed before is not counted)"
+        ),
+        "{said}"
+    );
+    ensure!(verify("json")?.json()?["definitions_since_setup"] == true);
+    Ok(())
 }
 
 /// What exists on both sides and is defined in two ways, of each kind, and what the target alone has and that refuses or changes rows.

@@ -8,7 +8,7 @@ use pgl_core::cutover::CatalogMark;
 use pgl_core::definitions::{
     DefinitionComparison, KeptDefinitions, SideDefinitions, Sought, compare_definitions,
 };
-use pgl_core::journal::DEFINITIONS;
+use pgl_core::journal::{DEFINITIONS, PROMOTED_DEFINITIONS};
 use pgl_core::{Plan, Side};
 
 use crate::pg_dump::PgDump;
@@ -41,7 +41,12 @@ pub fn compare(
     watch: &dyn Watch,
 ) -> Result<DefinitionComparison, Error> {
     let mut kept = |side| journal::read(target, migration, &DEFINITIONS.of(side));
-    let (source_then, mut target_then) = (kept(Side::Source)?, kept(Side::Target)?);
+    let (mut source_then, mut target_then) = (kept(Side::Source)?, kept(Side::Target)?);
+    if sought == Sought::LeftBehind
+        && let Some(promoted) = journal::read(target, migration, &PROMOTED_DEFINITIONS)?.flatten()
+    {
+        (source_then, target_then) = (Some(promoted.source), Some(promoted.target));
+    }
     let is_as_then = |session: &mut Session, then: &Option<KeptDefinitions>| match then {
         Some(then) => Ok(then.catalogs == catalog_marks(session)?),
         None => Ok::<_, Error>(false),
@@ -52,6 +57,7 @@ pub fn compare(
         && is_as_then(target, &target_then)?
     {
         return Ok(DefinitionComparison {
+            since_setup: true,
             excluded: plan.excluded_objects.clone(),
             ..DefinitionComparison::default()
         });

@@ -125,9 +125,10 @@ impl Page {
 fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
-    for word in text.split_whitespace() {
+    // Blanks between words stay: names may differ by them.
+    for word in text.trim().split(' ') {
         if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
-            lines.push(std::mem::take(&mut line));
+            lines.push(std::mem::take(&mut line).trim_end().to_owned());
         }
         if !line.is_empty() {
             line.push(' ');
@@ -266,6 +267,12 @@ mod tests {
                 .all(|line| line.starts_with("    ") && line.len() <= 30),
             "{text}"
         );
+    }
+
+    #[test]
+    fn wrapping_keeps_blanks_within_a_line() {
+        assert_eq!(wrap(" \"i  d\" for   a ", 20), ["\"i  d\" for   a"]);
+        assert_eq!(wrap("\"i  d\" for   a", 10), ["\"i  d\" for", "a"]);
     }
 
     #[test]

@@ -27,6 +27,15 @@ pub struct KeptDefinitions {
     pub catalogs: Vec<CatalogMark>,
 }
 
+/// How the definitions of both sides were when a cutover compared them: a rollback looks for what has changed since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromotedDefinitions {
+    /// Those of the source.
+    pub source: KeptDefinitions,
+    /// Those of the target, without what the cutover creates there.
+    pub target: KeptDefinitions,
+}
+
 /// Whether pg_dump leaves an object out where it is as initdb has made it: only one of two servers may show it.
 fn is_built_in(label: &str) -> bool {
     let kinds = ["EXTENSION ", "PROCEDURAL LANGUAGE ", "ACL pg_catalog."];
@@ -59,6 +68,14 @@ impl KeptDefinitions {
         for label in created {
             self.digests.entry(canonical(&label)).or_default();
         }
+    }
+
+    /// One definition as it was in an earlier record.
+    fn restore(&mut self, label: &str, then: &BTreeMap<String, String>) {
+        match then.get(label) {
+            Some(digest) => self.digests.insert(label.to_owned(), digest.clone()),
+            None => self.digests.remove(label),
+        };
     }
 
     /// Those of objects that were made since.
@@ -369,7 +386,7 @@ impl fmt::Display for DefinitionChange {
                     (None, None) if source == target => {
                         write!(f, " (in the value of an option, which is not shown)")
                     }
-                    (None, None) => write!(f, " (in another order)"),
+                    (None, None) => write!(f, " (in the order of lines, or in blanks)"),
                     (one, other) => write!(
                         f,
                         " ({} on the source, {} on the target)",
@@ -386,9 +403,9 @@ impl fmt::Display for DefinitionChange {
 fn first_of_its_own(text: &str, other: &str) -> Option<String> {
     const SHOWN: usize = 80;
     let known: HashSet<&str> = other.lines().map(bare).collect();
-    let mut lines = text.lines().map(bare).filter(|line| !known.contains(line));
-    lines
-        .next()
+    let own = |line: &&str| !line.is_empty() && !known.contains(line);
+    (text.lines().map(bare))
+        .find(own)
         .map(|line| match line.char_indices().nth(SHOWN) {
             Some((end, _)) => format!("{} ...", &line[..end]),
             None => line.to_owned(),
@@ -472,12 +489,18 @@ impl fmt::Display for NamesOnly {
 pub struct DefinitionComparison {
     /// Each difference.
     pub differences: Vec<DefinitionChange>,
+    /// Whether those are left out that differed at the setup and have not changed since.
+    pub since_setup: bool,
     /// Why texts were not compared; none where they were.
     pub names_only: Option<NamesOnly>,
     /// What pgl-setup has left out because the target lacked roles, and is still not there.
     pub without_roles: Vec<String>,
     /// What [`Plan::excluded_objects`] has kept off the target, and the source still has.
     pub excluded: Vec<String>,
+    /// What a rollback compares with after a cutover that begins with this; none where texts were not compared, and it then compares
+    /// with what pgl-setup has kept.
+    #[serde(skip)]
+    pub promoted: Option<PromotedDefinitions>,
 }
 
 impl DefinitionComparison {
@@ -545,6 +568,10 @@ pub fn compare_definitions(
     let absent: HashSet<String> = absent.map(|label| canonical(label)).collect();
     let labels: BTreeSet<&String> = here.keys().chain(there.keys()).collect();
     let mut differences = Vec::new();
+    let mut promoted = then.map(|_| PromotedDefinitions {
+        source: source.now.kept(Vec::new()),
+        target: target.now.kept(Vec::new()),
+    });
     for label in labels {
         let (one, other) = (here.get(label), there.get(label));
         let kind = one.or(other).map_or("", |found| found.kind);
@@ -584,8 +611,10 @@ pub fn compare_definitions(
         };
         let back = sought == Sought::LeftBehind;
         let meant = match (one, other) {
-            // It may have been so from the beginning, or was made there since.
-            (Some(_), None) if back && changed != ChangedSide::Target => true,
+            // It may have been so from the beginning, or was made there since; unless the target has had it.
+            (Some(_), None) if back && changed != ChangedSide::Target => then
+                .and_then(|(_, target)| target.get(label))
+                .is_none_or(String::is_empty),
             (None, Some(_)) if back => changed == ChangedSide::Unknown && is_built_in(label),
             (Some(_), Some(_)) if back => false,
             (Some(_), None) => absent.contains(label),
@@ -608,6 +637,11 @@ pub fn compare_definitions(
             }
         };
         if meant {
+            // Nobody was asked about it: a rollback names what the target alone has had since the setup.
+            if let (Some(promoted), Some((source, target))) = (&mut promoted, then) {
+                promoted.source.restore(label, source);
+                promoted.target.restore(label, target);
+            }
             continue;
         }
         differences.push(DefinitionChange {
@@ -621,9 +655,11 @@ pub fn compare_definitions(
     }
     DefinitionComparison {
         differences,
+        since_setup: then.is_some(),
         names_only,
         without_roles: still_left_out(plan, &here, &there),
         excluded: still_excluded(plan, &source.now, &target.now),
+        promoted,
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::{PausedAt, Transaction};
 use crate::cutover::{Attempt, Closed, IdentityPair, KeptMarks};
-use crate::definitions::KeptDefinitions;
+use crate::definitions::{KeptDefinitions, PromotedDefinitions};
 use crate::{Lsn, Plan, QualifiedName, Side};
 
 /// Where a row is; `T` is its detail.
@@ -63,6 +63,9 @@ pub const PLAN: Key<Plan> = one("guard", "plan");
 pub const MARKS: Key<KeptMarks> = one("guard", "fingerprint");
 /// The marks of the target's tables when it was promoted; on the target.
 pub const PROMOTED_MARKS: Key<KeptMarks> = one("guard", "fingerprint promoted");
+/// How the definitions of both sides were before the target was promoted; on the target, null where they were not compared.
+pub const PROMOTED_DEFINITIONS: Key<Option<PromotedDefinitions>> =
+    one("guard", "definitions promoted");
 /// The two databases of the migration; on both.
 pub const PAIR: Key<IdentityPair> = one("pair", "");
 /// The statements of the target's schema are in `pgl.held`.

@@ -21,7 +21,7 @@ use pgl_core::cutover::{
     WriteBlock, guards, left_behind, not_replicated_back, removed_tables, renamed,
     replica_triggers, sequence_mismatches, stays_read_only, unplanned,
 };
-use pgl_core::definitions::Sought;
+use pgl_core::definitions::{PromotedDefinitions, Sought};
 use pgl_core::facts::{Asked, Facts};
 use pgl_core::plan::{PlanTable, Set};
 use pgl_core::preflight::{Choice, examine};
@@ -108,7 +108,17 @@ fn unreplicated(provider: &mut Session, plan: &Plan) -> Result<Vec<String>, Erro
         .collect())
 }
 
-/// Everything that is in the way, and notes for people.
+/// What the preconditions came to.
+pub(crate) struct CheckedPreconditions {
+    /// Everything that is in the way.
+    pub(crate) refusals: Vec<Refusal>,
+    /// For people.
+    pub(crate) notes: Vec<String>,
+    /// What a rollback compares definitions with.
+    pub(crate) promoted: Option<PromotedDefinitions>,
+}
+
+/// Evaluates all of them.
 pub(crate) fn check(
     args: &Order,
     migration: &CutoverContext,
@@ -117,7 +127,7 @@ pub(crate) fn check(
     sequences: &Sequences,
     (recopied, rewritten): (&[QualifiedName], &[String]),
     interrupt: &Interrupt,
-) -> Result<(Vec<Refusal>, Vec<String>), Error> {
+) -> Result<CheckedPreconditions, Error> {
     let mut notes = Vec::new();
     let link = migration.link(direction, new)?;
     let plan = followed(migration, direction, recopied);
@@ -296,7 +306,12 @@ pub(crate) fn check(
         let stop = || interrupt.exit().is_some();
         apply::wait_for_lag(old, &link, &mut facts, limits, stop)?;
     }
-    Ok((guards(&facts, limits, &args.common.input.force), notes))
+    let promoted = facts.definitions.promoted.take();
+    Ok(CheckedPreconditions {
+        refusals: guards(&facts, limits, &args.common.input.force),
+        notes,
+        promoted,
+    })
 }
 
 /// Rows of the target that contradict the foreign keys which the cutover will create: found while writes are not blocked.

@@ -12,7 +12,7 @@ use pgl_cli::progress::Unit;
 use pgl_cli::{Context, Failure, input};
 use pgl_conn::{Access, Environment, Error, Kind, Session};
 use pgl_core::cutover::{CutOver, CutoverState, Purpose, cutover_state, refusal};
-use pgl_core::definitions::{AFTER_CUTOVER, DefinitionChange, Sought};
+use pgl_core::definitions::{AFTER_CUTOVER, DefinitionComparison, Sought};
 use pgl_core::doc::{Incoming, Verdict};
 use pgl_core::migration::Names;
 use pgl_core::plan::Plan;
@@ -484,14 +484,17 @@ fn compare(
     {
         journal.close(SystemTime::now())?;
     }
-    let (mut definitions, mut definitions_unknown) = (None, None);
+    let (mut definitions, mut definitions_since_setup, mut definitions_unknown) =
+        (None, None, None);
     if args.how.definitions {
         match compare_definitions(args, &ready, pool) {
             Ok(found) => {
-                if !found.is_empty() && matches!(verdict, Verdict::Ok | Verdict::NotYet) {
+                if !found.differences.is_empty() && matches!(verdict, Verdict::Ok | Verdict::NotYet)
+                {
                     verdict = Verdict::No;
                 }
-                definitions = Some(found);
+                definitions_since_setup = Some(found.since_setup);
+                definitions = Some(found.differences);
             }
             Err(error) if error.kind == Kind::Cancelled && !pool.is_expired() => {
                 return Err(error.into());
@@ -533,6 +536,7 @@ fn compare(
         barrier_seconds: held.map(|time| round(time.as_secs_f64())),
         streamed: run.streams(),
         definitions,
+        definitions_since_setup,
         definitions_unknown,
         tables,
         seconds: round(started.elapsed().as_secs_f64()),
@@ -551,7 +555,7 @@ fn compare_definitions(
     args: &Args,
     ready: &Ready,
     pool: &Pool,
-) -> Result<Vec<DefinitionChange>, Error> {
+) -> Result<DefinitionComparison, Error> {
     let (mut source, _source_watch) = pool.open(Side::Source, Access::ReadOnly)?;
     let (mut target, _target_watch) = pool.open(Side::Target, Access::ReadOnly)?;
     let name = &ready.migration.name;
@@ -574,7 +578,7 @@ fn compare_definitions(
             .retain(|table| typed.includes(&table.qualified()));
         plan.selection = typed;
     }
-    let found = pgl_catalog::definitions::compare(
+    pgl_catalog::definitions::compare(
         args.programs.dir().as_deref(),
         (&mut source, &mut target),
         pool.endpoints(),
@@ -582,8 +586,7 @@ fn compare_definitions(
         &plan,
         Sought::Everything,
         pool,
-    )?;
-    Ok(found.differences)
+    )
 }
 
 impl<'a> Run<'a> {

@@ -32,6 +32,8 @@ pub struct VerifyBody {
     pub tables: Vec<TableResult>,
     /// Definitions that differ; null where they were not compared.
     pub definitions: Option<Vec<DefinitionChange>>,
+    /// Whether `definitions` leaves out what differed when pgl-setup ran and has not changed since; null where they were not compared.
+    pub definitions_since_setup: Option<bool>,
     /// Why they could not be compared.
     pub definitions_unknown: Option<String>,
     /// Time spent, in seconds.
@@ -88,7 +90,11 @@ impl Report for VerifyBody {
             totals.skipped
         ));
         if let Some(all) = &body.definitions {
-            page.line(format!("{} definitions differ", all.len()));
+            let of = match body.definitions_since_setup {
+                Some(true) => " by changes since pgl-setup (what differed before is not counted)",
+                _ => "",
+            };
+            page.line(format!("{} definitions differ{of}", all.len()));
             for one in all {
                 page.wrapped(2, &one.to_string());
             }
@@ -189,6 +195,7 @@ impl Report for VerifyBody {
             "totals": body.totals,
             "barrier_seconds": body.barrier_seconds,
             "definitions": body.definitions,
+            "definitions_since_setup": body.definitions_since_setup,
             "definitions_unknown": body.definitions_unknown,
             "seconds": body.seconds,
         }));

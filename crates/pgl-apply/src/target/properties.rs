@@ -33,7 +33,7 @@ pub fn properties(source: &mut Session, target: &mut Session) -> Result<Properti
     let roles = pgl_catalog::server::roles(target)?;
     let roles = roles.into_iter().map(|role| role.name).collect();
     Ok(Properties {
-        lasting: carry(&from, &to, &roles),
+        lasting: carry(source.side(), &from, &to, &roles),
         settings: carry_settings(source.side(), &from, &to, &roles),
     })
 }
@@ -174,8 +174,13 @@ impl Carry {
     }
 }
 
-/// Owner, privileges, connection limit and comments. `roles` are those of the target's server.
-fn carry(from: &DatabaseProperties, to: &DatabaseProperties, roles: &BTreeSet<String>) -> Carry {
+/// Owner, privileges, connection limit and comments. `side` is where they come from, `roles` are those of the other server.
+fn carry(
+    side: Side,
+    from: &DatabaseProperties,
+    to: &DatabaseProperties,
+    roles: &BTreeSet<String>,
+) -> Carry {
     let mut carry = Carry::default();
     let database = format!("DATABASE {}", quote_ident(&to.name));
     let mut owner = &to.owner;
@@ -186,7 +191,7 @@ fn carry(from: &DatabaseProperties, to: &DatabaseProperties, roles: &BTreeSet<St
             carry.give(format!("owner {}", show_ident(owner)), sql);
         } else {
             carry.keep(format!(
-                "owner {} (on the source {})",
+                "owner {} (on the {side} {})",
                 show_ident(&to.owner),
                 show_ident(&from.owner)
             ));
@@ -218,7 +223,7 @@ fn carry(from: &DatabaseProperties, to: &DatabaseProperties, roles: &BTreeSet<St
     }
     if from.tablespace != to.tablespace {
         carry.keep(format!(
-            "tablespace {} (on the source {})",
+            "tablespace {} (on the {side} {})",
             show_ident(&to.tablespace),
             show_ident(&from.tablespace)
         ));
@@ -230,7 +235,7 @@ fn carry(from: &DatabaseProperties, to: &DatabaseProperties, roles: &BTreeSet<St
             carry.give(what, format!("ALTER {database} CONNECTION LIMIT {limit};"));
         } else {
             carry.keep(format!(
-                "connection limit {} (on the source {})",
+                "connection limit {} (on the {side} {})",
                 to.connection_limit, from.connection_limit
             ));
         }
@@ -445,7 +450,7 @@ mod tests {
         let mut to = new_database("Shop 2", "postgres");
         to.extensions = source().extensions;
         to.extensions[0].comment = Some("theirs".to_owned());
-        let carry = carry(&source(), &to, &roles());
+        let carry = carry(Side::Source, &source(), &to, &roles());
         let sql: Vec<&str> = carry.given.iter().map(|one| one.sql.as_str()).collect();
         assert_eq!(
             sql,
@@ -475,7 +480,7 @@ mod tests {
         to.settings = vec![setting(None, "SEARCH_PATH", "public")];
         to.extensions = source().extensions;
         to.extensions[0].comment = Some("another".to_owned());
-        let carried = carry(&source(), &to, &roles());
+        let carried = carry(Side::Source, &source(), &to, &roles());
         assert_eq!(carried.given, []);
         assert_eq!(
             carried.kept,
@@ -487,6 +492,8 @@ mod tests {
                 "comment of extension hstore"
             ]
         );
+        let back = carry(Side::Target, &source(), &to, &roles());
+        assert_eq!(back.kept[0], "owner dba (on the target shop)");
         // Everybody could connect to both: what was revoked on the target stays revoked.
         let mut open = source();
         open.acl.iter_mut().flatten().for_each(|one| {
@@ -495,7 +502,7 @@ mod tests {
             }
         });
         to.acl = Some(vec![grant(Some("app"), Privilege::Connect)]);
-        let revoked = carry(&open, &to, &roles());
+        let revoked = carry(Side::Source, &open, &to, &roles());
         assert!(revoked.kept.contains(&"privileges".to_owned()));
         assert_eq!(revoked.given, []);
         to.settings.push(setting(Some("app"), "role", "none"));
@@ -532,10 +539,10 @@ mod tests {
             owner: "postgres".to_owned(),
             ..source()
         };
-        let carried = carry(&source(), &of_another_owner, &roles());
+        let carried = carry(Side::Source, &source(), &of_another_owner, &roles());
         assert_eq!(carried.given, []);
         assert_eq!(carried.kept, ["owner postgres (on the source shop)"]);
-        let same = carry(&source(), &source(), &roles());
+        let same = carry(Side::Source, &source(), &source(), &roles());
         assert_eq!(same, Carry::default());
         assert_eq!(
             carry_settings(Side::Source, &source(), &source(), &BTreeSet::new()),

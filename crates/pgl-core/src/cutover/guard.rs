@@ -498,7 +498,7 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
                 "made on the target after the cutover, and not replicated: {}",
                 some_of(&facts.left_behind)
             ),
-            "bring them to the source with statements of your own, with their rows; where they may stay behind: --force cut.left_behind",
+            "bring them to the source with statements of your own, with their rows, which nothing replicates; after that, and where they may stay behind: --force cut.left_behind",
         );
     }
     for one in &facts.read_only {
@@ -622,9 +622,7 @@ mod tests {
         };
         DefinitionComparison {
             differences: vec![one],
-            names_only: None,
-            without_roles: Vec::new(),
-            excluded: Vec::new(),
+            ..DefinitionComparison::default()
         }
     }
 

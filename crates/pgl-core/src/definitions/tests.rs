@@ -117,7 +117,12 @@ fn each_side_that_has_changed_is_named() {
                 &[("FUNCTION s.f()", "a\nb\n")],
                 &[("FUNCTION s.f()", "b\na\n")],
             ],
-            "FUNCTION s.f() has changed on both sides, in different ways (in another order)",
+            "FUNCTION s.f() has changed on both sides, in different ways (in the order of lines, or in blanks)",
+        ),
+        (
+            [OLD, OLD],
+            [&[("FUNCTION s.f()", "old\n\nnew\n")], OLD],
+            "FUNCTION s.f() has changed on the source, not on the target (new on the source, nothing more on the target)",
         ),
     ] {
         assert_eq!(compared(then, now, &[]), [said]);
@@ -305,6 +310,83 @@ fn a_rollback_leaves_behind_what_the_target_alone_has() {
     assert_eq!(left_behind([OLD, NONE], [OLD, NONE], &created).len(), 1);
 }
 
+/// What a rollback finds after a cutover: definitions at the setup, at the cutover and now.
+fn lost(then: [Texts<'_>; 2], cutover: [Texts<'_>; 2], now: [Texts<'_>; 2]) -> Vec<String> {
+    let sides = |now: [Texts<'_>; 2], then: [KeptDefinitions; 2]| {
+        let mut then = then.into_iter();
+        now.map(|now| SideDefinitions {
+            now: texts(now),
+            then: then.next(),
+        })
+    };
+    let kept = then.map(|then| texts(then).kept(Vec::new()));
+    let (plan, none) = (plan(), BTreeSet::new());
+    let compared = |sought, [source, target]: [SideDefinitions; 2]| {
+        compare_definitions(&plan, sought, &none, &source, &target)
+    };
+    let promoted = compared(Sought::Missing, sides(cutover, kept)).promoted;
+    let promoted = promoted.unwrap();
+    let found = compared(
+        Sought::LeftBehind,
+        sides(now, [promoted.source, promoted.target]),
+    );
+    found.differences.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_rollback_compares_with_what_both_sides_were_at_the_cutover() {
+    let third: Texts<'_> = &[("FUNCTION s.f()", "third\n")];
+    let trigger: Texts<'_> = &[("TRIGGER s.t tn", "CREATE")];
+    // Made or changed on both sides before the cutover, and lost or changed on the target after it.
+    for (then, cutover, now, said) in [
+        (
+            [NONE, NONE],
+            [OLD, OLD],
+            [OLD, NONE],
+            "FUNCTION s.f() is not on the target (dropped there after the setup)",
+        ),
+        (
+            [OLD, OLD],
+            [NEW, NEW],
+            [NEW, NONE],
+            "FUNCTION s.f() is not on the target (dropped there after the setup)",
+        ),
+        (
+            [OLD, OLD],
+            [NEW, NEW],
+            [NEW, OLD],
+            "FUNCTION s.f() has changed on the target, not on the source (new on the source, old on the target)",
+        ),
+        // Whatever the source has changed since.
+        (
+            [NONE, NONE],
+            [OLD, OLD],
+            [NEW, NONE],
+            "FUNCTION s.f() is not on the target",
+        ),
+        // Nothing asked about it at the cutover.
+        (
+            [NONE, NONE],
+            [NONE, OLD],
+            [NONE, OLD],
+            "FUNCTION s.f() is only on the target (created there after the setup)",
+        ),
+    ] {
+        assert_eq!(lost(then, cutover, now), [said]);
+    }
+    // The cutover was forced over it, or the source alone has it.
+    for (then, cutover) in [
+        ([OLD, OLD], [OLD, NEW]),
+        ([OLD, OLD], [NEW, third]),
+        ([OLD, OLD], [OLD, NONE]),
+        ([NONE, NONE], [OLD, NONE]),
+        ([OLD, NONE], [OLD, NONE]),
+        ([NONE, NONE], [NONE, trigger]),
+    ] {
+        assert!(lost(then, cutover, cutover).is_empty(), "{cutover:?}");
+    }
+}
+
 #[test]
 fn another_pg_dump_writes_other_texts() {
     let mut then = texts(OLD).kept(Vec::new());
@@ -316,7 +398,7 @@ fn another_pg_dump_writes_other_texts() {
     let compare_as =
         |sought, one, other| compare_definitions(&plan(), sought, &BTreeSet::new(), &one, &other);
     let found = compare_as(Sought::Everything, side(OLD), side(NEW));
-    assert_eq!(found.names_only, None);
+    assert_eq!((found.since_setup, found.names_only), (false, None));
     let said: Vec<String> = found.differences.iter().map(ToString::to_string).collect();
     assert_eq!(
         said,
@@ -325,6 +407,7 @@ fn another_pg_dump_writes_other_texts() {
     let compare = |one, other| compare_as(Sought::Missing, one, other);
     let found = compare(side(OLD), side(NEW));
     assert!(found.differences.is_empty());
+    assert_eq!(found.promoted, None);
     let why = found.names_only.unwrap();
     assert_eq!(why.needed(), Some(16));
     assert!(

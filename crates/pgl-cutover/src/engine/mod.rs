@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use pgl_apply::control::{Marked, mark};
 use pgl_apply::cutover::{self as apply, PromotionPlan, Recopy, WriteBlockTriggers};
-use pgl_apply::journal::written_at;
+use pgl_apply::journal::{write, written_at};
 use pgl_apply::lock_wait::LockWait;
 use pgl_apply::sequences::{self as setval, SequenceSetting};
 use pgl_apply::target::{self, Properties, Property};
@@ -24,7 +24,8 @@ use pgl_core::cutover::{
     close_sql, copied_again, dropped_on_both, excluded_tables, lock_sql, not_replicated, open_sql,
     within_budget,
 };
-use pgl_core::journal::CLOSED;
+use pgl_core::definitions::PromotedDefinitions;
+use pgl_core::journal::{CLOSED, PROMOTED_DEFINITIONS};
 use pgl_core::lock_wait::Holders;
 use pgl_core::seqsync::{SequenceOutcome, decide};
 use pgl_core::setup::copy::tasks;
@@ -33,7 +34,7 @@ use serde_json::json;
 use crate::args::{Block, Order, Verify};
 use crate::context::CutoverContext;
 use crate::full::Full;
-use crate::guard::{self, EXACT, Sequences};
+use crate::guard::{self, CheckedPreconditions, EXACT, Sequences};
 use crate::hook::{self, HookLimit};
 use crate::view::{CutoverBody, Phase, RecopiedTable};
 use crate::watchdog::Shared;
@@ -99,6 +100,8 @@ pub(crate) struct Engine {
     print: Fingerprint,
     /// What the database that is promoted has of the other one's settings from then on.
     settings: Vec<Property>,
+    /// What a rollback will compare definitions with.
+    promoted: Option<PromotedDefinitions>,
     content: checks::ContentChecks,
     full: Option<Full>,
     inside: Vec<QualifiedName>,
@@ -122,7 +125,7 @@ fn properties(
         Direction::Forward => target::try_properties(peer, settings)?,
         Direction::Back => settings,
     };
-    let of = |property: &Property| property.what.clone();
+    let of = |property: &Property| format!("{} (on the {})", property.what, old.side());
     let mut stays: Vec<String> = lasting.given.iter().map(of).collect();
     stays.extend(lasting.kept);
     if direction == Direction::Back {
@@ -335,6 +338,7 @@ impl Engine {
             wait_new,
             print,
             settings,
+            promoted: None,
             content,
             full,
             inside,
@@ -350,7 +354,11 @@ impl Engine {
         let started = Instant::now();
         let Sessions { old, peer, .. } = &mut self.sessions;
         let recopied = self.recopy.iter().map(Recopy::table).collect::<Vec<_>>();
-        let (refusals, notes) = guard::check(
+        let CheckedPreconditions {
+            refusals,
+            notes,
+            promoted,
+        } = guard::check(
             &self.args,
             &self.migration,
             self.direction,
@@ -361,6 +369,7 @@ impl Engine {
         )?;
         let found = refusals.len();
         self.body.refusals = refusals;
+        self.promoted = promoted;
         // They are checked again where definitions change.
         self.body.notes.retain(|note| !notes.contains(note));
         self.body.notes.extend(notes);
@@ -495,6 +504,7 @@ impl Engine {
         stop_point("wait-caught-up");
         self.level()?;
         self.check_again()?;
+        self.keep_definitions()?;
         stop_point("block-writes");
         self.block()?;
         self.unchanged()?;
@@ -563,6 +573,15 @@ impl Engine {
         self.attempt.state = state;
         let note = apply::advance(&self.migration.name, &self.attempt);
         apply::note_lightly(&mut self.sessions.old, &note)?;
+        Ok(())
+    }
+
+    /// Before writes are blocked, because they may be many: only the attempt that promotes is rolled back, and it has written them last.
+    fn keep_definitions(&mut self) -> Result<(), Error> {
+        if self.direction == Direction::Forward && self.attempt.reverse {
+            let (peer, name) = (&mut self.sessions.peer, &self.migration.name);
+            write(peer, name, &PROMOTED_DEFINITIONS, &self.promoted)?;
+        }
         Ok(())
     }
 
