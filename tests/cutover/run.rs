@@ -27,6 +27,12 @@ fn nothing_acknowledged_is_lost_and_clients_follow_by_themselves() -> Result<()>
         let pause = probe.stop()?;
 
         ensure!(document["state"] == "done", "{document:#}");
+        // Only the sequences that have changed since are set while writes are blocked.
+        let phases = document["phases"].as_array().context("no phases")?;
+        let of_sequences = phases.iter().filter(|one| one["id"] == "sequences");
+        let in_pause: Vec<Option<bool>> =
+            of_sequences.map(|one| one["in_pause"].as_bool()).collect();
+        ensure!(in_pause == [Some(false), Some(true)], "{document:#}");
         ledger.check(&mut db.target_client()?)?;
         ensure!(pause.missing(&mut db.target_client()?)? == 0);
         let said = document["pause_seconds"].as_f64().context("no pause")?;

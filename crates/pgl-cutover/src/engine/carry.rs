@@ -2,18 +2,31 @@
 
 use super::*;
 
+/// The states that these sequences have by now.
+fn read_again(session: &mut Session, readings: &mut [SequenceReading]) -> Result<(), Error> {
+    let oids: Vec<i64> = readings.iter().map(|one| i64::from(one.oid)).collect();
+    Ok(catalog::states(session, readings, &oids)?)
+}
+
 impl Engine {
+    /// Twice: all before the pause, and within it those that have changed since.
     pub(super) fn set_sequences(&mut self) -> Result<(), Error> {
         let started = Instant::now();
-        // The session that has locked them: nobody else can read them now, let alone call nextval.
-        let Sessions { holder, peer, .. } = &mut self.sessions;
+        let in_pause = self.began.is_some();
+        let Sessions {
+            holder, old, peer, ..
+        } = &mut self.sessions;
+        // The session that has locked them: nobody else can read them then, let alone call nextval.
+        let reader = if in_pause { holder } else { old };
         let all = &mut self.sequences;
-        let oids = |readings: &[pgl_core::seqsync::SequenceReading]| -> Vec<i64> {
-            readings.iter().map(|one| i64::from(one.oid)).collect()
-        };
-        let (of_old, of_new) = (oids(&all.old), oids(&all.new));
-        catalog::states(holder, &mut all.old, &of_old)?;
-        catalog::states(peer, &mut all.new, &of_new)?;
+        std::thread::scope(|scope| {
+            let of_old = scope.spawn(|| read_again(reader, &mut all.old));
+            let of_new = read_again(peer, &mut all.new);
+            of_old
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                .and(of_new)
+        })?;
         let tasks = decide(EXACT, &all.old, &all.new, Some(&all.wanted));
         if let Some(bad) = tasks
             .iter()
@@ -38,13 +51,10 @@ impl Engine {
         setval::set(peer, &settings, all.room)?;
         let changed: Vec<i64> = settings.iter().map(|one| i64::from(one.oid)).collect();
         catalog::states(peer, &mut all.new, &changed)?;
+        let now: HashMap<u32, Option<SequenceState>> =
+            (all.new.iter()).map(|one| (one.oid, one.state())).collect();
         for setting in &settings {
-            let now = all
-                .new
-                .iter()
-                .find(|one| one.oid == setting.oid)
-                .and_then(pgl_core::seqsync::SequenceReading::state);
-            if now != Some(setting.state) {
+            if now.get(&setting.oid) != Some(&Some(setting.state)) {
                 return Err(Error::refused(
                     peer.side(),
                     "a sequence is not as it was set: another session takes values there",
@@ -57,6 +67,10 @@ impl Engine {
             settings.len(),
             tasks.len() - settings.len()
         );
+        if !in_pause {
+            self.done("sequences", started, what);
+            return self.stop();
+        }
         let kept = tasks
             .iter()
             .filter(|task| task.entry.outcome == SequenceOutcome::Kept)

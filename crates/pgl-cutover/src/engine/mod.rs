@@ -4,6 +4,7 @@ mod carry;
 mod checks;
 pub(crate) mod end;
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ use pgl_core::cutover::{
 use pgl_core::definitions::PromotedDefinitions;
 use pgl_core::journal::{CLOSED, PROMOTED_DEFINITIONS};
 use pgl_core::lock_wait::Holders;
-use pgl_core::seqsync::{SequenceOutcome, decide};
+use pgl_core::seqsync::{SequenceOutcome, SequenceReading, SequenceState, decide};
 use pgl_core::setup::copy::tasks;
 use serde_json::json;
 
@@ -505,6 +506,7 @@ impl Engine {
         self.level()?;
         self.check_again()?;
         self.keep_definitions()?;
+        self.set_sequences()?;
         stop_point("block-writes");
         self.block()?;
         self.unchanged()?;
