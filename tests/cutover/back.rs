@@ -233,6 +233,16 @@ fn what_the_target_lost_after_the_switch_is_named_by_a_rollback() -> Result<()> 
             .args(["rollback", "--dry-run"])
             .run()?
             .expect(0)?;
+        // The production database would lack what the source has lost.
+        let (made, lost, _) = LOST[0];
+        overriding(&db)?.batch_execute(lost)?;
+        let refused = cutover(&db).args(["rollback", "--yes"]).run()?.expect(5)?;
+        let said = refused.json()?["refusals"].to_string();
+        ensure!(
+            said.contains("TABLE public.parent has changed on the source"),
+            "{said}"
+        );
+        overriding(&db)?.batch_execute(made)?;
         for lost in LOST.chunks(4) {
             for (_, lost, _) in lost {
                 db.on_target(lost)?;
@@ -328,7 +338,7 @@ fn what_was_made_after_the_switch_is_not_left_behind_in_silence() -> Result<()> 
                 ensure!(said.contains(names), "{change}: {names}: {document:#}");
             }
             ensure!(
-                said.contains("make the change on the source, too (there: "),
+                said.contains("make both sides alike again (on the source: "),
                 "{document:#}"
             );
             let mut source = overriding(&db)?;

@@ -141,7 +141,7 @@ fn triggers_of_a_table_that_is_copied_again_do_not_fire() -> Result<()> {
     )?;
     let document = cutover(&db)
         .args(["rollback", "--yes"])
-        .args(["--force", "cut.definitions,cut.replica_triggers"])
+        .args(["--force", "cut.definitions,cut.replica_triggers,cut.rights"])
         .run()?
         .expect(0)?
         .document()?;

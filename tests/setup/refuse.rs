@@ -154,6 +154,20 @@ fn what_a_schema_of_others_lacks_is_not_called_the_same() -> Result<()> {
     let db = shared_pair(13, 17)?.database("accepted")?;
     let table = "CREATE TABLE t (id int PRIMARY KEY)";
     db.on_source(table)?;
+    // A table that is missing is seen before anything is changed.
+    db.on_target("CREATE TABLE other (id int)")?;
+    let refused = setup(&db)
+        .args(["--schema-copy", "skip"])
+        .run()?
+        .expect(5)?;
+    let said = words(&(refused.stdout + &refused.stderr));
+    ensure!(said.contains("public.t"), "{said}");
+    ensure!(
+        db.source()
+            .value(db.name(), "SELECT to_regnamespace('pgl') IS NULL")?
+            == "t"
+    );
+    db.on_target("DROP TABLE other")?;
     db.on_target(table)?;
     db.on_source("CREATE VIEW seen AS SELECT id FROM t")?;
     let out = setup(&db)

@@ -352,7 +352,25 @@ impl DefinitionChange {
 impl fmt::Display for DefinitionChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { object, .. } = self;
+        // A partition's trigger that has another state than its parent's: the statement is all of the entry.
+        let state = |text: &Option<String>| {
+            let text = text.as_deref().unwrap_or_default().trim_end();
+            (self.kind == "TRIGGER" && text.starts_with("ALTER ")).then(|| bare(text).to_owned())
+        };
+        let as_parent = || "the state of its parent's".to_owned();
         match (&self.source, &self.target) {
+            (Some(_), None) | (None, Some(_))
+                if state(&self.source)
+                    .or_else(|| state(&self.target))
+                    .is_some() =>
+            {
+                write!(
+                    f,
+                    "{object} has another state ({} on the source, {} on the target)",
+                    state(&self.source).unwrap_or_else(as_parent),
+                    state(&self.target).unwrap_or_else(as_parent)
+                )
+            }
             (Some(_), None) => {
                 let why = match self.changed {
                     ChangedSide::Source => " (created on the source after the setup)",
@@ -381,6 +399,10 @@ impl fmt::Display for DefinitionChange {
                     first_of_its_own(source, target),
                     first_of_its_own(target, source),
                 );
+                let from = match own {
+                    (Some(one), Some(other)) => first_different(one, other),
+                    _ => 0,
+                };
                 let nothing = || "nothing more".to_owned();
                 match own {
                     (None, None) if source == target => {
@@ -390,8 +412,8 @@ impl fmt::Display for DefinitionChange {
                     (one, other) => write!(
                         f,
                         " ({} on the source, {} on the target)",
-                        one.unwrap_or_else(nothing),
-                        other.unwrap_or_else(nothing)
+                        one.map_or_else(nothing, |line| shown(line, from)),
+                        other.map_or_else(nothing, |line| shown(line, from))
                     ),
                 }
             }
@@ -399,17 +421,33 @@ impl fmt::Display for DefinitionChange {
     }
 }
 
-/// The first line of a text that another does not have, as far as it fits into a sentence.
-fn first_of_its_own(text: &str, other: &str) -> Option<String> {
-    const SHOWN: usize = 80;
+/// How many characters of a line fit into a sentence.
+const SHOWN: usize = 80;
+
+/// The first line of a text that another does not have.
+fn first_of_its_own<'a>(text: &'a str, other: &str) -> Option<&'a str> {
     let known: HashSet<&str> = other.lines().map(bare).collect();
     let own = |line: &&str| !line.is_empty() && !known.contains(line);
-    (text.lines().map(bare))
-        .find(own)
-        .map(|line| match line.char_indices().nth(SHOWN) {
-            Some((end, _)) => format!("{} ...", &line[..end]),
-            None => line.to_owned(),
-        })
+    text.lines().map(bare).find(own)
+}
+
+/// The character from which two lines are shown: they differ within what fits.
+fn first_different(one: &str, other: &str) -> usize {
+    const BEFORE: usize = SHOWN / 4;
+    let alike = one.chars().zip(other.chars());
+    let alike = alike.take_while(|(one, other)| one == other).count();
+    match alike < SHOWN - BEFORE {
+        true => 0,
+        false => alike - BEFORE,
+    }
+}
+
+/// A line from this character on, as far as it fits into a sentence.
+fn shown(line: &str, from: usize) -> String {
+    let rest: String = line.chars().skip(from).take(SHOWN).collect();
+    let (before, after) = (from > 0, line.chars().count() > from + SHOWN);
+    let dots = |cut: bool, dots: &'static str| if cut { dots } else { "" };
+    format!("{}{rest}{}", dots(before, "... "), dots(after, " ..."))
 }
 
 fn bare(line: &str) -> &str {
@@ -421,7 +459,9 @@ pub const FIX: &str = "make the change on the other side, too; where it is meant
 
 /// The same before a rollback: the source is read-only, and nothing is recorded any more.
 pub fn fix_of_rollback() -> String {
-    format!("make the change on the source, too (there: {READ_WRITE}); where it may be left behind")
+    format!(
+        "make both sides alike again (on the source: {READ_WRITE}); where the source may be as it is"
+    )
 }
 
 /// Why nothing is compared after a cutover.
@@ -436,7 +476,8 @@ pub enum Sought {
     Missing,
     /// The same, and where that is not known, all that differs.
     Everything,
-    /// What a rollback would leave behind: what has been made or changed on the target. What the former source alone has is meant.
+    /// What a rollback would leave behind: what has been made or changed on the target, and what is not on the former source as it was
+    /// at the cutover. What that alone has is meant, unless it takes something away and was made since.
     LeftBehind,
 }
 
@@ -592,7 +633,6 @@ pub fn compare_definitions(
                     (false, false) => continue,
                     // Changed in the same way on both, after the source's was recorded and before the target's.
                     (true, false) if kind.ends_with("VIEW") && alike() => continue,
-                    (true, false) if sought == Sought::LeftBehind => continue,
                     // That the texts of two servers look alike does not undo what has changed on the source.
                     (true, false) => ChangedSide::Source,
                     (_, true) if alike() => continue,
@@ -612,9 +652,11 @@ pub fn compare_definitions(
         let back = sought == Sought::LeftBehind;
         let meant = match (one, other) {
             // It may have been so from the beginning, or was made there since; unless the target has had it.
-            (Some(_), None) if back && changed != ChangedSide::Target => then
-                .and_then(|(_, target)| target.get(label))
-                .is_none_or(String::is_empty),
+            (Some(one), None) if back && changed != ChangedSide::Target => {
+                let had = then.and_then(|(_, target)| target.get(label));
+                let made = changed == ChangedSide::Source;
+                had.is_none_or(String::is_empty) && !(made && takes_away(kind, &one.text))
+            }
             (None, Some(_)) if back => changed == ChangedSide::Unknown && is_built_in(label),
             (Some(_), Some(_)) if back => false,
             (Some(_), None) => absent.contains(label),

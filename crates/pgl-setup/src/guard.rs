@@ -15,7 +15,7 @@ use pgl_core::setup::archive::Work;
 use pgl_core::setup::{
     RoleMode, SchemaMode, Stage, Step, StepId, When, choose, left_to_steps, steps,
 };
-use pgl_core::{Database, Severity, Side};
+use pgl_core::{Database, QualifiedName, Severity, Side};
 
 use crate::steps::{Run, SchemaState};
 
@@ -92,12 +92,29 @@ impl Run<'_> {
             return Ok(());
         }
         let another: Vec<String> = another.iter().map(ToString::to_string).collect();
-        let what = "the target has the tables, and its schema is not the source's:";
+        let what = "the target has a schema, and it is not the source's:";
         match self.options.schema {
             SchemaMode::Skip => {
                 log::warn!("target: {what} {}", another.join(", "));
                 self.another_schema = another;
-                Ok(())
+                // What cannot be replicated so is refused before anything is changed.
+                let names: Vec<QualifiedName> = self
+                    .plan
+                    .replicated()
+                    .map(|table| table.qualified())
+                    .collect();
+                self.compare_these(&names).map_err(|error| match error {
+                    Error::Objects { what, failures, .. } => {
+                        let each = failures.iter();
+                        let each = each.map(|one| format!("{} ({})", one.object, one.message));
+                        Error::refused(
+                            Side::Target,
+                            format!("{what}: {}", some_of(&each.collect::<Vec<_>>())),
+                            "create or change them there as the source has them; --exclude-table leaves a table out",
+                        )
+                    }
+                    other => other,
+                })
             }
             SchemaMode::Auto => Err(Error::refused(
                 Side::Target,

@@ -539,7 +539,10 @@ impl<'a> Run<'a> {
 
     /// Holds the tables of both sides against each other.
     pub(crate) fn compare(&mut self) -> Result<(), Error> {
-        let names = self.names();
+        self.compare_these(&self.names())
+    }
+
+    pub(crate) fn compare_these(&mut self, names: &[QualifiedName]) -> Result<(), Error> {
         let source = pgl_catalog::setup::tables(&mut self.source)?;
         let target = pgl_catalog::setup::tables(self.target()?)?;
         let versions = self.versions();
@@ -556,7 +559,7 @@ impl<'a> Run<'a> {
             side: Side::Target,
             tables: &target,
         };
-        let found = compare(&names, from, to, wire);
+        let found = compare(names, from, to, wire);
         if found.is_empty() {
             return Ok(());
         }

@@ -286,9 +286,20 @@ fn a_rollback_leaves_behind_what_the_target_alone_has() {
             [OLD, NONE],
             "FUNCTION s.f() is not on the target (dropped there after the setup)",
         ),
+        // The production database would lack it again.
+        (
+            [NEW, OLD],
+            "FUNCTION s.f() has changed on the source, not on the target (new on the source, old on the target)",
+        ),
+        (
+            [NONE, OLD],
+            "FUNCTION s.f() is only on the target (dropped on the source after the setup)",
+        ),
     ] {
         assert_eq!(left_behind([OLD, OLD], now, &[]), [said]);
     }
+    let refuses: Texts<'_> = &[("CHECK CONSTRAINT s.t c", "CHECK")];
+    assert_eq!(left_behind([NONE, NONE], [refuses, NONE], &[]).len(), 1);
     let made = left_behind([NONE, NONE], [NONE, NEW], &[]);
     assert_eq!(
         made,
@@ -296,7 +307,6 @@ fn a_rollback_leaves_behind_what_the_target_alone_has() {
     );
     // What the former source alone has is meant, and what both have is no difference.
     for (then, now) in [
-        ([OLD, OLD], [NEW, OLD]),
         ([OLD, OLD], [NEW, NEW]),
         ([OLD, NONE], [OLD, NONE]),
         ([NONE, NONE], [NEW, NONE]),
@@ -674,4 +684,39 @@ fn what_was_left_out_for_want_of_roles_is_reported() {
     let found = compare_definitions(&plan, Sought::Missing, &BTreeSet::new(), &source, &target);
     let objects = found.differences.iter().map(|one| one.object.as_str());
     assert_eq!(objects.collect::<Vec<_>>(), ["TABLE s.t"]);
+}
+
+#[test]
+fn texts_are_shown_where_they_differ() {
+    let said = |kind: &str, source: Option<&str>, target: Option<&str>| {
+        let change = DefinitionChange {
+            object: format!("{kind} s.t x"),
+            kind: kind.to_owned(),
+            changed: ChangedSide::Source,
+            rights: false,
+            source: source.map(ToOwned::to_owned),
+            target: target.map(ToOwned::to_owned),
+        };
+        change.to_string()
+    };
+    let long = "a".repeat(100);
+    let (one, other) = (
+        format!("{long} DELETE CASCADE;\n"),
+        format!("{long} DELETE;\n"),
+    );
+    let before = "a".repeat(13);
+    assert_eq!(
+        said("FK CONSTRAINT", Some(&one), Some(&other)),
+        format!(
+            "FK CONSTRAINT s.t x has changed on the source, not on the target (... {before} DELETE CASCADE on the source, ... {before} DELETE on the target)"
+        )
+    );
+    assert_eq!(
+        said(
+            "TRIGGER",
+            Some("ALTER TABLE s.t DISABLE TRIGGER x;\n\n"),
+            None
+        ),
+        "TRIGGER s.t x has another state (ALTER TABLE s.t DISABLE TRIGGER x on the source, the state of its parent's on the target)"
+    );
 }
