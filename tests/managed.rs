@@ -390,7 +390,7 @@ fn what_the_role_lacks_is_said_by_the_dry_run() -> Result<()> {
     ensure!(
         owned["hint"]
             .to_string()
-            .contains(r#"ALTER TABLE public.child OWNER TO \"postgres\""#),
+            .contains(r#"ALTER TABLE \"public\".\"child\" OWNER TO \"postgres\""#),
         "{owned}"
     );
     admin.batch_execute("ALTER TABLE child OWNER TO postgres; CREATE ROLE reports; ALTER ROLE reports IN DATABASE shop SET default_transaction_read_only = off")?;
@@ -435,6 +435,46 @@ fn what_the_role_lacks_is_said_by_the_dry_run() -> Result<()> {
 
 /// A right, and how the service takes it from its customer and gives it back. Nothing where the customer never has it.
 type Taken = (&'static Right, Side, &'static str, &'static str);
+
+const BY_ROLE_SETTING: Taken = (
+    &rights::ROLE_SETTINGS,
+    Side::Source,
+    "CREATE ROLE reports; ALTER ROLE reports IN DATABASE shop SET default_transaction_read_only = off;
+     ALTER ROLE postgres NOCREATEROLE",
+    "DROP ROLE reports; ALTER ROLE postgres CREATEROLE",
+);
+
+const BY_SETTING_OF_ROLE: Taken = (
+    &rights::SETTINGS_OF_ROLE,
+    Side::Source,
+    "CREATE ROLE reports; ALTER ROLE reports IN DATABASE shop SET default_transaction_read_only = off",
+    "DROP ROLE reports",
+);
+
+const BY_SETTING_OF_SUPERUSER: Taken = (
+    &rights::SETTINGS_OF_SUPERUSER,
+    Side::Source,
+    "ALTER ROLE rdsadmin IN DATABASE shop SET default_transaction_read_only = off",
+    "ALTER ROLE rdsadmin IN DATABASE shop RESET default_transaction_read_only",
+);
+
+const BY_EVENT_TRIGGER: Taken = (
+    &rights::EVENT_TRIGGERS_OF_SUPERUSER,
+    Side::Source,
+    "CREATE FUNCTION fired() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+     CREATE EVENT TRIGGER audit ON sql_drop EXECUTE FUNCTION fired(); ALTER EVENT TRIGGER audit ENABLE ALWAYS",
+    "DROP FUNCTION fired() CASCADE",
+);
+
+/// Services let roles that are no superusers own event triggers.
+const BY_OWNED_EVENT_TRIGGER: Taken = (
+    &rights::EVENT_TRIGGERS,
+    Side::Source,
+    "CREATE FUNCTION fired() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+     CREATE EVENT TRIGGER audit ON sql_drop EXECUTE FUNCTION fired(); ALTER EVENT TRIGGER audit ENABLE ALWAYS;
+     CREATE ROLE keeper SUPERUSER; ALTER EVENT TRIGGER audit OWNER TO keeper; ALTER ROLE keeper NOSUPERUSER",
+    "DROP FUNCTION fired() CASCADE; DROP ROLE keeper",
+);
 
 /// Before the setup, by pgl-preflight.
 const BY_PREFLIGHT: &[Taken] = &[
@@ -528,6 +568,23 @@ const BY_PREFLIGHT: &[Taken] = &[
     (&rights::SIGNAL, Side::Source, NO_SIGNAL, SIGNAL),
     (&rights::SIGNAL, Side::Target, NO_SIGNAL, SIGNAL),
     (&rights::SEE_SESSIONS, Side::Source, UNSEEN, SEEN),
+    (
+        &rights::OWNERS,
+        Side::Target,
+        "CREATE ROLE app; ALTER DATABASE shop OWNER TO app",
+        "ALTER DATABASE shop OWNER TO postgres; DROP ROLE app",
+    ),
+    (
+        &rights::OWNED_BY_SUPERUSER,
+        Side::Target,
+        "ALTER DATABASE shop OWNER TO rdsadmin",
+        "ALTER DATABASE shop OWNER TO postgres",
+    ),
+    BY_ROLE_SETTING,
+    BY_SETTING_OF_ROLE,
+    BY_SETTING_OF_SUPERUSER,
+    BY_EVENT_TRIGGER,
+    BY_OWNED_EVENT_TRIGGER,
 ];
 
 /// After it, by the dry run of a cutover with reverse replication.
@@ -547,25 +604,9 @@ const BY_DRY_RUN: &[Taken] = &[
         "ALTER TABLE child OWNER TO rdsadmin",
         "ALTER TABLE child OWNER TO postgres",
     ),
-    (
-        &rights::ROLE_SETTINGS,
-        Side::Source,
-        "CREATE ROLE reports; ALTER ROLE reports IN DATABASE shop SET default_transaction_read_only = off;
-         ALTER ROLE postgres NOCREATEROLE",
-        "DROP ROLE reports; ALTER ROLE postgres CREATEROLE",
-    ),
-    (
-        &rights::SETTINGS_OF_ROLE,
-        Side::Source,
-        "CREATE ROLE reports; ALTER ROLE reports IN DATABASE shop SET default_transaction_read_only = off",
-        "DROP ROLE reports",
-    ),
-    (
-        &rights::SETTINGS_OF_SUPERUSER,
-        Side::Source,
-        "ALTER ROLE rdsadmin IN DATABASE shop SET default_transaction_read_only = off",
-        "ALTER ROLE rdsadmin IN DATABASE shop RESET default_transaction_read_only",
-    ),
+    BY_ROLE_SETTING,
+    BY_SETTING_OF_ROLE,
+    BY_SETTING_OF_SUPERUSER,
     (
         &rights::SET_SEQUENCES,
         Side::Target,
@@ -578,13 +619,8 @@ const BY_DRY_RUN: &[Taken] = &[
         NO_REPLICATION,
         REPLICATION,
     ),
-    (
-        &rights::EVENT_TRIGGERS,
-        Side::Source,
-        "CREATE FUNCTION fired() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
-         CREATE EVENT TRIGGER audit ON sql_drop EXECUTE FUNCTION fired(); ALTER EVENT TRIGGER audit ENABLE ALWAYS",
-        "DROP FUNCTION fired() CASCADE",
-    ),
+    BY_EVENT_TRIGGER,
+    BY_OWNED_EVENT_TRIGGER,
     (
         &rights::REVERSE,
         Side::Source,
@@ -705,6 +741,71 @@ fn each_right_that_is_missing_is_named_before_anything_is_changed() -> Result<()
     ensure!(dry_run()? == serde_json::json!([]));
     sides.cutover(&["-y", "--reverse"])?.expect(0)?;
     sides.same_rows()
+}
+
+/// What the setup does without and the cutover does not.
+#[test]
+fn what_the_cutover_locks_and_alters_is_named_before_the_setup() -> Result<()> {
+    const CHECKS: [&str; 2] = ["role.owner_of_tables", "role.cutover_rights"];
+    let sides = Sides::start((17, true), (18, true))?;
+    let as_admin = |side: &str, sql: &str| {
+        let cluster = match side {
+            "source" => &sides.pair.source,
+            _ => &sides.pair.target,
+        };
+        let mut admin = cluster.client_as("rdsadmin", "shop")?;
+        admin.batch_execute(sql).with_context(|| sql.to_owned())
+    };
+    for side in ["source", "target"] {
+        as_admin(
+            side,
+            "CREATE ROLE boss; ALTER DATABASE shop OWNER TO boss; GRANT CREATE ON SCHEMA public TO boss;
+             CREATE ROLE reports; ALTER ROLE reports SET default_transaction_read_only = on",
+        )?;
+    }
+    as_admin(
+        "source",
+        "CREATE SEQUENCE numbers; ALTER SEQUENCE numbers OWNER TO boss; GRANT SELECT ON numbers TO postgres",
+    )?;
+    let preflight = || -> Result<Vec<Value>> {
+        let tool = sides.tool(env!("CARGO_BIN_EXE_pgl-preflight"));
+        let out = tool.args(["--only", "role", "--format", "json"]).run()?;
+        let document = out.document()?;
+        let mut all = document["findings"].as_array().cloned().unwrap_or_default();
+        all.retain(|one| CHECKS.iter().any(|id| one["id"] == *id));
+        Ok(all)
+    };
+    let found = preflight()?;
+    let said: Vec<&str> = found
+        .iter()
+        .filter_map(|one| one["what"].as_str())
+        .collect();
+    for what in [
+        "role postgres on the source may not: alter database shop of boss, lock sequence public.numbers of boss",
+        "role postgres on the target may not: alter database shop of boss",
+        "role postgres on the source may not: alter role reports",
+        "role postgres on the target may not: alter role reports",
+    ] {
+        ensure!(said.contains(&what), "{what}: {found:#?}");
+    }
+    ensure!(said.len() == 4, "{found:#?}");
+    for one in &found {
+        ensure!(one["severity"] == "warn", "{one:#}");
+        let sql = one["sql"].as_str().context("a statement")?;
+        as_admin(one["side"].as_str().context("a side")?, sql)?;
+    }
+    let found = preflight()?;
+    ensure!(found.is_empty(), "{found:#?}");
+    sides.set_up()?;
+    sides.cutover(&["--dry-run"])?.expect(0)?;
+    // In the same words where it is taken away after the setup.
+    as_admin("source", "REVOKE reports FROM postgres")?;
+    let refused = sides.refused(&[], "cut.permissions")?;
+    ensure!(
+        refused["what"] == "role postgres on the source may not: alter role reports",
+        "{refused:#}"
+    );
+    Ok(())
 }
 
 /// The former source connects to the target as the role of `--reverse-dsn`, whoever the tools connect as.

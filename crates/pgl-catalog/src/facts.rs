@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use pgl_conn::{Access, CancelHandle, DsnText, Endpoint, Error, OnPooler, Session, SessionOptions};
+use pgl_core::facts::server::UnpermittedKind;
 use pgl_core::facts::{Asked, Facts, MigrationRecord, STAND_IN, Section, ServerFacts};
 
 use crate::link::{self, LinkOptions, ServerProbe};
@@ -73,8 +74,14 @@ pub fn collect(
         && let Section::Known(identity) = &mut facts.server.identity
     {
         facts.stood_in = true;
-        // Schemas of another database.
+        // Objects of another database.
         facts.server.own_schemas = Section::Known(Vec::new());
+        facts.server.relation_rights = Section::Known(Vec::new());
+        if let Section::Known(found) = &mut facts.server.not_permitted {
+            found.retain(|one| {
+                matches!(one.kind, UnpermittedKind::Role | UnpermittedKind::Sessions)
+            });
+        }
         meant.dbname().clone_into(&mut identity.database);
     }
     let mut reached = match &mut target {

@@ -2,10 +2,11 @@
 //! one that fails (a missing right, a view that a managed service hides) costs its section alone.
 
 use pgl_conn::{Access, Error, Kind, Session, SessionOptions};
+use pgl_core::QualifiedName;
 use pgl_core::facts::Section;
 use pgl_core::facts::server::{
-    Extension, Identity, NativeSubscription, Password, Pglogical, Rights, Role, ServerState,
-    Setting, WATCHED,
+    Extension, Identity, NativeSubscription, Override, Password, Pglogical, Rights, Role,
+    ServerState, Setting, Unpermitted, WATCHED,
 };
 use pgl_core::rights::{Grantee, RIGHTS, Right};
 use serde::de::DeserializeOwned;
@@ -21,16 +22,19 @@ pub fn collect(session: &mut Session) -> Result<ServerState, Error> {
     let v = session.version();
     let extensions = all(session, sql!("server/extensions"))?;
     let pglogical = pglogical(session, &extensions)?;
+    let overrides = section(rows(session, sql!("server/overrides"), &[&WATCHED]))?;
+    let not_permitted = section(not_permitted(session, &[], &read_only(&overrides), true))?;
     Ok(ServerState {
         identity: identity(session)?,
         settings: settings(session)?,
-        overrides: section(rows(session, sql!("server/overrides"), &[&WATCHED]))?,
+        overrides,
         roles: section(roles(session))?,
         rights: section(rights(session))?,
         relation_rights: all(
             session,
             sql!(v, 90_500 => "server/relation_rights_pg94", _ => "server/relation_rights"),
         )?,
+        not_permitted,
         referenced_roles: all(session, sql!("server/referenced_roles"))?,
         truncators: all(session, sql!("server/truncators"))?,
         system_grants: since(90_600, session, sql!("server/system_grants"))?,
@@ -183,6 +187,33 @@ pub fn lacking(session: &mut Session, rights: &[Right]) -> Result<Vec<String>, E
         sql!("lacking"),
         &[&functions, &tables, &privileges],
     )
+}
+
+/// What a cutover does to these tables and sequences, to the database, and to these roles' settings, and the connected role may not;
+/// where `applies`, rows are applied to the database from the promotion on.
+///
+/// # Errors
+/// The server's.
+pub fn not_permitted(
+    session: &mut Session,
+    relations: &[QualifiedName],
+    roles: &[&str],
+    applies: bool,
+) -> Result<Vec<Unpermitted>, Error> {
+    let (schemas, names) = QualifiedName::split(relations);
+    let sql = sql!("server/not_permitted");
+    rows(session, sql, &[&schemas, &names, &roles, &applies])
+}
+
+/// Roles with a `default_transaction_read_only` of their own, in whichever database.
+fn read_only(overrides: &Section<Vec<Override>>) -> Vec<&str> {
+    let all = overrides
+        .get()
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+        .iter();
+    let own = all.filter(|one| one.name == "default_transaction_read_only");
+    own.filter_map(|one| one.role.as_deref()).collect()
 }
 
 fn names(session: &mut Session, sql: &str) -> Result<Section<Vec<String>>, Error> {

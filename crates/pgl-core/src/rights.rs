@@ -300,17 +300,24 @@ pub const ADD_TABLE: Right = Right {
 
 /// To disable what would fire for rows that are applied.
 pub const EVENT_TRIGGERS: Right = Right {
-    name: "superuser, where superusers have event triggers that are ENABLE ALWAYS or REPLICA",
+    name: "membership in the owners of event triggers that are ENABLE ALWAYS or REPLICA",
     side: Some(Side::Source),
     needed_for: "`pgl-cutover --reverse`",
     otherwise: INSTEAD_OF_REVERSE,
+    own: Given::Sql("GRANT {object} TO {role};"),
+    found_by: &["role.cutover_rights", PERMISSIONS],
+    ..ANY
+};
+
+/// The same, where superusers own it.
+pub const EVENT_TRIGGERS_OF_SUPERUSER: Right = Right {
+    name: "superuser, where superusers have event triggers that are ENABLE ALWAYS or REPLICA",
     own: Given::Sql("ALTER EVENT TRIGGER {object} DISABLE;"),
     amazon: Given::ByService,
     cloud_sql: Given::ByService,
     alloy_db: Given::ByService,
     azure: Given::ByService,
-    found_by: &[PERMISSIONS],
-    ..ANY
+    ..EVENT_TRIGGERS
 };
 
 /// To begin reverse replication at a position.
@@ -401,7 +408,7 @@ pub const ROLE_SETTINGS: Right = Right {
     name: "CREATEROLE, where roles have a `default_transaction_read_only` of their own",
     needed_for: "pgl-cutover",
     own: Given::Sql("ALTER ROLE {role} CREATEROLE;"),
-    found_by: &[PERMISSIONS],
+    found_by: &["role.cutover_rights", PERMISSIONS],
     ..ANY
 };
 
@@ -492,6 +499,7 @@ pub const RIGHTS: &[Right] = &[
     REVERSE_REPLICATION,
     REVERSE,
     EVENT_TRIGGERS,
+    EVENT_TRIGGERS_OF_SUPERUSER,
     MARK_ROWS,
     NODE_DSN,
     DROP_ORIGIN,

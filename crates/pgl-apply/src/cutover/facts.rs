@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use pgl_catalog::server::grantee;
+use pgl_catalog::server;
 use pgl_conn::{Error, Session};
-use pgl_core::cutover::{
-    self, Closed, CutoverLimits, Preconditions, Refusal, Unpermitted, not_members,
-};
+use pgl_core::cutover::{self, Closed, CutoverLimits, Preconditions, Refusal, not_members};
 use pgl_core::journal::COPY;
 use pgl_core::lock_wait::vacuums_in_the_way;
 use pgl_core::plan::Set;
@@ -230,14 +228,8 @@ pub fn not_permitted(
     closed: &Closed,
     applies: bool,
 ) -> Result<Option<Refusal>, Error> {
-    let (schemas, its) = QualifiedName::split(relations);
-    let roles = closed.roles();
-    let found: Vec<Unpermitted> = pgl_catalog::rows(
-        session,
-        include_str!("../../sql/cutover/not_permitted.sql"),
-        &[&schemas, &its, &roles, &applies],
-    )?;
-    let grantee = grantee(session)?;
+    let found = server::not_permitted(session, relations, &closed.roles(), applies)?;
+    let grantee = server::grantee(session)?;
     Ok(cutover::not_permitted(
         session.side(),
         &grantee,

@@ -34,7 +34,8 @@ pub use guard::{CutoverLimits, Preconditions, REPLICATING, Refusal, can_be_force
 pub use identity::{DatabaseIdentity, IdentityMismatch, IdentityPair};
 pub use last_attempt::{Attempt, AttemptState, Direction, LastAttempt, last_attempt};
 pub use origin::OriginRoom;
-pub use permissions::{Unpermitted, UnpermittedKind, not_permitted, not_replicated_back};
+pub(crate) use permissions::{may_not, to_be_closed};
+pub use permissions::{not_permitted, not_replicated_back};
 pub use read_only::{ReadOnlySettings, StaysReadOnly, stays_read_only};
 pub use replica_trigger::{
     DisabledTrigger, ReplicaTrigger, TriggerState, disable_copied, replica_triggers,

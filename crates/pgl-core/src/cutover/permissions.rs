@@ -1,65 +1,45 @@
 //! What an attempt has to lock, alter or see and the role may not.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Closed, Refusal};
+use super::write_block::SETTING;
+use super::{Closed, ReadOnlyOverride, Refusal};
 use crate::facts::NotRun;
-use crate::facts::server::ServerState;
+use crate::facts::server::{ServerState, Unpermitted, UnpermittedKind};
 use crate::name::show_ident;
 use crate::rights::{self, Grantee, PERMISSIONS, Right, hint};
 use crate::rules::some_of;
-use crate::{Side, quote_ident};
+use crate::{QualifiedName, Side, quote_ident};
 
-/// Kind of what the role may not lock, alter or see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UnpermittedKind {
-    /// A table of the role.
-    Table,
-    /// A sequence of the role.
-    Sequence,
-    /// The database, which the role owns.
-    Database,
-    /// An event trigger of the role, which would fire while rows are applied.
-    EventTrigger,
-    /// The role itself.
-    Role,
-    /// Sessions of others, which members of the role see or end.
-    Sessions,
-}
-
-/// Something that the connected role may not lock, alter or see.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unpermitted {
-    /// What it is.
-    pub kind: UnpermittedKind,
-    /// Its name, quoted.
-    pub name: String,
-    /// The role that a membership would have to be in.
-    pub role: String,
-    /// Whether that role is a superuser, of which nobody can be a member on a service.
-    pub superuser: bool,
-    /// Whether the connected role has CREATEROLE.
-    pub createrole: bool,
-}
+/// The role whose members end sessions.
+const SIGNAL_BACKEND: &str = "pg_signal_backend";
 
 impl Unpermitted {
     fn what(&self) -> String {
-        let kind = match self.kind {
-            UnpermittedKind::Table => "table",
-            UnpermittedKind::Sequence => "sequence",
-            UnpermittedKind::Database => "database",
-            UnpermittedKind::EventTrigger => "event trigger",
-            UnpermittedKind::Role => return format!("role {}", self.name),
-            UnpermittedKind::Sessions => return "the sessions of other roles".to_owned(),
+        let shown = match &self.schema {
+            Some(schema) => QualifiedName::new(schema, &self.name).to_string(),
+            None => show_ident(&self.name),
         };
-        format!("{kind} {} of {}", self.name, show_ident(&self.role))
+        let verb = match self.kind {
+            UnpermittedKind::Table => "lock table",
+            UnpermittedKind::Sequence => "lock sequence",
+            UnpermittedKind::Database => "alter database",
+            UnpermittedKind::EventTrigger => "alter event trigger",
+            UnpermittedKind::Role => return format!("alter role {shown}"),
+            UnpermittedKind::Sessions if self.role == SIGNAL_BACKEND => {
+                return "end the sessions of other roles".to_owned();
+            }
+            UnpermittedKind::Sessions => return "see the sessions of other roles".to_owned(),
+        };
+        format!("{verb} {shown} of {}", show_ident(&self.role))
     }
 
     /// What is lacking, each right with the object that it is given for.
-    fn rights(&self, closed: &Closed) -> Vec<(&'static Right, String)> {
+    pub(crate) fn rights(&self, closed: &Closed) -> Vec<(&'static Right, String)> {
+        let sql = match &self.schema {
+            Some(schema) => QualifiedName::new(schema, &self.name).sql(),
+            None => quote_ident(&self.name),
+        };
         let owned = |kind| match self.superuser {
-            true => vec![(&rights::OWNED_BY_SUPERUSER, format!("{kind} {}", self.name))],
+            true => vec![(&rights::OWNED_BY_SUPERUSER, format!("{kind} {sql}"))],
             false => vec![(&rights::OWNERS, quote_ident(&self.role))],
         };
         match self.kind {
@@ -67,25 +47,56 @@ impl Unpermitted {
             UnpermittedKind::Sequence => owned("SEQUENCE"),
             UnpermittedKind::Database => owned("DATABASE"),
             UnpermittedKind::EventTrigger if self.superuser => {
-                vec![(&rights::EVENT_TRIGGERS, self.name.clone())]
+                vec![(&rights::EVENT_TRIGGERS_OF_SUPERUSER, sql)]
             }
-            UnpermittedKind::EventTrigger => owned("EVENT TRIGGER"),
+            UnpermittedKind::EventTrigger => {
+                vec![(&rights::EVENT_TRIGGERS, quote_ident(&self.role))]
+            }
             UnpermittedKind::Role if self.superuser => {
                 let its = closed.overrides.iter();
                 let its = its.filter(|one| one.role.as_ref() == Some(&self.role));
                 its.map(|one| (&rights::SETTINGS_OF_SUPERUSER, one.of_role(closed)))
                     .collect()
             }
-            UnpermittedKind::Role if self.createrole => {
-                vec![(&rights::SETTINGS_OF_ROLE, self.name.clone())]
-            }
+            UnpermittedKind::Role if self.createrole => vec![(&rights::SETTINGS_OF_ROLE, sql)],
             UnpermittedKind::Role => vec![(&rights::ROLE_SETTINGS, String::new())],
-            UnpermittedKind::Sessions if self.role == "pg_signal_backend" => {
+            UnpermittedKind::Sessions if self.role == SIGNAL_BACKEND => {
                 vec![(&rights::SIGNAL, String::new())]
             }
             UnpermittedKind::Sessions => vec![(&rights::SEE_SESSIONS, String::new())],
         }
     }
+}
+
+/// What a role may not do on a server, for people.
+pub(crate) fn may_not<'a>(
+    side: Side,
+    role: &str,
+    found: impl IntoIterator<Item = &'a Unpermitted>,
+) -> String {
+    let mut what: Vec<String> = found.into_iter().map(Unpermitted::what).collect();
+    what.dedup();
+    format!(
+        "role {} on the {side} may not: {}",
+        show_ident(role),
+        some_of(&what)
+    )
+}
+
+/// The settings of `default_transaction_read_only` that a cutover would store, and change in this database.
+pub(crate) fn to_be_closed(server: &ServerState) -> Result<Closed, NotRun> {
+    let overrides = server.overrides_of(SETTING)?;
+    Ok(Closed {
+        database: server.identity.get()?.database.clone(),
+        overrides: overrides
+            .map(|one| ReadOnlyOverride {
+                role: one.role.clone(),
+                oid: None,
+                here: one.database.is_some(),
+                value: one.value.clone().unwrap_or_default(),
+            })
+            .collect(),
+    })
 }
 
 /// The refusal of an attempt that would have to lock, alter or see these, and to make a database read-only as `closed` says; none
@@ -96,16 +107,10 @@ pub fn not_permitted(
     found: &[Unpermitted],
     closed: &Closed,
 ) -> Option<Refusal> {
-    let mut what: Vec<String> = found.iter().map(Unpermitted::what).collect();
-    what.dedup();
     let lacking: Vec<(&Right, String)> = found.iter().flat_map(|one| one.rights(closed)).collect();
     (!found.is_empty()).then(|| Refusal {
         id: PERMISSIONS.to_owned(),
-        what: format!(
-            "role {} may not lock, alter or see on the {side}: {}",
-            show_ident(&grantee.role),
-            some_of(&what)
-        ),
+        what: may_not(side, &grantee.role, found),
         hint: hint(side, grantee, &lacking),
     })
 }
@@ -137,14 +142,18 @@ pub fn not_replicated_back(
 mod tests {
     use super::*;
     use crate::ServerVersion;
-    use crate::cutover::ReadOnlyOverride;
     use crate::facts::server::Platform;
     use crate::rules::testing::server::on_target;
     use crate::rules::testing::{clean, known};
 
     fn found(kind: UnpermittedKind, name: &str, role: &str) -> Unpermitted {
+        let (schema, name) = match name.split_once('.') {
+            Some((schema, name)) => (Some(schema.to_owned()), name),
+            None => (None, name),
+        };
         Unpermitted {
             kind,
+            schema,
             name: name.to_owned(),
             role: role.to_owned(),
             superuser: role == "rdsadmin",
@@ -209,15 +218,15 @@ mod tests {
         let refusal = not_permitted(Side::Source, &grantee, &all, &closed).unwrap();
         assert_eq!(
             refusal.what,
-            "role mover may not lock, alter or see on the source: database shop of rdsadmin, table public.a of \"App\", \
-             sequence public.a_id_seq of \"App\", role reports, the sessions of other roles"
+            "role mover on the source may not: alter database shop of rdsadmin, lock table public.a of \"App\", \
+             lock sequence public.a_id_seq of \"App\", alter role reports, end the sessions of other roles and 1 more"
         );
         assert_eq!(
             refusal.hint,
-            "on the source, as a superuser of the service, whose support can be asked: ALTER DATABASE shop OWNER TO \"mover\"; \
+            "on the source, as a superuser of the service, whose support can be asked: ALTER DATABASE \"shop\" OWNER TO \"mover\"; \
              on the source, as the service's administrator: GRANT \"App\" TO \"mover\"; \
+             GRANT \"reports\" TO \"mover\" WITH ADMIN OPTION; \
              GRANT pg_read_all_stats TO \"mover\"; GRANT pg_signal_backend TO \"mover\"; \
-             GRANT reports TO \"mover\" WITH ADMIN OPTION; \
              or leave the table out (pgl-preflight --exclude-table)"
         );
         let hint = |one: Unpermitted| {
@@ -234,7 +243,11 @@ mod tests {
         assert_eq!(
             hint(found(UnpermittedKind::EventTrigger, "audit", "rdsadmin")),
             "on the target, as a superuser of the service, whose support can be asked: \
-             ALTER EVENT TRIGGER audit DISABLE; or run this without --reverse"
+             ALTER EVENT TRIGGER \"audit\" DISABLE; or run this without --reverse"
+        );
+        assert_eq!(
+            hint(found(UnpermittedKind::EventTrigger, "audit", "keeper")),
+            "on the target, as the service's administrator: GRANT \"keeper\" TO \"mover\"; or run this without --reverse"
         );
         assert_eq!(
             hint(found(UnpermittedKind::Role, "rdsadmin", "rdsadmin")),

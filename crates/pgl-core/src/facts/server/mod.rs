@@ -27,7 +27,7 @@ pub use platform::Platform;
 pub use replication::{NativeSubscription, Origin, Publication, Sender, Slot};
 pub use roles::{
     MANAGED_ADMINS, Membership, ParameterGrant, Password, Referenced, RelationRight, Rights, Role,
-    SystemGrant, Truncator,
+    SystemGrant, Truncator, Unpermitted, UnpermittedKind,
 };
 pub(crate) use settings::is_true;
 pub use settings::{Override, Setting, WATCHED};
@@ -49,6 +49,9 @@ pub struct ServerState {
     /// Tables and sequences on which the connected role lacks something, or that have row
     /// security. Empty for a superuser where no table has row security.
     pub relation_rights: Section<Vec<RelationRight>>,
+    /// What else of the database and of its server the connected role may not alter or see, which a cutover does: no tables or
+    /// sequences, which are in `relation_rights`.
+    pub not_permitted: Section<Vec<Unpermitted>>,
     /// Owners and grantees of the database's objects.
     pub referenced_roles: Section<Vec<Referenced>>,
     /// Roles without superuser rights that may truncate a table.

@@ -141,6 +141,41 @@ pub struct RelationRight {
     pub row_security: bool,
 }
 
+/// Kind of what the connected role may not lock, alter or see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnpermittedKind {
+    /// A table of the role.
+    Table,
+    /// A sequence of the role.
+    Sequence,
+    /// The database, which the role owns.
+    Database,
+    /// An event trigger of the role, which would fire while rows are applied.
+    EventTrigger,
+    /// The role itself.
+    Role,
+    /// Sessions of others, which members of the role see or end.
+    Sessions,
+}
+
+/// Something that the connected role may not lock, alter or see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unpermitted {
+    /// What it is.
+    pub kind: UnpermittedKind,
+    /// Its schema, where it is a table or sequence.
+    pub schema: Option<String>,
+    /// Its name; empty of sessions.
+    pub name: String,
+    /// The role that a membership would have to be in.
+    pub role: String,
+    /// Whether that role is a superuser, of which nobody can be a member on a service.
+    pub superuser: bool,
+    /// Whether the connected role has CREATEROLE.
+    pub createrole: bool,
+}
+
 /// A role that owns objects of the database or is granted something on them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

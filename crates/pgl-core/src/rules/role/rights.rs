@@ -1,13 +1,14 @@
 //! What the connected role, and the one that pglogical connects as, may do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::pglogical::{keep_sql, replicating_role};
 use crate::Side::{self, Source, Target};
-use crate::facts::server::{RelationRight, ServerState};
+use crate::cutover::{may_not, to_be_closed};
+use crate::facts::server::{RelationRight, ServerState, Unpermitted, UnpermittedKind};
 use crate::facts::{Facts, NotRun};
 use crate::name::show_ident;
-use crate::rights;
+use crate::rights::{self, Right};
 use crate::rules::common::{block_if, duration, plural, some_of, warn_if};
 use crate::rules::{Emit, Ran, Rule, each, facts, source, target};
 use crate::{QualifiedName, Severity, quote_ident};
@@ -92,42 +93,33 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     source("role.select_sequences", |server, emit| {
         readable(server, emit, true)
     }),
-    source("role.owner_of_tables", |server, emit| {
-        let (role, platform) = (server.session_role()?, server.platform()?);
-        // The rights of rds_superuser and its kin over others' tables are not told by ownership.
-        if role.superuser {
-            return Ok(());
+    each("role.owner_of_tables", |side, server, emit| {
+        let (me, platform) = (server.session_role()?, server.platform()?);
+        let mut found = not_permitted(server, |one| one.kind == UnpermittedKind::Database)?;
+        for one in by_schema(emit.facts, server, |one| !one.owner)?
+            .into_values()
+            .flatten()
+        {
+            let owner = one.owned_by.clone().ok_or_else(not_recorded)?;
+            found.push(Unpermitted {
+                kind: match one.sequence {
+                    true => UnpermittedKind::Sequence,
+                    false => UnpermittedKind::Table,
+                },
+                schema: Some(one.schema.clone()),
+                name: one.name.clone(),
+                superuser: server.role(&owner)?.is_some_and(|role| role.superuser),
+                role: owner,
+                createrole: me.createrole,
+            });
         }
-        for (schema, found) in by_schema(emit.facts, server, |one| !one.sequence && !one.owner)? {
-            let mut owners: BTreeMap<&str, Vec<&RelationRight>> = BTreeMap::new();
-            for one in found {
-                let owner = one.owned_by.as_deref().ok_or_else(not_recorded)?;
-                owners.entry(owner).or_default().push(one);
-            }
-            for (owner, found) in owners {
-                let (tables, by) = (listed("table", schema, &found), show_ident(owner));
-                let what = format!("role {} does not own {tables} (of {by})", role.name);
-                let draft = emit.find(Source, what).object(show_ident(schema));
-                let draft = draft.severity(block_if(!role.is_admin(platform)));
-                let grantee = server.grantee(&role.name)?;
-                if server.role(owner)?.is_some_and(|owner| owner.superuser) {
-                    let right = &rights::OWNED_BY_SUPERUSER;
-                    let sql = found.iter().filter_map(|one| {
-                        let table = QualifiedName::new(&one.schema, &one.name);
-                        right.sql(&grantee, &format!("TABLE {}", table.sql()))
-                    });
-                    let sql: Vec<String> = sql.collect();
-                    let draft = draft.remedy(right.remedy(&grantee));
-                    // The tables stay the new owner's.
-                    if !sql.is_empty() {
-                        draft.manual_sql(sql.join("\n"));
-                    }
-                } else {
-                    draft.right_on(&quote_ident(owner), &rights::OWNERS, server, &role.name)?;
-                }
-            }
-        }
-        Ok(())
+        // Only tables of the source are needed before the cutover, and the rights of rds_superuser and its kin over them are
+        // not told by ownership.
+        let admin = me.is_admin(platform);
+        each_right(side, server, emit, &found, |found| {
+            let tables = found.iter().any(|one| one.kind == UnpermittedKind::Table);
+            block_if(side == Source && tables && !admin)
+        })
     }),
     source("role.bypassrls", |server, emit| {
         row_security(Source, server, emit)
@@ -181,20 +173,18 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         Ok(())
     }),
     each("role.signal_backend", |side, server, emit| {
-        let role = server.session_role()?;
-        for (group, since, may_not, right) in [
-            ("pg_signal_backend", 90_600, "end", &rights::SIGNAL),
-            ("pg_read_all_stats", 100_000, "see", &rights::SEE_SESSIONS),
-        ] {
-            let may = role.superuser || role.is_member_of(&[group]);
-            if !may && server.version()?.at_least_num(since) {
-                let name = &role.name;
-                let what = format!("role {name} may not {may_not} sessions of other roles");
-                let draft = emit.find(side, what).object(name);
-                draft.right(right, server, name)?;
-            }
-        }
-        Ok(())
+        let found = not_permitted(server, |one| one.kind == UnpermittedKind::Sessions)?;
+        each_right(side, server, emit, &found, |_| Severity::Warn)
+    }),
+    each("role.cutover_rights", |side, server, emit| {
+        let closed = to_be_closed(server)?;
+        let found = not_permitted(server, |one| match one.kind {
+            UnpermittedKind::Role => closed.roles().contains(&one.role.as_str()),
+            // Reverse replication applies rows to the source.
+            UnpermittedKind::EventTrigger => side == Source,
+            _ => false,
+        })?;
+        each_right(side, server, emit, &found, |_| Severity::Warn)
     }),
     facts("role.truncate_rights", truncate_rights),
 ];
@@ -202,6 +192,54 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
 /// Facts that were recorded before this was read.
 fn not_recorded() -> NotRun {
     NotRun("these facts do not have it".to_owned())
+}
+
+fn not_permitted(
+    server: &ServerState,
+    wanted: impl Fn(&Unpermitted) -> bool,
+) -> Result<Vec<Unpermitted>, NotRun> {
+    let found = server.not_permitted.get()?.iter();
+    Ok(found.filter(|one| wanted(one)).cloned().collect())
+}
+
+/// What a cutover is refused for (`cut.permissions`): a finding for each right that is lacking and the role that is granted or
+/// named in its statements.
+fn each_right(
+    side: Side,
+    server: &ServerState,
+    emit: &mut Emit<'_>,
+    found: &[Unpermitted],
+    severity: impl Fn(&[&Unpermitted]) -> Severity,
+) -> Ran {
+    let (me, closed) = (&server.session_role()?.name, to_be_closed(server)?);
+    let grantee = server.grantee(me)?;
+    let mut lacking: Vec<(&Right, &str, String, &Unpermitted)> = Vec::new();
+    for one in found {
+        for (right, object) in one.rights(&closed) {
+            let role = if object.is_empty() { me } else { &one.role };
+            lacking.push((right, role, object, one));
+        }
+    }
+    lacking.sort_by_key(|one| (one.0.name, one.1));
+    for same in lacking.chunk_by(|one, next| (one.0.name, one.1) == (next.0.name, next.1)) {
+        let (right, role, ..) = same[0];
+        let objects: BTreeSet<&str> = same.iter().map(|one| one.2.as_str()).collect();
+        let found: Vec<&Unpermitted> = same.iter().map(|one| one.3).collect();
+        let sql: Vec<String> = (objects.into_iter())
+            .filter_map(|object| right.sql(&grantee, object))
+            .collect();
+        let sql = (!sql.is_empty()).then(|| sql.join("\n"));
+        let what = may_not(side, me, found.iter().copied());
+        let draft = emit.find(side, what).object(show_ident(role));
+        let draft = draft.severity(severity(&found));
+        let draft = draft.remedy(right.remedy(&grantee));
+        // No grant, but a change of what belongs to a superuser: it stays.
+        match sql {
+            Some(sql) if found.iter().any(|one| one.superuser) => draft.manual_sql(sql),
+            sql => draft.sql(sql),
+        };
+    }
+    Ok(())
 }
 
 /// The relations that are meant, of those on which something is lacking, by schema.

@@ -1,10 +1,9 @@
 //! What each check of this family must make of one change to clean facts.
 
 use super::*;
-use crate::ServerVersion;
 use crate::facts::server::{Pglogical, PglogicalSet, Role, Truncator};
 use crate::rights::Right;
-use crate::rules::testing::server::{demote, on_target, source};
+use crate::rules::testing::server::{demote, on_target, override_setting, source};
 use crate::rules::testing::{Case, clean, fires, known, run, silent};
 
 fn relation(f: &mut Facts, change: impl Fn(&mut RelationRight)) {
@@ -25,6 +24,34 @@ fn relation(f: &mut Facts, change: impl Fn(&mut RelationRight)) {
 
 fn member(server: &mut ServerState, of: &str) {
     known(&mut server.roles)[1].member_of = vec![of.to_owned()];
+}
+
+fn lacked(server: &mut ServerState, kind: UnpermittedKind, role: &str) {
+    known(&mut server.not_permitted).push(Unpermitted {
+        kind,
+        schema: None,
+        name: match kind {
+            UnpermittedKind::Database => "shop".to_owned(),
+            UnpermittedKind::EventTrigger => "audit".to_owned(),
+            UnpermittedKind::Sessions => String::new(),
+            _ => role.to_owned(),
+        },
+        role: role.to_owned(),
+        superuser: role == "postgres",
+        createrole: true,
+    });
+}
+
+/// A setting of a role for a database, which the connected role may not alter.
+fn read_only(server: &mut ServerState, database: &str, role: &str) {
+    override_setting(
+        server,
+        Some(database),
+        Some(role),
+        "default_transaction_read_only",
+        "on",
+    );
+    lacked(server, UnpermittedKind::Role, role);
 }
 
 fn lacks(server: &mut ServerState, right: &Right) {
@@ -152,6 +179,37 @@ pub(in crate::rules) const CASES: &[Case] = &[
             relation(f, |r| r.owner = false);
         },
     ),
+    fires(
+        "role.owner_of_tables",
+        Severity::Warn,
+        "a sequence of somebody else's",
+        |f| {
+            demote(source(f));
+            relation(f, |r| {
+                r.owner = false;
+                r.sequence = true;
+            });
+        },
+    ),
+    fires(
+        "role.owner_of_tables",
+        Severity::Warn,
+        "the database of somebody else's",
+        |f| lacked(source(f), UnpermittedKind::Database, "app"),
+    ),
+    fires(
+        "role.owner_of_tables",
+        Severity::Warn,
+        "a table that the target has",
+        |f| {
+            relation(f, |r| r.owner = false);
+            known(&mut source(f).relation_rights).clear();
+        },
+    ),
+    silent("role.owner_of_tables", "excluded", |f| {
+        relation(f, |r| r.owner = false);
+        f.asked.selection.exclude_schemas = vec!["app".into()];
+    }),
     fires("role.bypassrls", Severity::Block, "hidden rows", |f| {
         demote(source(f));
         relation(f, |r| r.row_security = true);
@@ -230,37 +288,42 @@ pub(in crate::rules) const CASES: &[Case] = &[
             .iter_mut()
             .for_each(|all| all.truncate(2));
     }),
-    fires(
-        "role.signal_backend",
-        Severity::Warn,
-        "ordinary role",
-        |f| demote(source(f)),
-    ),
-    fires(
-        "role.signal_backend",
-        Severity::Warn,
-        "administrator of a service",
-        |f| {
-            demote(source(f));
-            member(source(f), "rds_superuser");
-            known(&mut source(f).identity).markers = vec!["rds".into()];
-        },
-    ),
-    silent("role.signal_backend", "member", |f| {
-        demote(source(f));
-        member(source(f), "pg_signal_backend");
-        known(&mut source(f).roles)[1]
-            .member_of
-            .push("pg_read_all_stats".into());
+    fires("role.signal_backend", Severity::Warn, "may end none", |f| {
+        lacked(source(f), UnpermittedKind::Sessions, "pg_signal_backend");
     }),
     fires("role.signal_backend", Severity::Warn, "may see none", |f| {
-        demote(source(f));
-        member(source(f), "pg_signal_backend");
+        lacked(on_target(f), UnpermittedKind::Sessions, "pg_read_all_stats");
     }),
-    silent("role.signal_backend", "9.5 has no such role", |f| {
-        demote(source(f));
-        known(&mut source(f).identity).version = ServerVersion(90_525);
+    silent("role.signal_backend", "no member, and a superuser", |_| ()),
+    fires("role.cutover_rights", Severity::Warn, "a setting", |f| {
+        read_only(source(f), "shop", "app");
     }),
+    fires(
+        "role.cutover_rights",
+        Severity::Warn,
+        "a superuser's",
+        |f| {
+            read_only(on_target(f), "shop", "postgres");
+        },
+    ),
+    silent("role.cutover_rights", "of another database", |f| {
+        read_only(source(f), "other", "app");
+    }),
+    fires(
+        "role.cutover_rights",
+        Severity::Warn,
+        "an event trigger",
+        |f| {
+            lacked(source(f), UnpermittedKind::EventTrigger, "postgres");
+        },
+    ),
+    silent(
+        "role.cutover_rights",
+        "an event trigger where no rows are applied back",
+        |f| {
+            lacked(on_target(f), UnpermittedKind::EventTrigger, "postgres");
+        },
+    ),
     fires(
         "role.truncate_rights",
         Severity::Info,
@@ -325,6 +388,7 @@ fn the_owner_is_named_and_only_membership_is_given_by_a_script() {
         superuser: true,
         ..Role::default()
     });
+    known(&mut on_target(&mut facts).relation_rights).clear();
     let (mut findings, _) = run("role.owner_of_tables", &facts);
     findings.sort_by_key(|one| one.sql.is_some());
     assert_eq!(findings.len(), 2, "{findings:#?}");
@@ -351,8 +415,61 @@ fn the_owner_is_named_and_only_membership_is_given_by_a_script() {
     assert_eq!(
         service,
         [
-            "Only a superuser of the service can give it: ask its support, or do without",
-            "Let the service's administrator run the statement"
+            "Let the service's administrator run the statement",
+            "Only a superuser of the service can give it: ask its support, or do without"
         ]
+    );
+}
+
+#[test]
+fn what_one_grant_gives_is_one_finding() {
+    let mut facts = clean();
+    let server = source(&mut facts);
+    known(&mut server.identity).markers = vec!["rds".into()];
+    lacked(server, UnpermittedKind::Database, "boss");
+    lacked(server, UnpermittedKind::Sessions, "pg_read_all_stats");
+    lacked(server, UnpermittedKind::Sessions, "pg_signal_backend");
+    for role in ["app", "reports", "postgres"] {
+        read_only(server, "shop", role);
+    }
+    relation(&mut facts, |r| r.owner = false);
+    known(&mut on_target(&mut facts).relation_rights).clear();
+    let of = |facts: &Facts, id| -> Vec<(String, Option<String>)> {
+        let (findings, ran) = run(id, facts);
+        ran.unwrap();
+        let shown = findings.into_iter().map(|one| (one.what, one.sql));
+        shown.collect()
+    };
+    assert_eq!(
+        of(&facts, "role.owner_of_tables"),
+        [(
+            "role migrator on the source may not: alter database shop of boss, lock table app.orders of boss"
+                .to_owned(),
+            Some("GRANT \"boss\" TO \"migrator\";".to_owned())
+        )]
+    );
+    let sessions = of(&facts, "role.signal_backend");
+    assert_eq!(sessions.len(), 2, "{sessions:#?}");
+    let alter = |role| format!("role migrator on the source may not: alter role {role}");
+    let grant = |role| format!("GRANT \"{role}\" TO \"migrator\" WITH ADMIN OPTION;");
+    assert_eq!(
+        of(&facts, "role.cutover_rights"),
+        [
+            (alter("app"), Some(grant("app"))),
+            (alter("reports"), Some(grant("reports"))),
+            // Only a superuser of the service may.
+            (alter("postgres"), None),
+        ]
+    );
+    // Without CREATEROLE one statement serves all of them.
+    for one in known(&mut source(&mut facts).not_permitted) {
+        one.createrole = false;
+    }
+    assert_eq!(
+        of(&facts, "role.cutover_rights")[0],
+        (
+            format!("{}, alter role reports", alter("app")),
+            Some("ALTER ROLE \"migrator\" CREATEROLE;".to_owned())
+        )
     );
 }
