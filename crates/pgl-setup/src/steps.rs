@@ -381,14 +381,16 @@ impl<'a> Run<'a> {
                     jobs: 1,
                     ..self.how()
                 };
-                schema::run(
+                let done = schema::run(
                     &self.place.servers,
                     self.target.as_mut().ok_or_else(no_target)?,
                     &name,
                     StepId::TargetSchema,
                     &how,
                     self.watch,
-                )?
+                )?;
+                target::analyze_catalogs(self.target()?)?;
+                done
             }
         };
         self.compare()?;

@@ -1,5 +1,5 @@
 //! Running the statements of `pgl.held`: in parallel where their dependencies allow, each in one
-//! transaction with the mark that it is done.
+//! transaction with the mark that it is done. Quick ones share a transaction, unless one of them fails.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -18,6 +18,13 @@ use crate::unlogged::unlogged_statements;
 use crate::worker_pool::run_workers;
 use crate::{Done, Error, ObjectFailure, Servers, Watch};
 
+const FOREIGN_KEY: &str = "FK CONSTRAINT";
+const INDEX_ATTACH: &str = "INDEX ATTACH";
+/// How many statements share a transaction at most.
+const AT_ONCE: usize = 50;
+/// How large their tables may be together: what takes longer is done one by one, and by several sessions.
+const AT_ONCE_BYTES: u64 = 8 << 20;
+
 /// A statement that is not done yet.
 #[derive(Debug, Clone, Deserialize)]
 struct Held {
@@ -34,6 +41,11 @@ impl Held {
     /// Whether its values are not stored.
     fn is_hidden(&self) -> bool {
         has_options(&self.kind) && self.sql.contains(HIDDEN)
+    }
+
+    /// Whether others may share its transaction: it locks nothing that a statement of another session needs at the same time.
+    fn is_sociable(&self) -> bool {
+        !self.is_hidden() && self.kind != FOREIGN_KEY && self.kind != INDEX_ATTACH
     }
 }
 
@@ -188,14 +200,57 @@ pub fn held(session: &mut Session, migration: &str, step: StepId) -> Result<(u64
     Ok((number(0)?, number(1)?))
 }
 
+/// Its turn among what can be done: the largest first, then the archive's order.
+fn turn_of(item: &Held) -> Turn {
+    (std::cmp::Reverse(item.bytes), item.place, item.id)
+}
+
+type Turn = (std::cmp::Reverse<u64>, u32, u32);
+
 /// The queue of one step.
+#[derive(Default)]
 struct Queue {
-    ready: BTreeSet<(std::cmp::Reverse<u64>, u32, u32)>,
+    ready: BTreeSet<Turn>,
     waiting: HashMap<u32, HashSet<u32>>,
+    /// What waits for each.
+    needed_by: HashMap<u32, Vec<u32>>,
     running: usize,
     failures: Vec<ObjectFailure>,
-    failed: HashSet<u32>,
     stopped: bool,
+}
+
+impl Queue {
+    /// What comes next, and what can follow in the same transaction. A single session keeps the archive's order.
+    fn take<'a>(&mut self, items: &HashMap<u32, &'a Held>) -> Vec<&'a Held> {
+        let mut some: Vec<&Held> = Vec::new();
+        let mut taken: HashSet<u32> = HashSet::new();
+        let mut follow: BTreeSet<Turn> = BTreeSet::new();
+        let mut bytes = 0;
+        while let Some(turn) = (self.ready.first().into_iter().chain(follow.first())).min() {
+            let (turn, Some(item)) = (*turn, items.get(&turn.2)) else {
+                break;
+            };
+            bytes += item.bytes;
+            let joins = item.is_sociable() && bytes <= AT_ONCE_BYTES && some.len() < AT_ONCE;
+            if !(some.is_empty() || joins) {
+                break;
+            }
+            if follow.remove(&turn) {
+                self.waiting.remove(&item.id);
+            }
+            self.ready.remove(&turn);
+            some.push(item);
+            taken.insert(item.id);
+            if !joins {
+                break;
+            }
+            for id in self.needed_by.get(&item.id).into_iter().flatten() {
+                let follows = (self.waiting.get(id)).is_some_and(|open| open.is_subset(&taken));
+                follow.extend(items.get(id).filter(|_| follows).map(|item| turn_of(item)));
+            }
+        }
+        some
+    }
 }
 
 /// Runs what is not done of a step, which `target` reads.
@@ -227,14 +282,7 @@ pub fn run(
         return Ok(Done::Already(what));
     }
     let by_id: HashMap<u32, &Held> = items.iter().map(|item| (item.id, item)).collect();
-    let mut queue = Queue {
-        ready: BTreeSet::new(),
-        waiting: HashMap::new(),
-        running: 0,
-        failures: Vec::new(),
-        failed: HashSet::new(),
-        stopped: false,
-    };
+    let mut queue = Queue::default();
     for item in &items {
         let open: HashSet<u32> = item
             .depends
@@ -243,10 +291,11 @@ pub fn run(
             .filter(|id| *id != item.id && by_id.contains_key(id))
             .collect();
         if open.is_empty() {
-            queue
-                .ready
-                .insert((std::cmp::Reverse(item.bytes), item.place, item.id));
+            queue.ready.insert(turn_of(item));
         } else {
+            for id in &open {
+                queue.needed_by.entry(*id).or_default().push(item.id);
+            }
             queue.waiting.insert(item.id, open);
         }
     }
@@ -272,14 +321,7 @@ pub fn run(
     for (id, open) in &queue.waiting {
         let blocker = open.iter().find_map(|id| by_id.get(id));
         if let Some(item) = by_id.get(id) {
-            failures.push(ObjectFailure {
-                object: item.object.clone(),
-                sqlstate: None,
-                message: "not tried: something that it needs failed".to_owned(),
-                detail: blocker.map(|b| format!("it needs {}", b.object)),
-                context: None,
-                hint: None,
-            });
+            failures.push(not_tried(item, blocker.map(|b| b.object.as_str())));
         }
     }
     if failures.is_empty() {
@@ -304,26 +346,54 @@ fn work(
 ) -> Result<(), pgl_conn::Error> {
     let result = (|| {
         let mut session = open(servers, migration, how)?;
-        while let Some(id) = next(queue, turn, watch) {
-            let Some(item) = items.get(&id) else { continue };
-            watch.doing(&item.object);
-            let _cancel = watch.cancel_on_stop(session.cancel_handle());
-            let outcome = match (item.is_hidden(), how.secrets.get(&item.object)) {
-                (false, _) => once(&mut session, migration, item, &item.sql),
-                (true, Some(sql)) => {
-                    unlogged_statements(&mut session, |session| once(session, migration, item, sql))
+        while let Some(some) = next(items, queue, turn, watch) {
+            if some.len() > 1 {
+                watch.doing(&some[0].object);
+                let cancel = watch.cancel_on_stop(session.cancel_handle());
+                let outcome = together(&mut session, migration, &some);
+                drop(cancel);
+                let lost = outcome.as_ref().err().is_some_and(pgl_conn::Error::is_lost);
+                if outcome.is_ok() || lost || watch.stop() {
+                    for item in &some {
+                        finish(items, queue, turn, item, outcome.as_ref(), watch);
+                    }
+                    if lost {
+                        session = open(servers, migration, how)?;
+                    }
+                    continue;
                 }
-                (true, None) => Err(pgl_conn::Error::new(
-                    Side::Target,
-                    pgl_conn::Kind::Refused,
-                    "its statement holds values that are not stored",
-                )
-                .with_hint("pgl-setup reads them from the source again")),
-            };
-            let lost = outcome.as_ref().err().is_some_and(pgl_conn::Error::is_lost);
-            finish(queue, turn, item, outcome, watch);
-            if lost {
-                session = open(servers, migration, how)?;
+            }
+            let mut gone: HashMap<u32, &str> = HashMap::new();
+            for item in some {
+                watch.doing(&item.object);
+                if let Some(needed) = item.depends.iter().find_map(|id| gone.get(id)) {
+                    let failure = not_tried(item, Some(needed));
+                    let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+                    queue.running -= 1;
+                    queue.failures.push(failure);
+                    gone.insert(item.id, &item.object);
+                    continue;
+                }
+                let _cancel = watch.cancel_on_stop(session.cancel_handle());
+                let outcome = match (item.is_hidden(), how.secrets.get(&item.object)) {
+                    (false, _) => once(&mut session, migration, item, &item.sql),
+                    (true, Some(sql)) => unlogged_statements(&mut session, |session| {
+                        once(session, migration, item, sql)
+                    }),
+                    (true, None) => Err(pgl_conn::Error::new(
+                        Side::Target,
+                        pgl_conn::Kind::Refused,
+                        "its statement holds values that are not stored",
+                    )
+                    .with_hint("pgl-setup reads them from the source again")),
+                };
+                finish(items, queue, turn, item, outcome.as_ref(), watch);
+                if let Err(error) = outcome {
+                    gone.insert(item.id, &item.object);
+                    if error.is_lost() {
+                        session = open(servers, migration, how)?;
+                    }
+                }
             }
         }
         Ok(())
@@ -347,7 +417,24 @@ fn open(servers: &Servers, migration: &str, how: &How) -> Result<Session, pgl_co
     Ok(session)
 }
 
-fn next(queue: &Mutex<Queue>, turn: &Condvar, watch: &dyn Watch) -> Option<u32> {
+fn not_tried(item: &Held, needed: Option<&str>) -> ObjectFailure {
+    ObjectFailure {
+        object: item.object.clone(),
+        sqlstate: None,
+        message: "not tried: something that it needs failed".to_owned(),
+        detail: needed.map(|one| format!("it needs {one}")),
+        context: None,
+        hint: None,
+    }
+}
+
+/// What can be done now: one statement, or several that share a transaction.
+fn next<'a>(
+    items: &HashMap<u32, &'a Held>,
+    queue: &Mutex<Queue>,
+    turn: &Condvar,
+    watch: &dyn Watch,
+) -> Option<Vec<&'a Held>> {
     let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
         if queue.stopped || watch.stop() {
@@ -355,9 +442,10 @@ fn next(queue: &Mutex<Queue>, turn: &Condvar, watch: &dyn Watch) -> Option<u32> 
             turn.notify_all();
             return None;
         }
-        if let Some((_, _, id)) = queue.ready.pop_first() {
-            queue.running += 1;
-            return Some(id);
+        let some = queue.take(items);
+        if !some.is_empty() {
+            queue.running += some.len();
+            return Some(some);
         }
         if queue.running == 0 {
             turn.notify_all();
@@ -368,10 +456,11 @@ fn next(queue: &Mutex<Queue>, turn: &Condvar, watch: &dyn Watch) -> Option<u32> 
 }
 
 fn finish(
+    items: &HashMap<u32, &Held>,
     queue: &Mutex<Queue>,
     turn: &Condvar,
     item: &Held,
-    outcome: Result<(), pgl_conn::Error>,
+    outcome: Result<&(), &pgl_conn::Error>,
     watch: &dyn Watch,
 ) {
     let mut guard = queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -380,22 +469,55 @@ fn finish(
     match outcome {
         Ok(()) => {
             watch.add(1);
-            queue.waiting.retain(|id, open| {
+            for id in queue.needed_by.remove(&item.id).unwrap_or_default() {
+                let (Some(open), Some(next)) = (queue.waiting.get_mut(&id), items.get(&id)) else {
+                    continue;
+                };
                 open.remove(&item.id);
                 if open.is_empty() {
-                    queue.ready.insert((std::cmp::Reverse(0), item.place, *id));
+                    queue.waiting.remove(&id);
+                    queue.ready.insert(turn_of(next));
                 }
-                !open.is_empty()
-            });
+            }
         }
-        Err(error) => {
-            queue.failed.insert(item.id);
-            queue
-                .failures
-                .push(ObjectFailure::new(&item.object, &error));
-        }
+        Err(error) => queue.failures.push(ObjectFailure::new(&item.object, error)),
     }
     turn.notify_all();
+}
+
+/// A statement and its mark that it is done.
+fn marked(migration: &str, item: &Held, statement: &str) -> String {
+    format!(
+        "{statement}\n;UPDATE pgl.held SET done = clock_timestamp() WHERE migration = {} AND id = {};\n",
+        quote_literal(migration),
+        item.id
+    )
+}
+
+/// What keeps new triggers from firing for replicated rows.
+fn quiet(items: &[&Held]) -> &'static str {
+    if items.iter().any(|item| item.kind.ends_with("TRIGGER")) {
+        include_str!("../../sql/quiet_triggers.sql")
+    } else {
+        ""
+    }
+}
+
+/// Statements and their marks in one transaction, which is rolled back where one fails.
+fn together(
+    session: &mut Session,
+    migration: &str,
+    items: &[&Held],
+) -> Result<(), pgl_conn::Error> {
+    let each: String = items
+        .iter()
+        .map(|item| marked(migration, item, &item.sql))
+        .collect();
+    let outcome = session.batch(&format!("BEGIN;\n{each}{}\n;COMMIT", quiet(items)));
+    if outcome.as_ref().is_err_and(|error| !error.is_lost()) {
+        session.rollback()?;
+    }
+    outcome
 }
 
 /// One statement and its mark. A deadlock with a neighbour (two partitions of one table) is tried
@@ -408,21 +530,15 @@ fn once(
 ) -> Result<(), pgl_conn::Error> {
     // An index of a partitioned table becomes valid with its last part, and servers up to 18 look for that without a lock
     // that they keep: two parts attached at once, in two levels, leave it invalid.
-    let alone = if item.kind == "INDEX ATTACH" {
+    let alone = if item.kind == INDEX_ATTACH {
         "SELECT pg_catalog.pg_advisory_xact_lock('pgl.held'::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8);"
     } else {
         ""
     };
-    let quiet = if item.kind.ends_with("TRIGGER") {
-        include_str!("../../sql/quiet_triggers.sql")
-    } else {
-        ""
-    };
     let sql = format!(
-        "BEGIN;\n{alone}{}\n;{quiet}\n;UPDATE pgl.held SET done = clock_timestamp() WHERE migration = {} AND id = {};\nCOMMIT;",
-        statement,
-        quote_literal(migration),
-        item.id
+        "BEGIN;\n{alone}{}{}\n;COMMIT",
+        marked(migration, item, statement),
+        quiet(&[item])
     );
     let mut tries = 0;
     loop {
@@ -434,7 +550,7 @@ fn once(
                 }
                 // Somebody has dropped a key that was added unchecked and cannot hold: nothing is left to be checked.
                 if error.is_sqlstate("42704")
-                    && item.kind == "FK CONSTRAINT"
+                    && item.kind == FOREIGN_KEY
                     && is_validation(&item.sql)
                 {
                     log::warn!("{}: not validated: {}", item.object, error.message);

@@ -157,14 +157,13 @@ impl Scope {
         if self == Self::Database {
             return session.batch(sql);
         }
+        // By itself: of a string that is not SQL nothing is run.
         session.batch("SAVEPOINT pgl_trial")?;
-        match session.batch(sql) {
-            Err(error) if !error.is_lost() => {
-                session.batch("ROLLBACK TO SAVEPOINT pgl_trial")?;
-                Err(error)
-            }
-            outcome => outcome.and_then(|()| session.batch("RELEASE SAVEPOINT pgl_trial")),
+        let outcome = session.batch(&format!("{sql}\n;RELEASE SAVEPOINT pgl_trial"));
+        if outcome.as_ref().is_err_and(|error| !error.is_lost()) {
+            session.batch("ROLLBACK TO SAVEPOINT pgl_trial")?;
         }
+        outcome
     }
 }
 
@@ -211,8 +210,14 @@ fn statements(
     };
     // What failed, and what needs it: only the first is counted.
     let mut gone: HashSet<u32> = HashSet::new();
+    // Up to here the statements were accepted together.
+    let mut accepted = 0;
     for (tried, item) in work.iter().enumerate() {
+        if tried < accepted {
+            continue;
+        }
         let entry = &item.entry;
+        let needs_gone = |item: &Work| (item.entry.depends.iter()).any(|id| gone.contains(id));
         watch.doing(&entry.label());
         if watch.stop() {
             return Err(Error::Interrupted);
@@ -224,7 +229,17 @@ fn statements(
             trial.cut_short(work, tried);
             break;
         }
-        if entry.depends.iter().any(|id| gone.contains(id)) {
+        if tried % STATEMENTS_PER_LOOK == 0 {
+            let some = &work[tried..work.len().min(tried + STATEMENTS_PER_LOOK - 1)];
+            let sql: Vec<&str> = some.iter().map(|item| item.entry.sql.as_str()).collect();
+            if !some.iter().any(needs_gone) && scope.statement(session, &sql.join("\n;\n")).is_ok()
+            {
+                trial.accepted += some.len();
+                accepted = tried + some.len();
+                continue;
+            }
+        }
+        if needs_gone(item) {
             gone.insert(entry.id);
             continue;
         }
