@@ -1,6 +1,7 @@
 //! Replication back, and the rollback.
 
 use anyhow::{Context, Result, ensure};
+use pgl_core::cutover::READ_WRITE;
 use pgl_testkit::load::Load;
 use pgl_testkit::{Cluster, PairDb, Tool};
 use serde_json::Value;
@@ -298,6 +299,53 @@ fn what_the_database_itself_has_on_one_side_is_named_there_and_back() -> Result<
             && back.contains("connection limit 91 (on the target -1)"),
         "{back}"
     );
+    Ok(())
+}
+
+/// What the former source would do with rows, or answer with, that come back; what it had before is not in the way.
+#[test]
+fn a_rollback_looks_at_the_former_source() -> Result<()> {
+    let db = replicating_with(
+        13,
+        17,
+        "former",
+        "CREATE MATERIALIZED VIEW later AS SELECT 1 AS q WITH NO DATA;
+         CREATE TABLE twice (id int PRIMARY KEY, v int, a text[]); INSERT INTO twice VALUES (1, 1), (2, 1)",
+    )?;
+    let unique = "CREATE UNIQUE INDEX CONCURRENTLY never ON twice (v)";
+    ensure!(db.on_source(unique).is_err(), "the values are the same");
+    let refusals = |args: &[&str], code: i32| -> Result<String> {
+        let out = cutover(&db).args(args).run()?.expect(code)?;
+        Ok(out.json()?["refusals"].to_string())
+    };
+    let name = db.name();
+    db.on_source(&format!("ALTER DATABASE {name} SET array_nulls = off"))?;
+    refusals(&["--dry-run"], 0)?;
+    let said = refusals(&["--dry-run", "--reverse"], 1)?;
+    ensure!(
+        said.contains("cut.input_settings") && said.contains("array_nulls is off"),
+        "{said}"
+    );
+    db.on_source(&format!("ALTER DATABASE {name} RESET array_nulls"))?;
+    refusals(&["--yes", "--reverse"], 0)?;
+    db.on_target("INSERT INTO twice VALUES (3, 2, ARRAY[NULL]); REFRESH MATERIALIZED VIEW later")?;
+    let said = refusals(&["rollback", "--dry-run"], 1)?;
+    ensure!(
+        said.contains("filled on the target and not on the source: public.later")
+            && !said.contains("cut.indexes"),
+        "{said}"
+    );
+    db.on_source(&format!(
+        "{READ_WRITE}; REFRESH MATERIALIZED VIEW later; ALTER DATABASE {name} SET array_nulls = off"
+    ))?;
+    let said = refusals(&["rollback", "--dry-run"], 1)?;
+    ensure!(said.contains("cut.input_settings"), "{said}");
+    db.on_source(&format!(
+        "{READ_WRITE}; ALTER DATABASE {name} RESET array_nulls"
+    ))?;
+    refusals(&["rollback", "--yes"], 0)?;
+    let back = db.on_source("SELECT count(*) FROM twice WHERE a[1] IS NULL AND a IS NOT NULL")?;
+    ensure!(back == [[Some("1".to_owned())]], "{back:?}");
     Ok(())
 }
 

@@ -136,6 +136,8 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON CONSTRAINT up_other_fkey ON hz.up_1 IS 'above';
+CREATE TABLE information_schema.lost (id int PRIMARY KEY);
+CREATE FUNCTION pg_catalog.hz_lost() RETURNS int LANGUAGE sql AS 'SELECT 1';
 CREATE TABLE hz.stored_in (id int PRIMARY KEY, t text, CONSTRAINT positive CHECK (id > 0));
 CREATE TABLE hz.stored (PRIMARY KEY (id)) INHERITS (hz.stored_in);
 CREATE TABLE hz.stored_too (PRIMARY KEY (id)) INHERITS (hz.stored_in);

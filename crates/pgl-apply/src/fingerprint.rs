@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use pgl_catalog::definitions::catalog_marks;
 use pgl_conn::{Error, Session};
 use pgl_core::QualifiedName;
-use pgl_core::cutover::{Fingerprint, KeptMarks, Labels, TableMark};
+use pgl_core::cutover::{CatalogMark, Fingerprint, KeptMarks, Labels, TableMark};
 use pgl_core::journal::{MARKS, MOVED, PROMOTED_MARKS};
 use serde::Deserialize;
 
@@ -91,10 +91,24 @@ pub fn fingerprint(session: &mut Session, tables: &[QualifiedName]) -> Result<Fi
     )?;
     let catalogs = catalog_marks(session)?;
     Ok(Fingerprint {
-        tables: table_marks(session, tables)?,
         catalogs,
+        sets: set_marks(session)?,
+        tables: table_marks(session, tables)?,
         horizon,
     })
+}
+
+fn set_marks(session: &mut Session) -> Result<Vec<CatalogMark>, Error> {
+    pgl_catalog::rows(session, include_str!("../sql/fingerprint/sets.sql"), &[])
+}
+
+/// Whether nothing is defined otherwise than `before`. A table's definition is rows of the catalogs, and all that is written
+/// later has a later transaction: it adds to their sums.
+///
+/// # Errors
+/// The server's.
+pub fn is_unchanged(session: &mut Session, before: &Fingerprint) -> Result<bool, Error> {
+    Ok(catalog_marks(session)? == before.catalogs && set_marks(session)? == before.sets)
 }
 
 /// Names of objects that were created or changed since `before`.

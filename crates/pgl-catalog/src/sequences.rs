@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pgl_conn::{Error, Session};
+use pgl_conn::{Error, Session, ToSql};
 use pgl_core::QualifiedName;
 use pgl_core::cutover::SequenceUser;
 use pgl_core::facts::objects::SequenceLater;
 use pgl_core::seqsync::SequenceReading;
 use serde::Deserialize;
 
-use crate::{gexec, rows};
+use crate::{column, gexec, rows};
 
 #[derive(Deserialize)]
 struct Listed {
@@ -139,6 +139,25 @@ pub fn states(
         reading.cycle = own.cycle.unwrap_or(reading.cycle);
     }
     Ok(())
+}
+
+/// Reads the states again of the sequences that have changed since they were read.
+///
+/// # Errors
+/// The server's.
+pub fn states_again(session: &mut Session, readings: &mut [SequenceReading]) -> Result<(), Error> {
+    let (mut oids, known): (Vec<i64>, Vec<Option<i64>>) = readings
+        .iter()
+        .map(|one| {
+            let called = one.last_value.filter(|_| one.is_called == Some(true));
+            (i64::from(one.oid), called)
+        })
+        .unzip();
+    if session.version().at_least(10) {
+        let params: [&(dyn ToSql + Sync); 2] = [&oids, &known];
+        oids = column(session, sql!("sequences/changed"), &params)?;
+    }
+    states(session, readings, &oids)
 }
 
 /// Notes which sequences pglogical replicates, where it is installed and lets us see.

@@ -18,7 +18,7 @@ use pgl_conn::{DsnOutline, DsnText, Kind, Session};
 use pgl_core::control::to_look_at;
 use pgl_core::cutover::{
     Closed, CutoverLimits, Direction, Preconditions, REPLICATING, Refusal, SequenceMismatch,
-    WriteBlock, guards, left_behind, not_replicated_back, removed_tables, renamed,
+    SequenceUser, WriteBlock, guards, left_behind, not_replicated_back, removed_tables, renamed,
     replica_triggers, sequence_mismatches, stays_read_only, unplanned,
 };
 use pgl_core::definitions::{PromotedDefinitions, Sought};
@@ -116,6 +116,8 @@ pub(crate) struct CheckedPreconditions {
     pub(crate) notes: Vec<String>,
     /// What a rollback compares definitions with.
     pub(crate) promoted: Option<PromotedDefinitions>,
+    /// Which columns take their values from which sequences where rows are replicated from.
+    pub(crate) sequence_users: Vec<SequenceUser>,
 }
 
 /// Evaluates all of them.
@@ -213,7 +215,8 @@ pub(crate) fn check(
         pgl_catalog::setup::tables(old)?,
         pgl_catalog::setup::tables(new)?,
     );
-    facts.sequence_mismatches = exchanged(&migration.plan, (old, new), &shapes.0)?;
+    let sequence_users = catalog::users(old)?;
+    facts.sequence_mismatches = exchanged(&migration.plan, &sequence_users, new, &shapes.0)?;
     let wire = if old.version().major_num() == new.version().major_num() {
         Wire::Same
     } else {
@@ -244,6 +247,18 @@ pub(crate) fn check(
     .filter(|task| task.entry.outcome == SequenceOutcome::Refused)
     .map(|task| task.entry.qualified().to_string())
     .collect();
+    facts.unfilled = pgl_apply::target::unfilled(old, new)?
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    // Rows of the same version are replicated in their internal form.
+    if wire == Wire::Text && (direction == Direction::Back || args.reverse()) {
+        let source = match direction {
+            Direction::Forward => &mut *old,
+            Direction::Back => &mut *new,
+        };
+        facts.input_settings = pgl_catalog::status::input_settings(source)?;
+    }
     if direction == Direction::Forward {
         let seen = examined(migration)?;
         if args.reverse() {
@@ -264,10 +279,6 @@ pub(crate) fn check(
             }
             Err(why) => vec![format!("what could not be read: {why}")],
         };
-        facts.unfilled = pgl_apply::target::unfilled(old, new)?
-            .iter()
-            .map(ToString::to_string)
-            .collect();
         if permitted && !args.common.input.force.iter().any(|id| id == "cut.orphans") {
             facts.orphans = orphaned_rows(&migration.plan, (old, new), &shapes.1)?;
         }
@@ -311,6 +322,7 @@ pub(crate) fn check(
         refusals: guards(&facts, limits, &args.common.input.force),
         notes,
         promoted,
+        sequence_users,
     })
 }
 
@@ -339,10 +351,11 @@ fn orphaned_rows(
 /// Columns whose sequences have other names on the other side, as far as the plan has one of these.
 fn exchanged(
     plan: &Plan,
-    (old, new): (&mut Session, &mut Session),
+    old: &[SequenceUser],
+    new: &mut Session,
     known: &[TableShape],
 ) -> Result<Vec<SequenceMismatch>, Error> {
-    let mut found = sequence_mismatches(&catalog::users(old)?, &catalog::users(new)?, known);
+    let mut found = sequence_mismatches(old, &catalog::users(new)?, known);
     found.retain(|one| {
         let mut names = one.provider.union(&one.subscriber);
         names.any(|name| {
@@ -390,7 +403,7 @@ pub(crate) fn check_again(
     args: &Order,
     migration: &CutoverContext,
     direction: Direction,
-    (recopied, release): (&[QualifiedName], &PromotionPlan),
+    (recopied, release, users): (&[QualifiedName], &PromotionPlan, &[SequenceUser]),
     (old, new): (&mut Session, &mut Session),
 ) -> Result<Vec<Refusal>, Error> {
     let link = migration.link(direction, new)?;
@@ -414,7 +427,7 @@ pub(crate) fn check_again(
         direction,
         ((old, &closed_old), (new, &closed_new)),
     )?;
-    facts.sequence_mismatches = exchanged(&migration.plan, (old, new), &[])?;
+    facts.sequence_mismatches = exchanged(&migration.plan, users, new, &[])?;
     facts.replica_triggers.retain(|one| !release.enables(one));
     let limits = CutoverLimits {
         max_lag: args.options.max_lag,

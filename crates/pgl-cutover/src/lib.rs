@@ -13,7 +13,8 @@
 //!    all of it.
 //! 5. **sequences**, tables without a replica identity (**copy-unkeyed**), **counts**, foreign keys (unchecked) and
 //!    triggers.
-//! 6. **write-block-triggers**: a trigger on each table of the source refuses every write; its commit lets go of the locks.
+//! 6. **write-block-triggers**: a trigger on each table of the source refuses every write; they are created while rows are
+//!    counted, and their commit lets go of the locks.
 //!    Locks go with their session, and what has to hold from the release on must outlive a kill and a restart.
 //! 7. **promote**: one commit on the target brings keys, triggers, settings and the note. The pause
 //!    ends. Before this commit the attempt can only be rolled back, after it only be finished.

@@ -184,15 +184,15 @@ pub fn facts(
         .filter(|table| changed.contains(&table.qualified()))
         .map(|table| table.qualified().to_string())
         .collect();
-    let invalid = |session: &mut Session| -> Result<Vec<String>, Error> {
-        let sql = include_str!("../../sql/cutover/invalid_indexes.sql");
-        Ok(names(pgl_catalog::rows(session, sql, &[])?))
+    let indexes = |session: &mut Session, valid: bool| -> Result<Vec<String>, Error> {
+        let sql = include_str!("../../sql/cutover/indexes.sql");
+        Ok(names(pgl_catalog::rows(session, sql, &[&valid])?))
     };
-    let also_there = invalid(old)?;
-    facts.invalid_indexes = invalid(new)?;
-    facts
-        .invalid_indexes
-        .retain(|name| !also_there.contains(name));
+    facts.invalid_indexes = indexes(new, false)?;
+    if !facts.invalid_indexes.is_empty() {
+        let there = indexes(old, true)?;
+        facts.invalid_indexes.retain(|name| there.contains(name));
+    }
     if exists(new)? {
         facts.held = new.count(
             "SELECT count(*) FROM pgl.held WHERE migration = $1 AND done IS NULL AND step <> $2",

@@ -1,6 +1,7 @@
 -- What pg_dump does not write, with the statement that restores it; before_15 where it depends on the version of the target.
 -- On the target, what a partition has from a table above it gets the name that it has in the uppermost one. Columns that
--- only later servers have are read by way of JSON; a trigger's parent is its dependency, from 11 on.
+-- only later servers have are read by way of JSON; a trigger's parent is its dependency, from 11 on. Objects of initdb have
+-- numbers below 16384.
 WITH RECURSIVE clone AS (
     SELECT k.tableoid AS classid, k.oid, (pg_catalog.row_to_json(k) ->> 'conparentid')::oid AS parent
     FROM pg_catalog.pg_constraint k
@@ -23,6 +24,27 @@ WITH RECURSIVE clone AS (
     SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+), misplaced AS (
+    SELECT o.classid, o.objid
+    FROM (
+        SELECT c.tableoid AS classid, c.oid AS objid, c.relnamespace AS schema
+        FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+        UNION ALL
+        SELECT p.tableoid, p.oid, p.pronamespace FROM pg_catalog.pg_proc p
+        UNION ALL
+        SELECT y.tableoid, y.oid, y.typnamespace
+        FROM pg_catalog.pg_type y
+        LEFT JOIN pg_catalog.pg_class c ON c.oid = y.typrelid
+        WHERE y.typcategory <> 'A' AND (c.oid IS NULL OR c.relkind = 'c')
+        UNION ALL
+        SELECT p.tableoid, p.oid, p.oprnamespace FROM pg_catalog.pg_operator p
+        UNION ALL
+        SELECT l.tableoid, l.oid, l.collnamespace FROM pg_catalog.pg_collation l
+    ) o
+    WHERE o.objid >= 16384
+      AND o.schema IN (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname IN ('pg_catalog', 'information_schema'))
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.classid = o.classid AND d.objid = o.objid AND d.deptype IN ('e', 'i'))
 ), found AS (
     SELECT 'foreign_key' AS kind,
            r.conrelid AS relation,
@@ -121,6 +143,10 @@ WITH RECURSIVE clone AS (
     FROM pg_catalog.pg_shseclabel s
     JOIN pg_catalog.pg_database d ON d.oid = s.objoid AND d.datname = pg_catalog.current_database()
     WHERE s.classoid = 'pg_catalog.pg_database'::regclass
+    UNION ALL
+    SELECT 'system_schema', NULL, o.type || ' ' || o.identity, 1, NULL, NULL
+    FROM misplaced m
+    CROSS JOIN LATERAL pg_catalog.pg_identify_object(m.classid, m.objid, 0) o
 )
 -- A column may have several parents.
 SELECT f.kind, f.relation::int8, f.name, f.statement, f.before_15

@@ -64,6 +64,15 @@ pub fn source_close(
     Ok(close)
 }
 
+/// Settings by which an apply worker of this database reads other values than were sent, as sentences.
+///
+/// # Errors
+/// The server's.
+pub fn input_settings(session: &mut Session) -> Result<Vec<String>, Error> {
+    let close: TargetClose = row(session, sql!("status/target_settings"), &[])?;
+    Ok(close.input_settings)
+}
+
 /// The target.
 ///
 /// # Errors

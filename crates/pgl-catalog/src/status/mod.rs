@@ -8,7 +8,7 @@ mod dsn;
 mod logs;
 mod now;
 
-pub use close::{has_rows, members, source_close, target_close};
+pub use close::{has_rows, input_settings, members, source_close, target_close};
 pub use cutover::{cutover, reverse, reverse_lag};
 pub use dsn::{provider, trouble, try_dsn};
 pub use logs::tail;

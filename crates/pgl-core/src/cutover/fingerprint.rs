@@ -55,6 +55,8 @@ pub struct Fingerprint {
     pub tables: Vec<TableMark>,
     /// The catalogs.
     pub catalogs: Vec<CatalogMark>,
+    /// pglogical's catalogs of replication sets. Where these marks and those of the catalogs are the same, the tables are.
+    pub sets: Vec<CatalogMark>,
     /// A transaction that had not begun then: what is younger came later.
     pub horizon: String,
 }
@@ -274,6 +276,7 @@ mod tests {
         Fingerprint {
             tables: vec![mark("t", Some(7)), mark("u", Some(8))],
             catalogs: vec![catalog("pg_class", 10, "99"), catalog("pg_proc", 3, "5")],
+            sets: Vec::new(),
             horizon: "1".to_owned(),
         }
     }

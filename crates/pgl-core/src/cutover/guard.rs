@@ -48,12 +48,14 @@ pub struct Preconditions {
     pub lag: (u64, u64),
     /// Prepared transactions of the provider.
     pub prepared: u64,
-    /// Indexes of the subscriber that are not valid.
+    /// Indexes of the subscriber that are not valid, and are on the provider.
     pub invalid_indexes: Vec<String>,
     /// Statements that pgl-setup holds back for other steps than foreign keys.
     pub held: u64,
-    /// Materialised views that hold rows on the source and none on the target.
+    /// Materialised views that are filled on the provider and not on the subscriber.
     pub unfilled: Vec<String>,
+    /// Settings of the source by which the apply worker of reverse replication reads other values than were sent.
+    pub input_settings: Vec<String>,
     /// Rows of the target that contradict foreign keys of the source, as sentences.
     pub orphans: Vec<String>,
     /// Replicated tables of the subscriber without statistics.
@@ -125,12 +127,13 @@ pub struct Refusal {
 }
 
 /// Ids of refusals that are not those of preflight's checks.
-const REFUSALS: [&str; 33] = [
+const REFUSALS: [&str; 34] = [
     "cut.definitions",
     "cut.delay",
     "cut.followed",
     "cut.held",
     "cut.indexes",
+    "cut.input_settings",
     "cut.lag",
     "cut.large_objects",
     "cut.left_behind",
@@ -169,6 +172,14 @@ pub fn can_be_forced(id: &str) -> bool {
 /// Everything that does not hold and that nobody overrides.
 pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -> Vec<Refusal> {
     let mut all: Vec<Refusal> = Vec::new();
+    let (here, there) = match facts.rollback {
+        true => (Side::Target, Side::Source),
+        false => (Side::Source, Side::Target),
+    };
+    let in_read_write = match facts.rollback {
+        true => format!(", in a session that begins with {READ_WRITE}"),
+        false => String::new(),
+    };
     let mut refuse = |id: &str, what: String, hint: &str| {
         all.push(Refusal {
             id: id.to_owned(),
@@ -370,8 +381,22 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
     if !facts.invalid_indexes.is_empty() {
         refuse(
             "cut.indexes",
-            format!("not valid: {}", some_of(&facts.invalid_indexes)),
-            "REINDEX them on the target",
+            format!(
+                "not valid on the {there}: {}",
+                some_of(&facts.invalid_indexes)
+            ),
+            &format!("REINDEX them there{in_read_write}"),
+        );
+    }
+    if !facts.input_settings.is_empty() {
+        refuse(
+            "cut.input_settings",
+            format!(
+                "the apply worker of reverse replication reads other values than the target sends: on the source {}",
+                facts.input_settings.join(", ")
+            ),
+            "reset it on the source for the database, all roles or the server (ALTER DATABASE … RESET, ALTER ROLE ALL RESET, ALTER SYSTEM RESET); \
+             where rows were replicated back with it, the worker has to be restarted, and pgl-verify finds the rows",
         );
     }
     if facts.held > 0 {
@@ -385,10 +410,13 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
         refuse(
             "cut.matviews",
             format!(
-                "materialised views are filled on the source and not on the target: {}",
+                "materialised views are filled on the {here} and not on the {there}: {}",
                 some_of(&facts.unfilled)
             ),
-            "pgl-setup --step target.matviews; where queries may fail until a REFRESH: --force cut.matviews",
+            &match facts.rollback {
+                true => format!("REFRESH MATERIALIZED VIEW there{in_read_write}; where queries may fail until then: --force cut.matviews"),
+                false => "pgl-setup --step target.matviews; where queries may fail until a REFRESH: --force cut.matviews".to_owned(),
+            },
         );
     }
     if !facts.orphans.is_empty() {
@@ -653,7 +681,7 @@ mod tests {
     #[test]
     fn each_fault_has_its_id_and_can_be_overridden() {
         type Fault = fn(&mut Preconditions);
-        let faults: [(&str, Fault); 36] = [
+        let faults: [(&str, Fault); 37] = [
             ("cut.left_out", |f| f.left_out = vec!["odd".to_owned()]),
             ("cut.replica_triggers", |f| {
                 f.replica_triggers = vec![ReplicaTrigger::default()]
@@ -689,6 +717,9 @@ mod tests {
             ("cut.followed", |f| f.unreplicated = vec!["odd".to_owned()]),
             ("cut.indexes", |f| {
                 f.invalid_indexes = vec!["odd".to_owned()]
+            }),
+            ("cut.input_settings", |f| {
+                f.input_settings = vec!["odd".to_owned()]
             }),
             ("cut.sequences", |f| f.sequences = vec!["odd".to_owned()]),
             ("cut.large_objects", |f| {

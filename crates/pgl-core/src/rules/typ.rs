@@ -25,7 +25,24 @@ pub(super) const CHECKS: &[Rule] = &[
         })
     }),
     objects("type.reg", |view, emit| {
-        report(view, emit, |fact| named(fact, REG))
+        // Names that one session shortens by its search_path are looked up by the other's, which has no role.
+        let facts = emit.facts;
+        let server = &facts.source.server;
+        let user = server.identity.get()?.user.as_str();
+        let sender = facts.link.provider_role.as_deref().unwrap_or(user);
+        let mut paths = server.overrides_of("search_path")?;
+        let mut overridden = paths.any(|one| one.role.as_deref().is_none_or(|role| role == sender));
+        if let Some(target) = &facts.target {
+            let mut paths = target.server.overrides_of("search_path")?;
+            overridden |= paths.any(|one| one.role.is_none());
+        }
+        for (relation, column) in columns(view, |fact| named(fact, REG))? {
+            let draft = of_column(relation, column, emit);
+            if overridden {
+                draft.severity(Severity::Block);
+            }
+        }
+        Ok(())
     }),
     objects("type.oid_columns", |view, emit| {
         let large = view.objects().large_objects.get();

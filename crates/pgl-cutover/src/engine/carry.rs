@@ -3,11 +3,6 @@
 use super::*;
 
 /// The states that these sequences have by now.
-fn read_again(session: &mut Session, readings: &mut [SequenceReading]) -> Result<(), Error> {
-    let oids: Vec<i64> = readings.iter().map(|one| i64::from(one.oid)).collect();
-    Ok(catalog::states(session, readings, &oids)?)
-}
-
 impl Engine {
     /// Twice: all before the pause, and within it those that have changed since.
     pub(super) fn set_sequences(&mut self) -> Result<(), Error> {
@@ -20,8 +15,8 @@ impl Engine {
         let reader = if in_pause { holder } else { old };
         let all = &mut self.sequences;
         std::thread::scope(|scope| {
-            let of_old = scope.spawn(|| read_again(reader, &mut all.old));
-            let of_new = read_again(peer, &mut all.new);
+            let of_old = scope.spawn(|| catalog::states_again(reader, &mut all.old));
+            let of_new = catalog::states_again(peer, &mut all.new);
             of_old
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))

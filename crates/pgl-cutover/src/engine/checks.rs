@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pgl_apply::fingerprint::{fingerprint, labels, statistics, younger};
+use pgl_apply::fingerprint::{fingerprint, is_unchanged, labels, statistics, younger};
 use pgl_apply::journal::read;
 use pgl_core::cutover::{
     Doubt, KeptMarks, UnkeyedChecks, changes, counters_reliable, doubtful, unkeyed_checks,
@@ -171,10 +171,9 @@ impl Engine {
     /// again. Not where a table of the plan has changed: the statements of this attempt were made for it as it was.
     pub(super) fn check_again(&mut self) -> Result<(), Error> {
         for _ in 0..CHECKS {
-            let (now, found) = self.changed()?;
-            if found.is_empty() {
+            let Some((now, found)) = self.changed()? else {
                 return self.settings_hold();
-            }
+            };
             if now.tables != self.print.tables {
                 return Err(changed_meanwhile(self.sessions.old.side(), &found));
             }
@@ -201,39 +200,50 @@ impl Engine {
 
     /// The preconditions that no lock of ours and no definition of the source decides.
     pub(super) fn settings_hold(&mut self) -> Result<(), Error> {
+        let started = Instant::now();
         let recopied = self.recopy.iter().map(Recopy::table).collect::<Vec<_>>();
         // Not the peer: its view of the large tables is frozen by then.
         let Sessions { old, release, .. } = &mut self.sessions;
         let (args, migration) = (&self.args, &self.migration);
-        let again = (recopied.as_slice(), &self.release);
+        let again = (recopied.as_slice(), &self.release, &self.sequence_users[..]);
         let failed = guard::check_again(args, migration, self.direction, again, (old, release))?;
-        match failed.into_iter().next() {
-            None => Ok(()),
-            Some(one) => Err(Error::Refused {
+        if let Some(one) = failed.into_iter().next() {
+            return Err(Error::Refused {
                 side: None,
                 what: format!(
                     "changed after the preconditions were checked: {}: {}",
                     one.id, one.what
                 ),
                 hint: one.hint,
-            }),
+            });
         }
+        if self.began.is_some() {
+            self.done(
+                "preconditions",
+                started,
+                "settings are as they were checked",
+            );
+        }
+        Ok(())
     }
 
     /// The definitions as they are now, and what has changed since the preconditions were checked.
-    fn changed(&mut self) -> Result<(Fingerprint, Vec<String>), Error> {
-        let carried = self.migration.carried();
+    fn changed(&mut self) -> Result<Option<(Fingerprint, Vec<String>)>, Error> {
         // Not the session of the locks: what that one has created itself is not committed, and so not seen.
         let old = &mut self.sessions.old;
-        let now = fingerprint(old, &carried)?;
-        let mut found = changes(old.side(), &self.print, &now);
-        if !found.is_empty() {
-            let names = younger(old, &self.print)?;
-            if !names.is_empty() {
-                found.push(format!("created or changed: {}", names.join(", ")));
-            }
+        if is_unchanged(old, &self.print)? {
+            return Ok(None);
         }
-        Ok((now, found))
+        let now = fingerprint(old, &self.migration.carried())?;
+        let mut found = changes(old.side(), &self.print, &now);
+        if found.is_empty() {
+            return Ok(None);
+        }
+        let names = younger(old, &self.print)?;
+        if !names.is_empty() {
+            found.push(format!("created or changed: {}", names.join(", ")));
+        }
+        Ok(Some((now, found)))
     }
 
     /// Under the locks: nothing has changed since the preconditions were checked.
@@ -252,8 +262,7 @@ impl Engine {
                 "wait for their commit, or have a superuser end them: SELECT pg_terminate_backend(PID)",
             ));
         }
-        let (_, found) = self.changed()?;
-        if !found.is_empty() {
+        if let Some((_, found)) = self.changed()? {
             return Err(changed_meanwhile(self.sessions.old.side(), &found));
         }
         self.done("unchanged", started, "definitions are as they were checked");

@@ -7,15 +7,33 @@ use pgl_apply::target::quiet_triggers_sql;
 use super::*;
 
 impl Engine {
-    pub(super) fn verify(&mut self) -> Result<(), Error> {
+    /// Both at once: the triggers are created by the session that holds the locks, which compares nothing.
+    pub(super) fn verify_and_raise_triggers(&mut self) -> Result<(), Error> {
         let started = Instant::now();
         let Sessions {
-            old, peer, reader, ..
+            old,
+            peer,
+            reader,
+            holder,
+            ..
         } = &mut self.sessions;
-        let found = match &self.full {
-            Some(full) => full.compare(old, peer)?,
-            None => apply::compare(old, peer, &self.inside)?,
-        };
+        let triggers = &self.write_block;
+        let (raised, found) = std::thread::scope(|scope| {
+            let raised = scope.spawn(|| {
+                if !triggers.is_empty() {
+                    triggers.raise(holder)?;
+                }
+                Ok::<_, pgl_conn::Error>(started.elapsed())
+            });
+            let found = match &self.full {
+                Some(full) => full.compare(old, peer),
+                None => apply::compare(old, peer, &self.inside),
+            };
+            (raised.join(), found)
+        });
+        let took = started.elapsed();
+        let raised = raised.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let found = found?;
         let compared = match &self.full {
             Some(full) => full.tables(),
             None => self.inside.len(),
@@ -30,6 +48,7 @@ impl Engine {
                 hint: "pgl-verify names the rows".to_owned(),
             });
         }
+        let raised = raised?;
         if !self.after.is_empty() {
             // The views that the large ones are counted in when nobody waits any more.
             for session in [reader, peer] {
@@ -42,7 +61,11 @@ impl Engine {
                 None => "in number of rows",
             };
             let what = format!("{compared} tables are equal {how}");
-            self.done("verify", started, what);
+            self.took("verify", took, what);
+        }
+        if !self.write_block.is_empty() {
+            let what = format!("{} triggers", self.write_block.len());
+            self.took("write-block-triggers", raised, what);
         }
         self.note(AttemptState::Verified)
     }
@@ -186,17 +209,6 @@ impl Engine {
 
     /// Creates the write-block triggers in the transaction of the locks: the commit before the promotion makes them
     /// hold. Without them there is no promotion.
-    pub(super) fn enable_write_block(&mut self) -> Result<(), Error> {
-        if self.write_block.is_empty() {
-            return Ok(());
-        }
-        let started = Instant::now();
-        self.write_block.raise(&mut self.sessions.holder)?;
-        let what = format!("{} triggers", self.write_block.len());
-        self.done("write-block-triggers", started, what);
-        self.stop()
-    }
-
     fn sent_away(&mut self, waiting: u64) {
         if waiting > 0 {
             self.body.notes.push(format!(

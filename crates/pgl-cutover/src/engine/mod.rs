@@ -28,7 +28,7 @@ use pgl_core::cutover::{
 use pgl_core::definitions::PromotedDefinitions;
 use pgl_core::journal::{CLOSED, PROMOTED_DEFINITIONS};
 use pgl_core::lock_wait::Holders;
-use pgl_core::seqsync::{SequenceOutcome, SequenceReading, SequenceState, decide};
+use pgl_core::seqsync::{SequenceOutcome, SequenceState, decide};
 use pgl_core::setup::copy::tasks;
 use serde_json::json;
 
@@ -103,6 +103,8 @@ pub(crate) struct Engine {
     settings: Vec<Property>,
     /// What a rollback will compare definitions with.
     promoted: Option<PromotedDefinitions>,
+    /// Which columns take their values from which sequences on the old side.
+    sequence_users: Vec<pgl_core::cutover::SequenceUser>,
     content: checks::ContentChecks,
     full: Option<Full>,
     inside: Vec<QualifiedName>,
@@ -340,6 +342,7 @@ impl Engine {
             print,
             settings,
             promoted: None,
+            sequence_users: Vec::new(),
             content,
             full,
             inside,
@@ -359,6 +362,7 @@ impl Engine {
             refusals,
             notes,
             promoted,
+            sequence_users,
         } = guard::check(
             &self.args,
             &self.migration,
@@ -371,6 +375,7 @@ impl Engine {
         let found = refusals.len();
         self.body.refusals = refusals;
         self.promoted = promoted;
+        self.sequence_users = sequence_users;
         // They are checked again where definitions change.
         self.body.notes.retain(|note| !notes.contains(note));
         self.body.notes.extend(notes);
@@ -528,9 +533,8 @@ impl Engine {
         stop_point("constraints");
         self.constraints()?;
         stop_point("verify");
-        self.verify()?;
+        self.verify_and_raise_triggers()?;
         stop_point("write-block-triggers");
-        self.enable_write_block()?;
         self.hook("hook-drained", self.args.options.hook_drained.clone(), true)?;
         self.unchanged()?;
         self.settings_hold()?;
@@ -556,11 +560,15 @@ impl Engine {
     }
 
     fn done(&mut self, id: &str, started: Instant, what: impl Into<String>) {
+        self.took(id, started.elapsed(), what);
+    }
+
+    fn took(&mut self, id: &str, time: Duration, what: impl Into<String>) {
         let what = what.into();
         log::info!("{id}: {what}");
         let phase = Phase {
             id: id.to_owned(),
-            seconds: started.elapsed().as_secs_f64(),
+            seconds: time.as_secs_f64(),
             in_pause: self.began.is_some(),
             what,
         };
@@ -655,6 +663,8 @@ impl Engine {
         if let Some(loader) = &mut s.loader {
             apply::limit(loader, limit)?;
         }
+        // Counted once before: the caches of both sessions are filled while nobody waits. What it finds does not matter yet.
+        apply::compare(&mut s.old, &mut s.peer, &self.inside)?;
         self.stop()?;
         let hook = self.args.options.block == Block::Hook;
         if hook {

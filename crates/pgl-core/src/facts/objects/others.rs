@@ -285,6 +285,8 @@ pub enum NotDumpedKind {
     LargeObject,
     /// Security label of the database itself.
     Database,
+    /// Object of a user in a schema of the server.
+    SystemSchema,
 }
 
 /// A thing that pg_dump does not write, with a statement that restores it.

@@ -141,6 +141,7 @@ fn not_dumped(view: &View<'_>, emit: &mut Emit<'_>) -> Ran {
             NotDumpedKind::Column => "storage or compression of inherited columns",
             NotDumpedKind::LargeObject => "security labels of large objects",
             NotDumpedKind::Database => "security labels of the database",
+            NotDumpedKind::SystemSchema => "objects in schemas of the server",
         };
         let of = table.as_ref();
         let of = of.map_or(String::new(), |table| format!(" of table {table}"));

@@ -190,6 +190,14 @@ pub(in super::super) const CASES: &[Case] = &[
     fires("obj.not_dumped", Warn, "a label of a large object", |f| {
         not_dumped(f, NotDumpedKind::LargeObject, None);
     }),
+    fires(
+        "obj.not_dumped",
+        Warn,
+        "a table of information_schema",
+        |f| {
+            not_dumped(f, NotDumpedKind::SystemSchema, None);
+        },
+    ),
     silent("obj.not_dumped", "a table of an extension", |f| {
         not_dumped(f, NotDumpedKind::Column, Some(CUSTOMERS));
         relation(source(f), CUSTOMERS).extension = Some("shop".to_owned());

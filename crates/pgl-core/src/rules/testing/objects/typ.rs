@@ -1,5 +1,6 @@
 //! Cases of the checks on column types.
 
+use super::super::server::override_setting;
 use super::super::{Case, fires, known, silent};
 use super::*;
 use crate::Severity::{Block, Info, Warn};
@@ -28,6 +29,15 @@ pub(in super::super) const CASES: &[Case] = &[
     }),
     fires("type.reg", Warn, "regclass", |f| {
         retype(f, 2205, "regclass")
+    }),
+    fires("type.reg", Block, "a search_path of the database", |f| {
+        retype(f, 2205, "regclass");
+        override_setting(&mut f.source.server, Some("shop"), None, "search_path", "b");
+    }),
+    fires("type.reg", Warn, "a search_path of another role", |f| {
+        retype(f, 2205, "regclass");
+        let server = &mut f.source.server;
+        override_setting(server, None, Some("somebody"), "search_path", "b");
     }),
     fires("type.reg", Warn, "an array of a domain over it", |f| {
         user_type(source(f), 20_001, "thing", "d", &["regclass"]).base = 2205;
