@@ -469,7 +469,11 @@ fn no_reverse_slot(args: &Order, seen: &Facts) -> Result<Option<Refusal>, Error>
         return Ok(None);
     };
     let role = match args.reverse_dsn() {
-        Some(dsn) => DsnOutline::read(Side::Target, &dsn)?.user,
+        Some(dsn) => {
+            DsnOutline::read(Side::Target, &dsn)
+                .map_err(|error| error.with_context("--reverse-dsn"))?
+                .user
+        }
         None => target
             .server
             .identity

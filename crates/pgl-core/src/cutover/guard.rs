@@ -9,11 +9,11 @@ use super::replica_trigger::{ReplicaTrigger, disable_copied};
 use super::sequence_names::{SequenceMismatch, said};
 use super::timeline::Timelines;
 use super::write_block::READ_WRITE;
-use crate::Side;
 use crate::control::MissingChanges;
 use crate::definitions::{DefinitionComparison, FIX, NamesOnly, fix_of_rollback};
 use crate::rules::some_of;
 use crate::status::causes::members::{COPY_AGAIN, UNDO};
+use crate::{Side, plural};
 
 /// What pglogical says of a subscription that works.
 pub const REPLICATING: &str = "replicating";
@@ -181,7 +181,10 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
         Some(other) => refuse(
             "cut.subscription",
             format!("the subscription is {other}"),
-            "pgl-status finds out why",
+            match other {
+                "disabled" => "pgl-control resume enables it",
+                _ => "pgl-status reports why",
+            },
         ),
         None => refuse(
             "cut.subscription",
@@ -192,7 +195,7 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
     if facts.tables_behind > 0 {
         refuse(
             "cut.synced",
-            format!("{} tables are not synchronised", facts.tables_behind),
+            format!("not synchronised: {}", plural(facts.tables_behind, "table")),
             "pgl-status --wait-for caught-up",
         );
     }
@@ -377,7 +380,10 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
     if facts.held > 0 {
         refuse(
             "cut.held",
-            format!("{} objects of the schema are not created yet", facts.held),
+            format!(
+                "not created yet: {} of the schema",
+                plural(facts.held, "object")
+            ),
             "run pgl-setup again: it goes on where it was",
         );
     }

@@ -1,6 +1,7 @@
 //! What replication does not carry: sequences, tables without a key, large objects.
 
 use super::*;
+use pgl_core::plural;
 
 /// The states that these sequences have by now.
 fn read_again(session: &mut Session, readings: &mut [SequenceReading]) -> Result<(), Error> {
@@ -127,11 +128,7 @@ impl Engine {
                 rows: done.rows,
             });
         }
-        self.done(
-            "copy-unkeyed",
-            started,
-            format!("{} tables", self.recopy.len()),
-        );
+        self.done("copy-unkeyed", started, plural(self.recopy.len(), "table"));
         self.note(AttemptState::Recopied)
     }
 }

@@ -3,6 +3,7 @@
 use pgl_apply::control::unmark;
 use pgl_apply::fingerprint::keep_promoted_marks;
 use pgl_apply::target::quiet_triggers_sql;
+use pgl_core::plural;
 
 use super::*;
 
@@ -26,7 +27,11 @@ impl Engine {
             self.body.checked.differences.clone_from(&found);
             return Err(Error::Refused {
                 side: Some(side),
-                what: format!("{} tables differ: {}", found.len(), found.join("; ")),
+                what: format!(
+                    "{} different: {}",
+                    plural(found.len(), "table"),
+                    found.join("; ")
+                ),
                 hint: "pgl-verify names the rows".to_owned(),
             });
         }
@@ -41,7 +46,7 @@ impl Engine {
                 Some(_) => "row for row",
                 None => "in number of rows",
             };
-            let what = format!("{compared} tables are equal {how}");
+            let what = format!("{} equal {how}", plural(compared, "table"));
             self.done("verify", started, what);
         }
         self.note(AttemptState::Verified)
@@ -192,7 +197,7 @@ impl Engine {
         }
         let started = Instant::now();
         self.write_block.raise(&mut self.sessions.holder)?;
-        let what = format!("{} triggers", self.write_block.len());
+        let what = plural(self.write_block.len(), "trigger");
         self.done("write-block-triggers", started, what);
         self.stop()
     }
@@ -200,7 +205,8 @@ impl Engine {
     fn sent_away(&mut self, waiting: u64) {
         if waiting > 0 {
             self.body.notes.push(format!(
-                "{waiting} sessions that override default_transaction_read_only waited to write: ended"
+                "{} ended that waited to write and override default_transaction_read_only",
+                plural(waiting, "session")
             ));
         }
     }
@@ -217,7 +223,10 @@ impl Engine {
         let old = &mut self.sessions.old;
         if let Some(at) = written_at(old, &self.migration.name, &CLOSED)? {
             let early = apply::end_since(old, &at)?;
-            log::info!("{early} sessions that connected while writes were blocked: ended");
+            log::info!(
+                "{} ended that connected while writes were blocked",
+                plural(early, "session")
+            );
         }
         if let Some(loader) = &mut self.sessions.loader {
             unmark(loader, &self.migration.plan.names.subscription, self.marked)?;
