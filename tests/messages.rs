@@ -120,7 +120,7 @@ fn what_was_forgotten_or_mistyped_is_named() -> Result<()> {
 #[test]
 fn before_the_setup_each_tool_says_what_comes_first() -> Result<()> {
     let db = shared_pair(13, 17)?.database("msgfirst")?;
-    db.on_source("CREATE TABLE t (id int PRIMARY KEY)")?;
+    db.on_source("CREATE TABLE t (id int PRIMARY KEY, v text)")?;
     for (line, code, texts) in [
         (
             "pgl-setup --step copy",
@@ -175,7 +175,7 @@ fn before_the_setup_each_tool_says_what_comes_first() -> Result<()> {
     }
 
     // What blocks is said once, and beside an answer that goes into a file.
-    db.on_target("CREATE TABLE t (other int PRIMARY KEY)")?;
+    db.on_target("CREATE TABLE t (id int PRIMARY KEY)")?;
     says(
         &db,
         "pgl-setup",
