@@ -11,6 +11,7 @@ mod hints;
 mod hostile;
 mod lab;
 mod managed;
+mod messages;
 mod old_majors;
 mod preflight_objects;
 mod preflight_roles;

@@ -106,7 +106,7 @@ fn orphans_are_seen_and_rows_on_their_way_are_none() -> Result<()> {
         .expect(1)?;
         ensure!(
             text.stdout
-                .contains("public.child: 7 rows refer to nothing in public.parent"),
+                .contains("public.child: 7 rows without a row in public.parent"),
             "{}",
             text.stdout
         );

@@ -189,7 +189,7 @@ fn what_a_schema_of_others_lacks_is_not_called_the_same() -> Result<()> {
     let said = words(&verify("text")?.stdout);
     ensure!(
         said.contains(
-            "0 definitions differ by changes since pgl-setup (what differed before is not counted)"
+            "0 definitions different by changes since pgl-setup (what differed before is not counted)"
         ),
         "{said}"
     );

@@ -255,6 +255,8 @@ fn a_slot_in_danger_and_a_slot_that_is_lost() -> Result<()> {
     }
     let document = diagnosed(|| status(env.clone()), "slot.lost")?;
     assert_eq!(document["slot"]["wal_status"], "lost");
+    let text = document["causes"].to_string();
+    assert!(text.contains("pgl-setup --restart --yes"), "{document:#}");
     assert!(document["slot"]["bytes"].is_null(), "{document:#}");
     let metrics = status(env).args(["--format", "prometheus"]).run()?.stdout;
     assert!(!metrics.contains("pgl_slot_retained_bytes{"), "{metrics}");

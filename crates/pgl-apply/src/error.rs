@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use pgl_core::exit::FailureReport;
-use pgl_core::{Exit, Side};
+use pgl_core::{Exit, Side, plural};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -95,6 +95,17 @@ pub enum Error {
         /// Each object with its error.
         failures: Vec<ObjectFailure>,
     },
+    /// Checks block; nothing was changed.
+    Blocked {
+        /// The server of the first one.
+        side: Side,
+        /// The ids of the checks.
+        checks: Vec<String>,
+        /// What to do.
+        hint: String,
+        /// Each finding.
+        failures: Vec<ObjectFailure>,
+    },
     /// A signal came.
     Interrupted,
 }
@@ -116,7 +127,7 @@ impl Error {
                 told.exit = Exit::Refused;
                 told.side = *side;
             }
-            Self::Overtaken { side } => {
+            Self::Overtaken { side } | Self::Blocked { side, .. } => {
                 told.exit = Exit::Refused;
                 told.side = Some(*side);
             }
@@ -139,6 +150,7 @@ impl Error {
             Self::Refused { hint, .. }
             | Self::NotYet { hint, .. }
             | Self::Late { hint, .. }
+            | Self::Blocked { hint, .. }
             | Self::Program { hint, .. } => Some(hint.clone()),
             Self::Objects { .. } => Some(
                 "fix the cause and run the same command again: steps that are done are not repeated".to_owned(),
@@ -146,7 +158,7 @@ impl Error {
             Self::Overtaken { .. } => {
                 Some("pgl-cutover --dry-run reports what holds now".to_owned())
             }
-            Self::Interrupted => None,
+            Self::Interrupted => Some("run the same command again to continue".to_owned()),
         }
     }
 
@@ -230,8 +242,14 @@ impl fmt::Display for Error {
             ),
             Self::Program { what, detail, .. } => write!(f, "{what}: {detail}"),
             Self::Objects { what, failures, .. } => {
-                write!(f, "{what}: {} objects failed", failures.len())
+                write!(f, "{what}: {} failed", plural(failures.len(), "object"))
             }
+            Self::Blocked { checks, .. } => write!(
+                f,
+                "blocked by {}: {}",
+                plural(checks.len(), "check"),
+                checks.join(", ")
+            ),
             Self::Interrupted => f.write_str("interrupted"),
         }
     }

@@ -7,6 +7,8 @@
 //!
 //! The server gives both back when the session ends, however it ends.
 
+use pgl_core::plural;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use pgl_catalog::{LOCK_RUN, LOCK_SESSIONS, lock_holders};
@@ -54,6 +56,8 @@ pub struct MigrationState {
     pub plan: Option<Plan>,
     /// Whether one of the databases has a journal.
     pub begun: bool,
+    /// Migrations of other names that a journal has.
+    pub others: Vec<String>,
     /// What the source records about cutovers; null where it was not read.
     pub source: Option<CutoverRecord>,
     /// What the target records about cutovers; null where it was not read.
@@ -73,18 +77,23 @@ impl MigrationState {
         target: &mut impl LockSessions,
     ) -> Result<Self, ConnError> {
         let mut state = Self::default();
+        let mut names = BTreeSet::new();
         if let Some(source) = source.held() {
             state.begun |= exists(source)?;
+            names.extend(pgl_catalog::journal::migrations(source)?);
             state.source = Some(pgl_catalog::cutover_record(source, name)?);
         }
         if let Some(target) = target.held() {
             state.begun |= exists(target)?;
+            names.extend(pgl_catalog::journal::migrations(target)?);
             state.target = Some(pgl_catalog::cutover_record(target, name)?);
             state.plan = read(target, name, &PLAN)?;
             if let Some(plan) = &state.plan {
                 state.subscription = subscription::find(target, &plan.names.subscription)?;
             }
         }
+        names.remove(name);
+        state.others = names.into_iter().collect();
         Ok(state)
     }
 
@@ -106,6 +115,34 @@ impl MigrationState {
             left.as_ref().and_then(|record| record.attempt.clone()),
             token.map(|promotion| promotion.token.as_str()),
         )
+    }
+
+    /// The refusal where the databases have a migration of another name.
+    pub fn another_exists(&self) -> Error {
+        let names: Vec<&str> = self.others.iter().map(String::as_str).collect();
+        let word = shell_word(names.first().copied().unwrap_or_default());
+        Error::refused(
+            Side::Source,
+            format!(
+                "these databases have a migration named {}, and a database can be in one only",
+                names.join(", ")
+            ),
+            format!("to continue it: --name {word}; to remove it: pgl-teardown --name {word}"),
+        )
+    }
+
+    /// The refusal where the target lacks what pgl-setup makes there for a migration of this name.
+    pub fn lacks(&self, name: &str, what: &str) -> Error {
+        let hint = match self.others.first() {
+            Some(other) => format!(
+                "there is migration {}: give --name {}",
+                self.others.join(", "),
+                shell_word(other)
+            ),
+            None => "run pgl-setup first; --name is the name that was given to it, by default the source's database".to_owned(),
+        };
+        let what = format!("the target has no {what} of a migration named {name:?}");
+        Error::refused(Side::Target, what, hint)
     }
 
     /// Refuses what must not be done in this state.
@@ -253,7 +290,7 @@ pub fn hold(sessions: &mut [&mut Session], name: &str) -> Result<(), Error> {
 }
 
 /// A name as an argument of a command in a shell.
-fn shell_word(name: &str) -> String {
+pub fn shell_word(name: &str) -> String {
     if name
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || "._".contains(c))
@@ -379,7 +416,7 @@ fn end(session: &mut Session, class: i32, name: &str, pids: Option<&[i32]>) -> R
         if Instant::now() > until {
             return Err(Error::NotYet {
                 side: session.side(),
-                what: format!("{there} sessions of an earlier run do not end"),
+                what: format!("not ended: {} of an earlier run", plural(there, "session")),
                 hint: "pg_stat_activity shows what they wait for".to_owned(),
             });
         }

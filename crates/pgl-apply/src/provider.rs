@@ -1,5 +1,6 @@
 //! pglogical on either side: extension and node; on the source the privileges and the sets.
 
+use pgl_core::plural;
 use std::time::{Duration, Instant};
 
 use pgl_catalog::setup::SetMember;
@@ -378,7 +379,10 @@ pub fn sets(
 ) -> Result<Done, Error> {
     let missing = missing_members(session, wanted, join)?;
     if missing.is_empty() {
-        return Ok(Done::Already(format!("{} members are there", wanted.len())));
+        return Ok(Done::Already(format!(
+            "{} present",
+            plural(wanted.len(), "member")
+        )));
     }
     let mut wait = LockWait::of(session)?;
     watch.begin("replication sets", missing.len() as u64, false);
@@ -390,9 +394,9 @@ pub fn sets(
     }
     watch.end();
     Ok(Done::Changed(format!(
-        "{} of {} members added",
+        "{} of {} added",
         missing.len(),
-        wanted.len()
+        plural(wanted.len(), "member")
     )))
 }
 
@@ -435,8 +439,8 @@ pub fn missing_members<'a>(
         return Err(Error::refused(
             Side::Source,
             format!(
-                "{} tables of the plan are not in the running replication, the first is {}",
-                missing.len(),
+                "not in the running replication: {} of the plan, the first is {}",
+                plural(missing.len(), "table"),
                 first.object
             ),
             "pgl-control adds a table with its rows; use the plan that this migration began with otherwise",

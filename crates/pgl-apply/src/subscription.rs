@@ -5,14 +5,15 @@
 //! transaction: pglogical's manager hears of it only when that commits, and its worker finds
 //! everything synchronised.
 
+use pgl_core::plural;
 use std::time::{Duration, Instant};
 
 pub use pgl_catalog::subscription::{Subscription, find};
-use pgl_conn::{DsnOutline, DsnText, Session, field};
+use pgl_conn::{DsnOutline, DsnText, Kind, Session, field};
 use pgl_core::migration::Names;
 use pgl_core::plan::{Plan, Set};
 use pgl_core::setup::conflicts_are_safe;
-use pgl_core::{Lsn, QualifiedName, Side, quote_literal};
+use pgl_core::{Lsn, QualifiedName, Side, quote_literal, redact};
 
 use crate::control::Observer;
 use crate::unlogged::unlogged;
@@ -43,7 +44,8 @@ pub fn stored_password(
     on: Side,
     dsn: &DsnText,
 ) -> Result<Option<String>, pgl_conn::Error> {
-    let stored = DsnOutline::read(on, dsn)?.password.is_some();
+    let outline = DsnOutline::read(on, dsn).map_err(|error| error.with_context(option))?;
+    let stored = outline.password.is_some();
     Ok(stored.then(|| {
         format!(
             "pglogical stores a password in pglogical.node_interface on the {on}, until pgl-teardown: superusers and roles that may read that \
@@ -158,8 +160,8 @@ pub fn check(target: &mut Session, plan: &Plan) -> Result<(), Error> {
         return Err(Error::refused(
             Side::Target,
             format!(
-                "{} triggers would fire for replicated rows, the first is {}",
-                loud.len(),
+                "{} would fire for replicated rows, the first is {}",
+                plural(loud.len(), "trigger"),
                 first.name
             ),
             "run pgl-setup --step target.triggers: it disables them until the cutover",
@@ -181,8 +183,8 @@ pub fn check(target: &mut Session, plan: &Plan) -> Result<(), Error> {
         return Err(Error::refused(
             Side::Target,
             format!(
-                "{} tables have no primary key or replica identity on the target, the first is {first}",
-                without.len()
+                "without a primary key or replica identity on the target: {}, the first is {first}",
+                plural(without.len(), "table")
             ),
             "run pgl-setup --step target.keys, or create the keys of the source there",
         ));
@@ -191,8 +193,7 @@ pub fn check(target: &mut Session, plan: &Plan) -> Result<(), Error> {
 }
 
 /// Subscribes in a transaction that is rolled back: the subscriber's server connects to the provider and to itself as it
-/// will later, so that a connection string that does not work is found before anything is made. `to` names both, with
-/// the options that give their strings.
+/// will later, so that a connection string that does not work is found before anything is made. `options` give the strings of both.
 ///
 /// # Errors
 /// The server's.
@@ -200,7 +201,7 @@ pub fn rehearse(
     subscriber: &mut Session,
     names: &Names,
     dsn: &DsnText,
-    to: &str,
+    options: [&str; 2],
 ) -> Result<(), Error> {
     let sql = create_sql(names, &SETS);
     let outcome = unlogged(subscriber, |subscriber| {
@@ -212,14 +213,48 @@ pub fn rehearse(
         }
         tried.map(drop)
     });
-    let side = subscriber.side();
-    outcome.map_err(|error| {
-        error
-            .with_context(format!(
-                "connecting from the {side}'s server as pglogical will, {to}"
-            ))
-            .into()
-    })
+    outcome.map_err(|error| not_connected(error, dsn, options).into())
+}
+
+/// What pglogical says where it does not reach a server, with the option that gave the string.
+fn not_connected(
+    error: pgl_conn::Error,
+    dsn: &DsnText,
+    [provider, own]: [&str; 2],
+) -> pgl_conn::Error {
+    let side = error.side;
+    let other = side.other();
+    if error.message.contains("points to existing node") {
+        let what = format!("{provider} leads to the {side} itself, not to the {other}");
+        return pgl_conn::Error::new(side, Kind::Server, what);
+    }
+    let Some((_, reason)) = (error
+        .message
+        .strip_prefix("could not connect to the postgresql server"))
+    .and_then(|rest| rest.split_once(": ")) else {
+        let to = format!("to the {other} ({provider}) and to itself ({own})");
+        return error.with_context(format!(
+            "connecting from the {side}'s server as pglogical will, {to}"
+        ));
+    };
+    let words: Vec<&str> = reason.split_whitespace().collect();
+    let tried = (error.detail.as_deref()).and_then(|detail| detail.strip_prefix("dsn was:"));
+    let given = redact(dsn.expose_str().unwrap_or_default());
+    let (option, to) = match tried.is_none_or(|tried| tried.trim() == given.trim()) {
+        true => (provider, format!("the {other}")),
+        false => (own, "itself".to_owned()),
+    };
+    pgl_conn::Error::new(
+        side,
+        Kind::Server,
+        format!(
+            "the {side}'s server cannot connect to {to} with {option}: {}",
+            words.join(" ")
+        ),
+    )
+    .with_hint(format!(
+        "{option} is read on the {side}'s server: check its host, port, dbname and user as seen from there, a passfile there, and pg_hba.conf of the server that it names"
+    ))
 }
 
 /// Subscribes at the slot's position.
@@ -366,7 +401,7 @@ pub fn wait_running_unless(
                     "subscription {name} is {status} after {} s",
                     limit.as_secs()
                 ),
-                hint: "pgl-status finds out why".to_owned(),
+                hint: "pgl-status reports why".to_owned(),
             });
         }
         if status == "down" && kicked.elapsed() > Duration::from_secs(6) {

@@ -35,6 +35,17 @@ pub(crate) fn read_usable<T: DeserializeOwned>(
         .pop())
 }
 
+/// The names of the migrations that the journal has rows of.
+///
+/// # Errors
+/// As [`read`].
+pub fn migrations(session: &mut Session) -> Result<Vec<String>, Error> {
+    match pgl_schema::usable(session)? {
+        true => column(session, sql!("teardown/journal"), &[]),
+        false => Ok(Vec::new()),
+    }
+}
+
 /// What the journal holds about each object of a step, oldest first.
 ///
 /// # Errors

@@ -58,6 +58,11 @@ impl Failure {
         Self::new(Exit::Unknown, message)
     }
 
+    /// A signal came.
+    pub fn interrupted(exit: Exit) -> Self {
+        Self::new(exit, "interrupted")
+    }
+
     /// Adds what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

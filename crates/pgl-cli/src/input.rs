@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use pgl_core::cutover::can_be_forced;
-use pgl_core::doc::Incoming;
+use pgl_core::doc::{BadDocument, Incoming};
 use pgl_core::{Database, Exit, Migration, Side};
 
 use crate::args::PlanInput;
@@ -70,8 +70,14 @@ pub fn read_plan(input: &PlanInput, interrupt: &Interrupt) -> Result<Option<Inco
         ))
         .hint("read that tool's own message; in a shell, set -o pipefail"));
     }
-    let incoming = Incoming::read(&text)
-        .map_err(|error| Failure::usage(format!("{}: {error}", name_of(path))))?;
+    let incoming = Incoming::read(&text).map_err(|error| {
+        let failure = Failure::usage(format!("{}: {error}", name_of(path)));
+        match error {
+            BadDocument::Incomplete => failure.hint("the tool that wrote it did not come to its end: run pgl-preflight, or whichever tool it was, again"),
+            BadDocument::Form(_) => failure.hint("a document is what pgl-preflight --format json writes to standard output"),
+            BadDocument::Major(_) => failure.hint("write it again with the tools of this version"),
+        }
+    })?;
     if incoming.usable(&input.force) {
         return Ok(Some(incoming));
     }
@@ -108,11 +114,10 @@ pub fn same_server(planned: &Migration, side: Side, found: &Database) -> Result<
     };
     match planned {
         Some(planned) if planned.same_as(found) == Some(false) => Err(Failure::refused(format!(
-            "the document was made for another {side}: database {} of another cluster or name",
-            planned.database
+            "the document was made for another {side}: for {planned}, and this is {found}"
         ))
         .on(side)
-        .hint("run pgl-preflight on these two databases")),
+        .hint("connect to the databases that it was made for, or run pgl-preflight on these two")),
         _ => Ok(()),
     }
 }

@@ -145,7 +145,7 @@ impl Interrupt {
     pub fn check(&self) -> Result<(), Failure> {
         match self.exit() {
             None => Ok(()),
-            Some(exit) => Err(Failure::new(exit, "interrupted")),
+            Some(exit) => Err(Failure::interrupted(exit)),
         }
     }
 }

@@ -18,6 +18,9 @@ use crate::signal::Interrupt;
 use crate::streams::Stdout;
 use crate::{Context, Failure, Streams, log};
 
+/// SQLSTATE of a statement that was cancelled.
+const QUERY_CANCELED: &str = "57014";
+
 /// A tool: its arguments and what it does with them.
 pub trait Tool: Parser {
     /// `pgl-preflight`.
@@ -126,7 +129,12 @@ fn finish(context: &Context, result: Result<Verdict, Failure>) -> Exit {
     let signalled = context.interrupt.exit();
     match result {
         Ok(verdict) => signalled.unwrap_or(verdict.exit()),
-        Err(failure) => {
+        Err(mut failure) => {
+            if let Some(exit) = signalled
+                && failure.sqlstate.as_deref() == Some(QUERY_CANCELED)
+            {
+                failure = Failure::interrupted(exit);
+            }
             complain(context, &failure);
             signalled.unwrap_or(failure.exit)
         }

@@ -32,6 +32,12 @@ fn variable_of(side: Side) -> &'static str {
     }
 }
 
+/// What the environment gives; a variable without a value counts as not set.
+fn named(side: Side, environment: &Environment) -> Option<&OsStr> {
+    let value = environment.var(variable_of(side))?.as_os_str();
+    (!value.is_empty()).then_some(value)
+}
+
 /// A connection string with everything it means filled in. Debug and Display show no secret.
 #[derive(Clone)]
 pub struct Endpoint {
@@ -59,7 +65,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// Whether the environment names this side, through PGL_SOURCE or PGL_TARGET.
     pub fn is_named(side: Side, environment: &Environment) -> bool {
-        environment.var(variable_of(side)).is_some()
+        named(side, environment).is_some()
     }
 
     /// Reads the connection string of one side. Without a text, PGL_SOURCE or PGL_TARGET of the
@@ -73,12 +79,11 @@ impl Endpoint {
         text: Option<&OsStr>,
         environment: &Environment,
     ) -> Result<Self, Error> {
-        let variable = variable_of(side);
         let from_flag = text.is_some();
-        let Some(text) = text.or(environment.var(variable).map(|value| value.as_os_str())) else {
+        let Some(text) = text.or(named(side, environment)) else {
             return Err(
                 Error::new(side, Kind::Config, format!("no {side} database is given"))
-                    .with_hint(format!("give --{side} or set {variable}")),
+                    .with_hint(format!("give --{side} or set {}", variable_of(side))),
             );
         };
         let config = |bad: Bad| config(side, bad);

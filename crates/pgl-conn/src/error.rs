@@ -222,7 +222,7 @@ impl Error {
             "error performing TLS handshake" => kind = Kind::Tls,
             "connection closed" => {
                 kind = gone;
-                message = "the server closed the connection".to_owned();
+                message = CLOSED.to_owned();
             }
             _ => {}
         }
@@ -251,7 +251,7 @@ impl Error {
 
     /// What listens, or does not, where a server was expected.
     fn explain_port(&mut self, io: Option<io::ErrorKind>) {
-        use io::ErrorKind::{ConnectionRefused, InvalidData, InvalidInput};
+        use io::ErrorKind::{ConnectionRefused, ConnectionReset, InvalidData, InvalidInput};
         // A length that is none, or one that never arrives: the driver's words for bytes that are no message.
         let no_message = matches!(io, Some(InvalidInput | InvalidData))
             || self.message == "bytes remaining on stream";
@@ -263,6 +263,8 @@ impl Error {
                 self.message
             );
             self.hint = Some("check host and port".to_owned());
+        } else if io == Some(ConnectionReset) || self.message == CLOSED {
+            self.hint = Some("check host and port: is that a PostgreSQL server? If it is, its log has the reason".to_owned());
         }
     }
 
@@ -347,6 +349,8 @@ fn login_hint(error: &Error) -> Option<&'static str> {
         _ => None,
     }
 }
+
+const CLOSED: &str = "the server closed the connection";
 
 const REFUSED_HINT: &str = "nothing listens there: does the server run, does its listen_addresses have this address, and are host and port right?";
 

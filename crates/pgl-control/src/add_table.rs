@@ -15,6 +15,7 @@ use pgl_core::doc::Verdict;
 use pgl_core::facts::{Asked, Facts};
 use pgl_core::journal::{PLAN, TABLES, TableChange, part};
 use pgl_core::plan::{Plan, PlanSequence, PlanTable, Set};
+use pgl_core::plural;
 use pgl_core::rights::ADD_TABLE;
 use pgl_core::setup::archive::{self, Tablespaces, Work as Piece};
 use pgl_core::{QualifiedName, Side};
@@ -271,7 +272,10 @@ fn join(
         work.body.step(
             "target.create",
             Side::Target,
-            format!("{} objects created as the source has them", pieces.len()),
+            format!(
+                "{} created as on the source",
+                plural(pieces.len(), "object")
+            ),
             control::create_statements(pieces),
         );
         keep_definitions(work, &absent)?;

@@ -77,12 +77,9 @@ impl ControlContext {
         stop_point("locked");
         state.allows(Purpose::ChangeReplication).map_err(failure)?;
         // The target's plan, not a document's: a table may have been added since that was written.
-        let Some(plan) = state.plan else {
-            return Err(no_migration(&name, "the target keeps no plan"));
-        };
-        let Some(subscription) = state.subscription else {
-            return Err(no_migration(&name, "the target has no subscription"));
-        };
+        let lacks = |what| failure(state.lacks(&name, what));
+        let plan = state.plan.clone().ok_or_else(|| lacks("plan"))?;
+        let subscription = (state.subscription.clone()).ok_or_else(|| lacks("subscription"))?;
         Ok(Self {
             servers: Servers {
                 tool: context.tool,
@@ -197,12 +194,6 @@ impl ControlContext {
         part.tables.retain(|one| tables.contains(&one.qualified()));
         subscription::check(&mut self.target, &part)
     }
-}
-
-fn no_migration(name: &str, why: &str) -> Failure {
-    Failure::refused(format!("{why} of a migration named {name:?}"))
-        .on(Side::Target)
-        .hint("run pgl-setup first, or give --name")
 }
 
 /// The failure that an error of a step is; single objects with their causes.

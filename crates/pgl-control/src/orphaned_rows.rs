@@ -8,6 +8,7 @@ use pgl_apply::Watch;
 use pgl_catalog::foreign_keys::{orphans, referring};
 use pgl_cli::Failure;
 use pgl_core::control::{LinkedKey, Orphans, to_look_at};
+use pgl_core::plural;
 use pgl_core::{QualifiedName, Side};
 
 use crate::work::Work;
@@ -42,8 +43,9 @@ pub(crate) fn look(work: &mut Work<'_>, tables: &[QualifiedName]) -> Result<bool
     for key in suspects {
         if let Some(found) = one(work, key)? {
             work.context.say(&format!(
-                "pgl-control: {} rows of {key} refer to nothing in {}",
-                found.rows, found.references
+                "pgl-control: {key}: {} without a row in {}",
+                plural(found.rows, "row"),
+                found.references
             ));
             work.body.orphans.push(found);
         }

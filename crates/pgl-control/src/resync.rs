@@ -12,6 +12,7 @@ use pgl_core::cutover::TableMark;
 use pgl_core::doc::Verdict;
 use pgl_core::journal::{TABLES, TableChange, part as journal_part};
 use pgl_core::plan::Set;
+use pgl_core::plural;
 use pgl_core::setup::copy::{RowScope, Task, tasks};
 use pgl_core::{QualifiedName, Side};
 
@@ -259,7 +260,10 @@ pub(crate) fn copy_all(
         work.body.step(
             "source.join",
             Side::Source,
-            format!("{} tables joined their replication sets", joined.len()),
+            format!(
+                "{} added to the replication sets",
+                plural(joined.len(), "table")
+            ),
             joined.iter().map(pgl_apply::provider::MemberToAdd::sql),
         );
     }
@@ -398,8 +402,9 @@ fn behind(
             "target.copy",
             Side::Target,
             format!(
-                "{table}: {} rows replaced by {}, as many as the source has",
-                replaced.rows_before, replaced.rows
+                "{table}: {} replaced by {}, as many as the source has",
+                plural(replaced.rows_before, "row"),
+                replaced.rows
             ),
             sql,
         );
@@ -444,7 +449,10 @@ pub(crate) fn prove(work: &mut Work<'_>, chosen: &[Chosen]) -> Outcome {
     );
     match rows {
         Ok(rows) => {
-            let what = format!("{rows} rows on the target, as the source's counts and changes say");
+            let what = format!(
+                "{} on the target, as the source's counts and changes say",
+                plural(rows, "row")
+            );
             work.body.step("counted", None, what, []);
             Ok(proven)
         }

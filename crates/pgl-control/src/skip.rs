@@ -163,7 +163,7 @@ fn examine(work: &mut Work<'_>) -> Result<Transaction, Failure> {
     next(work, position)?.ok_or_else(|| {
         Failure::refused("the apply worker fails, but no transaction waits for it: another cause")
             .on(Side::Target)
-            .hint("pgl-status finds out why")
+            .hint("pgl-status reports why")
     })
 }
 

@@ -5,6 +5,7 @@ use pgl_cli::{Page, Report, Style, Table};
 use pgl_core::Side;
 use pgl_core::control::{Emptied, Orphans, Transaction, Verb};
 use pgl_core::doc::{Document, StepState, Verdict};
+use pgl_core::plural;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -153,8 +154,9 @@ impl Report for ControlBody {
             let name = pgl_core::QualifiedName::new(&table.schema, &table.name);
             if let Some(replaced) = &table.replaced {
                 page.line(format!(
-                    "{name}: {} rows before, {} rows now, as many as on the source at that moment",
-                    replaced.rows_before, replaced.rows
+                    "{name}: {} before, {} now, as many as on the source at that moment",
+                    plural(replaced.rows_before, "row"),
+                    plural(replaced.rows, "row")
                 ));
             } else if table.equal {
                 page.line(format!("{name}: both sides hold the same rows"));
@@ -168,8 +170,10 @@ impl Report for ControlBody {
             page.heading(
                 Style::Red,
                 &format!(
-                    "{child}: {} rows refer to nothing in {} (foreign key {})",
-                    one.rows, one.references, one.constraint
+                    "{child}: {} without a row in {} (foreign key {})",
+                    plural(one.rows, "row"),
+                    one.references,
+                    one.constraint
                 ),
             );
             let more = if one.rows > one.keys.len() as u64 {

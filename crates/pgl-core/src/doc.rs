@@ -137,7 +137,7 @@ pub struct Incoming {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadDocument {
     /// It ends before its end.
-    #[error("an incomplete document: the tool that wrote it did not come to its end; run it again")]
+    #[error("incomplete document")]
     Incomplete,
     /// Not JSON, or not of the envelope's form.
     #[error("not a document of this suite: {0}")]

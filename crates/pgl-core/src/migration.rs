@@ -1,5 +1,7 @@
 //! Which two databases a document is about. Never a connection string: a document can be mailed.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,18 @@ impl Database {
             _ if self.database != other.database => Some(false),
             _ => None,
         }
+    }
+}
+
+/// As errors name it.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cluster = self.system_identifier.as_deref().unwrap_or("unknown");
+        write!(
+            f,
+            "database {} of system identifier {cluster}",
+            self.database
+        )
     }
 }
 

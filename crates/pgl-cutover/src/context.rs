@@ -220,10 +220,7 @@ impl CutoverContext {
             .hint("pgl-control has changed it since that document was made: leave --plan away"));
         }
         let Some(mut plan) = given.or(kept) else {
-            return Err(Failure::refused(format!(
-                "the target has no plan of a migration named {name:?}"
-            ))
-            .hint("run pgl-setup first, or give --name, or --plan with its document"));
+            return Err(failure(state.lacks(&name, "plan")));
         };
         copy_small_again(&mut plan, AGAIN);
         Ok(Self {

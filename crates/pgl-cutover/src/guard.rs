@@ -251,6 +251,9 @@ pub(crate) fn check(
         .iter()
         .map(ToString::to_string)
         .collect();
+    if direction == Direction::Forward && args.reverse() {
+        facts.invalid_unique = apply::invalid_unique_indexes(old)?;
+    }
     // Rows of the same version are replicated in their internal form.
     if wire == Wire::Text && (direction == Direction::Back || args.reverse()) {
         let source = match direction {
@@ -482,7 +485,11 @@ fn no_reverse_slot(args: &Order, seen: &Facts) -> Result<Option<Refusal>, Error>
         return Ok(None);
     };
     let role = match args.reverse_dsn() {
-        Some(dsn) => DsnOutline::read(Side::Target, &dsn)?.user,
+        Some(dsn) => {
+            DsnOutline::read(Side::Target, &dsn)
+                .map_err(|error| error.with_context("--reverse-dsn"))?
+                .user
+        }
         None => target
             .server
             .identity

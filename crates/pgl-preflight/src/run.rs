@@ -7,6 +7,7 @@ use pgl_cli::{Context, Failure, Tool, input, now};
 use pgl_conn::{DsnText, Environment};
 use pgl_core::doc::Verdict;
 use pgl_core::facts::{Asked, Facts, Recording};
+use pgl_core::plural;
 use pgl_core::preflight::{Choice, Strictness, fix_script, preflight};
 
 use crate::args::PreflightArgs;
@@ -42,6 +43,14 @@ pub(crate) fn run(args: PreflightArgs, context: &Context) -> Result<Verdict, Fai
     }
     facts.check_selection()?;
     let examined = preflight(&facts, &choice);
+    if examined.verdict == Verdict::No && !context.streams.out_tty {
+        let ids = &examined.blocked_by;
+        context.say(&format!(
+            "pgl-preflight: blocked by {}: {}",
+            plural(ids.len(), "check"),
+            ids.join(", ")
+        ));
+    }
     if let Some(side) = fix {
         context.print(&fix_script(&examined.findings, side.into()))?;
         return Ok(examined.verdict);

@@ -3,6 +3,7 @@
 use pgl_cli::{Page, Report, Style, Table, units};
 use pgl_core::doc::{Document, Verdict};
 use pgl_core::plan::Set;
+use pgl_core::plural;
 use pgl_core::preflight::{CheckOutcome, TargetState};
 use pgl_core::{Finding, Plan, Severity};
 use serde_json::{Value, json};
@@ -169,7 +170,7 @@ fn not_run(document: &Document<Preflight>, page: &mut Page) {
         page.gap();
         page.heading(
             Style::Yellow,
-            &format!("NOT RUN  {} checks: {reason}", ids.len()),
+            &format!("NOT RUN  {}: {reason}", plural(ids.len(), "check")),
         );
         page.wrapped(4, &ids.join(", "));
     }
@@ -192,8 +193,8 @@ fn show_plan(plan: &Plan, page: &mut Page) {
     }
     page.table(&table);
     page.line(format!(
-        "{} sequences, set exactly by pgl-seqsync",
-        plan.sequences.len()
+        "{}, set exactly by pgl-seqsync",
+        plural(plan.sequences.len(), "sequence")
     ));
     let apart: Vec<_> = plan.tables.iter().filter(|t| t.reason.is_some()).collect();
     for table in apart.iter().take(NAMED) {
@@ -220,8 +221,12 @@ fn closing(document: &Document<Preflight>, page: &mut Page) {
     let counts = &document.body.counts;
     page.gap();
     let numbers = format!(
-        "{} blocking, {} warnings, {} notes; {} checks passed, {} not run",
-        counts.block, counts.warn, counts.info, counts.passed, counts.not_run
+        "{} blocking, {}, {}; {} passed, {} not run",
+        counts.block,
+        plural(counts.warn, "warning"),
+        plural(counts.info, "note"),
+        plural(counts.passed, "check"),
+        counts.not_run
     );
     let (style, answer) = match (document.verdict, &document.body.target_state) {
         (_, TargetState::Unreachable { message }) => {

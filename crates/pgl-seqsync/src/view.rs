@@ -1,5 +1,6 @@
 //! The answer: as a document, as a table, and for people.
 
+use pgl_core::plural;
 use std::time::Duration;
 
 use pgl_cli::{Page, Report, Style, Table, units};
@@ -258,8 +259,8 @@ impl Report for SeqsyncBody {
         page.heading(
             style,
             &format!(
-                "{} sequences: {summary}, in {}",
-                counts.total,
+                "{}: {summary}, in {}",
+                plural(counts.total, "sequence"),
                 units::duration(Duration::from_secs_f64(body.seconds))
             ),
         );

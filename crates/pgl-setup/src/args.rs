@@ -46,7 +46,7 @@ pub(crate) struct Setup {
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) restart: bool,
     /// Confirm --restart
-    #[arg(short, long, requires = "restart")]
+    #[arg(short, long)]
     pub(crate) yes: bool,
     /// Print the steps and what they do
     #[arg(long, conflicts_with_all = ["source", "target", "Select", "plan", "force", "name", "jobs", "dry_run", "restart"])]

@@ -7,6 +7,7 @@ use pgl_catalog::pgl_schema;
 use pgl_core::Side;
 use pgl_core::journal::{DEFINITIONS, SUBSCRIPTION};
 use pgl_core::pgl_schema::PglSchema;
+use pgl_core::plural;
 use pgl_core::setup::{RoleMode, StepId, needs};
 
 use crate::replicate::foreign;
@@ -56,7 +57,7 @@ impl Run<'_> {
                 };
                 let wanted = provider::wanted(&self.plan);
                 match provider::missing_members(&mut self.source, &wanted, join)?.len() {
-                    0 => already(&format!("{} members are there", wanted.len())),
+                    0 => already(&format!("{} present", plural(wanted.len(), "member"))),
                     _ => Ok(Look::Planned),
                 }
             }
@@ -132,7 +133,9 @@ impl Run<'_> {
                 return Err(Error::Refused {
                     side: needed.side(),
                     what: format!("step {id} comes after step {needed}, which is not done"),
-                    hint: format!("pgl-setup --step {needed}, or the whole of pgl-setup"),
+                    hint: format!(
+                        "pgl-setup --until {id} runs the steps up to it that are not done"
+                    ),
                 });
             }
         }
@@ -159,7 +162,7 @@ impl Run<'_> {
         let name = self.name.clone();
         match schema::held(self.target()?, &name, id)? {
             (0, _) => already("nothing is deferred for it"),
-            (total, 0) => already(&format!("all {total} objects are there")),
+            (total, 0) => already(&format!("{} present", plural(total, "object"))),
             _ => Ok(Look::Planned),
         }
     }
@@ -179,9 +182,10 @@ impl Run<'_> {
         let (name, tasks) = (self.name.clone(), self.tasks()?);
         let target = self.target.as_mut().ok_or_else(crate::steps::no_target)?;
         match copy::state(&mut self.source, target, &name, &tasks)? {
-            copy::CopyState::Complete(_, lsn) => {
-                already(&format!("{} tables are there, from {lsn}", tasks.len()))
-            }
+            copy::CopyState::Complete(_, lsn) => already(&format!(
+                "{} copied, from {lsn}",
+                plural(tasks.len(), "table")
+            )),
             copy::CopyState::Lost(_, why) => Err(copy::lost(&name, &why)),
             copy::CopyState::Fresh | copy::CopyState::Unfinished(_) => Ok(Look::Planned),
         }

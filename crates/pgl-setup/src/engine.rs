@@ -20,6 +20,12 @@ pub(crate) fn run(args: &Setup, context: &Context) -> Result<Verdict, Failure> {
     if args.list_steps {
         return list(context, &chosen);
     }
+    if args.yes && !args.restart {
+        return Err(Failure::usage(
+            "--yes confirms --restart, which was not given; nothing else of pgl-setup asks",
+        )
+        .hint("leave --yes away"));
+    }
     let copies = |step: &Step| step.id == StepId::Copy && matches!(step.when, When::Now);
     if args.restart && !chosen.iter().any(copies) {
         return Err(Failure::usage(
@@ -82,6 +88,14 @@ pub(crate) fn run(args: &Setup, context: &Context) -> Result<Verdict, Failure> {
                         (report.state, report.what) = (StepState::Already, what);
                     }
                     Err(error) => {
+                        // A query that a signal cancelled fails as "cancelled".
+                        let error = match (context.interrupt.exit(), error) {
+                            (
+                                Some(_),
+                                Error::Server(_) | Error::Program { .. } | Error::Objects { .. },
+                            ) => Error::Interrupted,
+                            (_, error) => error,
+                        };
                         report.state = StepState::Failed;
                         report.fail(&error);
                         broken = Some(error);
@@ -118,6 +132,7 @@ fn verdict(broken: &Option<Error>, reports: &[StepReport], run: &mut Run<'_>) ->
     let touched = reports.iter().any(|report| report.state == StepState::Done);
     match error {
         Error::Objects { .. } if at_guard => Verdict::Refused,
+        Error::Blocked { .. } => Verdict::Refused,
         Error::Refused { .. } if !touched => Verdict::Refused,
         Error::Server(error) if !touched && error.kind == pgl_conn::Kind::Refused => {
             Verdict::Refused
@@ -134,7 +149,10 @@ fn verdict(broken: &Option<Error>, reports: &[StepReport], run: &mut Run<'_>) ->
 /// Whether a step would refuse, rather than that it could not be found out.
 fn refuses(error: &Error) -> bool {
     match error {
-        Error::Refused { .. } | Error::Overtaken { .. } | Error::Objects { .. } => true,
+        Error::Refused { .. }
+        | Error::Overtaken { .. }
+        | Error::Objects { .. }
+        | Error::Blocked { .. } => true,
         Error::Server(error) => error.kind == pgl_conn::Kind::Refused,
         Error::NotYet { .. } | Error::Late { .. } | Error::Program { .. } | Error::Interrupted => {
             false

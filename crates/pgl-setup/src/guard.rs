@@ -1,10 +1,11 @@
 //! The guard: the lock of the migration, and the blocking checks once more.
 
+use pgl_core::plural;
 use std::collections::BTreeSet;
 
 use pgl_apply::schema::{self, Trial};
 use pgl_apply::target::{self, MissingRole};
-use pgl_apply::{Done, Error, journal};
+use pgl_apply::{Done, Error, journal, lock};
 use pgl_conn::Kind;
 use pgl_core::cutover::Purpose;
 use pgl_core::definitions::Sought;
@@ -21,6 +22,8 @@ use crate::steps::{Run, SchemaState};
 
 /// What preflight finds on a target that is read-only.
 const READ_ONLY: &str = "conf.default_read_only";
+/// What preflight finds where another migration exists.
+const LEFTOVERS: &str = "repl.pglogical_leftovers";
 
 impl Run<'_> {
     /// Refuses to go on past a blocking finding that nobody overrides.
@@ -29,7 +32,8 @@ impl Run<'_> {
         let passed = self.checks()?;
         let tried = self.try_schema()?;
         Ok(Done::Already(format!(
-            "{passed} checks passed{tried}; migration {name} is locked for this run"
+            "{} passed{tried}; migration {name} is locked for this run",
+            plural(passed, "check")
         )))
     }
 
@@ -208,8 +212,9 @@ impl Run<'_> {
         }
         if trial.refused.is_empty() {
             return Ok(format!(
-                "; the target accepts {} of {} statements of the schema",
-                trial.accepted, trial.all
+                "; the target accepts {} of {} of the schema",
+                trial.accepted,
+                plural(trial.all, "statement")
             ));
         }
         Err(Error::Objects {
@@ -280,13 +285,24 @@ impl Run<'_> {
             }
             return Ok(examined.counts.passed);
         }
-        let mut ids: Vec<&str> = blocking.iter().map(|finding| finding.id.as_str()).collect();
-        ids.dedup();
-        Err(Error::Objects {
+        if !self.state.others.is_empty() && blocking.iter().any(|one| one.id == LEFTOVERS) {
+            return Err(self.state.another_exists());
+        }
+        let mut checks: Vec<String> = blocking.iter().map(|one| one.id.clone()).collect();
+        checks.dedup();
+        let of_name = match name == self.source_db.database {
+            true => String::new(),
+            false => format!(" --name {}", lock::shell_word(&name)),
+        };
+        Err(Error::Blocked {
             side: blocking
                 .first()
                 .map_or(Side::Source, |finding| finding.side),
-            what: format!("refused by {}", ids.join(", ")),
+            hint: format!(
+                "pgl-preflight{of_name} --only {} prints how to fix what blocks; then run the same command again",
+                checks.join(",")
+            ),
+            checks,
             failures: blocking
                 .iter()
                 .map(|finding| pgl_apply::ObjectFailure {

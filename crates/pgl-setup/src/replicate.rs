@@ -5,6 +5,7 @@ use pgl_apply::copy::{self, Outcome};
 use pgl_apply::schema::{self, How};
 use pgl_apply::{Done, Error, cutover, journal, pgl_schema, subscription, target};
 use pgl_core::journal::{CopyRun, SUBSCRIPTION};
+use pgl_core::plural;
 use pgl_core::setup::copy::{Task, tasks};
 use pgl_core::setup::{CopyMode, StepId};
 use pgl_core::{Lsn, Side};
@@ -76,8 +77,8 @@ impl Run<'_> {
         }
         if self.subscribed()?.is_none() {
             let (names, dsn) = (self.plan.names.clone(), self.place.provider_dsn.clone());
-            let to = "to the source (--provider-dsn) and to itself (--subscriber-dsn)";
-            subscription::rehearse(self.target()?, &names, &dsn, to)?;
+            let options = ["--provider-dsn", "--subscriber-dsn"];
+            subscription::rehearse(self.target()?, &names, &dsn, options)?;
         }
         let tasks = self.tasks()?;
         let count = tasks.len();
@@ -107,13 +108,17 @@ impl Run<'_> {
         )?;
         let done = match outcome {
             Outcome::Already(copied) => {
-                let what = format!("{count} tables are there, from {}", copied.lsn);
+                let what = format!("{} copied, from {}", plural(count, "table"), copied.lsn);
                 self.copied = Some(copied);
                 Done::Already(what)
             }
             Outcome::Copied(copied) => {
                 let rows: u64 = copied.tables.iter().map(|table| table.rows).sum();
-                let what = format!("{count} tables, {rows} rows, equal counts on both sides");
+                let what = format!(
+                    "{}, {}, equal counts on both sides",
+                    plural(count, "table"),
+                    plural(rows, "row")
+                );
                 self.copied = Some(copied);
                 Done::Changed(what)
             }

@@ -1,5 +1,6 @@
 //! What each step does: the I/O between the core's decisions and the functions that write.
 
+use pgl_core::plural;
 use std::collections::{BTreeSet, HashMap};
 
 use pgl_apply::copy::Copied;
@@ -536,7 +537,10 @@ impl<'a> Run<'a> {
             kept.expect(&source, but.chain(&self.plan.without_roles));
         }
         journal::write(self.target()?, &name, &key, &kept)?;
-        Ok(Done::Changed(format!("{count} definitions recorded")))
+        Ok(Done::Changed(format!(
+            "{} recorded",
+            plural(count, "definition")
+        )))
     }
 
     /// Holds the tables of both sides against each other.

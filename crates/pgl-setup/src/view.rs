@@ -5,6 +5,7 @@ use pgl_cli::units::{bytes, duration};
 use pgl_cli::{Page, Report, Style, Table};
 use pgl_core::Side;
 use pgl_core::doc::{Document, StepState};
+use pgl_core::plural;
 use pgl_core::setup::StepId;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -47,7 +48,7 @@ impl StepReport {
     pub(crate) fn fail(&mut self, error: &Error) {
         self.what = error.to_string();
         self.hint = error.report().hint;
-        if let Error::Objects { failures, .. } = error {
+        if let Error::Objects { failures, .. } | Error::Blocked { failures, .. } = error {
             self.failures.clone_from(failures);
         }
     }
@@ -60,7 +61,9 @@ impl Report for SetupReport {
             script(report, page);
             return;
         }
-        for step in &report.steps {
+        let (reached, beyond): (Vec<_>, Vec<_>) =
+            (report.steps.iter()).partition(|step| step.state != StepState::NotReached);
+        for step in reached {
             if step.state == StepState::Skipped && UNASKED.contains(&step.what.as_str()) {
                 continue;
             }
@@ -83,13 +86,27 @@ impl Report for SetupReport {
                 page.wrapped(14, &format!("hint: {hint}"));
             }
         }
+        if let (Some(first), Some(last)) = (beyond.first(), beyond.last()) {
+            let span = match beyond.len() {
+                1 => first.id.to_string(),
+                count => format!("{count} steps, {} to {}", first.id, last.id),
+            };
+            page.spans(&[
+                (
+                    StepState::NotReached.into(),
+                    &format!("{:<11}", StepState::NotReached.word()),
+                ),
+                (Style::Plain, &format!(" {span}")),
+            ]);
+        }
         if let Some(copy) = &report.copy {
             let rows: u64 = copy.tables.iter().map(|table| table.rows).sum();
             let size: u64 = copy.tables.iter().map(|table| table.bytes).sum();
             page.gap();
             page.line(format!(
-                "{} tables, {rows} rows, {} copied; changes follow from {} through slot {}",
-                copy.tables.len(),
+                "{}, {}, {} copied; changes follow from {} through slot {}",
+                plural(copy.tables.len(), "table"),
+                plural(rows, "row"),
                 bytes(size),
                 copy.lsn,
                 copy.slot

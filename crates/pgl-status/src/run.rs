@@ -1,5 +1,6 @@
 //! One reading, a watch, or a wait.
 
+use pgl_core::plural;
 use std::time::{Duration, Instant};
 
 use pgl_cli::args::Format;
@@ -410,7 +411,10 @@ fn tell(goal: Goal, reading: &StatusBody, waited: Duration) -> String {
         text.push_str(&format!(", {running}"));
     }
     if !reading.tables.waiting.is_empty() {
-        text.push_str(&format!(", {} tables to go", reading.tables.waiting.len()));
+        text.push_str(&format!(
+            ", {} to go",
+            plural(reading.tables.waiting.len(), "table")
+        ));
     }
     if let Some(lag) = &reading.lag {
         text.push_str(&format!(", {} behind", units::bytes(lag.bytes)));

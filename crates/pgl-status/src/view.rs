@@ -1,5 +1,6 @@
 //! The answer for people, as a table, and as a stream.
 
+use pgl_core::plural;
 use std::time::Duration;
 
 use pgl_cli::{Page, Report, Style, Table, units};
@@ -306,7 +307,7 @@ fn progress(reading: &StatusBody, page: &mut Page) {
             let name = pgl_core::QualifiedName::new(&table.schema, &table.name);
             let rows = table
                 .rows
-                .map_or(String::new(), |rows| format!(", {rows} rows"));
+                .map_or(String::new(), |rows| format!(", {}", plural(rows, "row")));
             let size = table
                 .disk_bytes
                 .map_or("size not readable".to_owned(), units::bytes);

@@ -7,6 +7,7 @@ use pgl_conn::{Access, Environment, Session, SessionOptions};
 use pgl_core::cutover::{self, CutoverRecord, CutoverState, Purpose, cutover_state};
 use pgl_core::doc::{Incoming, StepState, Verdict};
 use pgl_core::migration::Names;
+use pgl_core::plural;
 use pgl_core::teardown::{
     Remaining, Removal, TeardownRequest, leftovers, other_names, plan, refusal, unknown,
 };
@@ -133,7 +134,10 @@ pub(crate) fn run(args: &TeardownArgs, context: &Context) -> Result<Verdict, Fai
     }
     let count = body.removals.len();
     context.consent(
-        &format!("{count} objects of migration {name} would be dropped."),
+        &format!(
+            "{} of migration {name} would be dropped.",
+            plural(count, "object")
+        ),
         args.yes,
     )?;
     let all_done = remove_all(context, &mut places, &mut body.removals);

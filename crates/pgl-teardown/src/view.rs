@@ -4,6 +4,7 @@ use pgl_cli::{Page, Report, Style, Table};
 use pgl_core::Side;
 use pgl_core::cutover::CutOver;
 use pgl_core::doc::{Document, StepState, Verdict};
+use pgl_core::plural;
 use pgl_core::teardown::{Kept, Remaining, Removal};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -152,7 +153,10 @@ fn seen(side: Side, remaining: &Remaining, page: &mut Page) {
     }
     lines.extend(remaining.node.iter().map(|node| format!("node {node}")));
     for (set, members) in &remaining.sets {
-        lines.push(format!("replication set {set} with {members} members"));
+        lines.push(format!(
+            "replication set {set} with {}",
+            plural(*members, "member")
+        ));
     }
     for subscription in &remaining.subscriptions {
         let state = if subscription.enabled {
@@ -191,8 +195,8 @@ fn seen(side: Side, remaining: &Remaining, page: &mut Page) {
     }
     if !remaining.write_block.is_empty() {
         lines.push(format!(
-            "{} triggers that a cutover keeps writers out with",
-            remaining.write_block.len()
+            "{} of a cutover",
+            plural(remaining.write_block.len(), "write-block trigger")
         ));
     }
     if !remaining.disabled_triggers.is_empty() {

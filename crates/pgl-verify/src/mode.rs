@@ -82,7 +82,10 @@ fn decide(asked: ModeArg, seen: &Seen) -> Result<Choice, Failure> {
     if seen.subscriptions.is_empty() {
         let why = "the target has no subscription";
         return match asked {
-            ModeArg::Auto => Ok(plain(Mode::Static, why)),
+            ModeArg::Auto => Ok(plain(
+                Mode::Static,
+                &format!("{why}: no migration is set up, and the tables are compared as they are"),
+            )),
             _ => {
                 Err(Failure::refused(format!("{why}: nothing relates the two sides")).hint(STATIC))
             }

@@ -3,6 +3,7 @@
 use pgl_cli::{Page, Report, Style, Table};
 use pgl_core::definitions::DefinitionChange;
 use pgl_core::doc::{Document, Verdict};
+use pgl_core::plural;
 use pgl_core::verify::outcome::{ColumnDiff, RowDiff, Scope, Shown, Totals};
 use pgl_core::verify::rows::DifferenceKind;
 use pgl_core::verify::{Mode, Status, TableResult};
@@ -81,9 +82,9 @@ impl Report for VerifyBody {
         page.line(format!("digest: {}", body.digest_reason));
         let totals = &body.totals;
         page.line(format!(
-            "{} of {} tables identical, {} different, {} inconclusive, {} with errors, {} skipped",
+            "{} of {} identical, {} different, {} inconclusive, {} with errors, {} skipped",
             totals.identical,
-            totals.tables,
+            plural(totals.tables, "table"),
             totals.different,
             totals.inconclusive,
             totals.error,
@@ -94,7 +95,7 @@ impl Report for VerifyBody {
                 Some(true) => " by changes since pgl-setup (what differed before is not counted)",
                 _ => "",
             };
-            page.line(format!("{} definitions differ{of}", all.len()));
+            page.line(format!("{} different{of}", plural(all.len(), "definition")));
             for one in all {
                 page.wrapped(2, &one.to_string());
             }

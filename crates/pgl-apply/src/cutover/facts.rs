@@ -184,13 +184,9 @@ pub fn facts(
         .filter(|table| changed.contains(&table.qualified()))
         .map(|table| table.qualified().to_string())
         .collect();
-    let indexes = |session: &mut Session, valid: bool| -> Result<Vec<String>, Error> {
-        let sql = include_str!("../../sql/cutover/indexes.sql");
-        Ok(names(pgl_catalog::rows(session, sql, &[&valid])?))
-    };
-    facts.invalid_indexes = indexes(new, false)?;
+    facts.invalid_indexes = indexes(new, false, false)?;
     if !facts.invalid_indexes.is_empty() {
-        let there = indexes(old, true)?;
+        let there = indexes(old, true, false)?;
         facts.invalid_indexes.retain(|name| there.contains(name));
     }
     if exists(new)? {
@@ -256,4 +252,18 @@ pub fn wait_for_lag(
         facts.lag.1 = old_facts(old, link)?.bytes_behind();
     }
     Ok(())
+}
+
+fn indexes(session: &mut Session, valid: bool, unique: bool) -> Result<Vec<String>, Error> {
+    let sql = include_str!("../../sql/cutover/indexes.sql");
+    Ok(names(pgl_catalog::rows(session, sql, &[&valid, &unique])?))
+}
+
+/// Unique indexes that are not valid, as CREATE INDEX CONCURRENTLY leaves them. Where rows are replicated to, pglogical looks for
+/// conflicts in them, too: "could not read block 0", seen on 13, and the apply worker stops for ever.
+///
+/// # Errors
+/// The server's.
+pub fn invalid_unique_indexes(session: &mut Session) -> Result<Vec<String>, Error> {
+    indexes(session, false, true)
 }

@@ -92,8 +92,8 @@ pub fn prepare(
         if let Some(dsn) = order.own_dsn {
             provider::node_dsn(old, &back.subscriber_node, dsn)?;
         }
-        let to = "to the target (--reverse-dsn) and to itself (--reverse-subscriber-dsn)";
-        subscription::rehearse(old, &back, order.dsn, to)?;
+        let options = ["--reverse-dsn", "--reverse-subscriber-dsn"];
+        subscription::rehearse(old, &back, order.dsn, options)?;
         let name = slot(old, &back)?;
         let lsn = make_slot(new, &name)?;
         let mut all = its_tables;

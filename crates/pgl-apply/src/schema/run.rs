@@ -1,6 +1,7 @@
 //! Running the statements of `pgl.held`: in parallel where their dependencies allow, each in one
 //! transaction with the mark that it is done. Quick ones share a transaction, unless one of them fails.
 
+use pgl_core::plural;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -277,7 +278,7 @@ pub fn run(
         let what = if total == 0 {
             "nothing is deferred for it".to_owned()
         } else {
-            format!("all {total} objects are there")
+            format!("{} present", plural(total, "object"))
         };
         return Ok(Done::Already(what));
     }
@@ -325,11 +326,18 @@ pub fn run(
         }
     }
     if failures.is_empty() {
-        Ok(Done::Changed(format!("{left} of {total} objects created")))
+        Ok(Done::Changed(format!(
+            "{left} of {} created",
+            plural(total, "object")
+        )))
     } else {
         Err(Error::Objects {
             side: Side::Target,
-            what: format!("{} of {left} objects could not be created", failures.len()),
+            what: format!(
+                "not created: {} of {}",
+                failures.len(),
+                plural(left, "object")
+            ),
             failures,
         })
     }

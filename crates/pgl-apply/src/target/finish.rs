@@ -1,5 +1,6 @@
 //! Triggers made quiet, materialised views filled, statistics gathered.
 
+use pgl_core::plural;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -191,5 +192,8 @@ pub fn analyze(
     results.into_iter().collect::<Result<(), _>>()?;
     // What a session has counted becomes visible a moment after it ended.
     std::thread::sleep(Duration::from_millis(50));
-    Ok(Done::Changed(format!("{count} tables analysed")))
+    Ok(Done::Changed(format!(
+        "{} analysed",
+        plural(count, "table")
+    )))
 }

@@ -1,6 +1,7 @@
 //! What the preconditions were checked on, to be compared again under the locks: each table of the plan, and how
 //! much there is of each kind of definition. DDL in between is found without reading the definitions again.
 
+use crate::plural;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -140,8 +141,9 @@ pub fn changes(side: Side, before: &Fingerprint, now: &Fingerprint) -> Vec<Strin
         let one = now.get(catalog).unwrap_or(&none);
         if known.0 != one.0 {
             found.push(format!(
-                "{side} catalog {catalog} has {} rows instead of {}",
-                one.0, known.0
+                "{side} catalog {catalog} has {} instead of {}",
+                plural(one.0, "row"),
+                known.0
             ));
         } else if known != one {
             found.push(format!("rows of {side} catalog {catalog} changed"));

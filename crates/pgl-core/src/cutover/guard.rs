@@ -9,11 +9,11 @@ use super::replica_trigger::{ReplicaTrigger, disable_copied};
 use super::sequence_names::{SequenceMismatch, said};
 use super::timeline::Timelines;
 use super::write_block::READ_WRITE;
-use crate::Side;
 use crate::control::MissingChanges;
 use crate::definitions::{DefinitionComparison, FIX, NamesOnly, fix_of_rollback};
 use crate::rules::some_of;
 use crate::status::causes::members::{COPY_AGAIN, UNDO};
+use crate::{Side, plural};
 
 /// What pglogical says of a subscription that works.
 pub const REPLICATING: &str = "replicating";
@@ -54,6 +54,8 @@ pub struct Preconditions {
     pub held: u64,
     /// Materialised views that are filled on the provider and not on the subscriber.
     pub unfilled: Vec<String>,
+    /// Unique indexes of the source that are not valid, where reverse replication is to write there.
+    pub invalid_unique: Vec<String>,
     /// Settings of the source by which the apply worker of reverse replication reads other values than were sent.
     pub input_settings: Vec<String>,
     /// Rows of the target that contradict foreign keys of the source, as sentences.
@@ -192,7 +194,10 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
         Some(other) => refuse(
             "cut.subscription",
             format!("the subscription is {other}"),
-            "pgl-status finds out why",
+            match other {
+                "disabled" => "pgl-control resume enables it",
+                _ => "pgl-status reports why",
+            },
         ),
         None => refuse(
             "cut.subscription",
@@ -203,7 +208,7 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
     if facts.tables_behind > 0 {
         refuse(
             "cut.synced",
-            format!("{} tables are not synchronised", facts.tables_behind),
+            format!("not synchronised: {}", plural(facts.tables_behind, "table")),
             "pgl-status --wait-for caught-up",
         );
     }
@@ -388,6 +393,16 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
             &format!("REINDEX them there{in_read_write}"),
         );
     }
+    if !facts.invalid_unique.is_empty() {
+        refuse(
+            "cut.indexes",
+            format!(
+                "unique indexes that are not valid on the source, where they stop the apply worker of reverse replication: {}",
+                some_of(&facts.invalid_unique)
+            ),
+            "REINDEX or DROP INDEX on the source, or no --reverse",
+        );
+    }
     if !facts.input_settings.is_empty() {
         refuse(
             "cut.input_settings",
@@ -402,7 +417,10 @@ pub fn guards(facts: &Preconditions, limits: CutoverLimits, forced: &[String]) -
     if facts.held > 0 {
         refuse(
             "cut.held",
-            format!("{} objects of the schema are not created yet", facts.held),
+            format!(
+                "not created yet: {} of the schema",
+                plural(facts.held, "object")
+            ),
             "run pgl-setup again: it goes on where it was",
         );
     }
@@ -681,7 +699,7 @@ mod tests {
     #[test]
     fn each_fault_has_its_id_and_can_be_overridden() {
         type Fault = fn(&mut Preconditions);
-        let faults: [(&str, Fault); 37] = [
+        let faults: [(&str, Fault); 38] = [
             ("cut.left_out", |f| f.left_out = vec!["odd".to_owned()]),
             ("cut.replica_triggers", |f| {
                 f.replica_triggers = vec![ReplicaTrigger::default()]
@@ -717,6 +735,9 @@ mod tests {
             ("cut.followed", |f| f.unreplicated = vec!["odd".to_owned()]),
             ("cut.indexes", |f| {
                 f.invalid_indexes = vec!["odd".to_owned()]
+            }),
+            ("cut.indexes", |f| {
+                f.invalid_unique = vec!["odd".to_owned()]
             }),
             ("cut.input_settings", |f| {
                 f.input_settings = vec!["odd".to_owned()]

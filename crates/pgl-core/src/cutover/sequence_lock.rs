@@ -1,5 +1,6 @@
 //! Which sequences are locked while writes are blocked, and why others are not.
 
+use crate::plural;
 use serde::Deserialize;
 
 use crate::rules::some_of;
@@ -37,9 +38,9 @@ impl SequenceLocks {
         let mut notes = Vec::new();
         if statements.len() < number {
             notes.push(format!(
-                "{} sequences are not locked (no right to, or max_locks_per_transaction is too low): a session that sets \
+                "not locked: {} (no right to, or max_locks_per_transaction is too low): a session that sets \
                  default_transaction_read_only = off can still call nextval while writes are blocked",
-                number - statements.len()
+                plural(number - statements.len(), "sequence")
             ));
         }
         if !dropped.is_empty() {
@@ -73,7 +74,7 @@ mod tests {
         );
         let found = SequenceLocks::of(Side::Source, all, 0);
         assert!(found.statements.is_empty());
-        assert!(found.notes[0].starts_with("1 sequences are not locked"));
+        assert!(found.notes[0].starts_with("not locked: 1 sequence ("));
         let found = SequenceLocks::of(Side::Source, vec![one("a", true, None)], 9);
         assert!(found.notes.len() == 1 && found.notes[0].contains("no right"));
     }

@@ -2,6 +2,7 @@
 
 use crate::facts::server::{Platform, ServerState};
 use crate::facts::{Facts, NotRun};
+pub(super) use crate::plural;
 use crate::{QualifiedName, Severity, quote_literal};
 
 /// A remedy for one server: words, SQL where SQL can do it, and whether a restart is needed.
@@ -142,11 +143,6 @@ pub(super) fn duration(seconds: f64) -> String {
         3_600..86_400 => format!("{}h {}m", whole / 3_600, whole / 60 % 60),
         _ => format!("{}d {}h", whole / 86_400, whole / 3_600 % 24),
     }
-}
-
-/// `1 table`, `2 tables`.
-pub(super) fn plural(count: u64, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The first few of many names, and how many more there are.

@@ -8,6 +8,7 @@ use crate::Side::{Source, Target};
 use crate::facts::link::{Probe, Reach, ReplicationLogin};
 use crate::facts::server::Setting;
 use crate::facts::{Facts, NotRun, Section};
+use crate::plural;
 use crate::rights::NETWORK;
 
 pub(super) const CHECKS: &[Rule] = &[
@@ -116,7 +117,9 @@ pub(super) const CHECKS: &[Rule] = &[
             let (there, here) = (size(to.database_bytes), size(from.database_bytes));
             let (theirs, ours) = (to.tables, from.tables);
             let what = format!(
-                "the target holds {there} in {theirs} tables, the source {here} in {ours} tables"
+                "the target holds {there} in {}, the source {here} in {}",
+                plural(theirs, "table"),
+                plural(ours, "table")
             );
             emit.find(Target, what);
         }

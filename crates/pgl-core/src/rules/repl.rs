@@ -219,7 +219,10 @@ fn pglogical_leftovers(side: Side, server: &ServerState, emit: &mut Emit<'_>) ->
             .why("pgl-setup has begun or completed this migration.")
             .remedy("Continue with pgl-setup, or start over after pgl-teardown.");
     } else {
-        let tables = plural(pglogical.sets.iter().map(|set| set.tables).sum(), "table");
+        let tables = plural(
+            pglogical.sets.iter().map(|set| set.tables).sum::<u64>(),
+            "table",
+        );
         let what =
             format!("the {side} is pglogical node {name} with {tables} in its replication sets");
         let sql = format!("SELECT pglogical.drop_node({});", quote_literal(node));

@@ -502,6 +502,8 @@ pub struct SetTable {
     pub columns: Vec<String>,
     /// Their types, as `format_type` has them.
     pub types: Vec<String>,
+    /// Their definitions, as ADD COLUMN takes them.
+    pub definitions: Vec<String>,
     /// Stored generated columns among all of the table's.
     pub generated: Vec<String>,
     /// Generated columns that a column list leaves out.

@@ -3,6 +3,7 @@
 //! Ours is what carries a name derived from the migration's, the schema with our comment, and what
 //! the journal says we granted. Everything else is shown and left alone.
 
+use crate::plural;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -490,7 +491,7 @@ fn triggers(out: &mut TeardownPlan, own: &Own<'_>, node_gone: bool, drops_extens
     let mut triggers = own.remaining.truncate_triggers.clone();
     triggers.retain(|trigger| !drops_extension && (node_gone || !trigger.in_set));
     if !triggers.is_empty() {
-        let object = format!("{} tables", triggers.len());
+        let object = plural(triggers.len(), "table");
         out.removals.push(Removal {
             triggers,
             ..Removal::new(RemovalKind::Triggers, own.side, object)
@@ -502,7 +503,7 @@ fn triggers(out: &mut TeardownPlan, own: &Own<'_>, node_gone: bool, drops_extens
 fn disabled_triggers(out: &mut TeardownPlan, own: &Own<'_>) {
     let statements = own.remaining.disabled_triggers.clone();
     if !statements.is_empty() {
-        let object = format!("{} triggers", statements.len());
+        let object = plural(statements.len(), "trigger");
         out.removals.push(Removal {
             statements,
             ..Removal::new(RemovalKind::DisabledTriggers, own.side, object)

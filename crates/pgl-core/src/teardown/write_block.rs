@@ -4,6 +4,7 @@
 use super::{Remaining, Removal, RemovalKind, TeardownPlan};
 use crate::Side;
 use crate::cutover::{AttemptState, open_sql, reset_sql, unblock_sql};
+use crate::plural;
 
 /// A former source stays read-only by its settings, and the report has the statements that allow writes; the triggers use
 /// the schema that goes. A subscriber that was never promoted accepts writes again.
@@ -15,7 +16,7 @@ pub(super) fn plan(out: &mut TeardownPlan, side: Side, remaining: &Remaining) {
         });
     };
     if !remaining.write_block.is_empty() {
-        let object = format!("{} triggers", remaining.write_block.len());
+        let object = plural(remaining.write_block.len(), "trigger");
         remove(&object, unblock_sql(&remaining.write_block));
     }
     let Some(closed) = &remaining.closed else {

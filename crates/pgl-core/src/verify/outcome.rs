@@ -3,6 +3,7 @@
 //! Fails closed: the verdict is "equal" only when every table asked for was compared and is equal.
 //! A table that could not be read never disappears from the count.
 
+use crate::plural;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -250,8 +251,8 @@ impl TableResult {
             self.status = Status::Inconclusive;
             self.reason = Some(if self.unresolved > 0 {
                 format!(
-                    "{} rows kept changing while they were looked at",
-                    self.unresolved
+                    "{} kept changing while being compared",
+                    plural(self.unresolved, "row")
                 )
             } else {
                 "too many rows differ at first to follow them all; try again with less lag".into()
@@ -394,10 +395,7 @@ pub struct Scope {
 impl Scope {
     /// What is the same on both sides when the verdict is yes: never more than was compared.
     pub fn equal(&self, tables: u64) -> String {
-        let tables = match tables {
-            1 => "1 table".to_owned(),
-            n => format!("{n} tables"),
-        };
+        let tables = plural(tables, "table");
         let of = match &self.condition {
             Some(condition) => format!(" that meet {condition:?}"),
             None => String::new(),

@@ -1,6 +1,7 @@
 //! What replication does not carry: sequences, tables without a key, large objects.
 
 use super::*;
+use pgl_core::plural;
 
 /// The states that these sequences have by now.
 impl Engine {
@@ -122,11 +123,7 @@ impl Engine {
                 rows: done.rows,
             });
         }
-        self.done(
-            "copy-unkeyed",
-            started,
-            format!("{} tables", self.recopy.len()),
-        );
+        self.done("copy-unkeyed", started, plural(self.recopy.len(), "table"));
         self.note(AttemptState::Recopied)
     }
 }

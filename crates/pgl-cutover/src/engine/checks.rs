@@ -1,6 +1,7 @@
 //! What was checked before is checked again while writes are blocked: the definitions, and the rows of tables whose
 //! changes replication may have missed.
 
+use pgl_core::plural;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgl_apply::fingerprint::{fingerprint, is_unchanged, labels, statistics, younger};
@@ -306,7 +307,8 @@ impl Engine {
         }
         if compared + self.content.counters.len() > 0 {
             let what = format!(
-                "{compared} tables are equal row for row, {} had no UPDATE or DELETE",
+                "{} equal row for row, {} had no UPDATE or DELETE",
+                plural(compared, "table"),
                 self.content.counters.len()
             );
             self.done("compare-unkeyed", started, what);

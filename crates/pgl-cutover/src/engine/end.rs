@@ -3,11 +3,13 @@
 use pgl_apply::control::unmark;
 use pgl_apply::fingerprint::keep_promoted_marks;
 use pgl_apply::target::quiet_triggers_sql;
+use pgl_core::plural;
 
 use super::*;
 
 impl Engine {
-    /// Both at once: the triggers are created by the session that holds the locks, which compares nothing.
+    /// Compares both sides, and creates the write-block triggers at the same time, in the transaction of the locks, whose session
+    /// compares nothing: the commit before the promotion makes them hold. Without them there is no promotion.
     pub(super) fn verify_and_raise_triggers(&mut self) -> Result<(), Error> {
         let started = Instant::now();
         let Sessions {
@@ -44,7 +46,11 @@ impl Engine {
             self.body.checked.differences.clone_from(&found);
             return Err(Error::Refused {
                 side: Some(side),
-                what: format!("{} tables differ: {}", found.len(), found.join("; ")),
+                what: format!(
+                    "{} different: {}",
+                    plural(found.len(), "table"),
+                    found.join("; ")
+                ),
                 hint: "pgl-verify names the rows".to_owned(),
             });
         }
@@ -60,11 +66,11 @@ impl Engine {
                 Some(_) => "row for row",
                 None => "in number of rows",
             };
-            let what = format!("{compared} tables are equal {how}");
+            let what = format!("{} equal {how}", plural(compared, "table"));
             self.took("verify", took, what);
         }
         if !self.write_block.is_empty() {
-            let what = format!("{} triggers", self.write_block.len());
+            let what = plural(self.write_block.len(), "trigger");
             self.took("write-block-triggers", raised, what);
         }
         self.note(AttemptState::Verified)
@@ -207,12 +213,11 @@ impl Engine {
         self.attempt.state = AttemptState::Promoted;
     }
 
-    /// Creates the write-block triggers in the transaction of the locks: the commit before the promotion makes them
-    /// hold. Without them there is no promotion.
     fn sent_away(&mut self, waiting: u64) {
         if waiting > 0 {
             self.body.notes.push(format!(
-                "{waiting} sessions that override default_transaction_read_only waited to write: ended"
+                "{} ended that waited to write and override default_transaction_read_only",
+                plural(waiting, "session")
             ));
         }
     }
@@ -229,7 +234,10 @@ impl Engine {
         let old = &mut self.sessions.old;
         if let Some(at) = written_at(old, &self.migration.name, &CLOSED)? {
             let early = apply::end_since(old, &at)?;
-            log::info!("{early} sessions that connected while writes were blocked: ended");
+            log::info!(
+                "{} ended that connected while writes were blocked",
+                plural(early, "session")
+            );
         }
         if let Some(loader) = &mut self.sessions.loader {
             unmark(loader, &self.migration.plan.names.subscription, self.marked)?;

@@ -4,6 +4,7 @@ mod carry;
 mod checks;
 pub(crate) mod end;
 
+use pgl_core::plural;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -385,7 +386,7 @@ impl Engine {
         let what = if found == 0 {
             "all preconditions hold".to_owned()
         } else {
-            format!("{found} preconditions failed")
+            format!("{} failed", plural(found, "precondition"))
         };
         self.done("preconditions", started, what);
         Ok(())
@@ -408,9 +409,9 @@ impl Engine {
         all.extend(lock_sql(&self.locks));
         all.extend(self.sequence_locks.iter().cloned());
         all.push(format!(
-            "-- a marker is replicated; {} sequences are set; {} tables are copied again; {} are counted",
-            self.sequences.wanted.len(),
-            self.recopy.len(),
+            "-- a marker is replicated; {} set; {} copied again; {} counted",
+            plural(self.sequences.wanted.len(), "sequence"),
+            plural(self.recopy.len(), "table"),
             self.inside.len()
         ));
         all.push("-- write-block triggers, committed before the promotion".to_owned());
@@ -617,8 +618,9 @@ impl Engine {
             "target-read-only",
             started,
             format!(
-                "read-only for clients; {ended} sessions ended; {} write-block triggers",
-                self.write_block_new.len()
+                "read-only for clients; {} ended; {}",
+                plural(ended, "session"),
+                plural(self.write_block_new.len(), "write-block trigger")
             ),
         );
         Ok(())
@@ -707,10 +709,10 @@ impl Engine {
             "block-writes",
             started,
             format!(
-                "{} sessions ended, {} tables and {} sequences locked at attempt {}",
-                locked.ended,
-                self.locks.len(),
-                self.sequence_locks.len(),
+                "{} ended, {} and {} locked at attempt {}",
+                plural(locked.ended, "session"),
+                plural(self.locks.len(), "table"),
+                plural(self.sequence_locks.len(), "sequence"),
                 locked.attempts
             ),
         );
@@ -764,9 +766,9 @@ impl Engine {
         let started = Instant::now();
         apply::constraints(&mut self.sessions.release, &self.release)?;
         let what = format!(
-            "{} foreign keys added unchecked, {} triggers enabled",
-            self.release.keys.len(),
-            self.release.triggers.len()
+            "{} added unchecked, {} enabled",
+            plural(self.release.keys.len(), "foreign key"),
+            plural(self.release.triggers.len(), "trigger")
         );
         self.done("foreign-keys", started, what);
         Ok(())

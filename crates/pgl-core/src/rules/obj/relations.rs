@@ -1,5 +1,6 @@
 //! Large objects, views, indexes, foreign servers: what hangs beside the tables.
 
+use crate::plural;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::QualifiedName;
@@ -16,7 +17,10 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
             let limited = count >= LargeObjects::COUNT_LIMIT;
             let more = if limited { "at least " } else { "" };
             let mib = bytes.div_ceil(1 << 20);
-            let what = format!("the database holds {more}{count} large objects in {mib} MiB");
+            let what = format!(
+                "the database holds {more}{} in {mib} MiB",
+                plural(count, "large object")
+            );
             emit.find(Source, what);
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! Where sequences stand: read, unread, overtaken, nearly used up.
 
+use crate::plural;
 use std::collections::HashMap;
 
 use crate::Side::Source;
@@ -23,7 +24,8 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         if total > 0 {
             let rest = total.saturating_sub(owned + identity);
             let what = format!(
-                "{total} sequences: {owned} owned by a column, {identity} of identity columns, {rest} existing alone"
+                "{}: {owned} owned by a column, {identity} of identity columns, {rest} existing alone",
+                plural(total, "sequence")
             );
             emit.find(Source, what);
         }

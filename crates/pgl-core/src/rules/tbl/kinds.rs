@@ -1,5 +1,6 @@
 //! Relations that are not plain logged tables of the user.
 
+use crate::plural;
 use std::collections::HashMap;
 
 use crate::Side::Source;
@@ -59,7 +60,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
             let rows = match one.user_rows {
                 Some(0) => continue,
                 Some(1000..) => "holds 1000 or more rows of your own".to_owned(),
-                Some(rows) => format!("holds {rows} rows of your own"),
+                Some(rows) => format!("holds {} of your own", plural(rows, "row")),
                 None => "may hold rows of your own: it could not be read".to_owned(),
             };
             let what = format!("table {name} of extension {extension} {rows}");

@@ -1,5 +1,6 @@
 //! Foreign keys and check constraints of the source, and who truncates what they tie together.
 
+use crate::plural;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Side::Source;
@@ -61,7 +62,7 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
     facts("tbl.truncate_users", |facts, emit| {
         for statement in facts.source.objects.truncates.get()? {
             let (query, calls) = (statement.query.trim(), statement.calls);
-            let what = format!("ran {calls} times: {query}");
+            let what = format!("ran {}: {query}", plural(calls, "time"));
             emit.find(Source, what).object(query);
         }
         Ok(())

@@ -129,8 +129,16 @@ fn columns(
             .likely()
             .seen(format!("columns only on the source: {missing}"))
             .remedy(format!(
-                "ALTER TABLE {} ADD COLUMN … on the target, as on the source{then}",
-                name.sql()
+                "on the target, as on the source: ALTER TABLE {} {};{then}",
+                name.sql(),
+                (table.columns.iter().zip(&table.definitions))
+                    .filter(|(column, _)| lacking(column))
+                    .map(|(column, definition)| format!(
+                        "ADD COLUMN {} {definition}",
+                        quote_ident(column)
+                    ))
+                    .collect::<Vec<_>>()
+                    .join(", ")
             )),
         );
     }

@@ -3,6 +3,7 @@
 use super::known::SET_REMEDY;
 use super::slot::used_up;
 use super::{Cause, Seen, on_subscription};
+use crate::plural;
 use crate::status::facts::{DsnEnd, PlannedMember, Seen as Tried, SourceNow, Trouble, TroubleKind};
 use crate::status::log::crashes;
 use crate::status::state::Word;
@@ -306,7 +307,7 @@ fn crashes_under_watch(seen: &Seen<'_>) -> Option<Cause> {
             "pglogical's apply worker crashes and takes the whole target server down with it, each time it is started",
         )
         .seen(line)
-        .seen(format!("{times} times within the part of the log that was read"))
+        .seen(format!("{} within the part of the log that was read", plural(times, "time")))
     } else if close.sessions_lost > 1 {
         Cause::new(
             "server.crash_loop",

@@ -7,6 +7,7 @@ use super::known::{From, KNOWN, Known};
 use super::link::{REMEDY_FOR_DSN, workers_exhausted};
 use super::{Cause, Seen, on_subscription};
 use crate::Side;
+use crate::plural;
 use crate::status::facts::{Log, Seen as Tried, SourceClose};
 use crate::status::log::{Incident, Said, incident, no_worker_left, source_error};
 
@@ -264,8 +265,8 @@ fn crash(seen: &Seen<'_>, incident: &Incident) -> Cause {
         "the apply worker crashes and takes the whole target server down with it, each time it is started",
     )
     .seen(format!(
-        "worker {} {}, {} times within the part of the log that was read",
-        incident.pid, incident.end, incident.times
+        "worker {} {}, {} within the part of the log that was read",
+        incident.pid, incident.end, plural(incident.times, "time")
     ))
     .remedy("disable the subscription first of all. Known reasons: a column list in a replication set that leaves out a generated column, a table that is partitioned on the target only, pglogical before 2.4.5");
     if incident.times < 2 {

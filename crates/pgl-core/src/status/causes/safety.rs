@@ -1,6 +1,7 @@
 //! Replication runs and cannot be trusted, or makes no progress: values that arrive changed,
 //! tables that are empty although pglogical calls them replicated, a worker that waits.
 
+use crate::plural;
 use std::collections::HashMap;
 
 use super::members::{few, resync};
@@ -153,7 +154,7 @@ fn types(seen: &Seen<'_>) -> Option<Cause> {
         )
         .object(first)
         .seen_all(differ.iter().skip(1).take(9).map(|(table, what)| format!("{table}: {what}")))
-        .seen(format!("format_type() of both sides: {} columns differ", differ.len()))
+        .seen(format!("format_type() of both sides differs for {}", plural(differ.len(), "column")))
         .remedy(format!(
             "make the types the same again (ALTER TABLE … ALTER COLUMN … TYPE) and copy the table again: {}",
             resync(std::slice::from_ref(*first))
@@ -351,7 +352,7 @@ fn empty_tables(seen: &Seen<'_>) -> Option<Cause> {
     let cause = Cause::new(
             "copy.empty_tables",
             Side::Target,
-            format!("{} tables are empty on the target and not on the source, although pglogical calls them replicated", empty.len()),
+            format!("{} empty on the target and not on the source, although pglogical calls this replicated", plural(empty.len(), "table")),
         )
         .object(first)
         .seen(empty[..empty.len().min(10)].join(", "))

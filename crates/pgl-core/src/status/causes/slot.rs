@@ -6,8 +6,9 @@ use crate::status::state::Word;
 use crate::{Side, quote_literal};
 
 /// The slot cannot be caught up once the WAL is gone.
-const AGAIN: &str = "the changes in between cannot be had any more: drop the subscription, empty \
-                     the target's tables and run pgl-setup again";
+const AGAIN: &str = "the changes in between cannot be had any more: pgl-setup --restart --yes drops the subscription and the slot, \
+                     empties the target's tables and copies all rows again; where the subscription was made without pgl-setup: \
+                     SELECT pglogical.drop_subscription('NAME') and TRUNCATE of its tables on the target, then subscribe again";
 
 pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     found.extend(origin(seen));
