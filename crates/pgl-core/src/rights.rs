@@ -601,6 +601,12 @@ impl Right {
         text.replace('`', "")
     }
 
+    /// What to do, where neither the role nor its server is known.
+    pub(crate) fn in_words(&self, side: Side) -> String {
+        let how = self.shown().replace("<br>", "; ").replace('`', "");
+        format!("on the {side}: {how}")
+    }
+
     /// What to do, with the statements.
     pub fn hint(&self, side: Side, grantee: &Grantee) -> String {
         hint(side, grantee, &[(self, String::new())])
