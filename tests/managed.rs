@@ -862,6 +862,28 @@ fn the_role_of_the_reverse_dsn_has_to_replicate() -> Result<()> {
     sides.same_rows()
 }
 
+/// Where the source is one's own: its superuser may do there what the customer of a service may not.
+#[test]
+fn reverse_replication_from_a_service_and_back() -> Result<()> {
+    let sides = Sides::start((13, false), (17, true))?;
+    let (source, target) = (&sides.pair.source, &sides.pair.target);
+    // To copy a table again needs more on the target.
+    source.sql("shop", "DROP TABLE unkeyed")?;
+    sides.set_up()?;
+    sides.cutover(&["-y", "--reverse"])?.expect(0)?;
+    target.sql("shop", "INSERT INTO t (v) VALUES ('back')")?;
+    let arrived = "SELECT count(*) = 1 FROM t WHERE v = 'back'";
+    source.wait_until("shop", arrived, std::time::Duration::from_secs(30))?;
+    sides.cutover(&["rollback", "-y"])?.expect(0)?;
+    source.sql("shop", "INSERT INTO t (v) VALUES ('again')")?;
+    let tool = |path| sides.tool(path);
+    tool(env!("CARGO_BIN_EXE_pgl-teardown"))
+        .arg("-y")
+        .run()?
+        .expect(0)?;
+    Ok(())
+}
+
 /// Roles are no sign of a service: a dump of roles brings them to another server.
 #[test]
 fn the_platform_is_known_by_its_settings() -> Result<()> {
