@@ -420,5 +420,13 @@ fn a_stored_token_that_has_expired() -> Result<()> {
     )?;
     source.sql(DATABASE, "INSERT INTO t (v) VALUES ('on another one')")?;
     run(status().args(caught_up), 0)?;
+    for program in [
+        env!("CARGO_BIN_EXE_pgl-cutover"),
+        env!("CARGO_BIN_EXE_pgl-teardown"),
+    ] {
+        run(sides.tool(program).arg("--yes"), 0)?;
+    }
+    let rows = "SELECT count(*) FROM t WHERE v ~ '^on '";
+    ensure!(target.value(DATABASE, rows)? == "2");
     Ok(())
 }
