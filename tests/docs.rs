@@ -4,7 +4,9 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use pgl_core::Exit;
+use pgl_core::facts::server::Platform;
+use pgl_core::rights::{self, Grantee};
+use pgl_core::{Exit, ServerVersion};
 use pgl_testkit::{Cluster, ClusterOptions, Tool};
 
 use crate::common::{Documented, PROGRAMS};
@@ -140,5 +142,47 @@ fn the_questions_to_jq_in_the_readme_have_answers() -> Result<()> {
             "{question} finds nothing"
         );
     }
+    Ok(())
+}
+
+/// The guide for managed services has the statements of the table of rights, and every link leads somewhere.
+#[test]
+fn the_recipes_are_those_of_the_table_of_rights() -> Result<()> {
+    let guide = file("crates/pgl-manual/guide/managed-services.md")?;
+    let sql = |right: &rights::Right, platform, role: &str| -> Result<String> {
+        let grantee = Grantee {
+            role: role.to_owned(),
+            platform,
+            version: ServerVersion(170_011),
+        };
+        let sql = right.sql(&grantee, "").context("no statement")?;
+        Ok(sql.replace('"', ""))
+    };
+    for (heading, platform) in [
+        ("Amazon RDS for PostgreSQL", Platform::Rds),
+        ("Google Cloud SQL for PostgreSQL", Platform::CloudSql),
+        ("Google AlloyDB for PostgreSQL", Platform::AlloyDb),
+        (
+            "Azure Database for PostgreSQL flexible server",
+            Platform::Azure,
+        ),
+    ] {
+        let (_, section) = guide
+            .split_once(&format!("\n## {heading}\n"))
+            .with_context(|| heading.to_owned())?;
+        let section = section.split("\n## ").next().unwrap_or_default();
+        for right in [&rights::ADMINISTRATOR, &rights::REPLICATION] {
+            let sql = sql(right, platform, "mover")?;
+            assert!(section.contains(&sql), "{heading}: {sql}");
+        }
+        for line in sql(&rights::REVERSE_READ_PGLOGICAL, platform, "back")?.lines() {
+            assert!(guide.contains(line), "{line}");
+        }
+    }
+    for link in guide.split("][").skip(1) {
+        let name = link.split(']').next().unwrap_or_default();
+        assert!(guide.contains(&format!("\n[{name}]: https://")), "{name}");
+    }
+    assert!(file("README.md")?.contains("(crates/pgl-manual/guide/managed-services.md)"));
     Ok(())
 }

@@ -502,6 +502,12 @@ const BY_PREFLIGHT: &[Taken] = &[
         "REVOKE USAGE ON SCHEMA pglogical FROM rds_superuser",
         "GRANT USAGE ON SCHEMA pglogical TO rds_superuser",
     ),
+    (
+        &rights::REVERSE_READ_PGLOGICAL,
+        Side::Target,
+        NOT_ASKED,
+        ASKED,
+    ),
     (&rights::READ_TABLES, Side::Source, HIDDEN, SHOWN),
     (&rights::READ_SEQUENCES, Side::Source, HIDDEN, SHOWN),
     (
@@ -619,6 +625,12 @@ const BY_DRY_RUN: &[Taken] = &[
         NO_REPLICATION,
         REPLICATION,
     ),
+    (
+        &rights::REVERSE_READ_PGLOGICAL,
+        Side::Target,
+        NOT_ASKED,
+        ASKED,
+    ),
     BY_EVENT_TRIGGER,
     BY_OWNED_EVENT_TRIGGER,
     (
@@ -647,6 +659,8 @@ const ELSEWHERE: &[&Right] = &[&rights::NETWORK, &rights::LARGE_OBJECTS];
 const NO_REPLICATION: &str =
     "ALTER ROLE postgres NOREPLICATION; REVOKE rds_replication FROM postgres";
 const REPLICATION: &str = "ALTER ROLE postgres REPLICATION; GRANT rds_replication TO postgres";
+const NOT_ASKED: &str = "REVOKE EXECUTE ON FUNCTION pglogical.pglogical_node_info() FROM PUBLIC";
+const ASKED: &str = "GRANT EXECUTE ON FUNCTION pglogical.pglogical_node_info() TO PUBLIC";
 const NO_SIGNAL: &str = "REVOKE pg_signal_backend FROM rds_superuser";
 const SIGNAL: &str = "GRANT pg_signal_backend TO rds_superuser";
 const UNSEEN: &str = "REVOKE pg_monitor FROM rds_superuser";
@@ -828,10 +842,45 @@ fn the_role_of_the_reverse_dsn_has_to_replicate() -> Result<()> {
             == "on the target, as a superuser: ALTER ROLE \"back\" REPLICATION; or run this without --reverse",
         "{found}"
     );
-    // What the hint names is enough.
     target.sql("shop", "ALTER ROLE back REPLICATION")?;
-    let all = [&["--dry-run"], &reverse[..]].concat();
+    // What the source's server asks the target for as this role.
+    let found = sides.refused(&reverse, "cut.permissions")?;
+    let grants = "GRANT USAGE ON SCHEMA pglogical TO \"back\"; GRANT EXECUTE ON FUNCTION pglogical.pglogical_node_info() TO \"back\"";
+    ensure!(
+        found["hint"]
+            == format!("on the target, as a superuser: {grants}; or run this without --reverse"),
+        "{found}"
+    );
+    // What the hints name is enough.
+    target.sql("shop", grants)?;
+    let all = [&["-y"], &reverse[..]].concat();
     sides.cutover(&all)?.expect(0)?;
+    target.sql("shop", "INSERT INTO t (v) VALUES ('back')")?;
+    let arrived = "SELECT count(*) = 1 FROM t WHERE v = 'back'";
+    let limit = std::time::Duration::from_secs(30);
+    sides.pair.source.wait_until("shop", arrived, limit)?;
+    sides.same_rows()
+}
+
+/// Where the source is one's own: its superuser may do there what the customer of a service may not.
+#[test]
+fn reverse_replication_from_a_service_and_back() -> Result<()> {
+    let sides = Sides::start((13, false), (17, true))?;
+    let (source, target) = (&sides.pair.source, &sides.pair.target);
+    // To copy a table again needs more on the target.
+    source.sql("shop", "DROP TABLE unkeyed")?;
+    sides.set_up()?;
+    sides.cutover(&["-y", "--reverse"])?.expect(0)?;
+    target.sql("shop", "INSERT INTO t (v) VALUES ('back')")?;
+    let arrived = "SELECT count(*) = 1 FROM t WHERE v = 'back'";
+    source.wait_until("shop", arrived, std::time::Duration::from_secs(30))?;
+    sides.cutover(&["rollback", "-y"])?.expect(0)?;
+    source.sql("shop", "INSERT INTO t (v) VALUES ('again')")?;
+    let tool = |path| sides.tool(path);
+    tool(env!("CARGO_BIN_EXE_pgl-teardown"))
+        .arg("-y")
+        .run()?
+        .expect(0)?;
     Ok(())
 }
 

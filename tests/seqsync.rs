@@ -380,6 +380,24 @@ fn missing_rights_are_named() -> Result<()> {
         .document()?;
     assert_eq!(entry(&document, "hidden")?["why"], "unreadable_on_source");
     assert_eq!(entry(&document, "seen")?["why"], "not_permitted");
+    // In the words of the table of rights.
+    for (name, grant) in [
+        (
+            "hidden",
+            format!(
+                "on the source, as a superuser: GRANT USAGE ON SCHEMA \"public\" TO \"{role}\"; \
+                 GRANT SELECT ON ALL SEQUENCES IN SCHEMA \"public\" TO \"{role}\""
+            ),
+        ),
+        (
+            "seen",
+            format!(
+                "on the target, as a superuser: GRANT UPDATE ON SEQUENCE \"public\".\"seen\" TO \"{role}\""
+            ),
+        ),
+    ] {
+        assert_eq!(entry(&document, name)?["notes"], serde_json::json!([grant]));
+    }
     // A target that refuses everybody's writes until it is released still takes sequences.
     db.on_target(&format!(
         "ALTER DATABASE {} SET default_transaction_read_only = on",

@@ -363,3 +363,70 @@ fn a_token_that_expires_during_the_copy() -> Result<()> {
     ensure!(source.value(DATABASE, rows)? == target.value(DATABASE, rows)?);
     Ok(())
 }
+
+/// The worker goes on with the connection that it has, and cannot open another one.
+#[test]
+fn a_stored_token_that_has_expired() -> Result<()> {
+    let sides = Sides::start()?;
+    let (source, target) = (&sides.pair.source, &sides.pair.target);
+    let provider = |of: &str| {
+        let token = token(of);
+        let root = target.server().inside(&target.data_dir().join("ca.crt"));
+        let root = root.display().to_string();
+        Sides::dsn(
+            source,
+            &[
+                ("sslmode", "verify-full"),
+                ("sslrootcert", &*root),
+                ("password", &*token),
+            ],
+        )
+    };
+    run(sides.setup().env("PGL_PROVIDER_DSN", provider("first")), 0)?;
+    let status = || sides.tool(env!("CARGO_BIN_EXE_pgl-status"));
+    let caught_up = ["--wait-for", "caught-up", "--timeout", "60s"];
+    run(status().args(caught_up), 0)?;
+    sides.renew(source, "second")?;
+    sides.keep("second")?;
+    source.sql(
+        DATABASE,
+        "INSERT INTO t (v) VALUES ('on the same connection')",
+    )?;
+    run(status().args(caught_up), 0)?;
+    source.sql(
+        DATABASE,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_replication",
+    )?;
+    let until = std::time::Instant::now() + Duration::from_secs(60);
+    let remedy = loop {
+        let out = status().args(["--format", "json"]).run()?;
+        ensure!(!format!("{out:?}").contains(CANARY), "{out:?}");
+        let document = out.document()?;
+        let causes = document["causes"].as_array().cloned().unwrap_or_default();
+        if let Some(found) = causes.iter().find(|one| one["id"] == "link.password") {
+            ensure!(causes.len() == 1, "{document:#}");
+            break found["remedy"].as_str().unwrap_or_default().to_owned();
+        }
+        ensure!(std::time::Instant::now() < until, "{document:#}");
+        std::thread::sleep(Duration::from_millis(500));
+    };
+    // What it says is enough.
+    let (_, sql) = remedy.rsplit_once("on the target: ").unwrap_or_default();
+    let dsn = provider("second").replace('\'', "''");
+    target.sql(
+        DATABASE,
+        &sql.replace("INTERFACE", "renewed")
+            .replace("'DSN'", &format!("'{dsn}'")),
+    )?;
+    source.sql(DATABASE, "INSERT INTO t (v) VALUES ('on another one')")?;
+    run(status().args(caught_up), 0)?;
+    for program in [
+        env!("CARGO_BIN_EXE_pgl-cutover"),
+        env!("CARGO_BIN_EXE_pgl-teardown"),
+    ] {
+        run(sides.tool(program).arg("--yes"), 0)?;
+    }
+    let rows = "SELECT count(*) FROM t WHERE v ~ '^on '";
+    ensure!(target.value(DATABASE, rows)? == "2");
+    Ok(())
+}

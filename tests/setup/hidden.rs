@@ -177,5 +177,27 @@ fn a_password_that_pglogical_would_store_is_reported() -> Result<()> {
         );
         ensure!(!format!("{dry:?}{found}").contains(canary), "{dry:?}");
     }
+    // And on the source, for reverse replication.
+    tool(env!("CARGO_BIN_EXE_pgl-setup"), false)
+        .run()?
+        .expect(0)?;
+    let with = |dsn: &str| format!("{dsn} password={canary}");
+    for (option, dsn) in [
+        ("--reverse-dsn", db.target().dsn(db.name())),
+        ("--reverse-subscriber-dsn", db.source().dsn(db.name())),
+    ] {
+        let cutover = tool(env!("CARGO_BIN_EXE_pgl-cutover"), false);
+        let dry = cutover
+            .args(["--dry-run", "--reverse", option, &with(&dsn)])
+            .run()?;
+        let said = format!("Without it: {option} with passfile=, a file of the source's server");
+        ensure!(
+            dry.stderr
+                .contains("pglogical stores a password in pglogical.node_interface on the source")
+                && dry.stderr.contains(&said)
+                && !format!("{dry:?}").contains(canary),
+            "{dry:?}"
+        );
+    }
     Ok(())
 }

@@ -128,18 +128,28 @@ fn without_the_log_facts_still_tell() -> Result<()> {
     lab.drained()?;
     // A role that may read pglogical's catalog and the tables, and no file of the server.
     let role = db.role("watcher");
-    let grants = format!(
-        "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA pglogical TO {role}; \
-         GRANT SELECT ON ALL TABLES IN SCHEMA pglogical TO {role}"
-    );
-    lab.on_source(&grants)?;
-    lab.on_target(&grants)?;
+    let make = format!("CREATE ROLE {role} LOGIN");
+    lab.on_source(&make)?;
+    lab.on_target(&make)?;
     let tool = || {
         Tool::new(env!("CARGO_BIN_EXE_pgl-status"))
             .env("PGL_SOURCE", db.source().dsn_as(&role, db.name()))
             .env("PGL_TARGET", db.target().dsn_as(&role, db.name()))
             .args(["--subscription", "moving", "--sample", "100ms"])
     };
+    let document = diagnosed(tool, "server.not_permitted")?;
+    let found = cause(&document, "server.not_permitted")?;
+    let grants = format!(
+        "GRANT USAGE ON SCHEMA pglogical TO \"{role}\"; GRANT SELECT ON ALL TABLES IN SCHEMA pglogical TO \"{role}\""
+    );
+    assert_eq!(
+        found["remedy"],
+        format!("on the target, as a superuser: {grants}"),
+        "{found:#}"
+    );
+    // What it says is enough.
+    lab.on_target(&grants)?;
+    lab.on_source(&grants)?;
     tool().run()?.expect(0)?;
     lab.on_target("ALTER TABLE b ADD CONSTRAINT b_fk FOREIGN KEY (a_id) REFERENCES a (id)")?;
     lab.on_source("TRUNCATE a, b")?;

@@ -17,7 +17,7 @@ use crate::env::Environment;
 use crate::error::{Error, Kind};
 use crate::keywords::{self, Bad, Pairs, get};
 use crate::params::{
-    ChannelBinding, Host, LoadBalance, SOCKET_DIRS, Socket, SslMode, TargetSessionAttrs,
+    ChannelBinding, Host, LoadBalance, Root, SOCKET_DIRS, Socket, SslMode, TargetSessionAttrs,
     TlsSettings,
 };
 use crate::passfile::{LOCALHOST, Passfile};
@@ -257,6 +257,30 @@ impl Endpoint {
     /// The value that the connection string's `options` give a server setting.
     pub fn startup_setting(&self, name: &str) -> Option<String> {
         crate::options::value(self.options.as_deref()?, name)
+    }
+
+    /// The same from this machine, where it was written for another one: root certificates whose file is not here are those that `other`,
+    /// another way to the same server, is checked with. None where there are none either.
+    pub fn from_here(&self, other: Option<&Self>) -> Option<Self> {
+        let mut own = self.clone();
+        if let Root::File(path) = &self.tls.root
+            && !Path::new(path).exists()
+        {
+            own.tls.root = other?.tls.root.clone();
+            match own.tls.root {
+                Root::File(_) => {}
+                // Less is not possible with these.
+                Root::System => own.tls.mode = SslMode::VerifyFull,
+                Root::None => return None,
+            }
+        }
+        Some(own)
+    }
+
+    /// Whether its passwords are in a file that is not on this machine.
+    pub fn lacks_passfile(&self) -> bool {
+        let missing = |path: &String| !Path::new(path).exists();
+        self.password.is_none() && self.passfile_path.as_ref().is_some_and(missing)
     }
 
     /// The same, narrowed to one server: where a session landed.

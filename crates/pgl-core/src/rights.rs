@@ -148,6 +148,19 @@ pub const READ_PGLOGICAL: Right = Right {
     ..ANY
 };
 
+/// To be asked by pglogical for the node that a reverse subscription is of.
+pub const REVERSE_READ_PGLOGICAL: Right = Right {
+    name: "USAGE on schema `pglogical` and EXECUTE on `pglogical.pglogical_node_info()`, of the role in `--reverse-dsn`",
+    side: Some(Side::Target),
+    needed_for: "`pgl-cutover --reverse`",
+    otherwise: INSTEAD_OF_REVERSE,
+    own: Given::Sql(
+        "GRANT USAGE ON SCHEMA pglogical TO {role};\nGRANT EXECUTE ON FUNCTION pglogical.pglogical_node_info() TO {role};",
+    ),
+    found_by: &["role.pglogical_schema_usage", PERMISSIONS],
+    ..ANY
+};
+
 /// To read tables.
 pub const READ_TABLES: Right = Right {
     name: "USAGE on the schemas, SELECT on the tables",
@@ -497,6 +510,7 @@ pub const RIGHTS: &[Right] = &[
     SET_SEQUENCES,
     LARGE_OBJECTS,
     REVERSE_REPLICATION,
+    REVERSE_READ_PGLOGICAL,
     REVERSE,
     EVENT_TRIGGERS,
     EVENT_TRIGGERS_OF_SUPERUSER,
@@ -585,6 +599,12 @@ impl Right {
         }
         text.push_str(&format!(" Without it not possible: {}.", self.needed_for));
         text.replace('`', "")
+    }
+
+    /// What to do, where neither the role nor its server is known.
+    pub(crate) fn in_words(&self, side: Side) -> String {
+        let how = self.shown().replace("<br>", "; ").replace('`', "");
+        format!("on the {side}: {how}")
     }
 
     /// What to do, with the statements.

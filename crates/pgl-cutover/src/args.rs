@@ -245,6 +245,12 @@ impl Order {
         Some(DsnText::new(given.clone()))
     }
 
+    /// The source as its own server reaches itself, where it was given.
+    pub(crate) fn reverse_subscriber_dsn(&self) -> Option<DsnText> {
+        let given = self.forward.as_ref()?.reverse_subscriber_dsn.as_ref()?;
+        Some(DsnText::new(given.clone()))
+    }
+
     fn new(what: What, common: Common, options: Options, forward: Option<Forward>) -> Self {
         Self {
             what,

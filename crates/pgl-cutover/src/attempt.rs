@@ -42,6 +42,9 @@ fn examined(
     direction: Direction,
 ) -> Result<Engine, Failure> {
     let interrupt = context.interrupt.clone();
+    if args.reverse() && direction == Direction::Forward {
+        warn_of_passwords(args, &migration.target)?;
+    }
     let mut engine =
         Engine::open(args, migration, direction, interrupt.clone()).map_err(failure)?;
     interrupt.check()?;
@@ -85,9 +88,7 @@ pub(crate) fn attempt_once(
     if args.reverse() && direction == Direction::Forward {
         let encoding = engine.provider_encoding().map_err(failure)?;
         let dsn = reverse_dsn(args, &migration.target, &encoding)?;
-        let forward = args.forward.as_ref();
-        let own = forward.and_then(|one| one.reverse_subscriber_dsn.clone());
-        let own = own.map(DsnText::new);
+        let own = args.reverse_subscriber_dsn();
         if let Err(error) = engine.prepare_back(&dsn, own.as_ref(), &screen) {
             still_held(migration, &mut lock).map_err(failure)?;
             drop_reverse::remove(migration, &mut engine.body);
@@ -423,16 +424,32 @@ fn stands(
     emit(context, migration, Verdict::Partial, body)
 }
 
-/// The target as the source's server reaches it, with output settings that keep values exact.
-fn reverse_dsn(args: &Order, target: &Endpoint, encoding: &str) -> Result<DsnText, Failure> {
-    let text = match args.reverse_dsn() {
+/// Warns of passwords that pglogical would store for reverse replication.
+fn warn_of_passwords(args: &Order, target: &Endpoint) -> Result<(), Failure> {
+    let own = args.reverse_subscriber_dsn();
+    for (option, dsn) in [
+        ("--reverse-dsn", Some(to_target(args, target)?)),
+        ("--reverse-subscriber-dsn", own),
+    ] {
+        let stored = dsn.map(|dsn| subscription::stored_password(option, Side::Source, &dsn));
+        if let Some(warning) = stored.transpose()?.flatten() {
+            log::warn!("{warning}");
+        }
+    }
+    Ok(())
+}
+
+/// The target as the source's server reaches it.
+fn to_target(args: &Order, target: &Endpoint) -> Result<DsnText, Failure> {
+    Ok(match args.reverse_dsn() {
         Some(text) => text,
         None => target.portable_dsn()?,
-    };
-    let stored = subscription::stored_password("--reverse-dsn", Side::Source, &text)?;
-    if let Some(warning) = stored {
-        log::warn!("{warning}");
-    }
+    })
+}
+
+/// The same with output settings that keep values exact.
+fn reverse_dsn(args: &Order, target: &Endpoint, encoding: &str) -> Result<DsnText, Failure> {
+    let text = to_target(args, target)?;
     let merged = add_options(Side::Target, &text, &subscription::pinned(encoding))?;
     for warning in &merged.warnings {
         log::warn!("reverse DSN: {warning}");

@@ -14,7 +14,7 @@ use pgl_catalog::link::ServerProbe;
 use pgl_catalog::sequences as catalog;
 use pgl_catalog::server::grantee;
 use pgl_cli::Interrupt;
-use pgl_conn::{DsnOutline, DsnText, Kind, Session};
+use pgl_conn::{DsnOutline, Kind, Session};
 use pgl_core::control::to_look_at;
 use pgl_core::cutover::{
     Closed, CutoverLimits, Direction, Preconditions, REPLICATING, Refusal, SequenceMismatch,
@@ -458,9 +458,7 @@ fn missing_origins(
         }));
     }
     if args.reverse() && direction == Direction::Forward {
-        let own = args.forward.as_ref();
-        let own = own.and_then(|one| one.reverse_subscriber_dsn.clone());
-        let own = own.map(DsnText::new);
+        let own = args.reverse_subscriber_dsn();
         let dsn_refused = match &own {
             Some(dsn) => node_dsn_refused(old, dsn)?,
             None => false,

@@ -6,16 +6,18 @@ use std::time::{Duration, Instant};
 use pgl_apply::lock;
 use pgl_apply::sequences::{self as apply, SequenceSetting};
 use pgl_catalog::sequences as catalog;
+use pgl_catalog::server::grantee;
 use pgl_cli::{Context, Failure, input, stop_point};
 use pgl_conn::{Access, Environment, Session, SessionOptions};
 use pgl_core::cutover::{
     CutoverState, Purpose, cutover_state, refusal, sequence_mismatches, sequence_mismatches_said,
 };
 use pgl_core::doc::Verdict;
+use pgl_core::rights;
 use pgl_core::select::Selection;
 use pgl_core::seqsync::{
-    SequenceMode, SequenceOutcome, SequenceReading, SequenceState, SequenceTask, decide, pick,
-    verdict, verdict_of_check,
+    SequenceEntry, SequenceMode, SequenceOutcome, SequenceReading, SequenceState, SequenceTask,
+    decide, pick, verdict, verdict_of_check,
 };
 use pgl_core::{Migration, Side};
 
@@ -152,7 +154,8 @@ pub(crate) fn run(args: &SeqsyncArgs, context: &Context) -> Result<Verdict, Fail
         let sessions = (&mut source, &mut target);
         transactions = carry_out(args, context, sessions, &mut tasks, &mut to)?;
     }
-    let entries: Vec<_> = tasks.into_iter().map(|task| task.entry).collect();
+    let mut entries: Vec<_> = tasks.into_iter().map(|task| task.entry).collect();
+    name_rights(&mut entries, &mut source, &mut target)?;
     let verdict = if args.check {
         verdict_of_check(&entries)
     } else {
@@ -167,6 +170,30 @@ pub(crate) fn run(args: &SeqsyncArgs, context: &Context) -> Result<Verdict, Fail
     body.cut_over = cut_over;
     context.emit(&context.document(verdict, Some(migration), plan, body))?;
     Ok(verdict)
+}
+
+/// Notes how the right that a sequence was refused for is given.
+fn name_rights(
+    entries: &mut [SequenceEntry],
+    source: &mut Session,
+    target: &mut Session,
+) -> Result<(), Failure> {
+    if entries.iter().all(|entry| entry.lacking().is_none()) {
+        return Ok(());
+    }
+    let (on_source, on_target) = (grantee(source)?, grantee(target)?);
+    for entry in entries {
+        if let Some((side, right, object)) = entry.lacking() {
+            let grantee = match side {
+                Side::Source => &on_source,
+                Side::Target => &on_target,
+            };
+            entry
+                .notes
+                .push(rights::hint(side, grantee, &[(right, object)]));
+        }
+    }
+    Ok(())
 }
 
 /// The migrations that these databases may belong to beside the document's: without one, all that the journals know.

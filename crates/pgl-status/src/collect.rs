@@ -13,6 +13,7 @@ use pgl_core::cutover::{
 use pgl_core::definitions::{DefinitionComparison, Sought};
 use pgl_core::migration::Names;
 use pgl_core::plan::Set;
+use pgl_core::rights::READ_PGLOGICAL;
 use pgl_core::status::Word;
 use pgl_core::status::facts::{
     Close, Dsn, Reverse, Seen, Snapshot, SourceClose, SourceNow, TargetClose, TargetNow,
@@ -60,9 +61,16 @@ impl<'a> Place<'a> {
         match self.attempt(read) {
             Ok(value) => Seen::Known(value),
             Err(error) => {
+                let mut trouble = catalog::trouble(&error);
+                if let (TroubleKind::NotPermitted, Some((session, _))) =
+                    (trouble.kind, &mut self.session)
+                    && let Ok(grantee) = pgl_catalog::server::grantee(session)
+                {
+                    trouble.hint = Some(READ_PGLOGICAL.hint(session.side(), &grantee));
+                }
                 // A session in doubt is not used again.
                 self.session = None;
-                Seen::Failed(catalog::trouble(&error))
+                Seen::Failed(trouble)
             }
         }
     }
@@ -304,10 +312,10 @@ impl<'a> Observer<'a> {
             self.look_for_rows(source, target);
         }
         let stands = subscription.is_some() && word(newest.target.known()) == Word::Down;
-        let dsn_from_here = if stands {
-            self.dsn.as_ref().map_or(Seen::NotGiven, catalog::try_dsn)
-        } else {
-            Seen::NotGiven
+        let ours = self.source.as_ref().map(|place| &place.endpoint);
+        let dsn_from_here = match &self.dsn {
+            Some(dsn) if stands => catalog::try_dsn(dsn, ours),
+            _ => Seen::NotGiven,
         };
         self.context.interrupt.check()?;
         let journals = self.journals();

@@ -118,7 +118,9 @@ impl<'a> Observer<'a> {
         let close = Close {
             source: Some(catalog::source_close(source, &sets, &[])?),
             target: Some(catalog::target_close(target, "")?),
-            dsn_from_here: dsn.as_ref().map_or(Seen::NotGiven, catalog::try_dsn),
+            dsn_from_here: dsn.as_ref().map_or(Seen::NotGiven, |dsn| {
+                catalog::try_dsn(dsn, Some(source.endpoint()))
+            }),
             ..Close::default()
         };
         Ok(causes(&self.samples, &self.samples, &close))

@@ -22,7 +22,8 @@ pub use block::{
 };
 pub use count::{Counted, compare};
 pub use facts::{
-    SubscriptionSlot, changed_tables, facts, not_followed, not_permitted, wait_for_lag,
+    SubscriptionSlot, changed_tables, facts, invalid_unique_indexes, not_followed, not_permitted,
+    wait_for_lag,
 };
 pub use journal::{OVERTAKEN, advance, claim, conclude, disclaim, start, still_made, undo};
 pub use large::{

@@ -51,6 +51,14 @@ SELECT
         ) AS f
     ) AS memberships,
     pg_catalog.pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION') AS may_grant,
-    pg_catalog.pg_has_role(r.oid, 'SET') AS may_become
+    pg_catalog.pg_has_role(r.oid, 'SET') AS may_become,
+    (
+        SELECT
+            pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')
+            AND pg_catalog.has_function_privilege(r.oid, p.oid, 'EXECUTE')
+        FROM pg_catalog.pg_proc AS p
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+        WHERE p.proname = 'pglogical_node_info' AND p.pronargs = 0 AND n.nspname = 'pglogical'
+    ) AS asked_by_pglogical
 FROM pg_catalog.pg_roles AS r
 ORDER BY 1;

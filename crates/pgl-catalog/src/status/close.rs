@@ -46,6 +46,7 @@ pub fn source_close(
 ) -> Result<SourceClose, Error> {
     let mut close: SourceClose = row(session, sql!("status/source_settings"), &[])?;
     close.read_only = read_only(session)?;
+    close.platform = Some(crate::server::grantee(session)?.platform);
     close.fed_by = allowed(crate::server::subscriptions(session))?
         .into_iter()
         .map(|one| one.name)

@@ -13,9 +13,10 @@ use pgl_core::status::facts::{DsnEnd, Seen, Trouble, TroubleKind};
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Connects as pglogical would, as far as that can be done from here: to the database, and for
-/// replication.
-pub fn try_dsn(dsn: &DsnText) -> Seen<DsnEnd> {
-    let Some(endpoint) = provider(dsn) else {
+/// replication. The files that it names are the other machine's: the certificate of the server that
+/// `ours` leads to is checked as there.
+pub fn try_dsn(dsn: &DsnText, ours: Option<&Endpoint>) -> Seen<DsnEnd> {
+    let Some(endpoint) = provider(dsn).and_then(|endpoint| endpoint.from_here(ours)) else {
         return Seen::NotGiven;
     };
     let options = SessionOptions::new("status", Access::ReadOnly)
@@ -33,6 +34,7 @@ pub fn try_dsn(dsn: &DsnText) -> Seen<DsnEnd> {
             system_identifier: database.system_identifier,
             database: database.database,
         }),
+        Err(error) if error.kind == Kind::Auth && endpoint.lacks_passfile() => Seen::NotGiven,
         Err(error) => Seen::Failed(trouble(&error)),
     }
 }

@@ -736,9 +736,7 @@ mod tests {
             ("cut.indexes", |f| {
                 f.invalid_indexes = vec!["odd".to_owned()]
             }),
-            ("cut.indexes", |f| {
-                f.invalid_unique = vec!["odd".to_owned()]
-            }),
+            ("cut.indexes", |f| f.invalid_unique = vec!["odd".to_owned()]),
             ("cut.input_settings", |f| {
                 f.input_settings = vec!["odd".to_owned()]
             }),

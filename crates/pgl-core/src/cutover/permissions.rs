@@ -132,10 +132,12 @@ pub fn not_replicated_back(
             hint: "create it, or name another one in --reverse-dsn".to_owned(),
         }));
     };
-    Ok(match role.may_replicate(target.platform()?) {
-        true => None,
-        false => Some(rights::REVERSE_REPLICATION.refusal(Side::Target, &target.grantee(name)?)),
-    })
+    let lacking = match role.may_replicate(target.platform()?) {
+        false => &rights::REVERSE_REPLICATION,
+        true if role.asked_by_pglogical == Some(false) => &rights::REVERSE_READ_PGLOGICAL,
+        true => return Ok(None),
+    };
+    Ok(Some(lacking.refusal(Side::Target, &target.grantee(name)?)))
 }
 
 #[cfg(test)]
@@ -187,6 +189,15 @@ mod tests {
         assert!(refused(server, Some("app")).is_some());
         known(&mut server.identity).markers = vec!["rds".to_owned()];
         assert_eq!(refused(server, Some("app")), None);
+        for role in known(&mut server.roles) {
+            role.asked_by_pglogical = Some(role.name != "app");
+        }
+        assert_eq!(
+            refused(server, Some("app")).unwrap(),
+            "on the target role app lacks a right that pgl-cutover --reverse needs: USAGE on schema pglogical and EXECUTE \
+             on pglogical.pglogical_node_info(), of the role in --reverse-dsn"
+        );
+        assert_eq!(refused(server, Some("migrator")), None);
     }
 
     #[test]

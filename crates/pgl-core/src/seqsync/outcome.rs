@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::QualifiedName;
 use crate::doc::Verdict;
+use crate::rights::{READ_SEQUENCES, Right, SET_SEQUENCES};
+use crate::{QualifiedName, Side, quote_ident};
 
 /// `last_value` and `is_called`. The value is a string in documents: it exceeds 2^53.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -132,9 +133,9 @@ impl SequenceRefusal {
         match self {
             Self::MissingOnTarget => "there is no such sequence on the target",
             Self::MissingOnSource => "there is no such sequence on the source",
-            Self::UnreadableOnSource => "the role may not read it on the source: GRANT SELECT",
-            Self::UnreadableOnTarget => "the role may not read it on the target: GRANT SELECT",
-            Self::NotPermitted => "the role may not set it on the target: GRANT UPDATE",
+            Self::UnreadableOnSource => "the role may not read it on the source",
+            Self::UnreadableOnTarget => "the role may not read it on the target",
+            Self::NotPermitted => "the role may not set it on the target",
             Self::OutOfBounds => "the value does not fit the target's bounds",
             Self::WouldRepeat => {
                 "the definitions differ, and the target would hand out a used value: ALTER SEQUENCE on the target"
@@ -172,6 +173,19 @@ impl SequenceEntry {
     /// Schema and name.
     pub fn qualified(&self) -> QualifiedName {
         QualifiedName::new(&self.schema, &self.name)
+    }
+
+    /// The right that it was refused for, where there is one, with the server and what it is given for.
+    pub fn lacking(&self) -> Option<(Side, &'static Right, String)> {
+        let read = |side| (side, &READ_SEQUENCES, quote_ident(&self.schema));
+        match self.why? {
+            SequenceRefusal::UnreadableOnSource => Some(read(Side::Source)),
+            SequenceRefusal::UnreadableOnTarget => Some(read(Side::Target)),
+            SequenceRefusal::NotPermitted => {
+                Some((Side::Target, &SET_SEQUENCES, self.qualified().sql()))
+            }
+            _ => None,
+        }
     }
 }
 

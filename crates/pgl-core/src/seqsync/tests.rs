@@ -351,7 +351,7 @@ fn what_the_target_cannot_hold_is_refused() {
     };
     let why = run(EXACT, sequence(5, true), locked).why.unwrap();
     assert_eq!(why, SequenceRefusal::NotPermitted);
-    assert!(why.text().ends_with("on the target: GRANT UPDATE"));
+    assert!(why.text().ends_with("on the target"));
     let unread = SequenceReading {
         last_value: None,
         is_called: None,
@@ -720,13 +720,13 @@ fn each_refusal_has_words_of_its_own() {
         (SequenceRefusal::MissingOnSource, "on the source"),
         (
             SequenceRefusal::UnreadableOnSource,
-            "on the source: GRANT SELECT",
+            "not read it on the source",
         ),
         (
             SequenceRefusal::UnreadableOnTarget,
-            "on the target: GRANT SELECT",
+            "not read it on the target",
         ),
-        (SequenceRefusal::NotPermitted, "on the target: GRANT UPDATE"),
+        (SequenceRefusal::NotPermitted, "not set it on the target"),
         (SequenceRefusal::OutOfBounds, "bounds"),
         (SequenceRefusal::WouldRepeat, "ALTER SEQUENCE on the target"),
         (SequenceRefusal::Exhausted, "no value left"),

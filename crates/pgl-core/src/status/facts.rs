@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::control::SlotMoved;
 use crate::cutover::{AttemptState, CutOver, Direction, ReplicaTrigger, SequenceUser, Timelines};
 use crate::definitions::DefinitionComparison;
+use crate::facts::server::Platform;
 use crate::{Lsn, QualifiedName, ServerVersion};
 
 mod run;
@@ -425,6 +426,8 @@ pub struct DsnEnd {
 pub struct SourceClose {
     /// Whether pglogical is installed in the database.
     pub pglogical: bool,
+    /// Who runs the server; null where that could not be read.
+    pub platform: Option<Platform>,
     /// `wal_level`.
     pub wal_level: String,
     /// `output_plugin_libraries`, null where the server does not have it.

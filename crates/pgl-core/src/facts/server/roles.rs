@@ -43,6 +43,9 @@ pub struct Role {
     /// Whether the connected role may give objects to it: from 16 on by a membership that allows
     /// SET ROLE, before by any.
     pub may_become: bool,
+    /// Whether pglogical's connections as this role are answered: USAGE on schema pglogical, and EXECUTE on
+    /// `pglogical_node_info()`; null where there is no such function, and in facts that were recorded before it was read.
+    pub asked_by_pglogical: Option<bool>,
 }
 
 /// A direct membership.

@@ -75,8 +75,19 @@ pub(in crate::rules) const CHECKS: &[Rule] = &[
         }
         Ok(())
     }),
-    source("role.pglogical_schema_usage", |server, emit| {
+    each("role.pglogical_schema_usage", |side, server, emit| {
         let role = server.session_role()?;
+        if side == Target {
+            if role.asked_by_pglogical == Some(false) {
+                let (right, name) = (&rights::REVERSE_READ_PGLOGICAL, &role.name);
+                let what = format!(
+                    "role {name} may not use schema pglogical, or not execute pglogical.pglogical_node_info()"
+                );
+                let draft = emit.find(side, what).object("pglogical");
+                draft.severity(Severity::Info).right(right, server, name)?;
+            }
+            return Ok(());
+        }
         // Whether another role than the connected one has the right is not known here.
         let unknown = replicating_role(emit.facts)? != role.name || role.superuser;
         if !unknown && server.rights.get()?.pglogical_usage == Some(false) {

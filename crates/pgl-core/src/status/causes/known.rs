@@ -150,7 +150,7 @@ pub(super) const KNOWN: &[Known] = &[
         "link.privilege",
         Source,
         "the role of the subscription's provider DSN may not replicate",
-        "ALTER ROLE … REPLICATION on the source",
+        "",
     ),
     known(
         &["pg_hba.conf rejects"],

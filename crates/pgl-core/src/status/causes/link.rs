@@ -4,6 +4,7 @@ use super::known::SET_REMEDY;
 use super::slot::used_up;
 use super::{Cause, Seen, on_subscription};
 use crate::plural;
+use crate::rights::{Grantee, REPLICATION};
 use crate::status::facts::{DsnEnd, PlannedMember, Seen as Tried, SourceNow, Trouble, TroubleKind};
 use crate::status::log::crashes;
 use crate::status::state::Word;
@@ -196,6 +197,7 @@ fn dsn(seen: &Seen<'_>) -> Option<Cause> {
         Tried::NotGiven => return None,
     };
     let (id, side, what, remedy) = refusal(trouble);
+    let remedy = remedy_of(id, seen, remedy);
     // The network of the target may differ from ours; a rejected login does not.
     let rejected = trouble
         .sqlstate
@@ -258,7 +260,7 @@ fn refusal(trouble: &Trouble) -> (&'static str, Side, &'static str, &'static str
             "link.privilege",
             Side::Source,
             "the role of the subscription's provider DSN may not replicate",
-            "ALTER ROLE … REPLICATION on the source",
+            "",
         ),
         ("53300", _) => (
             "link.full",
@@ -285,6 +287,47 @@ fn refusal(trouble: &Trouble) -> (&'static str, Side, &'static str, &'static str
             REMEDY_FOR_DSN,
         ),
     }
+}
+
+/// What to do about this cause, where what is known of the servers and the subscription decides that.
+pub(super) fn remedy_of(id: &str, seen: &Seen<'_>, otherwise: &str) -> String {
+    match id {
+        "link.privilege" => {
+            let role = seen.subscription.and_then(|one| one.dsn.user.as_deref());
+            let platform = seen.close.source.as_ref().and_then(|one| one.platform);
+            match (role, platform, seen.source) {
+                (Some(role), Some(platform), Some(source)) => REPLICATION.hint(
+                    Side::Source,
+                    &Grantee {
+                        role: role.to_owned(),
+                        platform,
+                        version: source.version,
+                    },
+                ),
+                _ => REPLICATION.in_words(Side::Source),
+            }
+        }
+        "link.password" => {
+            let name = seen.subscription.map_or("", |one| one.name.as_str());
+            format!(
+                "if the password was changed, or was a token that has expired: put the new one into the DSN's passfile, a file of the target's \
+                 server; or give the subscription another DSN, the same but for the password (INTERFACE is a name that is free), on the \
+                 target: {}",
+                other_dsn(name)
+            )
+        }
+        _ => otherwise.to_owned(),
+    }
+}
+
+/// The statements that give a subscription another DSN: pglogical cannot change one in place.
+fn other_dsn(subscription: &str) -> String {
+    let name = quote_literal(subscription);
+    format!(
+        "SELECT pglogical.alter_node_add_interface(n.node_name, 'INTERFACE', 'DSN') FROM pglogical.subscription s JOIN pglogical.node n \
+         ON n.node_id = s.sub_origin WHERE s.sub_name = {name}; \
+         SELECT pglogical.alter_subscription_interface({name}, 'INTERFACE')"
+    )
 }
 
 /// pglogical cannot change a DSN in place.

@@ -4,7 +4,7 @@
 //! goes first. A line that they contradict is history, and then the worker only has to try again.
 
 use super::known::{From, KNOWN, Known};
-use super::link::{REMEDY_FOR_DSN, workers_exhausted};
+use super::link::{REMEDY_FOR_DSN, remedy_of, workers_exhausted};
 use super::{Cause, Seen, on_subscription};
 use crate::Side;
 use crate::plural;
@@ -179,7 +179,7 @@ fn from_incident(seen: &Seen<'_>, incident: &Incident) -> Vec<Cause> {
         .iter()
         .find_map(|said| Some((find(said, From::Worker)?, said)))
     {
-        let mut cause = cause_of(known);
+        let mut cause = cause_of(seen, known);
         if known.id.starts_with("apply.") {
             cause.object = object_of(said);
         }
@@ -228,14 +228,14 @@ fn find(said: &Said, from: From) -> Option<&'static Known> {
     })
 }
 
-fn cause_of(known: &Known) -> Cause {
+fn cause_of(seen: &Seen<'_>, known: &Known) -> Cause {
+    let remedy = match known.remedy {
+        "" => REMEDY_FOR_DSN,
+        remedy => remedy,
+    };
     Cause::new(known.id, known.side, known.what)
         .logged()
-        .remedy(if known.remedy.is_empty() {
-            REMEDY_FOR_DSN
-        } else {
-            known.remedy
-        })
+        .remedy(remedy_of(known.id, seen, remedy))
 }
 
 /// `replication set "x" used by this connection was deleted`, `replication set x not found`.
@@ -286,7 +286,7 @@ fn from_source(seen: &Seen<'_>, said: &Said) -> Cause {
     let known = find(said, From::Source)
         .filter(|known| !known.id.starts_with("apply.") && !known.id.starts_with("copy."));
     let mut cause = match known {
-        Some(known) => cause_of(known),
+        Some(known) => cause_of(seen, known),
         None => Cause::new(
             "source.error",
             Side::Source,

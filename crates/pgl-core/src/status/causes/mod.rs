@@ -25,6 +25,7 @@ use super::facts::{
 };
 use super::state::{Word, word};
 use crate::cutover::{CutOver, Direction, PROMOTION_UNKNOWN, READ_WRITE, UNFINISHED};
+use crate::rights::READ_PGLOGICAL;
 use crate::{QualifiedName, Severity, Side, quote_literal};
 use members::few;
 
@@ -597,8 +598,8 @@ fn unreachable(newest: &Snapshot, found: &mut Vec<Cause>) {
     }
 }
 
-fn why_unreachable(side: Side, trouble: &Trouble) -> (&'static str, String, &str) {
-    match trouble.kind {
+fn why_unreachable(side: Side, trouble: &Trouble) -> (&'static str, String, String) {
+    let (id, what, remedy) = match trouble.kind {
         TroubleKind::Unreachable => (
             "server.unreachable",
             format!("the {side} does not answer"),
@@ -622,14 +623,20 @@ fn why_unreachable(side: Side, trouble: &Trouble) -> (&'static str, String, &str
         TroubleKind::NotPermitted => (
             "server.not_permitted",
             format!("this program's role may not read what is needed on the {side}"),
-            "GRANT USAGE ON SCHEMA pglogical and SELECT ON ALL TABLES IN SCHEMA pglogical to the role, or use the role that owns the extension",
+            "",
         ),
         TroubleKind::Other => (
             "server.error",
             format!("the {side} could not be read"),
             trouble.hint.as_deref().unwrap_or("see the message"),
         ),
-    }
+    };
+    let remedy = match (trouble.kind, &trouble.hint) {
+        (TroubleKind::NotPermitted, Some(hint)) => hint.clone(),
+        (TroubleKind::NotPermitted, None) => READ_PGLOGICAL.in_words(side),
+        _ => remedy.to_owned(),
+    };
+    (id, what, remedy)
 }
 
 /// No extension, no subscription, or a switched-off one.

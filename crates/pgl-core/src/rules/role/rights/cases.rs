@@ -143,6 +143,16 @@ pub(in crate::rules) const CASES: &[Case] = &[
     silent("role.pglogical_schema_usage", "no such schema yet", |f| {
         demote(source(f));
     }),
+    fires(
+        "role.pglogical_schema_usage",
+        Severity::Info,
+        "not asked by reverse replication",
+        |f| {
+            for role in known(&mut on_target(f).roles) {
+                role.asked_by_pglogical = Some(false);
+            }
+        },
+    ),
     fires("role.select_tables", Severity::Block, "no SELECT", |f| {
         relation(f, |r| r.select = false);
     }),

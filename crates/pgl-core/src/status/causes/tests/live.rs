@@ -3,6 +3,7 @@
 use super::*;
 use crate::control::SlotMoved;
 use crate::cutover::{AttemptState, CutOver, Promotion, SequenceUser, Timelines};
+use crate::facts::server::Platform;
 use crate::status::facts::{Reverse, RunHolder};
 
 /// What the log says, what shows that it is history, and the cause that must not be named then.
@@ -881,4 +882,45 @@ fn after_the_cutover_the_old_stream_is_no_cause() {
         cut.promotion.reverse = false;
     }
     assert_eq!(ids(&[down()], &close), ["cutover.unfinished"]);
+}
+
+#[test]
+fn what_the_role_lacks_is_given_as_the_platform_gives_it() {
+    let denied = || Trouble {
+        kind: TroubleKind::NotPermitted,
+        message: "must be superuser or replication role".into(),
+        sqlstate: Some("42501".into()),
+        hint: None,
+    };
+    let remedy = |platform, role: Option<&str>| {
+        let (mut close, mut snapshot) = (close(), down());
+        close.dsn_from_here = Seen::Failed(denied());
+        if let Some(source) = &mut close.source {
+            source.platform = platform;
+        }
+        if let Some(subscription) = &mut target(&mut snapshot).subscription {
+            subscription.dsn.user = role.map(str::to_owned);
+        }
+        let found = causes(&[snapshot], &close).remove(0);
+        assert_eq!(found.id, "link.privilege");
+        found.remedy
+    };
+    assert_eq!(
+        remedy(Some(Platform::Rds), Some("m")),
+        "on the source, as the service's administrator: GRANT rds_replication TO \"m\""
+    );
+    assert_eq!(
+        remedy(Some(Platform::SelfManaged), Some("m")),
+        "on the source, as a superuser: ALTER ROLE \"m\" REPLICATION"
+    );
+    assert_eq!(
+        remedy(None, Some("m")),
+        "on the source: ALTER ROLE … REPLICATION; Amazon: GRANT rds_replication TO …"
+    );
+    let mut snapshot = down();
+    snapshot.source = Seen::Failed(denied());
+    assert_eq!(
+        causes(&[snapshot], &close()).remove(0).remedy,
+        "on the source: GRANT USAGE ON SCHEMA pglogical TO …; GRANT SELECT ON ALL TABLES IN SCHEMA pglogical TO …"
+    );
 }
