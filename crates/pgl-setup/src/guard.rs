@@ -24,6 +24,8 @@ use crate::steps::{Run, SchemaState};
 const READ_ONLY: &str = "conf.default_read_only";
 /// What preflight finds where another migration exists.
 const LEFTOVERS: &str = "repl.pglogical_leftovers";
+/// What it finds where a cutover has been made: that says more than the name.
+const CUT_OVER: &str = "repl.cutover";
 
 impl Run<'_> {
     /// Refuses to go on past a blocking finding that nobody overrides.
@@ -285,7 +287,8 @@ impl Run<'_> {
             }
             return Ok(examined.counts.passed);
         }
-        if !self.state.others.is_empty() && blocking.iter().any(|one| one.id == LEFTOVERS) {
+        let is_blocked_by = |id: &str| blocking.iter().any(|one| one.id == id);
+        if !self.state.others.is_empty() && is_blocked_by(LEFTOVERS) && !is_blocked_by(CUT_OVER) {
             return Err(self.state.another_exists());
         }
         let mut checks: Vec<String> = blocking.iter().map(|one| one.id.clone()).collect();
