@@ -48,6 +48,8 @@ pub(super) struct Shared<'a> {
 
 /// A table this small is counted again under the snapshot, by other means than the stream.
 const COUNT_UP_TO: u64 = 32 << 20;
+/// A table this small is not truncated before: frozen rows are worth less there than the new files of it and its indexes cost.
+const NOT_TRUNCATED_UP_TO: u64 = 1 << 20;
 /// How often a task is tried when connections break.
 const TRIES: u32 = 3;
 
@@ -149,8 +151,7 @@ impl Shared<'_> {
         let started = Instant::now();
         let Sessions { source, target } = sessions;
         self.import(source)?;
-        target.batch("BEGIN")?;
-        let freeze = self.make_ready(target, task)?;
+        let freeze = self.begin(target, task)?;
         let Streamed { sent, taken, bytes } =
             stream(source, target, task, self.encoding, freeze, self.watch)?;
         self.compare_counts(source, task, sent, taken)?;
@@ -179,14 +180,17 @@ impl Shared<'_> {
         })
     }
 
-    /// Empties the table in this transaction where that is harmless, so that its rows can be
+    /// Begins the transaction, and empties a large table in it where that is harmless, so that its rows can be
     /// written frozen; refuses one with rows that are not ours.
-    fn make_ready(&self, target: &mut Session, task: &Task) -> Result<Freeze, Error> {
+    fn begin(&self, target: &mut Session, task: &Task) -> Result<Freeze, Error> {
         if task.rows != RowScope::All {
+            target.batch("BEGIN")?;
             return Ok(Freeze::No);
         }
         let table = task.table.sql();
-        target.batch(&format!("LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"))?;
+        target.batch(&format!(
+            "BEGIN; LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"
+        ))?;
         let filled: bool = target.with_views(false, |target| {
             target.value(
                 &format!("SELECT EXISTS (SELECT FROM ONLY {table})"),
@@ -200,6 +204,9 @@ impl Shared<'_> {
                 format!("{} has got rows since this run began", task.table),
                 "somebody writes to the target: keep everybody away from it until the cutover",
             ));
+        }
+        if task.bytes <= NOT_TRUNCATED_UP_TO {
+            return Ok(Freeze::No);
         }
         match Emptied::of(&referring(target, std::slice::from_ref(&task.table))?) {
             Emptied::Delete => Ok(Freeze::No),
