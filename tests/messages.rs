@@ -295,7 +295,7 @@ fn after_the_setup_each_tool_says_what_to_run() -> Result<()> {
     says(&db, "pgl-status", 1, &[statement])
 }
 
-/// Until somebody waits for a lock on the source.
+/// Until a session waits for a lock on the source.
 fn waits(db: &PairDb) -> Result<()> {
     db.source().wait_until(
         db.name(),

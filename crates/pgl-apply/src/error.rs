@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use pgl_core::exit::FailureReport;
+use pgl_core::preflight::blocked_by;
 use pgl_core::{Exit, Side, plural};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -244,12 +245,7 @@ impl fmt::Display for Error {
             Self::Objects { what, failures, .. } => {
                 write!(f, "{what}: {} failed", plural(failures.len(), "object"))
             }
-            Self::Blocked { checks, .. } => write!(
-                f,
-                "blocked by {}: {}",
-                plural(checks.len(), "check"),
-                checks.join(", ")
-            ),
+            Self::Blocked { checks, .. } => f.write_str(&blocked_by(checks)),
             Self::Interrupted => f.write_str("interrupted"),
         }
     }

@@ -7,7 +7,6 @@
 //!
 //! The server gives both back when the session ends, however it ends.
 
-use pgl_core::plural;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -18,7 +17,7 @@ use pgl_core::cutover::{cutover_state, last_attempt, refusal};
 use pgl_core::journal::PLAN;
 use pgl_core::migration::lock_key;
 use pgl_core::status::facts::RunHolder;
-use pgl_core::{Plan, Side};
+use pgl_core::{Plan, Side, plural};
 
 use crate::Error;
 use crate::journal::{exists, read};
@@ -56,7 +55,7 @@ pub struct MigrationState {
     pub plan: Option<Plan>,
     /// Whether one of the databases has a journal.
     pub begun: bool,
-    /// Migrations of other names that a journal has.
+    /// Migrations of other names that a journal has; read only where this one has no subscription.
     pub others: Vec<String>,
     /// What the source records about cutovers; null where it was not read.
     pub source: Option<CutoverRecord>,
@@ -77,23 +76,26 @@ impl MigrationState {
         target: &mut impl LockSessions,
     ) -> Result<Self, ConnError> {
         let mut state = Self::default();
-        let mut names = BTreeSet::new();
         if let Some(source) = source.held() {
             state.begun |= exists(source)?;
-            names.extend(pgl_catalog::journal::migrations(source)?);
             state.source = Some(pgl_catalog::cutover_record(source, name)?);
         }
         if let Some(target) = target.held() {
             state.begun |= exists(target)?;
-            names.extend(pgl_catalog::journal::migrations(target)?);
             state.target = Some(pgl_catalog::cutover_record(target, name)?);
             state.plan = read(target, name, &PLAN)?;
             if let Some(plan) = &state.plan {
                 state.subscription = subscription::find(target, &plan.names.subscription)?;
             }
         }
-        names.remove(name);
-        state.others = names.into_iter().collect();
+        if state.subscription.is_none() {
+            let mut names = BTreeSet::new();
+            for session in [source.held(), target.held()].into_iter().flatten() {
+                names.extend(pgl_catalog::journal::migrations(session)?);
+            }
+            names.remove(name);
+            state.others = names.into_iter().collect();
+        }
         Ok(state)
     }
 

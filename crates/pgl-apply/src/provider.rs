@@ -1,6 +1,5 @@
 //! pglogical on either side: extension and node; on the source the privileges and the sets.
 
-use pgl_core::plural;
 use std::time::{Duration, Instant};
 
 use pgl_catalog::setup::SetMember;
@@ -8,7 +7,7 @@ use pgl_conn::{DsnText, Session};
 use pgl_core::journal::{self, Each};
 use pgl_core::lock_wait::Holders;
 use pgl_core::rights::{self, GRANT_USAGE, LET_EVERYBODY_USE, NODE_DSN, REVOKE_EXECUTE};
-use pgl_core::{Plan, QualifiedName, Side, quote_ident, quote_literal};
+use pgl_core::{Plan, QualifiedName, Side, plural, quote_ident, quote_literal};
 
 use crate::journal::statement;
 use crate::lock_wait::{LockWait, is_busy};

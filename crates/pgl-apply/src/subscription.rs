@@ -5,7 +5,6 @@
 //! transaction: pglogical's manager hears of it only when that commits, and its worker finds
 //! everything synchronised.
 
-use pgl_core::plural;
 use std::time::{Duration, Instant};
 
 pub use pgl_catalog::subscription::{Subscription, find};
@@ -13,7 +12,7 @@ use pgl_conn::{DsnOutline, DsnText, Kind, Session, field};
 use pgl_core::migration::Names;
 use pgl_core::plan::{Plan, Set};
 use pgl_core::setup::conflicts_are_safe;
-use pgl_core::{Lsn, QualifiedName, Side, quote_literal, redact};
+use pgl_core::{Lsn, QualifiedName, Side, plural, quote_literal, redact};
 
 use crate::control::Observer;
 use crate::unlogged::unlogged;

@@ -15,10 +15,9 @@ use pgl_core::doc::Verdict;
 use pgl_core::facts::{Asked, Facts};
 use pgl_core::journal::{PLAN, TABLES, TableChange, part};
 use pgl_core::plan::{Plan, PlanSequence, PlanTable, Set};
-use pgl_core::plural;
 use pgl_core::rights::ADD_TABLE;
 use pgl_core::setup::archive::{self, Tablespaces, Work as Piece};
-use pgl_core::{QualifiedName, Side};
+use pgl_core::{QualifiedName, Side, plural};
 
 use crate::context::failure;
 use crate::resync::{choose, copy_all, plan_steps, prove};

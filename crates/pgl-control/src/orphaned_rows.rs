@@ -8,8 +8,7 @@ use pgl_apply::Watch;
 use pgl_catalog::foreign_keys::{orphans, referring};
 use pgl_cli::Failure;
 use pgl_core::control::{LinkedKey, Orphans, to_look_at};
-use pgl_core::plural;
-use pgl_core::{QualifiedName, Side};
+use pgl_core::{QualifiedName, Side, plural};
 
 use crate::work::Work;
 

@@ -12,9 +12,8 @@ use pgl_core::cutover::TableMark;
 use pgl_core::doc::Verdict;
 use pgl_core::journal::{TABLES, TableChange, part as journal_part};
 use pgl_core::plan::Set;
-use pgl_core::plural;
 use pgl_core::setup::copy::{RowScope, Task, tasks};
-use pgl_core::{QualifiedName, Side};
+use pgl_core::{QualifiedName, Side, plural};
 
 use crate::args::Command;
 use crate::context::failure;

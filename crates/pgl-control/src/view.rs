@@ -2,10 +2,9 @@
 
 use pgl_apply::control::Replaced;
 use pgl_cli::{Page, Report, Style, Table};
-use pgl_core::Side;
 use pgl_core::control::{Emptied, Orphans, Transaction, Verb};
 use pgl_core::doc::{Document, StepState, Verdict};
-use pgl_core::plural;
+use pgl_core::{Side, plural};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};

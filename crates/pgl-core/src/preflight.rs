@@ -11,7 +11,7 @@ use crate::facts::{Facts, NotRun};
 use crate::plan::{self, Plan};
 use crate::rules::{self, Check};
 use crate::setup::{CopyMode, Stage, left_to_steps};
-use crate::{Finding, Severity, Side};
+use crate::{Finding, Severity, Side, plural};
 
 mod script;
 
@@ -53,6 +53,12 @@ impl Choice {
         (self.only.is_empty() || self.only.iter().any(|entry| names(entry, id)))
             && !self.skip.iter().any(|entry| names(entry, id))
     }
+}
+
+/// Which checks block, in words; `ids` has each once.
+pub fn blocked_by(ids: &[String]) -> String {
+    let checks = plural(ids.len(), "check");
+    format!("blocked by {checks}: {}", ids.join(", "))
 }
 
 fn names(entry: &str, id: &str) -> bool {

@@ -7,8 +7,7 @@ use pgl_cli::{Context, Failure, Tool, input, now};
 use pgl_conn::{DsnText, Environment};
 use pgl_core::doc::Verdict;
 use pgl_core::facts::{Asked, Facts, Recording};
-use pgl_core::plural;
-use pgl_core::preflight::{Choice, Strictness, fix_script, preflight};
+use pgl_core::preflight::{Choice, Strictness, blocked_by, fix_script, preflight};
 
 use crate::args::PreflightArgs;
 use crate::body::Preflight;
@@ -44,12 +43,8 @@ pub(crate) fn run(args: PreflightArgs, context: &Context) -> Result<Verdict, Fai
     facts.check_selection()?;
     let examined = preflight(&facts, &choice);
     if examined.verdict == Verdict::No && !context.streams.out_tty {
-        let ids = &examined.blocked_by;
-        context.say(&format!(
-            "pgl-preflight: blocked by {}: {}",
-            plural(ids.len(), "check"),
-            ids.join(", ")
-        ));
+        let blocked = blocked_by(&examined.blocked_by);
+        context.say(&format!("pgl-preflight: {blocked}"));
     }
     if let Some(side) = fix {
         context.print(&fix_script(&examined.findings, side.into()))?;

@@ -3,9 +3,8 @@
 use pgl_cli::{Page, Report, Style, Table, units};
 use pgl_core::doc::{Document, Verdict};
 use pgl_core::plan::Set;
-use pgl_core::plural;
 use pgl_core::preflight::{CheckOutcome, TargetState};
-use pgl_core::{Finding, Plan, Severity};
+use pgl_core::{Finding, Plan, Severity, plural};
 use serde_json::{Value, json};
 
 use crate::body::Preflight;

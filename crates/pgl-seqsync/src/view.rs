@@ -1,13 +1,12 @@
 //! The answer: as a document, as a table, and for people.
 
-use pgl_core::plural;
 use std::time::Duration;
 
 use pgl_cli::{Page, Report, Style, Table, units};
-use pgl_core::QualifiedName;
 use pgl_core::cutover::{CutOver, READ_WRITE};
 use pgl_core::doc::Document;
 use pgl_core::seqsync::{SequenceEntry, SequenceMode, SequenceOutcome, SequenceState};
+use pgl_core::{QualifiedName, plural};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -4,11 +4,10 @@
 use pgl_apply::schema;
 use pgl_apply::{Done, Error, copy, journal, provider, subscription, target};
 use pgl_catalog::pgl_schema;
-use pgl_core::Side;
 use pgl_core::journal::{DEFINITIONS, SUBSCRIPTION};
 use pgl_core::pgl_schema::PglSchema;
-use pgl_core::plural;
 use pgl_core::setup::{RoleMode, StepId, needs};
+use pgl_core::{Side, plural};
 
 use crate::replicate::foreign;
 use crate::steps::{Run, SchemaState};

@@ -1,6 +1,5 @@
 //! The guard: the lock of the migration, and the blocking checks once more.
 
-use pgl_core::plural;
 use std::collections::BTreeSet;
 
 use pgl_apply::schema::{self, Trial};
@@ -16,7 +15,7 @@ use pgl_core::setup::archive::Work;
 use pgl_core::setup::{
     RoleMode, SchemaMode, Stage, Step, StepId, When, choose, left_to_steps, steps,
 };
-use pgl_core::{Database, QualifiedName, Severity, Side};
+use pgl_core::{Database, QualifiedName, Severity, Side, plural};
 
 use crate::steps::{Run, SchemaState};
 

@@ -5,10 +5,9 @@ use pgl_apply::copy::{self, Outcome};
 use pgl_apply::schema::{self, How};
 use pgl_apply::{Done, Error, cutover, journal, pgl_schema, subscription, target};
 use pgl_core::journal::{CopyRun, SUBSCRIPTION};
-use pgl_core::plural;
 use pgl_core::setup::copy::{Task, tasks};
 use pgl_core::setup::{CopyMode, StepId};
-use pgl_core::{Lsn, Side};
+use pgl_core::{Lsn, Side, plural};
 
 use crate::steps::{Run, has, no_target};
 

@@ -1,6 +1,5 @@
 //! What each step does: the I/O between the core's decisions and the functions that write.
 
-use pgl_core::plural;
 use std::collections::{BTreeSet, HashMap};
 
 use pgl_apply::copy::Copied;
@@ -23,7 +22,7 @@ use pgl_core::select::Selection;
 use pgl_core::setup::archive::{self, Tablespaces, Work};
 use pgl_core::setup::compare::{SideShapes, TableShape, Wire, compare};
 use pgl_core::setup::{Options, RoleMode, SchemaMode, StepId};
-use pgl_core::{Database, Migration, Plan, QualifiedName, ServerVersion, Side};
+use pgl_core::{Database, Migration, Plan, QualifiedName, ServerVersion, Side, plural};
 
 use crate::args::Setup;
 use crate::endpoints::Place;

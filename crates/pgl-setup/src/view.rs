@@ -3,10 +3,9 @@
 use pgl_apply::{Error, ObjectFailure, copy::Copied};
 use pgl_cli::units::{bytes, duration};
 use pgl_cli::{Page, Report, Style, Table};
-use pgl_core::Side;
 use pgl_core::doc::{Document, StepState};
-use pgl_core::plural;
 use pgl_core::setup::StepId;
+use pgl_core::{Side, plural};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};

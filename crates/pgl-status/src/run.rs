@@ -1,6 +1,5 @@
 //! One reading, a watch, or a wait.
 
-use pgl_core::plural;
 use std::time::{Duration, Instant};
 
 use pgl_cli::args::Format;
@@ -12,7 +11,7 @@ use pgl_core::migration::Names;
 use pgl_core::status::facts::{Close, Snapshot};
 use pgl_core::status::wait::{self, LastingCauses};
 use pgl_core::status::{Goal, MaxLag, WaitProgress, Word};
-use pgl_core::{Migration, Side};
+use pgl_core::{Migration, Side, plural};
 
 use crate::StatusArgs;
 use crate::body::{Material, StatusBody, WaitView};

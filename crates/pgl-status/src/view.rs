@@ -1,13 +1,12 @@
 //! The answer for people, as a table, and as a stream.
 
-use pgl_core::plural;
 use std::time::Duration;
 
 use pgl_cli::{Page, Report, Style, Table, units};
-use pgl_core::Severity;
 use pgl_core::doc::Document;
 use pgl_core::status::causes::{Cause, Certainty};
 use pgl_core::status::{SecondsFrom, Word};
+use pgl_core::{Severity, plural};
 use serde_json::{Value, json};
 
 use crate::body::StatusBody;

@@ -7,11 +7,10 @@ use pgl_conn::{Access, Environment, Session, SessionOptions};
 use pgl_core::cutover::{self, CutoverRecord, CutoverState, Purpose, cutover_state};
 use pgl_core::doc::{Incoming, StepState, Verdict};
 use pgl_core::migration::Names;
-use pgl_core::plural;
 use pgl_core::teardown::{
     Remaining, Removal, TeardownRequest, leftovers, other_names, plan, refusal, unknown,
 };
-use pgl_core::{Database, Migration, Plan, Side};
+use pgl_core::{Database, Migration, Plan, Side, plural};
 
 use crate::args::TeardownArgs;
 use crate::view::{Removed, Teardown};

@@ -1,11 +1,10 @@
 //! The answer: as a document, as a table, and for people.
 
 use pgl_cli::{Page, Report, Style, Table};
-use pgl_core::Side;
 use pgl_core::cutover::CutOver;
 use pgl_core::doc::{Document, StepState, Verdict};
-use pgl_core::plural;
 use pgl_core::teardown::{Kept, Remaining, Removal};
+use pgl_core::{Side, plural};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};

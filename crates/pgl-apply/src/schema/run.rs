@@ -1,7 +1,6 @@
 //! Running the statements of `pgl.held`: in parallel where their dependencies allow, each in one
 //! transaction with the mark that it is done. Quick ones share a transaction, unless one of them fails.
 
-use pgl_core::plural;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -11,7 +10,7 @@ use pgl_core::journal::SCHEMA;
 use pgl_core::setup::StepId;
 use pgl_core::setup::archive::{ArchiveEntry, SESSION, Work, is_validation};
 use pgl_core::setup::secrets::{HIDDEN, has_options, redacted};
-use pgl_core::{Side, quote_literal};
+use pgl_core::{Side, plural, quote_literal};
 use serde::Deserialize;
 
 use crate::journal::write;
@@ -45,7 +44,7 @@ impl Held {
     }
 
     /// Whether others may share its transaction: it locks nothing that a statement of another session needs at the same time.
-    fn is_sociable(&self) -> bool {
+    fn may_share(&self) -> bool {
         !self.is_hidden() && self.kind != FOREIGN_KEY && self.kind != INDEX_ATTACH
     }
 }
@@ -232,7 +231,7 @@ impl Queue {
                 break;
             };
             bytes += item.bytes;
-            let joins = item.is_sociable() && bytes <= AT_ONCE_BYTES && some.len() < AT_ONCE;
+            let joins = item.may_share() && bytes <= AT_ONCE_BYTES && some.len() < AT_ONCE;
             if !(some.is_empty() || joins) {
                 break;
             }
@@ -360,10 +359,12 @@ fn work(
                 let cancel = watch.cancel_on_stop(session.cancel_handle());
                 let outcome = together(&mut session, migration, &some);
                 drop(cancel);
-                let lost = outcome.as_ref().err().is_some_and(pgl_conn::Error::is_lost);
+                let lost = outcome.as_ref().is_err_and(|error| error.is_lost());
                 if outcome.is_ok() || lost || watch.stop() {
                     for item in &some {
-                        finish(items, queue, turn, item, outcome.as_ref(), watch);
+                        let failure = outcome.as_ref().err();
+                        let failure = failure.map(|error| ObjectFailure::new(&item.object, error));
+                        finish(items, queue, turn, item, failure, watch);
                     }
                     if lost {
                         session = open(servers, migration, how)?;
@@ -371,36 +372,25 @@ fn work(
                     continue;
                 }
             }
-            let mut gone: HashMap<u32, &str> = HashMap::new();
+            let mut failed: HashMap<u32, &str> = HashMap::new();
             for item in some {
                 watch.doing(&item.object);
-                if let Some(needed) = item.depends.iter().find_map(|id| gone.get(id)) {
-                    let failure = not_tried(item, Some(needed));
-                    let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
-                    queue.running -= 1;
-                    queue.failures.push(failure);
-                    gone.insert(item.id, &item.object);
-                    continue;
-                }
-                let _cancel = watch.cancel_on_stop(session.cancel_handle());
-                let outcome = match (item.is_hidden(), how.secrets.get(&item.object)) {
-                    (false, _) => once(&mut session, migration, item, &item.sql),
-                    (true, Some(sql)) => unlogged_statements(&mut session, |session| {
-                        once(session, migration, item, sql)
-                    }),
-                    (true, None) => Err(pgl_conn::Error::new(
-                        Side::Target,
-                        pgl_conn::Kind::Refused,
-                        "its statement holds values that are not stored",
-                    )
-                    .with_hint("pgl-setup reads them from the source again")),
-                };
-                finish(items, queue, turn, item, outcome.as_ref(), watch);
-                if let Err(error) = outcome {
-                    gone.insert(item.id, &item.object);
-                    if error.is_lost() {
-                        session = open(servers, migration, how)?;
+                let mut lost = false;
+                let failure = match item.depends.iter().find_map(|id| failed.get(id)) {
+                    Some(needed) => Some(not_tried(item, Some(needed))),
+                    None => {
+                        let _cancel = watch.cancel_on_stop(session.cancel_handle());
+                        let outcome = with_secrets(&mut session, migration, how, item);
+                        lost = outcome.as_ref().is_err_and(pgl_conn::Error::is_lost);
+                        (outcome.err()).map(|error| ObjectFailure::new(&item.object, &error))
                     }
+                };
+                if failure.is_some() {
+                    failed.insert(item.id, &item.object);
+                }
+                finish(items, queue, turn, item, failure, watch);
+                if lost {
+                    session = open(servers, migration, how)?;
                 }
             }
         }
@@ -468,14 +458,14 @@ fn finish(
     queue: &Mutex<Queue>,
     turn: &Condvar,
     item: &Held,
-    outcome: Result<&(), &pgl_conn::Error>,
+    failure: Option<ObjectFailure>,
     watch: &dyn Watch,
 ) {
     let mut guard = queue.lock().unwrap_or_else(PoisonError::into_inner);
     let queue = &mut *guard;
     queue.running -= 1;
-    match outcome {
-        Ok(()) => {
+    match failure {
+        None => {
             watch.add(1);
             for id in queue.needed_by.remove(&item.id).unwrap_or_default() {
                 let (Some(open), Some(next)) = (queue.waiting.get_mut(&id), items.get(&id)) else {
@@ -488,7 +478,7 @@ fn finish(
                 }
             }
         }
-        Err(error) => queue.failures.push(ObjectFailure::new(&item.object, error)),
+        Some(failure) => queue.failures.push(failure),
     }
     turn.notify_all();
 }
@@ -526,6 +516,27 @@ fn together(
         session.rollback()?;
     }
     outcome
+}
+
+/// One statement, with the values that are not stored where it has some.
+fn with_secrets(
+    session: &mut Session,
+    migration: &str,
+    how: &How,
+    item: &Held,
+) -> Result<(), pgl_conn::Error> {
+    match (item.is_hidden(), how.secrets.get(&item.object)) {
+        (false, _) => once(session, migration, item, &item.sql),
+        (true, Some(sql)) => {
+            unlogged_statements(session, |session| once(session, migration, item, sql))
+        }
+        (true, None) => Err(pgl_conn::Error::new(
+            Side::Target,
+            pgl_conn::Kind::Refused,
+            "its statement holds values that are not stored",
+        )
+        .with_hint("pgl-setup reads them from the source again")),
+    }
 }
 
 /// One statement and its mark. A deadlock with a neighbour (two partitions of one table) is tried

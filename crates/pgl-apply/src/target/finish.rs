@@ -1,12 +1,11 @@
 //! Triggers made quiet, materialised views filled, statistics gathered.
 
-use pgl_core::plural;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use pgl_conn::{Error as ConnError, Session};
-use pgl_core::{QualifiedName, Side, quote_literal};
+use pgl_core::{QualifiedName, Side, plural, quote_literal};
 
 use crate::worker_pool::run_workers;
 use crate::{Done, Error, ObjectFailure, Servers, Watch};
@@ -162,11 +161,11 @@ pub fn analyze(
     jobs: usize,
     watch: &dyn Watch,
 ) -> Result<Done, Error> {
-    analyze_catalogs(target)?;
     let tables = unanalyzed(target)?;
     if tables.is_empty() {
         return Ok(Done::Already("every table has statistics".to_owned()));
     }
+    analyze_catalogs(target)?;
     let count = tables.len();
     watch.begin("analyze", count as u64, false);
     let queue = Mutex::new(tables.into_iter());

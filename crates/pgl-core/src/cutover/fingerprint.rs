@@ -1,13 +1,12 @@
 //! What the preconditions were checked on, to be compared again under the locks: each table of the plan, and how
 //! much there is of each kind of definition. DDL in between is found without reading the definitions again.
 
-use crate::plural;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::Lsn;
-use crate::{QualifiedName, Side};
+use crate::{QualifiedName, Side, plural};
 
 /// A table of the plan as the catalog has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,10 +1,9 @@
 //! Which sequences are locked while writes are blocked, and why others are not.
 
-use crate::plural;
 use serde::Deserialize;
 
 use crate::rules::some_of;
-use crate::{QualifiedName, Side};
+use crate::{QualifiedName, Side, plural};
 
 /// A sequence of the plan, and how it is locked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

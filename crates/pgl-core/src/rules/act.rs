@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::common::{block_if, duration, plural, some_of};
+use super::common::{block_if, duration, some_of};
 use super::{Draft, Emit, Ran, Rule, each, source, target};
 use crate::Side::{self, Source, Target};
 use crate::facts::NotRun;
 use crate::facts::server::{OpenSession, ServerState};
+use crate::plural;
 use crate::quote_literal;
 
 pub(super) const CHECKS: &[Rule] = &[

@@ -1,12 +1,12 @@
 //! Sizes and rates: how long it will take and what has to be free for it.
 
-use super::common::{bytes, duration, float, plural, set_parameter, some_of, warn_if};
+use super::common::{bytes, duration, float, set_parameter, some_of, warn_if};
 use super::{Rule, each, facts, pair, source};
-use crate::Severity;
 use crate::Side::{Source, Target};
 use crate::facts::NotRun;
 use crate::facts::server::{ServerState, Setting};
 use crate::name::show_ident;
+use crate::{Severity, plural};
 
 pub(super) const CHECKS: &[Rule] = &[
     source("cap.size_estimate", |server, emit| {

@@ -2,7 +2,6 @@
 
 use crate::facts::server::{Platform, ServerState};
 use crate::facts::{Facts, NotRun};
-pub(super) use crate::plural;
 use crate::{QualifiedName, Severity, quote_literal};
 
 /// A remedy for one server: words, SQL where SQL can do it, and whether a restart is needed.
@@ -194,6 +193,7 @@ pub(super) fn still_to_come(facts: &Facts) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plural;
 
     #[test]
     fn figures_are_readable() {

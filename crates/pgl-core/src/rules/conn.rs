@@ -3,13 +3,12 @@
 use super::common::{bytes, float, warn_if};
 use super::role::replicating_role;
 use super::{Emit, Ran, Rule, each, facts, pair, source};
-use crate::Severity;
 use crate::Side::{Source, Target};
 use crate::facts::link::{Probe, Reach, ReplicationLogin};
 use crate::facts::server::Setting;
 use crate::facts::{Facts, NotRun, Section};
-use crate::plural;
 use crate::rights::NETWORK;
+use crate::{Severity, plural};
 
 pub(super) const CHECKS: &[Rule] = &[
     // A source that does not let us in ends the run before there are facts; a target is a finding.

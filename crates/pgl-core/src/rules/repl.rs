@@ -1,12 +1,12 @@
 //! Replication that exists already: leftovers, clashes, and others who read from the source.
 
-use super::common::{bytes, float, plural, some_of};
+use super::common::{bytes, float, some_of};
 use super::{Emit, Ran, Rule, each, facts, source, target};
 use crate::Side::{self, Source, Target};
 use crate::facts::server::{ServerState, Slot};
 use crate::facts::{Facts, NotRun};
 use crate::name::show_ident;
-use crate::{Severity, quote_ident, quote_literal};
+use crate::{Severity, plural, quote_ident, quote_literal};
 
 pub(super) const CHECKS: &[Rule] = &[
     each("repl.pglogical_leftovers", pglogical_leftovers),

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::common::{block_if, warn_if};
+use super::conf::text::meets;
+use super::role::replicating_role;
 use crate::Side::{Source, Target};
 use crate::facts::objects::{Column, Relation, TypeFact, View};
 use crate::facts::{Facts, NotRun};
@@ -27,14 +29,12 @@ pub(super) const CHECKS: &[Rule] = &[
     objects("type.reg", |view, emit| {
         // Names that one session shortens by its search_path are looked up by the other's, which has no role.
         let facts = emit.facts;
-        let server = &facts.source.server;
-        let user = server.identity.get()?.user.as_str();
-        let sender = facts.link.provider_role.as_deref().unwrap_or(user);
-        let mut paths = server.overrides_of("search_path")?;
-        let mut overridden = paths.any(|one| one.role.as_deref().is_none_or(|role| role == sender));
+        let sender = Some(replicating_role(facts)?);
+        let mut paths = facts.source.server.overrides_of("search_path")?;
+        let mut overridden = paths.any(|one| meets(one, sender));
         if let Some(target) = &facts.target {
             let mut paths = target.server.overrides_of("search_path")?;
-            overridden |= paths.any(|one| one.role.is_none());
+            overridden |= paths.any(|one| meets(one, None));
         }
         for (relation, column) in columns(view, |fact| named(fact, REG))? {
             let draft = of_column(relation, column, emit);

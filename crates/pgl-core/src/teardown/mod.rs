@@ -3,13 +3,12 @@
 //! Ours is what carries a name derived from the migration's, the schema with our comment, and what
 //! the journal says we granted. Everything else is shown and left alone.
 
-use crate::plural;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cutover::{AttemptState, Closed};
 use crate::migration::{Names, OWN_SCHEMA};
-use crate::{QualifiedName, Side, quote_ident};
+use crate::{QualifiedName, Side, plural, quote_ident};
 
 mod left;
 mod write_block;

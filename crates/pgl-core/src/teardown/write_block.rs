@@ -2,9 +2,8 @@
 //! before is only in the schema that goes.
 
 use super::{Remaining, Removal, RemovalKind, TeardownPlan};
-use crate::Side;
 use crate::cutover::{AttemptState, open_sql, reset_sql, unblock_sql};
-use crate::plural;
+use crate::{Side, plural};
 
 /// A former source stays read-only by its settings, and the report has the statements that allow writes; the triggers use
 /// the schema that goes. A subscriber that was never promoted accepts writes again.

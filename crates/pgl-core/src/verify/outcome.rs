@@ -3,14 +3,13 @@
 //! Fails closed: the verdict is "equal" only when every table asked for was compared and is equal.
 //! A table that could not be read never disappears from the count.
 
-use crate::plural;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rows::DifferenceKind;
 use crate::cutover::CutOver;
 use crate::doc::Verdict;
-use crate::{Lsn, QualifiedName};
+use crate::{Lsn, QualifiedName, plural};
 
 /// How writes that go on are dealt with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

@@ -1,9 +1,7 @@
 //! What replication does not carry: sequences, tables without a key, large objects.
 
 use super::*;
-use pgl_core::plural;
 
-/// The states that these sequences have by now.
 impl Engine {
     /// Twice: all before the pause, and within it those that have changed since.
     pub(super) fn set_sequences(&mut self) -> Result<(), Error> {

@@ -1,7 +1,6 @@
 //! What was checked before is checked again while writes are blocked: the definitions, and the rows of tables whose
 //! changes replication may have missed.
 
-use pgl_core::plural;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgl_apply::fingerprint::{fingerprint, is_unchanged, labels, statistics, younger};

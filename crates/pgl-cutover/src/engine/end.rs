@@ -3,7 +3,6 @@
 use pgl_apply::control::unmark;
 use pgl_apply::fingerprint::keep_promoted_marks;
 use pgl_apply::target::quiet_triggers_sql;
-use pgl_core::plural;
 
 use super::*;
 

@@ -4,7 +4,6 @@ mod carry;
 mod checks;
 pub(crate) mod end;
 
-use pgl_core::plural;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -20,7 +19,6 @@ use pgl_apply::{Error, Watch};
 use pgl_catalog::sequences as catalog;
 use pgl_cli::{Interrupt, stop_point};
 use pgl_conn::Session;
-use pgl_core::QualifiedName;
 use pgl_core::cutover::{
     Attempt, AttemptState, Closed, Direction, Fingerprint, SequenceLocks, Sized, WriteBlock,
     close_sql, copied_again, dropped_on_both, excluded_tables, lock_sql, not_replicated, open_sql,
@@ -31,6 +29,7 @@ use pgl_core::journal::{CLOSED, PROMOTED_DEFINITIONS};
 use pgl_core::lock_wait::Holders;
 use pgl_core::seqsync::{SequenceOutcome, SequenceState, decide};
 use pgl_core::setup::copy::tasks;
+use pgl_core::{QualifiedName, plural};
 use serde_json::json;
 
 use crate::args::{Block, Order, Verify};
@@ -665,7 +664,7 @@ impl Engine {
         if let Some(loader) = &mut s.loader {
             apply::limit(loader, limit)?;
         }
-        // Counted once before: the caches of both sessions are filled while nobody waits. What it finds does not matter yet.
+        // Counted once before writes are blocked, to fill the caches of both sessions: differences do not matter yet.
         apply::compare(&mut s.old, &mut s.peer, &self.inside)?;
         self.stop()?;
         let hook = self.args.options.block == Block::Hook;

@@ -8,9 +8,9 @@
 use crate::facts::objects::{KeySource, Persistence, View};
 use crate::facts::server::{ServerState, Volume};
 use crate::facts::{Facts, NotRun};
-use crate::rules::common::{block_if, plural, still_to_come};
+use crate::rules::common::{block_if, still_to_come};
 use crate::rules::{Emit, Ran, Rule, each, each_server, facts, source, target};
-use crate::{Side, quote_ident};
+use crate::{Side, plural, quote_ident};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
     facts("conf.max_replication_slots", |facts, emit| {

@@ -7,6 +7,7 @@ use crate::Side;
 use crate::facts::NotRun;
 use crate::facts::server::{Override, ServerState, is_true};
 use crate::rules::common::{set_parameter, warn_if};
+use crate::rules::role::replicating_role;
 use crate::rules::{Emit, Ran, Rule, each, setting, source, target};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
@@ -76,7 +77,7 @@ fn bad_value<'a>(
 }
 
 /// Whether sessions of this role get an override; of no role, those of the apply worker.
-pub(super) fn meets(found: &Override, role: Option<&str>) -> bool {
+pub(in crate::rules) fn meets(found: &Override, role: Option<&str>) -> bool {
     found.role.is_none() || found.role.as_deref() == role
 }
 
@@ -89,7 +90,7 @@ fn text_setting(
     bad: impl Fn(&str) -> bool,
 ) -> Ran {
     let user = server.identity.get()?.user.as_str();
-    let role = emit.facts.link.provider_role.as_deref().unwrap_or(user);
+    let role = replicating_role(emit.facts)?;
     let overrides = bad_overrides(server, name, &bad)?;
     for (found, value) in &overrides {
         let severity = warn_if(meets(found, Some(role)));
@@ -130,7 +131,7 @@ fn search_path(side: Side, server: &ServerState, emit: &mut Emit<'_>) -> Ran {
     const NAME: &str = "search_path";
     let user = server.identity.get()?.user.as_str();
     let role = match side {
-        Side::Source => Some(emit.facts.link.provider_role.as_deref().unwrap_or(user)),
+        Side::Source => Some(replicating_role(emit.facts)?),
         Side::Target => None,
     };
     let overrides = bad_overrides(server, NAME, shadows)?;

@@ -1,14 +1,13 @@
 //! Large objects, views, indexes, foreign servers: what hangs beside the tables.
 
-use crate::plural;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::QualifiedName;
 use crate::Side::Source;
 use crate::facts::objects::{LargeObjects, RelKind};
 use crate::name::show_ident;
 use crate::rules::common::warn_if;
 use crate::rules::{Rule, facts, objects};
+use crate::{QualifiedName, plural};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
     facts("obj.large_objects", |facts, emit| {

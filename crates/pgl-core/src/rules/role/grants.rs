@@ -8,10 +8,11 @@ use crate::Side::Target;
 use crate::facts::NotRun;
 use crate::facts::server::{Role, ServerState};
 use crate::name::show_ident;
+use crate::plural;
 use crate::quote_ident;
 use crate::rights;
 use crate::roles::of_a_service;
-use crate::rules::common::{plural, some_of};
+use crate::rules::common::some_of;
 use crate::rules::{Rule, pair};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[

@@ -9,9 +9,9 @@ use crate::facts::server::{ParameterGrant, Password, Referenced, Role, ServerSta
 use crate::name::show_ident;
 use crate::quote_ident;
 use crate::roles::{carried, create_sql, differences, grant_sql, loads_libraries, of_a_service};
-use crate::rules::common::{plural, some_of, warn_if};
+use crate::rules::common::{some_of, warn_if};
 use crate::rules::{Emit, Ran, Rule, pair, source};
-use crate::{Severity, setting_literal};
+use crate::{Severity, plural, setting_literal};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
     pair("role.missing_on_target", missing_on_target),

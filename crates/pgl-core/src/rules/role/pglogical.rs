@@ -3,9 +3,9 @@
 use crate::facts::{Facts, NotRun};
 use crate::name::show_ident;
 use crate::rights::REVOKE_EXECUTE;
-use crate::rules::common::{plural, some_of};
+use crate::rules::common::some_of;
 use crate::rules::{Rule, each};
-use crate::{Side, quote_ident};
+use crate::{Side, plural, quote_ident};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[each(
     "role.pglogical_functions",

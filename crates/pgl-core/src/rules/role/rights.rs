@@ -9,9 +9,9 @@ use crate::facts::server::{RelationRight, ServerState, Unpermitted, UnpermittedK
 use crate::facts::{Facts, NotRun};
 use crate::name::show_ident;
 use crate::rights::{self, Right};
-use crate::rules::common::{block_if, duration, plural, some_of, warn_if};
+use crate::rules::common::{block_if, duration, some_of, warn_if};
 use crate::rules::{Emit, Ran, Rule, each, facts, source, target};
-use crate::{QualifiedName, Severity, quote_ident};
+use crate::{QualifiedName, Severity, plural, quote_ident};
 
 pub(in crate::rules) const CHECKS: &[Rule] = &[
     each("role.superuser_or_equiv", |side, server, emit| {

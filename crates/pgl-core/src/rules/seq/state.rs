@@ -1,11 +1,11 @@
 //! Where sequences stand: read, unread, overtaken, nearly used up.
 
-use crate::plural;
 use std::collections::HashMap;
 
 use crate::Side::Source;
 use crate::facts::NotRun;
 use crate::facts::objects::{Via, View, sequence_number as number};
+use crate::plural;
 use crate::rules::{Emit, Ran, Rule, objects};
 
 /// Share of a range from which on a sequence is nearly used up.

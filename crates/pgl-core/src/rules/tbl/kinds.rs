@@ -1,11 +1,11 @@
 //! Relations that are not plain logged tables of the user.
 
-use crate::plural;
 use std::collections::HashMap;
 
 use crate::Side::Source;
 use crate::facts::objects::{Persistence, RelKind, Relation};
 use crate::name::show_ident;
+use crate::plural;
 use crate::rules::common::alter;
 use crate::rules::{Rule, facts, objects};
 

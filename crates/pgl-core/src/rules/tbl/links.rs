@@ -1,12 +1,12 @@
 //! Foreign keys and check constraints of the source, and who truncates what they tie together.
 
-use crate::plural;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Side::Source;
 use crate::facts::NotRun;
 use crate::facts::objects::{Constraint, ConstraintKind, RelKind, Relation, UsedIn, View};
 use crate::name::{quote_ident, show_ident};
+use crate::plural;
 use crate::rules::common::{alter, block_if};
 use crate::rules::{Rule, facts, objects};
 

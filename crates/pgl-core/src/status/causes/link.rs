@@ -3,12 +3,11 @@
 use super::known::SET_REMEDY;
 use super::slot::used_up;
 use super::{Cause, Seen, on_subscription};
-use crate::plural;
 use crate::rights::{Grantee, REPLICATION};
 use crate::status::facts::{DsnEnd, PlannedMember, Seen as Tried, SourceNow, Trouble, TroubleKind};
 use crate::status::log::crashes;
 use crate::status::state::Word;
-use crate::{Side, quote_literal};
+use crate::{Side, plural, quote_literal};
 
 pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     crash_loop(seen, found);

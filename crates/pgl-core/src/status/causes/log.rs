@@ -6,10 +6,9 @@
 use super::known::{From, KNOWN, Known};
 use super::link::{REMEDY_FOR_DSN, remedy_of, workers_exhausted};
 use super::{Cause, Seen, on_subscription};
-use crate::Side;
-use crate::plural;
 use crate::status::facts::{Log, Seen as Tried, SourceClose};
 use crate::status::log::{Incident, Said, incident, no_worker_left, source_error};
+use crate::{Side, plural};
 
 /// Longer than pglogical's longest pause between two attempts: an attempt would have been made since.
 const LONGEST_PAUSE: f64 = 200.0;

@@ -1,7 +1,6 @@
 //! Replication runs and cannot be trusted, or makes no progress: values that arrive changed,
 //! tables that are empty although pglogical calls them replicated, a worker that waits.
 
-use crate::plural;
 use std::collections::HashMap;
 
 use super::members::{few, resync};
@@ -13,7 +12,7 @@ use crate::rules::shadows;
 use crate::status::facts::{OutputOverride, Snapshot, SubscriptionNow, TargetTable, Worker};
 use crate::status::measure::applied;
 use crate::status::state::{Word, unpinned};
-use crate::{QualifiedName, ServerVersion, Severity, Side};
+use crate::{QualifiedName, ServerVersion, Severity, Side, plural};
 
 pub(super) fn look(seen: &Seen<'_>, found: &mut Vec<Cause>) {
     if let Some(subscription) = seen.subscription {

@@ -37,7 +37,7 @@ pub(in super::super) const CASES: &[Case] = &[
     fires("type.reg", Warn, "a search_path of another role", |f| {
         retype(f, 2205, "regclass");
         let server = &mut f.source.server;
-        override_setting(server, None, Some("somebody"), "search_path", "b");
+        override_setting(server, None, Some("reporting"), "search_path", "b");
     }),
     fires("type.reg", Warn, "an array of a domain over it", |f| {
         user_type(source(f), 20_001, "thing", "d", &["regclass"]).base = 2205;
